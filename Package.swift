@@ -1,0 +1,54 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Targets and who may import whom: the data flows from `Pipelines` to `Scheduling`, in a worker on to `Stages`,
+/// `Training`, `Models`, `Tensors` and the kernels; results flow back into `Artifacts` and `Lineage`.
+let package = Package(
+  name: "retort",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "retort", targets: ["retort"])],
+  dependencies: [
+    // Commands, options, help texts and shell completions from one declaration.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // SHA-256 at the speed of the processor's SHA instructions.
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    // SQLite with migrations, records and one writer queue.
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+
+    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "Tokenizers"),
+    .target(name: "Models", dependencies: ["Tensors"]),
+    .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
+
+    .target(name: "Artifacts", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Pipelines", dependencies: ["CYAML", "Artifacts"]),
+    .target(name: "Scheduling", dependencies: ["Pipelines", "Artifacts"]),
+    .target(
+      name: "Lineage", dependencies: ["Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "Stages", dependencies: ["Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
+    .executableTarget(
+      name: "retort",
+      dependencies: [
+        "Stages", "Scheduling", "Lineage", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
+    .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
+    .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
+    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport"]),
+    .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
