@@ -1,0 +1,159 @@
+/// Types of artifacts, and the typed values that a stage's ports hold.
+import Foundation
+
+/// What an artifact is; checked between ports when a pipeline is planned. A file given by path has no type until a
+/// stage reads it.
+package enum ArtifactType: String, Sendable, Codable, CaseIterable {
+  /// A model folder: an encoder, a sentence-transformers folder, or a cross-encoder.
+  case model
+  /// Records as they come: JSON, JSONL, CSV or TSV, or a BEIR folder.
+  case records
+  /// Queries with their positives and negatives, JSONL.
+  case groups
+  /// Queries with the candidates that a teacher is to judge, JSONL.
+  case candidates
+  /// Candidates with the teacher's logits and scores, JSONL.
+  case scores
+  /// Passages or texts with ids, JSONL.
+  case corpus
+  /// A folder with `embeddings.safetensors` and `ids.json`.
+  case embeddings
+  /// Results of an evaluation, JSON.
+  case results
+  /// Results query by query, JSONL.
+  case perQuery = "per-query"
+  case picture
+  case text
+  case json
+  case file
+  case folder
+}
+
+/// A file or folder at one of a stage's ports.
+package protocol Artifact: InputValue {
+  static var type: ArtifactType { get }
+  init(_ bound: BoundArtifact)
+  /// Where it lies; for an output, where the stage has to write it.
+  var url: URL { get }
+}
+
+/// Where an artifact lies and which bytes it has.
+package struct BoundArtifact: Sendable, Hashable, Codable {
+  package var url: URL
+  /// SHA-256 of the content, hexadecimal; empty for an output that is yet to be written.
+  package var digest: String
+  /// What the producing stage declared; absent for a file given by its path.
+  package var type: ArtifactType?
+
+  package init(url: URL, digest: String = "", type: ArtifactType? = nil) {
+    self.url = url
+    self.digest = digest
+    self.type = type
+  }
+}
+
+/// A Swift type that an `@Input` may have: an artifact, an optional one, or an enum of the accepted ones.
+package protocol InputValue: Sendable {
+  static var accepts: [ArtifactType] { get }
+  static var isOptional: Bool { get }
+  /// `nil` if the port is required and nothing is bound, or if the type is none of the accepted ones.
+  init?(bound: BoundArtifact?)
+}
+
+extension InputValue {
+  package static var isOptional: Bool { false }
+}
+
+extension Artifact {
+  package static var accepts: [ArtifactType] { [type] }
+  package init?(bound: BoundArtifact?) {
+    guard let bound else { return nil }
+    self.init(bound)
+  }
+}
+
+extension Optional: InputValue where Wrapped: InputValue {
+  package static var accepts: [ArtifactType] { Wrapped.accepts }
+  package static var isOptional: Bool { true }
+  package init?(bound: BoundArtifact?) {
+    guard let bound else {
+      self = .none
+      return
+    }
+    guard let value = Wrapped(bound: bound) else { return nil }
+    self = .some(value)
+  }
+}
+
+package struct ModelFolder: Artifact {
+  package static let type = ArtifactType.model
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct GroupFile: Artifact {
+  package static let type = ArtifactType.groups
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct RecordFile: Artifact {
+  package static let type = ArtifactType.records
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct CandidateFile: Artifact {
+  package static let type = ArtifactType.candidates
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct ScoreFile: Artifact {
+  package static let type = ArtifactType.scores
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct CorpusFile: Artifact {
+  package static let type = ArtifactType.corpus
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct EmbeddingFolder: Artifact {
+  package static let type = ArtifactType.embeddings
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct ResultFile: Artifact {
+  package static let type = ArtifactType.results
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct PerQueryFile: Artifact {
+  package static let type = ArtifactType.perQuery
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct PictureFile: Artifact {
+  package static let type = ArtifactType.picture
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+/// An artifact whose type is one of several, or, as an output, that of an input (`@Output(…, like: "data")`).
+package struct DataFile: Artifact {
+  package static let type = ArtifactType.records
+  package static let accepts: [ArtifactType] = [.records, .groups, .corpus, .json, .text, .file]
+  package let url: URL
+  /// What the producing stage declared; absent for a file given by its path.
+  package let declared: ArtifactType?
+  package init(_ bound: BoundArtifact) {
+    url = bound.url
+    declared = bound.type
+  }
+}

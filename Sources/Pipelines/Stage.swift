@@ -1,0 +1,74 @@
+/// A stage: its kind, its ports and parameters declared as properties, and one `run`.
+package protocol Stage: Sendable {
+  static var kind: StageKind { get }
+  /// One sentence for `retort stages` and `retort help`.
+  static var abstract: String { get }
+  /// Whether floating-point arithmetic decides the outputs' bytes; then the numerics profile enters the key.
+  static var numeric: Bool { get }
+  /// Programs outside Retort that make part of the outputs, by name; their versions enter the key.
+  static var outsideTools: [String] { get }
+  init()
+  /// What is wrong with a combination of parameters that no single range can express; asked when planning.
+  func problems() -> [String]
+  /// Reads the inputs, writes every output to its `url`. Throws what a person can read.
+  func run(_ context: StageContext) async throws
+}
+
+extension Stage {
+  package static var numeric: Bool { false }
+  package static var outsideTools: [String] { [] }
+  package func problems() -> [String] { [] }
+}
+
+/// A stage kind's name in YAML (`uses: distill`) and its revision, bumped when results change for the same inputs.
+package struct StageKind: Hashable, Sendable {
+  package let name: String
+  package let revision: Int
+
+  package init(_ name: String, revision: Int) {
+    self.name = name
+    self.revision = revision
+  }
+}
+
+/// Parameters that belong together under one key: `lora: {r: 16, alpha: 32}`.
+package protocol ParameterGroup: GroupValue {
+  init()
+}
+
+/// What is known of a stage without running it: the only source of checks, defaults, help, keys and the schema.
+package struct StageDescription: Sendable {
+  package var kind: StageKind
+  package var abstract: String
+  package var numeric: Bool
+  package var outsideTools: [String]
+  package var usesSeed: Bool
+  package var inputs: [InputDescription]
+  package var parameters: [ParameterDescription]
+  package var outputs: [OutputDescription]
+}
+
+package struct InputDescription: Sendable {
+  package var name: String
+  package var documentation: String
+  package var accepts: [ArtifactType]
+  package var isOptional: Bool
+}
+
+package struct OutputDescription: Sendable {
+  package var name: String
+  package var documentation: String
+  package var type: ArtifactType
+  /// The input whose type this output has, where it follows one.
+  package var like: String?
+}
+
+package struct ParameterDescription: Sendable {
+  package var name: String
+  package var documentation: String
+  package var type: ParameterType
+  /// Value when the key is absent; `nil`: the key is required.
+  package var defaultValue: ParameterValue?
+  /// The value at which the parameter stays out of the key, so that results from before it was added live on.
+  package var neutral: ParameterValue?
+}

@@ -1,0 +1,43 @@
+/// What a running stage may use besides its ports and parameters: resources, a scratch folder, and a place to report to.
+import Foundation
+
+package struct StageContext: Sendable {
+  /// Width of the compute pool. Never decides a result's bytes.
+  package let threads: Int
+  /// Bytes the stage may use. Never decides a result's bytes.
+  package let memory: Int
+  /// The numerics that the key was made with: `fp32`, later `bf16`.
+  package let precision: String
+  /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
+  package let scratch: URL
+  private let report: @Sendable (StageEvent) -> Void
+
+  package init(
+    threads: Int, memory: Int, precision: String, scratch: URL, report: @escaping @Sendable (StageEvent) -> Void
+  ) {
+    self.threads = threads
+    self.memory = memory
+    self.precision = precision
+    self.scratch = scratch
+    self.report = report
+  }
+
+  /// A line for people.
+  package func log(_ message: String) { report(.log(message)) }
+  /// A line for people that the run's summary repeats.
+  package func warn(_ message: String) { report(.warning(message)) }
+  /// A number to compare runs by. Without a step it is the stage's final value of that name.
+  package func metric(_ name: String, _ value: Double, step: Int? = nil) { report(.metric(name, value, step: step)) }
+  /// How far the stage is: `done` of `total` units; `detail` is short (`loss 0.123  2,345 tokens/s`).
+  package func progress(_ done: Int, of total: Int, detail: String = "") {
+    report(.progress(done: done, total: total, detail: detail))
+  }
+}
+
+/// What a worker reports while it runs: one JSON line each in its event file.
+package enum StageEvent: Sendable, Hashable, Codable {
+  case log(String)
+  case warning(String)
+  case metric(String, Double, step: Int?)
+  case progress(done: Int, total: Int, detail: String)
+}
