@@ -21,6 +21,25 @@ extension Unicode.Scalar {
 extension String {
   /// Columns it takes in a terminal.
   package var terminalColumns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
+
+  /// At most 60 characters of it, in one line and without control characters, for messages.
+  var shortened: String {
+    let shown = String(String.UnicodeScalarView(unicodeScalars.prefix(60).map { $0.isControl ? "\u{fffd}" : $0 }))
+    return unicodeScalars.dropFirst(60).isEmpty ? shown : shown + "…"
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isControl: Bool { properties.generalCategory == .control }
+}
+
+extension Sequence<String> {
+  /// `a`, `a or b`, `a, b or c`.
+  func joined(last word: String) -> String {
+    let words = Array(self)
+    return words.count < 2
+      ? words.joined() : words.dropLast().joined(separator: ", ") + " \(word) " + words[words.count - 1]
+  }
 }
 
 /// The candidate that `word` was most likely meant to be, if one is near enough.
