@@ -74,7 +74,7 @@ struct Doctor: ParsableCommand {
       guard FileManager.default.fileExists(atPath: database.path) else {
         return Finding(name: "store", value: "none yet in \(folder.path)")
       }
-      let problem = try LineageDatabase(database).integrityProblem()
+      let problem = try Journal(at: database).integrityProblem()
       return Finding(
         name: "store", value: folder.path + (problem == nil ? ", database sound" : ""),
         remedy: problem.map { "damaged: \($0)" })

@@ -41,7 +41,7 @@ struct Run: AsyncParsableCommand {
 
     let folder = storeOptions.folder(root: plan.root)
     let store = try Store(at: folder)
-    let lineage = try LineageDatabase(store.database)
+    let journal = try Journal(at: store.database)
     let coordinator = Coordinator(
       plan,
       options: RunOptions(
@@ -50,7 +50,7 @@ struct Run: AsyncParsableCommand {
           keepGoing: keepGoing),
         selected: selected.union(forced), forced: forced, overwrite: overwrite,
         lockWait: lockTimeout.map { .seconds($0) }),
-      store: store, journal: lineage, context: .thisMachine, program: try .thisBinary())
+      store: store, journal: journal, context: .thisMachine, program: try .thisBinary())
     let interrupts = Interrupts.handle { coordinator.interrupt() }
     defer { interrupts.forEach { $0.cancel() } }
 
@@ -63,7 +63,9 @@ struct Run: AsyncParsableCommand {
     async let summary = coordinator.run()
     for await event in coordinator.events { try reporter.report(event) }
     let outcome = try await summary
-    if !json, let table = try EvaluationTable(run: outcome.run, lineage: lineage) { print("\n" + table.text) }
+    if !json, let table = EvaluationTable(try journal.report(of: outcome.run, store: store)) {
+      print("\n" + table.text)
+    }
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
   }
 }

@@ -45,13 +45,13 @@ struct PlanReport: Encodable {
 /// A plan held against the store.
 struct Preview {
   let plan: Plan
-  let lineage: LineageDatabase
+  let lineage: Journal
   let stages: [StagePreview]
 
   init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
     self.plan = plan
     let store = try Store(at: options.folder(root: plan.root))
-    lineage = try LineageDatabase(store.database)
+    lineage = try Journal(at: store.database)
     stages = plan.preview(
       selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: lineage, context: .thisMachine)
   }
@@ -65,18 +65,17 @@ struct Preview {
     case .willRun(let damage?): return ("will run", "\(damage)")
     case .willRun:
       if forced.contains(preview.id) { return ("will run", "forced") }
-      let changes = try changes(of: preview)
-      guard let changes else { return ("will run", "no earlier result") }
-      let shown = changes.prefix(3).map(\.name).joined(separator: ", ")
-      return ("will run", "changed: \(shown)" + (changes.count > 3 ? " and \(changes.count - 3) more" : ""))
+      guard let changes = try changes(of: preview) else { return ("will run", "no earlier result") }
+      let shown = changes.prefix(3).map(\.component).joined(separator: ", ")
+      let more = changes.count > 3 ? " and \(changes.count - 3) more" : ""
+      return ("will run", changes.isEmpty ? "its result is gone" : "changed: \(shown)\(more)")
     }
   }
 
   /// What differs from the key of the stage's last result; `nil` if it has none.
-  func changes(of preview: StagePreview) throws -> [KeyChange]? {
-    guard let material = preview.resolved?.material,
-      let last = try lineage.lastKey(pipeline: plan.name, stage: plan[preview.id].name)
-    else { return nil }
-    return KeyChange.between(old: last.components, new: material.preimage)
+  func changes(of preview: StagePreview) throws -> [KeyDifference]? {
+    guard let preimage = preview.resolved?.material.preimage else { return nil }
+    return try lineage.differences(
+      of: preimage, pipeline: plan.name, file: plan.file, stage: plan[preview.id].name)
   }
 }
