@@ -11,7 +11,7 @@ package struct Checkpoint: Sendable {
   package init(folder: URL) throws {
     let single = folder.appending(path: "model.safetensors")
     let index = folder.appending(path: "model.safetensors.index.json")
-    if FileManager.default.fileExists(atPath: single.path(percentEncoded: false)) {
+    if single.exists {
       file = single
       shards = [try SafeTensors(contentsOf: single)]
       shardByName = Dictionary(uniqueKeysWithValues: shards[0].names.map { ($0, 0) })
@@ -70,9 +70,7 @@ package struct Checkpoint: Sendable {
   }
 
   private static func missing(in folder: URL) -> CheckpointError {
-    let pickled = ["pytorch_model.bin", "best_model.pt"].first {
-      FileManager.default.fileExists(atPath: folder.appending(path: $0).path(percentEncoded: false))
-    }
+    let pickled = ["pytorch_model.bin", "best_model.pt"].first { folder.appending(path: $0).exists }
     guard let pickled else {
       return CheckpointError(
         folder, found: "no model.safetensors", expected: "a model folder with config.json and model.safetensors")

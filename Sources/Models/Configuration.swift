@@ -23,7 +23,7 @@ package struct Configuration: Sendable, Hashable {
 
   /// `nil` if there is no such file.
   package init?(ifPresent file: URL) throws {
-    guard FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) else { return nil }
+    guard file.exists else { return nil }
     try self.init(contentsOf: file)
   }
 
@@ -54,4 +54,8 @@ package struct Configuration: Sendable, Hashable {
     }
     return typed
   }
+}
+
+extension URL {
+  var exists: Bool { FileManager.default.fileExists(atPath: path(percentEncoded: false)) }
 }

@@ -3,7 +3,8 @@ import CKernels
 
 package enum HalfPrecision {
   /// IEEE binary16; `source` holds `count` halves and may be unaligned.
-  package static func widen(binary16 source: UnsafeRawPointer, to destination: UnsafeMutablePointer<Float>, count: Int) {
+  package static func widen(binary16 source: UnsafeRawPointer, to destination: UnsafeMutablePointer<Float>, count: Int)
+  {
     convert_f16_to_f32(source, destination, count)
   }
 
