@@ -6,6 +6,9 @@ import Tokenizers
 /// Tokens that run together; bounds the memory of activations, decides no bit.
 private let tokensPerBatch = 8192
 
+/// Texts or pairs that are tokenized before the model runs; bounds the memory of their tokens, decides no bit.
+let inputsAtOnce = 8192
+
 extension SequenceModel {
   /// [inputs, outputWidth]. `progress` hears of the inputs done.
   func outputs(of inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> Tensor {

@@ -67,6 +67,7 @@ private struct Golden: Decodable {
 
   @Test func `a warm-up ratio counts steps upwards`() {
     let schedule = Schedule(.constant, peak: 1, warmup: .ratio(0.25), steps: 10)  // 2.5 steps
-    #expect((0..<5).map(schedule.rate) == [0, 1.0 / 3, 2.0 / 3, 1, 1])
+    let expected: [Double] = [0, 1.0 / 3, 2.0 / 3, 1, 1]
+    #expect((0..<5).map(schedule.rate) == expected)
   }
 }

@@ -1,7 +1,7 @@
 /// A model small enough to be obvious: the mean of its tokens' rows of one table, times a dropout-like factor.
-import Models
 import Tensors
 
+@testable import Models
 @testable import Tokenizers
 @testable import Training
 
@@ -33,32 +33,27 @@ final class ToyModel: SequenceModel {
 
   func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
     forwards += 1
-    let width = outputWidth
-    let output = engine.zeros([batch.count, width])
-    func forEachToken(_ body: (_ row: Int, _ id: Int, _ share: Float) -> Void) {
-      for row in 0..<batch.count {
-        let tokens = batch.offsets[row]..<batch.offsets[row + 1]
-        let share = factor(batch.sequenceKeys[row], mode) / Float(tokens.count)
-        for token in tokens { body(row, Int(batch.ids[token]), share) }
-      }
-    }
-    forEachToken { row, id, share in
-      for column in 0..<width {
-        output.floats[row * width + column] += share * table.value.floats[id * width + column]
-      }
-    }
+    let output = engine.zeros([batch.count, outputWidth])
+    let factors = batch.sequenceKeys.map { factor($0, mode) }
+    move(table.value.floats, output.floats, batch, factors, toTable: false)
     guard case .training = mode else { return ForwardResult(output: output, backward: nil) }
-    let table = table
-    let values = (0..<batch.count).map { factor(batch.sequenceKeys[$0], mode) }
-    return ForwardResult(output: output) { gradient in
-      for row in 0..<batch.count {
-        let tokens = batch.offsets[row]..<batch.offsets[row + 1]
-        let share = values[row] / Float(tokens.count)
-        for token in tokens {
-          for column in 0..<width {
-            table.gradient!.floats[Int(batch.ids[token]) * width + column]
-              += share * gradient.floats[row * width + column]
-          }
+    return ForwardResult(output: output) { [self] gradient in
+      move(table.gradient!.floats, gradient.floats, batch, factors, toTable: true)
+    }
+  }
+
+  /// output[sequence] += share · table[id] for each token, or the other way round.
+  private func move(
+    _ table: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ batch: PackedBatch,
+    _ factors: [Float], toTable: Bool
+  ) {
+    for sequence in 0..<batch.count {
+      let tokens = batch.offsets[sequence]..<batch.offsets[sequence + 1]
+      let share = factors[sequence] / Float(tokens.count)
+      for id in batch.ids[tokens] {
+        let (row, sum) = (table + Int(id) * outputWidth, output + sequence * outputWidth)
+        for column in 0..<outputWidth {
+          if toTable { row[column] += share * sum[column] } else { sum[column] += share * row[column] }
         }
       }
     }
