@@ -1,0 +1,14 @@
+/// The tables that dispatch chooses from.
+#ifndef RETORT_CLASSES_H
+#define RETORT_CLASSES_H
+
+#include "kernels.h"
+
+extern const retort_kernels retort_reference;
+extern const retort_kernels retort_portable;
+#if defined(__x86_64__)
+extern const retort_kernels retort_avx2;
+extern const retort_kernels retort_avx512;
+#endif
+
+#endif
