@@ -118,7 +118,8 @@ let hostileFiles: [HostileFile] = [
   HostileFile(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "offsets within"),
   HostileFile(#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "the bytes of F32 [3]"),
   HostileFile(
-    #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}"#, "the bytes of F32 [4611686018427387904, 4]"),
+    #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}"#,
+    "the bytes of F32 [4611686018427387904, 4]"),
   HostileFile(#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}}"#, "the bytes of F4 [3]"),
   HostileFile(#"{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "whole numbers from 0"),
   HostileFile(#"{"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}"#, "whole numbers from 0"),
