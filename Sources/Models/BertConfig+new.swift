@@ -1,5 +1,5 @@
-/// Weights of a new BERT, drawn as transformers draws them: linears and embeddings ~ N(0, initializer_range), the padding
-/// token's row 0, biases 0, norms 1.
+/// Weights of a new BERT, drawn as transformers draws them: linears and embeddings ~ N(0, initializer_range), the
+/// padding token's row 0, biases 0, norms 1.
 import Foundation
 import Tensors
 

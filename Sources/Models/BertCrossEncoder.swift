@@ -32,7 +32,12 @@ package final class BertCrossEncoder: SequenceModel {
   package func mergeLoRA() { parameters.mergeLoRA() }
 
   package func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
-    throw ModelError.unsupported(key: "forward", found: "", expected: "")
+    try mode.run(on: engine) { tape in
+      let rows = batch.sequenceRows
+      let first = tape.pool(try body.forward(batch, on: tape, dropout), .cls, batch: batch)
+      let pooled = tape.dropout(pooler(first, .tanh, rows: rows, on: tape), dropout.hidden, rows: rows)
+      return classifier(pooled, rows: rows, on: tape)
+    }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int { 0 }
 }

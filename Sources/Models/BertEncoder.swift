@@ -32,7 +32,9 @@ package final class BertEncoder: SequenceModel {
   package func mergeLoRA() { parameters.mergeLoRA() }
 
   package func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
-    throw ModelError.unsupported(key: "forward", found: "", expected: "")
+    try mode.run(on: engine) { tape in
+      tape.pool(try body.forward(batch, on: tape, dropout), pooling, batch: batch)
+    }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int { 0 }
 }

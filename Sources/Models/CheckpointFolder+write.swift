@@ -16,8 +16,8 @@ extension CheckpointFolder {
     try settings.write(to: folder, embeddingDimension: config.hiddenSize, general: general?.values)
   }
 
-  /// A folder of `model`, which started from this folder, for `CrossEncoder`: merged weights, one label, a sigmoid after
-  /// the logit. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged into `model`.
+  /// A folder of `model`, which started from this folder, for `CrossEncoder`: merged weights, one label, a sigmoid
+  /// after the logit. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
   package func write(_ model: BertCrossEncoder, maxSequenceLength: Int, to folder: URL) throws {
     try write(model, task: .sequenceClassification, others: [:], to: folder) { config in
       config["architectures"] = ["BertForSequenceClassification"]

@@ -14,4 +14,9 @@ final class LinearLayer {
   }
 
   var weights: [Weight] { [weight, bias] + (adapter.map { [$0.down, $0.up] } ?? []) }
+
+  /// x [n, in] → [n, out]
+  func callAsFunction(_ x: Variable, _ activation: Activation = .identity, rows: Rows, on tape: Tape) -> Variable {
+    tape.linear(x, rows: rows, weight: weight, bias: bias, adapter: adapter, activation: activation)
+  }
 }

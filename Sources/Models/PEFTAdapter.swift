@@ -63,7 +63,7 @@ struct PEFTAdapter {
     }
   }
 
-  /// `all-linear` spelt out as ends of names, the same in every block, since PEFT would take the heads of another base in.
+  /// `all-linear` spelt out as ends of names, the same in every block: PEFT would let the word mean a new pooler, too.
   private var targets: [String] {
     guard lora.targetModules.contains("all-linear") else { return lora.targetModules }
     let modules = weights.compactMap { Self.module(ofFactor: $0.name) }

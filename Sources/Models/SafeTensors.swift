@@ -1,4 +1,4 @@
-/// Reads and writes safetensors files. Reading maps the file; elements are copied, and widened to `Float`, when asked for.
+/// Reads safetensors files: maps the file, copies elements, widened to `Float`, when they are asked for.
 import Foundation
 import Tensors
 

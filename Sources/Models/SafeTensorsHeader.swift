@@ -8,7 +8,7 @@ package enum ElementType: String, Sendable, CaseIterable {
   case f16 = "F16", bf16 = "BF16", f32 = "F32", f64 = "F64", c64 = "C64"
   case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2", f8e8m0 = "F8_E8M0", f4 = "F4", f6e2m3 = "F6_E2M3", f6e3m2 = "F6_E3M2"
 
-  var bits: Int {
+  package var bits: Int {
     switch self {
     case .f4: 4
     case .f6e2m3, .f6e3m2: 6
@@ -20,17 +20,17 @@ package enum ElementType: String, Sendable, CaseIterable {
   }
 }
 
-struct SafeTensorsHeader {
-  struct Entry: Sendable, Hashable {
-    let name: String
-    let type: ElementType
-    let shape: [Int]
+package struct SafeTensorsHeader {
+  package struct Entry: Sendable, Hashable {
+    package let name: String
+    package let type: ElementType
+    package let shape: [Int]
     /// Where the elements lie in the file.
-    let bytes: Range<Int>
+    package let bytes: Range<Int>
   }
 
   /// In the order of their bytes, which cover the file without hole or overlap.
-  private(set) var entries: [Entry] = []
+  package private(set) var entries: [Entry] = []
   private let file: URL
   private let dataStart: Int
   private let fileSize: Int
@@ -40,7 +40,7 @@ struct SafeTensorsHeader {
   private static let longest = 100_000_000
 
   /// Throws a `CheckpointError` that names `file` and what is wrong with its header.
-  init(_ bytes: UnsafeRawBufferPointer, file: URL) throws {
+  package init(_ bytes: UnsafeRawBufferPointer, file: URL) throws {
     guard bytes.count >= Self.lengthBytes else {
       throw CheckpointError(
         file, found: "\(bytes.count) bytes", expected: "the length of a safetensors header (8 bytes)")

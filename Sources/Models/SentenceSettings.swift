@@ -1,4 +1,4 @@
-/// What turns an encoder's token vectors into sentence embeddings, as sentence-transformers keeps it beside the weights.
+/// How an encoder's token vectors become a sentence's, as sentence-transformers keeps it beside the weights.
 import Foundation
 import Tensors
 
@@ -90,7 +90,7 @@ extension SentenceSettings {
 }
 
 extension SentenceSettings {
-  /// Writes all of a sentence-transformers folder but the model itself. Classic keys and types: every version reads them.
+  /// Writes all of a sentence-transformers folder but the model. Classic keys and types: every version reads them.
   /// `general` is the base's `config_sentence_transformers.json`, whose other keys are kept.
   func write(to folder: URL, embeddingDimension: Int, general: JSONValue?) throws {
     func write(_ values: JSONValue, to path: String) throws {

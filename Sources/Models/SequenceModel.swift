@@ -7,6 +7,20 @@ package enum ForwardMode: Sendable {
   case training(seed: UInt64, step: Int)
 }
 
+extension ForwardMode {
+  /// Runs a forward pass on a tape of this mode.
+  func run(on engine: Engine, _ forward: (Tape) throws -> Variable) rethrows -> ForwardResult {
+    switch self {
+    case .inference:
+      return ForwardResult(output: try forward(Tape(inferenceOn: engine)).value, backward: nil)
+    case .training(let seed, let step):
+      let tape = Tape(on: engine, seed: seed, step: step)
+      let output = try forward(tape)
+      return ForwardResult(output: output.value) { tape.backward(from: output, gradient: $0) }
+    }
+  }
+}
+
 package struct ForwardResult {
   package let output: Tensor  // [B, outputWidth]
   /// Adds into the weights' gradients, chunk by chunk in order, given the output's gradient; to be called once.

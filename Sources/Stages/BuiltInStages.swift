@@ -2,5 +2,7 @@
 import Pipelines
 
 package enum BuiltInStages {
-  package static let all: [any Stage.Type] = []
+  package static let all: [any Stage.Type] = [
+    Split.self, MakeGroups.self, Mine.self, Evaluate.self, Normalize.self,
+  ]
 }

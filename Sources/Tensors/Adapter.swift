@@ -1,4 +1,4 @@
-/// A low-rank adapter on a linear layer.
+/// A low-rank adapter on a linear layer (Hu et al. 2021).
 
 package final class Adapter {
   package let down: Weight  // A [r, in]
@@ -14,9 +14,17 @@ package final class Adapter {
     self.scale = scale
     self.dropout = dropout
   }
-}
 
-extension Adapter {
+  /// r
+  var rank: Int { down.value.rows }
+
   /// W += s·B·A.
-  package func merge(into weight: Tensor, on engine: Engine) {}
+  package func merge(into weight: Tensor, on engine: Engine) {
+    let (a, b, w, inputs) = (down.value.floats, up.value.floats, weight.floats, weight.columns)
+    engine.blocks(of: weight.rows, size: PackedWeight.panel) { start, count in
+      gemm(
+        count, inputs, rank, Matrix(b + start * rank, stride: rank), Matrix(a, stride: inputs), scale: scale,
+        accumulate: true, into: Matrix(w + start * inputs, stride: inputs))
+    }
+  }
 }

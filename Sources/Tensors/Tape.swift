@@ -12,28 +12,31 @@ package final class Gradient {
 
   /// Adds a gradient that several tensors may share; a later addition to one of them copies first.
   package func add(_ gradient: Tensor, on engine: Engine) {
-    add(shape: gradient.shape, on: engine, first: { gradient }) { engine.add(gradient, to: $0) }
-  }
-
-  /// Adds what `write(target, accumulate)` computes: it overwrites a new target, or adds to the one there is.
-  package func add(shape: [Int], on engine: Engine, _ write: (_ target: Tensor, _ accumulate: Bool) -> Void) {
-    add(
-      shape: shape, on: engine,
-      first: {
-        let target = engine.uninitialized(shape)
-        write(target, false)
-        return target
-      }, later: { write($0, true) })
-  }
-
-  private func add(shape: [Int], on engine: Engine, first: () -> Tensor, later: (Tensor) -> Void) {
-    guard var target = take() else {
-      sum = first()
+    guard let target = takeAlone(on: engine) else {
+      sum = gradient
       return
     }
-    if !target.isUnique() { target = engine.copy(target) }
-    later(target)
+    engine.add(gradient, to: target)
     sum = target
+  }
+
+  /// Adds a matrix that `write(target, accumulate)` computes: it overwrites a new target, or adds to the one there is.
+  func add(_ rows: Int, _ columns: Int, on engine: Engine, _ write: (_ target: Tensor, _ accumulate: Bool) -> Void) {
+    let current = takeAlone(on: engine)
+    let target = current ?? engine.matrix(rows, columns)
+    write(target, current != nil)
+    sum = target
+  }
+
+  /// The sum so far, copied if other gradients share it.
+  private func takeAlone(on engine: Engine) -> Tensor? {
+    guard var target = take() else { return nil }
+    if !target.isUnique() {
+      let copy = engine.matrix(target.rows, target.columns)
+      copy.update(from: target)
+      target = copy
+    }
+    return target
   }
 }
 
@@ -46,13 +49,23 @@ package struct Variable {
 /// Records operations while training; keeps nothing in inference. Operations are its extensions, one file each.
 package final class Tape {
   package let engine: Engine
-  package let isRecording: Bool
+  /// What masks of dropout follow from, besides sequence, site and element; nil in inference, when nothing is dropped.
+  let dropoutKey: UInt64?
+  private var sites: UInt32 = 0
   private var steps: [() -> Void] = []
 
-  package init(on engine: Engine, recording: Bool) {
+  package init(inferenceOn engine: Engine) {
     self.engine = engine
-    isRecording = recording
+    dropoutKey = nil
   }
+
+  /// Records. Masks of dropout follow from seed and step, so that a repeated forward pass meets the same ones.
+  package init(on engine: Engine, seed: UInt64, step: Int) {
+    self.engine = engine
+    dropoutKey = philox(seed: seed, counter: UInt64(step))
+  }
+
+  package var isRecording: Bool { dropoutKey != nil }
 
   /// A result whose backward step adds to its inputs' and weights' gradients; `backward` gets the result's gradient.
   /// With `needed` false (nothing below trains), or without recording, nothing is kept.
@@ -61,6 +74,12 @@ package final class Tape {
     let gradient = Gradient()
     steps.append { if let arrived = gradient.take() { backward(arrived) } }
     return Variable(value: value, gradient: gradient)
+  }
+
+  /// The first of `count` places of dropout that no other operation of this pass has; places are numbered in order.
+  func nextSites(_ count: Int) -> UInt32 {
+    defer { sites += UInt32(count) }
+    return sites
   }
 
   /// Runs the recorded steps in reverse, once, each released when it is done.

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Which elements dropout zeroes. Element `e` of row `r` meets the 16-bit lane e % 8 of
-/// Philox4x32-10(counter = (rows[r].sequence, site, rows[r].position · ⌈width/8⌉ + e / 8), key = key).
+/// Which elements dropout zeroes. Element e of a row meets 16-bit lane (e / 16) % 8 of Philox4x32-10 with key `key` and
+/// counter (sequence, sequence >> 32, site, 16·(position·⌈width/128⌉ + e / 128) + e % 16).
 typedef struct {
   uint64_t sequence;
   uint32_t position;

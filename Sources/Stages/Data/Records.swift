@@ -40,6 +40,16 @@ package func records(of file: TextFile, format: RecordFormat = .auto, list: Stri
   return records
 }
 
+/// The whole document, if the file is JSON and no plain list of records; else `nil`.
+func jsonTree(of file: TextFile, format: RecordFormat) throws -> JSONValue? {
+  try file.utf8.withUnsafeBytes { bytes -> JSONValue? in
+    var reader = JSONReader(bytes)
+    let detected = format == .auto ? detectFormat(file.url, bytes) : format
+    guard detected == .json, !reader.skip(UInt8(ascii: "[")) else { return nil }
+    do throws(JSONSyntaxError) { return try reader.onlyValue() } catch { throw RecordCursor(file: file.url, bytes: bytes).syntaxError(error) }
+  }
+}
+
 private func detectFormat(_ url: URL, _ bytes: UnsafeRawBufferPointer) -> RecordFormat {
   switch url.pathExtension.lowercased() {
   case "json": return .json
@@ -53,9 +63,13 @@ private func detectFormat(_ url: URL, _ bytes: UnsafeRawBufferPointer) -> Record
   let lineEnd = bytes.firstIndex(of: 0x0A) ?? bytes.count
   if reader.skip(UInt8(ascii: "{")) {
     var line = JSONReader(bytes, in: 0..<lineEnd)
-    do {
-      _ = try line.onlyValue()
-      return .jsonl
+    do throws(JSONSyntaxError) {
+      guard case .object(let fields) = try line.onlyValue() else { return .jsonl }
+      let isDocument = fields.contains { field in
+        if case .array(let elements) = field.value { elements.first?.kind == "an object" } else { false }
+      }
+      reader = JSONReader(bytes, in: lineEnd..<bytes.count)
+      return isDocument && reader.isAtEnd() ? .json : .jsonl
     } catch {
       return .json  // an object over several lines
     }
@@ -161,7 +175,7 @@ private struct RecordCursor {
     return Record(value: value, place: place, isTabular: false)
   }
 
-  private func syntaxError(_ error: JSONSyntaxError) -> DataError {
+  func syntaxError(_ error: JSONSyntaxError) -> DataError {
     let before = bytes[..<error.offset]
     let lineStart = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
     let column = bytes[lineStart..<error.offset].count { $0 & 0xC0 != 0x80 } + 1
