@@ -1,6 +1,6 @@
 """Makes Tests/Fixtures/tokenizers: small WordPiece tokenizers, and what the tokenizers library says of nasty lines.
 
-    python Tests/Fixtures/generate/tokenizers.py            # the committed files
+    python Tests/Fixtures/generate/tokenizers.py            # the committed files; ids change, as the trainer's do
     python Tests/Fixtures/generate/tokenizers.py lines N    # N nasty lines, one JSON string a line, for larger comparisons
 """
 
@@ -159,15 +159,13 @@ def golden(name, tokenizer, lines):
         cases.append({"text": line, "ids": tokenizer.encode(line).ids})
     for _ in range(60):
         pair = [source.choice(SENTENCES), source.choice(SENTENCES)] if source.random() < 0.8 else ["", "a b c d e"]
-        length, strategy = source.choice([0, 3, 4, 9, 10, 16, 25]), source.choice(["longest_first", "only_first", "only_second"])
+        length, strategy = source.choice([4, 5, 9, 10, 16, 25]), source.choice(["longest_first", "only_first", "only_second"])
         case = {"pair": pair, "max_length": length, "strategy": strategy}
         try:
             tokenizer.enable_truncation(max_length=length, strategy=strategy)
             encoding = tokenizer.encode(*pair)
             case |= {"ids": encoding.ids, "type_ids": encoding.type_ids}
-        except Exception:  # the library refuses: too short to cut, or no room for special tokens
-            if length < 3:
-                continue
+        except Exception:  # the library refuses: the text to cut is too short
             case["refused"] = True
         cases.append(case)
     tokenizer.no_truncation()
