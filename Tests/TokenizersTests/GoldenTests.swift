@@ -61,7 +61,8 @@ private struct GoldenCase: Decodable {
     #expect(having(.punctuation) == expected["punctuation"])
     #expect(having(.nonspacingMark) == expected["nonspacing_marks"])
     #expect(having(.ideograph) == expected["ideographs"])
-    #expect(having(.other).subtracting([0x09, 0x0A, 0x0D]).union([0xFFFD])
-      == expected["dropped"]?.filter { $0 < 0xF0000 })
+    #expect(
+      having(.other).subtracting([0x09, 0x0A, 0x0D]).union([0xFFFD])
+        == expected["dropped"]?.filter { $0 < 0xF0000 })
   }
 }
