@@ -6,7 +6,7 @@ import Tensors
 package struct CheckpointFolder: Sendable {
   package let url: URL
   /// Where the transformer's own files are: `url`, or `0_Transformer` in older sentence-transformers folders.
-  let transformer: URL
+  package let transformer: URL
   /// `config.json` with all its keys.
   let configuration: Configuration
   package let config: BertConfig
