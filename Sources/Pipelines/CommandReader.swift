@@ -144,7 +144,7 @@ struct CommandReader {
   private mutating func namesFile(_ word: String) -> Bool {
     if let known = isFile[word] { return known }
     let found = folders.contains { folder in
-      let file = URL(filePath: word, directoryHint: .notDirectory, relativeTo: folder)
+      let file = URL(path: word, in: folder)
       var isFolder: ObjCBool = false
       return file.lies(in: folders[folders.count - 1])
         && FileManager.default.fileExists(

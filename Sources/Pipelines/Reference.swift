@@ -47,7 +47,7 @@ struct ReferenceResolver {
 
   private mutating func file(_ path: String) -> (url: URL, exists: Bool) {
     if let known = files[path] { return known }
-    let url = URL(filePath: path, directoryHint: .notDirectory, relativeTo: folder).absoluteURL.standardizedFileURL
+    let url = URL(path: path, in: folder)
     let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))
     files[path] = file
     return file
