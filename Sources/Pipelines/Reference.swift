@@ -90,7 +90,8 @@ struct ReferenceResolver {
       return
     }
     diagnostics.report(
-      "`\(text.shortened)` is neither a file nor the output of a stage (looked for \(file.path.shortened))", at: mark,
+      "`\(text.shortened)` is neither a file nor the output of a stage (looked for \(file.path.shortened(to: 300)))",
+      at: mark,
       suggestion: nearest(to: text, in: ports.lazy.flatMap { stage, ports in (ports ?? []).map { "\(stage).\($0)" } })
         ?? neighbour(of: text, file))
   }

@@ -1,32 +1,62 @@
+/// What a person reads when a file is wrong: every case of Tests/Fixtures/pipelines/diagnostics.txt, word for word.
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Pipelines
+
 struct DiagnosticTests {
-  @Test(arguments: erroneous) func `x`(_ text: String) throws {
+  @Test(arguments: try DiagnosticCase.all())
+  func `every problem of a file is reported at its place`(_ example: DiagnosticCase) throws {
+    #expect(try Project().problems(example.file) == example.problems)
+  }
+
+  @Test func `bytes that are not UTF-8 are named with line and column`() throws {
     let project = try Project()
-    print("=====\n\(text)\n-----\n\(try project.problems(text))\n")
+    func problem(_ bytes: [UInt8]) throws -> String {
+      let problems = #expect(throws: Problems.self) { try project.plan(Data(bytes)) }
+      return try #require(problems).description
+    }
+    #expect(
+      try problem(Array("version: 1\nname: \u{d55c}".utf8) + [0xff, 0x0a])
+        == """
+        pipelines/p.yaml:2:8: error: the byte 0xff is not valid UTF-8; save the file as UTF-8
+          name: \u{d55c}\u{fffd}
+                  ^
+        """)
+    #expect(try problem([0xff, 0xfe, 0x61, 0x00]).contains("it looks like UTF-16"))
+    #expect(
+      try problem(Array("version: 1\nname: a\u{1}b\n".utf8)).contains("p.yaml:2:8: error: not valid YAML: control"))
+  }
+
+  @Test func `a file that is not there or is a folder is one problem`() throws {
+    let project = try Project()
+    for path in ["missing.yaml", "data"] {
+      let file = project.folder.url.appending(path: "pipelines/\(path)")
+      let problems = #expect(throws: Problems.self) {
+        try Plan(file: file, catalog: catalog, workingFolder: project.folder.url)
+      }
+      #expect(try #require(problems).description.contains("\(path):1:1: error: the file cannot be read: "))
+    }
   }
 }
-let erroneous = [
- "",
- "version: 1\nstages: {a: [}",
- "version: 1\nstages:\n\ta: b\n",
- "- a\n- b",
- "version: 2\nnmae: x\nstages:\n",
- "version: 1\nstages:\n  split: {uses: splt, in: {data: data/qa.json}}\n  g: {uses: groups, in: {data: split.train}}\n",
- "version: 1\nstages:\n  split: {uses: split, in: {data: data/qaa.json}}\n  g: {uses: groups, in: {data: splt.train, passage: split}}\n  h: {uses: groups, in: {data: split.trian}}\n",
- "version: 1\nstages:\n  학습: {uses: split, in: {data: data/qa.json}}\n  split: {uses: split, in: {data: data/qa.json}, with: {group_by: 규칙, evl_ratio: 0.1, eval_ratio: 한글}}\n",
- "version: 1\nstages:\n  a: {uses: split, in: {data: c.train}}\n  b: {uses: split, in: {data: a.train}}\n  c: {uses: split, in: {data: b.eval}}\n  d: {uses: split, in: {data: d.eval}}\n  e: {uses: groups, in: {data: d.eval}}\n",
- "version: 1\nstages:\n  g: {uses: groups, in: {data: data/qa.json}}\n  t: {uses: teacher, in: {base: g.groups, train: g.groups}, with: {epochs: 0, batch_size: \"16\", lr: 2, max_len: 1_0, lora: {rr: 3, r: x, target_modules: {a: b}}}}\n  u: {uses: evaluate, in: {data: g.groups}}\n",
- "version: 1\nparams: {n: 3, l: [1]}\nstages:\n  m: {uses: mine, in: {groups: data/qa.json}, with: {strategy: randm, num_negatives: \"${params.m}\"}}\n  s: {uses: split, in: {data: data/qa.json}, with: {group_by: \"x${params.l}\", eval_ratio: \"${n}\"}}\n  r: {uses: split, in: {data: data/qa.json}, with: {group_by: \"${params.n\"}, retry: -1, timeout: 4, memory: lots}\n",
- "version: 1\nstages:\n  m: {uses: mine, in: {groups: data/qa.json}, matrix: {strategy: [random, nearest]}, with: {strategy: \"${matrix.strategy}\"}}\n  a: {cmd: \"cat ${in.all} > ${out.x}\", in: {all: m.*.candidates}, out: {x: y}}\n",
- "version: 1\nstages:\n  a:\n    cmd: python3 tools/summary.py ${in.al} ${HOME} > ${out.y}\n    in: {all: data/qa.json, 한: x}\n    out: {x: ../y, z: {path: q, typ: text, type: txt}, w: q}\n    env: [A-B, LANG]\n    secrets: [LANG]\n    with: {}\n    tools: [a b]\n  b: {uses: split, cmd: x}\n  c: {in: {}}\n  d: {uses: split, in: {data: data/qa.json}, out: {x: y}, env: [A]}\n",
- "version: 1\nstages:\n  a: {uses: split, in: {data: data/qa.json}, publish: out/a}\n  b: {uses: split, in: {data: data/qa.json}, publish: out/a}\n  c: {uses: split, in: {data: data/qa.json}, publish: out/a/c}\n  d: {uses: split, in: {data: data/qa.json}, publish: ../x}\n  e: {uses: split, in: {data: data/qa.json}, publish: pipelines}\n  f: {uses: split, in: {data: data/qa.json}, publish: pipelines/data/qa.json}\n  g: {uses: split, in: {data: data/qa.json}, publish: .retort/x}\n",
- "version: 1\nstages:\n  a: {uses: split, uses: split, in: {data: *x}}\n",
- "version: 1\nname: a\nname: b\nstages:\n  a: &a {uses: split, in: {data: data/qa.json}}\n  a: *a\n",
- "version: 1\n---\nx: 1\n",
- "version: 1\nstages: {t: {uses: teacher, in: {base: data, train: data/qa.json}, with: {max_len: 600, epochs: 200}}}",
- "version: 1\nstages: {t: {uses: teacher, in: {base: hf://x, train: [a]}, with: []}}",
- "version: 1\nstages: {t: {uses: split, in: {data: ${params.x}}}}",
-]
+
+/// A file and what is said of it, `ROOT` standing for the project's folder.
+struct DiagnosticCase: CustomTestStringConvertible {
+  var name: String
+  var file: String
+  var problems: String
+  var testDescription: String { name }
+
+  /// Cases are `===== name`, the file, `-----`, the problems.
+  static func all() throws -> [DiagnosticCase] {
+    let text = try String(contentsOf: fixtures.appending(path: "pipelines/diagnostics.txt"), encoding: .utf8)
+    return text.components(separatedBy: "\n===== ").dropFirst().map { part in
+      let halves = part.components(separatedBy: "\n-----\n")
+      let lines = halves[0].components(separatedBy: "\n")
+      return DiagnosticCase(
+        name: lines[0], file: lines.dropFirst().joined(separator: "\n") + "\n",
+        problems: halves[1].trimmingCharacters(in: .newlines))
+    }
+  }
+}

@@ -22,7 +22,7 @@ struct PlanTests {
         "models of the hub are not supported yet; download it and name its folder",
         "models of the hub are not supported yet; download it and name its folder",
       ])
-    #expect(plan.obstacles.map(\.location.line) == [22, 35])
+    #expect(plan.obstacles.map(\.location.line) == [23, 37])
   }
 
   @Test func `everything of a stage is resolved`() throws {
