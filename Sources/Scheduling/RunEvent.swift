@@ -72,5 +72,6 @@ package struct LockHolder: Sendable, Hashable, Codable, CustomStringConvertible 
     self.host = host
     self.stage = stage
   }
+  package static let thisHost = ProcessInfo.processInfo.hostName
   package var description: String { "process \(pid) on \(host), which runs stage `\(stage)`" }
 }
