@@ -17,6 +17,8 @@ package struct Plan: Sendable {
   package var root: URL
   /// Dense by `StageID`; a stage comes after all that it takes inputs from.
   package var stages: [PlannedStage]
+  /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
+  package var obstacles: [Problem] = []
 
   package init(name: String, file: URL, root: URL, stages: [PlannedStage]) {
     self.name = name

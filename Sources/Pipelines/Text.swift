@@ -21,14 +21,39 @@ extension Unicode.Scalar {
 extension String {
   /// Columns it takes in a terminal.
   package var terminalColumns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
+
+  /// At most 60 characters of it, in one line and without control characters, for messages.
+  var shortened: String { shortened(to: 60) }
+
+  func shortened(to count: Int) -> String {
+    let shown = unicodeScalars.prefix(count).map { $0.isControl ? "\u{fffd}" : $0 }
+    return String(String.UnicodeScalarView(shown)) + (unicodeScalars.dropFirst(count).isEmpty ? "" : "…")
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isControl: Bool { properties.generalCategory == .control }
+}
+
+extension Sequence<String> {
+  /// `a`, `a or b`, `a, b or c`.
+  func joined(last word: String) -> String {
+    let words = Array(self)
+    return words.count < 2
+      ? words.joined() : words.dropLast().joined(separator: ", ") + " \(word) " + words[words.count - 1]
+  }
 }
 
 /// The candidate that `word` was most likely meant to be, if one is near enough.
 package func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
-  let limit = max(1, word.unicodeScalars.count / 3)
-  return candidates.map { (distance: editDistance(word, $0), word: $0) }
-    .filter { $0.distance <= limit && $0.word != word }
-    .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
+  let length = word.unicodeScalars.count
+  guard length > 1 else { return nil }
+  let limit = max(1, length / 3)
+  return candidates.filter { abs($0.unicodeScalars.count - length) <= limit }.map {
+    (distance: editDistance(word, $0), word: $0)
+  }
+  .filter { $0.distance <= limit && $0.word != word }
+  .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment) between two words.
