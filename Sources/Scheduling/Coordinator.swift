@@ -218,16 +218,11 @@ package actor Coordinator {
     } else {
       outputs[id] = made
     }
-    let places = Dictionary(uniqueKeysWithValues: plan[id].inputs.map { ($0.port, $0.source) })
-    let inputs = stage.inputs.map { port, input in
-      let path: URL? = if case .file(let url)? = places[port] { url } else { nil }
-      return (port, StageResult.Input(artifact: input.artifact, path: path))
-    }
     entries.append(
       .result(
         StageResult(
-          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage,
-          inputs: Dictionary(uniqueKeysWithValues: inputs), outputs: made, metrics: metrics, isKept: !differs)))
+          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
+          isKept: !differs)))
   }
 
   private func warn(_ id: StageID, _ message: String) {
@@ -238,12 +233,24 @@ package actor Coordinator {
   private func record(_ id: StageID, _ state: StageState) {
     send.yield(.moved(id, state))
     guard let recorded = state.recorded else { return }
-    let attempt = if case .running(let attempt) = state { attempt } else { 0 }
-    entries.append(
-      .stage(
-        StageRecord(
-          stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: attempt,
-          time: clock(), key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)))
+    var entry = StageRecord(
+      stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: 0, time: clock(),
+      key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)
+    if case .running(let attempt) = state {
+      entry.attempt = attempt
+      entry.inputs = recordedInputs(of: id)
+    }
+    entries.append(.stage(entry))
+  }
+
+  private func recordedInputs(of id: StageID) -> [String: StageRecord.Input] {
+    var inputs: [String: StageRecord.Input] = [:]
+    for input in plan[id].inputs {
+      guard let artifact = resolved[id]?.inputs[input.port]?.artifact else { continue }
+      let path: URL? = if case .file(let url) = input.source { url } else { nil }
+      inputs[input.port] = StageRecord.Input(artifact: artifact, path: path)
+    }
+    return inputs
   }
 
   private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {

@@ -29,22 +29,22 @@ import Testing
     try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start))
   }
   private func stage(
-    _ name: String, _ state: StageRecord.State, key: String? = nil, after seconds: Double = 0
+    _ name: String, _ state: StageRecord.State, key: String? = nil, input: String? = nil, after seconds: Double = 0
   ) -> JournalEntry {
-    .stage(
+    let path = name == "first" ? URL(filePath: "/project/d") : nil
+    return .stage(
       StageRecord(
         stage: name, kind: "cmd", state: state, attempt: state == .running ? 1 : 0,
-        time: start.addingTimeInterval(seconds), key: key.map { self.key($0) }))
+        time: start.addingTimeInterval(seconds), key: key.map { self.key($0) },
+        inputs: input.map { ["in": .init(artifact: artifact($0), path: path)] } ?? [:]))
   }
-  /// A stage that reads `input` and writes `output`.
-  private func result(_ name: String, key: String, input: String, output: String, tau: Double = 0.1) -> JournalEntry {
+  private func result(_ name: String, key: String, output: String, tau: Double = 0.1) -> JournalEntry {
     .result(
       StageResult(
         stage: name, key: self.key(key),
         preimage: [
           KeyComponent(name: "kind", value: .string("cmd")), KeyComponent(name: "with.tau", value: .double(tau)),
         ],
-        inputs: ["in": .init(artifact: artifact(input), path: name == "first" ? URL(filePath: "/project/d") : nil)],
         outputs: ["out": artifact(output)],
         metrics: [.init(name: "loss", value: 0.5, step: 1), .init(name: "loss", value: 0.25, step: nil)],
         isKept: true))
@@ -53,9 +53,9 @@ import Testing
     let run = try begin()
     try journal.record(
       [
-        stage("first", .running, key: "1"), result("first", key: "1", input: "data", output: "middle"),
-        stage("first", .ran, key: "1", after: 2), stage("second", .running, key: "2"),
-        result("second", key: "2", input: "middle", output: "end"), stage("second", .ran, key: "2", after: 3),
+        stage("first", .running, key: "1", input: "data"), result("first", key: "1", output: "middle"),
+        stage("first", .ran, key: "1", after: 2), stage("second", .running, key: "2", input: "middle"),
+        result("second", key: "2", output: "end"), stage("second", .ran, key: "2", after: 3),
         .ended(.done, time: start.addingTimeInterval(5)),
       ], run: run)
     return run
@@ -90,7 +90,7 @@ import Testing
     // A result of a stage that never ran has nowhere to go.
     #expect(throws: (any Error).self) {
       try journal.record(
-        [stage("first", .running), result("ghost", key: "1", input: "data", output: "middle")], run: run)
+        [stage("first", .running), result("ghost", key: "1", output: "middle")], run: run)
     }
     #expect(try journal.report(of: run, store: store).stages.isEmpty)
   }
