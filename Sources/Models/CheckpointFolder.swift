@@ -5,7 +5,7 @@ import Tensors
 /// Everything that a folder says, read and checked; of the weights only names and shapes.
 package struct CheckpointFolder: Sendable {
   package let url: URL
-  /// Where weights and tokenizer are: `url`, or `0_Transformer` in older sentence-transformers folders.
+  /// Where the transformer's own files are: `url`, or `0_Transformer` in older sentence-transformers folders.
   package let transformer: URL
   /// `config.json` with all its keys.
   let configuration: Configuration

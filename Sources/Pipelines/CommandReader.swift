@@ -17,7 +17,9 @@ struct CommandReader {
     _ spec: StageSpec, _ substitution: inout Substitution
   ) -> (description: StageDescription, command: Command, outputs: [PlannedOutput]) {
     let fields = spec.fields
-    let inputs = (fields["in"]?.entries(of: "`in`", diagnostics) ?? []).filter { isPort($0) }.map(\.key)
+    let bound = fields["in"]?.entries(of: "`in`", diagnostics) ?? []
+    for entry in bound { _ = isPort(entry) }
+    let inputs = bound.map(\.key)
     var outputs: [PlannedOutput] = []
     var command = Command(
       template: [], metrics: fields.text("metrics").flatMap { checked(path: $0, at: fields.mark(of: "metrics")) },
@@ -144,7 +146,7 @@ struct CommandReader {
   private mutating func namesFile(_ word: String) -> Bool {
     if let known = isFile[word] { return known }
     let found = folders.contains { folder in
-      let file = URL(filePath: word, directoryHint: .notDirectory, relativeTo: folder)
+      let file = URL(path: word, in: folder)
       var isFolder: ObjCBool = false
       return file.lies(in: folders[folders.count - 1])
         && FileManager.default.fileExists(

@@ -8,9 +8,13 @@ extension Plan {
   ///   - workingFolder: decides the project's root where nothing marks it.
   /// - Throws: `Problems`.
   package init(file: URL, catalog: StageCatalog, workingFolder: URL) throws(Problems) {
-    let bytes = try readPipeline(file)
-    let diagnostics = Diagnostics(file: file, bytes: bytes)
     let root = projectRoot(of: file, workingFolder: workingFolder)
+    try self.init(bytes: try readPipeline(file), of: file, root: root, catalog: catalog)
+  }
+
+  /// Checks the bytes of a pipeline file.
+  init(bytes: [UInt8], of file: URL, root: URL, catalog: StageCatalog) throws(Problems) {
+    let diagnostics = Diagnostics(file: file, bytes: bytes)
     let document = parseYAML(bytes, diagnostics)
     var plan = Plan(name: file.deletingPathExtension().lastPathComponent, file: file, root: root, stages: [])
     if let document {
@@ -49,7 +53,7 @@ private struct Planner {
     var stage: PlannedStage
     /// For each bound input, in the file's order: its port, and what it refers to.
     var bindings: [(port: String, mark: Mark, reference: Reference)] = []
-    /// Whether all of `with` fits.
+    /// Whether nothing of it has been reported, so that the stage can be bound.
     var isSound = true
   }
 
@@ -180,6 +184,7 @@ private struct Planner {
       let entries = spec.fields["in"]?.entries(of: "`in`", diagnostics) ?? []
       for entry in entries {
         let reference = resolver.resolve(entry.value, named: "in.\(entry.key)")
+        drafts[index].isSound = drafts[index].isSound && reference != nil
         if !description.isUnknown && !description.inputs.contains(where: { $0.name == entry.key }) {
           let names = description.inputs.map(\.name)
           diagnostics.report(
@@ -234,7 +239,8 @@ private struct Planner {
       guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
       stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
     }
-    if draft.isSound && fit && stage.command == nil { askForProblems(stage, draft) }
+    let isBound = stage.inputs.count == draft.bindings.count
+    if draft.isSound && isBound && fit && stage.command == nil { askForProblems(stage, draft) }
     return stage
   }
 

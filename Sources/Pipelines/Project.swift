@@ -19,6 +19,12 @@ package func projectRoot(of file: URL, workingFolder: URL) -> URL {
 }
 
 extension URL {
+  /// A path as it is meant in `folder`: absolute, without `..`, no matter what lies there.
+  init(path: String, in folder: URL) {
+    let base = URL(filePath: folder.path, directoryHint: .isDirectory)
+    self = URL(filePath: path, directoryHint: .notDirectory, relativeTo: base).absoluteURL.standardizedFileURL
+  }
+
   /// Whether it is `folder` or beneath it, by name.
   package func lies(in folder: URL) -> Bool {
     let path = absoluteURL.standardizedFileURL.pathComponents

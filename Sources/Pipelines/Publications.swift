@@ -8,7 +8,7 @@ struct PublicationChecker {
 
   /// The place that `publish` names; `nil` after a report.
   func publication(_ path: String, outputs: [PlannedOutput], at mark: Mark) -> Publication? {
-    let url = URL(filePath: path, directoryHint: .notDirectory, relativeTo: root).standardizedFileURL.absoluteURL
+    let url = URL(path: path, in: root)
     let inside = url.pathComponents.dropFirst(root.pathComponents.count)
     guard url.lies(in: root), let first = inside.first else {
       diagnostics.report("`publish` must name a path inside the project \(root.path)", at: mark)

@@ -47,7 +47,7 @@ struct ReferenceResolver {
 
   private mutating func file(_ path: String) -> (url: URL, exists: Bool) {
     if let known = files[path] { return known }
-    let url = URL(filePath: path, directoryHint: .notDirectory, relativeTo: folder).absoluteURL.standardizedFileURL
+    let url = URL(path: path, in: folder)
     let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))
     files[path] = file
     return file
@@ -90,7 +90,8 @@ struct ReferenceResolver {
       return
     }
     diagnostics.report(
-      "`\(text.shortened)` is neither a file nor the output of a stage (looked for \(file.path.shortened))", at: mark,
+      "`\(text.shortened)` is neither a file nor the output of a stage (looked for \(file.path.shortened(to: 300)))",
+      at: mark,
       suggestion: nearest(to: text, in: ports.lazy.flatMap { stage, ports in (ports ?? []).map { "\(stage).\($0)" } })
         ?? neighbour(of: text, file))
   }

@@ -50,11 +50,15 @@ extension Spec {
     let fields = Fields(root, of: "a pipeline", allowed: keys, diagnostics)
     let params = fields["params"] ?? Node(value: .mapping([]), mark: root.mark)
     substitution = Substitution(params: params, diagnostics)
+    guard case .mapping = root.value else { return }  // which is reported
     checkPlain(params.entries(of: "`params`", diagnostics) ?? [], diagnostics)
-    if fields["version"] == nil {
+    if let version = fields["version"] {
+      if fields.integer("version", in: Int.min...Int.max).map({ $0 != 1 }) ?? false {
+        diagnostics.report("this retort reads `version: 1` of pipeline files", at: version.mark)
+      }
+    } else {
       diagnostics.report("the file must say `version: 1`", at: fields.mark)
     }
-    _ = fields.integer("version", in: 1...1)
     name = fields.text("name")
     if let node = fields["defaults"] {
       let defaults = Fields(

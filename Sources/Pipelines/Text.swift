@@ -23,9 +23,11 @@ extension String {
   package var terminalColumns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
 
   /// At most 60 characters of it, in one line and without control characters, for messages.
-  var shortened: String {
-    let shown = String(String.UnicodeScalarView(unicodeScalars.prefix(60).map { $0.isControl ? "\u{fffd}" : $0 }))
-    return unicodeScalars.dropFirst(60).isEmpty ? shown : shown + "…"
+  var shortened: String { shortened(to: 60) }
+
+  func shortened(to count: Int) -> String {
+    let shown = unicodeScalars.prefix(count).map { $0.isControl ? "\u{fffd}" : $0 }
+    return String(String.UnicodeScalarView(shown)) + (unicodeScalars.dropFirst(count).isEmpty ? "" : "…")
   }
 }
 
@@ -44,10 +46,14 @@ extension Sequence<String> {
 
 /// The candidate that `word` was most likely meant to be, if one is near enough.
 package func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
-  let limit = max(1, word.unicodeScalars.count / 3)
-  return candidates.map { (distance: editDistance(word, $0), word: $0) }
-    .filter { $0.distance <= limit && $0.word != word }
-    .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
+  let length = word.unicodeScalars.count
+  guard length > 1 else { return nil }
+  let limit = max(1, length / 3)
+  return candidates.filter { abs($0.unicodeScalars.count - length) <= limit }.map {
+    (distance: editDistance(word, $0), word: $0)
+  }
+  .filter { $0.distance <= limit && $0.word != word }
+  .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment) between two words.

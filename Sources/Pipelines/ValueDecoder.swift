@@ -7,7 +7,7 @@ struct ValueDecoder {
   func decode(_ node: Node, as type: ParameterType, named name: String) -> ParameterValue? {
     var mismatches: [Mismatch] = []
     let value = value(node, type, name, &mismatches)
-    for mismatch in mismatches {
+    for mismatch in mismatches where !mismatch.isReported {
       diagnostics.report(mismatch.message, at: mismatch.mark, suggestion: mismatch.suggestion)
     }
     return mismatches.isEmpty ? value : nil
@@ -27,13 +27,16 @@ struct ValueDecoder {
     var message: String
     var mark: Mark
     var suggestion: String?
+    var isReported = false
   }
 
   private func value(
     _ node: Node, _ type: ParameterType, _ name: String, _ mismatches: inout [Mismatch]
   ) -> ParameterValue? {
     switch (type, node.value) {
-    case (_, .invalid): return .some(.null)  // reported already
+    case (_, .invalid):
+      mismatches.append(Mismatch(message: "", mark: node.mark, isReported: true))
+      return nil
     case (.bool, .scalar(.bool(let value), _)): return .bool(value)
     case (.int(let range), .scalar(.int(let value), _)) where range?.contains(value) ?? true: return .int(value)
     case (.double(let range), .scalar(.double(let value), _)) where value.isFinite && range?.contains(value) ?? true:
@@ -56,6 +59,10 @@ struct ValueDecoder {
       for choice in [first, second] {
         var own: [Mismatch] = []
         if let value = value(node, choice, name, &own), own.isEmpty { return value }
+        if let reported = own.first(where: \.isReported) {
+          mismatches.append(reported)
+          return nil
+        }
       }
     default: break
     }
@@ -139,11 +146,12 @@ extension ParameterType {
   }
 
   private func limits<Bound: Comparable>(_ lower: Bound, _ upper: Bound, open least: Bound, _ most: Bound) -> String {
-    switch (lower <= least, upper >= most) {
+    func short(_ bound: Bound) -> String { "\(bound)".replacing(/\.0$/, with: "") }
+    return switch (lower <= least, upper >= most) {
     case (true, true): ""
-    case (false, true): " of at least \(lower)"
-    case (true, false): " of at most \(upper)"
-    case (false, false): " from \(lower) to \(upper)"
+    case (false, true): " of at least \(short(lower))"
+    case (true, false): " of at most \(short(upper))"
+    case (false, false): " from \(short(lower)) to \(short(upper))"
     }
   }
 }

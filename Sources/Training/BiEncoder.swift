@@ -20,10 +20,11 @@ package final class BiEncoder {
   package init(folder url: URL, engine: Engine, maxTokens: Int? = nil) throws {
     folder = try CheckpointFolder(url)
     model = try folder.encoder(on: engine)
-    tokenizer = try Tokenizer(folder: url)
+    tokenizer = try Tokenizer(folder: folder.transformer)
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
-    prompt = folder.settings.defaultPromptName.flatMap { folder.settings.prompts[$0] } ?? ""
-    guard prompt.isEmpty || folder.settings.includesPrompt else {
+    let settings = folder.settings
+    prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] } ?? ""
+    guard prompt.isEmpty || settings.includesPrompt else {
       throw CheckpointError(
         url, "pooling", found: "include_prompt: false with a default prompt", expected: "pooling over all tokens")
     }

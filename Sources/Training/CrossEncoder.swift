@@ -28,7 +28,7 @@ package final class CrossEncoder {
         remedy: "train one from it with the `teacher` stage")
     }
     (model, newModules) = try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0)
-    tokenizer = try Tokenizer(folder: url)
+    tokenizer = try Tokenizer(folder: folder.transformer)
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
   }
 

@@ -15,8 +15,11 @@ func parseYAML(_ bytes: [UInt8], _ diagnostics: Diagnostics) -> Node? {
       return try composer.document()
     } catch {
       let mark = error.mark ?? diagnostics.mark(ofByte: error.byte)
-      let placeholder = diagnostics.line(mark.line).contains("${")
-      let hint = placeholder ? "; inside {…} and […] write \"${…}\" in quotes" : ""
+      let line = diagnostics.line(mark.line)
+      let hint =
+        line.contains("${")
+        ? "; inside {…} and […] write \"${…}\" in quotes"
+        : line.drop { $0 == " " }.hasPrefix("\t") ? "; indent with spaces, not with tabs" : ""
       diagnostics.report("not valid YAML: \(error.message)\(hint)", at: mark)
       return nil
     }
@@ -58,7 +61,7 @@ private struct Composer {
       return nil
     }
     let (event, mark) = try stream.next()
-    let root = try compose(event, at: mark, depth: 0)
+    let root = try compose(event, at: mark, depth: 1)
     _ = try stream.next()
     let (last, end) = try stream.next()
     guard case .streamEnd = last else {
@@ -68,12 +71,12 @@ private struct Composer {
   }
 
   private mutating func compose(_ event: YAMLEvent, at mark: Mark, depth: Int) throws(YAMLSyntaxError) -> Composed {
+    if case .alias(let name) = event { return try resolve(alias: name, at: mark, depth: depth) }
     let before = remainingNodes
     try spend(1, at: mark)
     var composed = Composed(node: Node(value: .invalid, mark: mark), size: 1, height: 0)
     let properties: YAMLEvent.Properties
     switch event {
-    case .alias(let name): return try resolve(alias: name, at: mark, depth: depth)
     case .scalar(let text, let isPlain, let own):
       properties = own
       composed.isPlain = isPlain && own.tag == nil
@@ -91,7 +94,7 @@ private struct Composer {
       properties = own
       try check(tag: own.tag, is: "tag:yaml.org,2002:map", at: mark)
       composed.node.value = .mapping(try entries(at: mark, depth: depth, height: &composed.height))
-    case .collectionEnd, .documentStart, .documentEnd, .streamEnd:
+    case .alias, .collectionEnd, .documentStart, .documentEnd, .streamEnd:
       throw YAMLSyntaxError(message: "expected a value", mark: mark)
     }
     composed.size = before - remainingNodes
