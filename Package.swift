@@ -18,6 +18,8 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    // A header over system calls that Swift cannot call; no library.
+    .systemLibrary(name: "CSystem"),
     // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
@@ -26,9 +28,9 @@ let package = Package(
     .target(name: "Models", dependencies: ["Tensors"]),
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
 
-    .target(name: "Artifacts", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Pipelines", dependencies: ["CYAML", "Artifacts"]),
-    .target(name: "Scheduling", dependencies: ["Pipelines", "Artifacts"]),
+    .target(name: "Scheduling", dependencies: ["CSystem", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage", dependencies: ["Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(name: "Stages", dependencies: ["Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),

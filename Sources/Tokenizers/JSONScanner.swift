@@ -230,7 +230,7 @@ struct JSONScanner {
 
   private func malformed(_ expected: String) -> TokenizerError {
     let before = bytes[..<min(position, bytes.count)]
-    let column = before.reversed().prefix { $0 != 0x0A }.count + 1
+    let column = before.reversed().prefix { $0 != 0x0A }.count { $0 & 0xC0 != 0x80 } + 1
     let found =
       position < bytes.count
       ? "\"\(String(decoding: bytes[position...].prefix(12), as: UTF8.self))\"" : "the end of the file"

@@ -16,8 +16,6 @@ struct PieceTable: Sendable {
 
   private(set) var largestID: Int32 = -1
 
-  var count: Int { entries.count }
-
   /// Makes room once, so that loading never rehashes.
   mutating func reserve(pieces: Int, bytes byteCount: Int) {
     entries.reserveCapacity(pieces)

@@ -17,16 +17,6 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
   try read(Data(text.utf8), as: name, format: format)
 }
 
-private func failure(_ body: () throws -> some Any) -> String {
-  do {
-    _ = try body()
-    return "no error"
-  } catch {
-    let text = "\(error)"
-    return text.range(of: #"retort-test-[^/]+/"#, options: .regularExpression).map { String(text[$0.upperBound...]) } ?? text
-  }
-}
-
 @Suite struct RecordsTests {
   @Test func `CSV keeps quotes, line breaks and commas inside quoted fields`() throws {
     let text = "a,b\r\n\"x, \"\"y\"\"\",\"one\r\ntwo\"\r\n\r\n1,\n"
@@ -52,12 +42,12 @@ private func failure(_ body: () throws -> some Any) -> String {
     #expect(try TextFile(folder.write(Data(cp949), to: "a.csv")).encoding == "CP949")
   }
 
-  @Test func `a byte that does not decode is named with its line`() {
+  @Test func `a byte that does not decode is named with its line`() async {
     let damaged = Data("질문\n먹".utf8) + [0xFF] + Data("이양\n".utf8)
     #expect(
-      failure { try read(damaged, as: "a.csv") }.hasPrefix("a.csv:2: error: byte 4 of the line (0xFF, byte 11 of the file)"))
+      await failure { try read(damaged, as: "a.csv") }.hasPrefix("a.csv:2: error: byte 4 of the line (0xFF, byte 11 of the file)"))
     #expect(
-      failure { try read(Data([0xB8, 0xD4, 0x0A, 0xB8]), as: "b.csv", encoding: .cp949) }
+      await failure { try read(Data([0xB8, 0xD4, 0x0A, 0xB8]), as: "b.csv", encoding: .cp949) }
         .hasPrefix("b.csv:2: error: byte 1 of the line"))
   }
 
@@ -85,31 +75,31 @@ private func failure(_ body: () throws -> some Any) -> String {
     ("a,b\n1,\"2\n", "a.csv", "a.csv:2: error: the quote that opens a field on this line is never closed"),
     ("", "a.csv", "a.csv:1: error: the file is empty, expected a header"),
   ])
-  func `broken files are reported by place`(text: String, name: String, message: String) {
-    #expect(failure { try read(text, as: name) } == message)
+  func `broken files are reported by place`(text: String, name: String, message: String) async {
+    #expect(await failure { try read(text, as: name) } == message)
   }
 
-  @Test func `a missing column names the header and a near name`() throws {
+  @Test func `a missing column names the header and a near name`() async throws {
     let folder = try ScratchFolder()
     let file = try TextFile(folder.write("qestion,answer\nx,y\n", to: "a.csv"))
     let record = try #require(try records(of: file).first)
     #expect(
-      failure { try Columns([:]).text("question", in: record) }
+      await failure { try Columns([:]).text("question", in: record) }
         == "a.csv:1: error: no column `question`; the header has `qestion`, `answer`; did you mean `qestion`?; "
         + "map it with `columns: {question: …}`")
     #expect(try Columns(["question": "qestion"]).text("question", in: record) == "x")
   }
 
-  @Test func `a dotted path reaches into records, and an empty text names its record`() throws {
+  @Test func `a dotted path reaches into records, and an empty text names its record`() async throws {
     let folder = try ScratchFolder()
     let file = try TextFile(folder.write(#"[{"input":{"q":["x"]}},{"input":{"q":[" "]}}]"#, to: "a.json"))
     let both = try records(of: file)
     let columns = Columns(["query": "input.q.0"])
     #expect(try columns.text("query", in: both[0]) == "x")
-    #expect(failure { try columns.text("query", in: both[1]) } == "a.json:1: error: record 2: `input.q.0` is empty")
+    #expect(await failure { try columns.text("query", in: both[1]) } == "a.json:1: error: record 2: `input.q.0` is empty")
   }
 
-  @Test func `groups and scores read back what was written, to the bit`() throws {
+  @Test func `groups and scores read back what was written, to the bit`() async throws {
     let folder = try ScratchFolder()
     let group = QueryGroup(
       id: "q1", query: "먹이\u{1112}\u{1161}\"\n", positives: [Passage(id: "p1", text: "양")],
@@ -127,7 +117,7 @@ private func failure(_ body: () throws -> some Any) -> String {
     #expect(try ScoredList.read(folder.url.appending(path: "s")) == [list])
     let bad = try folder.write(#"{"id":"q1","query":"q","positives":[],"negative":[]}"#, to: "bad")
     #expect(
-      failure { try QueryGroup.read(bad) }
+      await failure { try QueryGroup.read(bad) }
         == "bad:1: error: record 1: unknown key `negative`, known are `id`, `query`, `positives`, `negatives`, `type`; "
         + "did you mean `negatives`?")
   }

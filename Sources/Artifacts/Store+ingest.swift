@@ -1,0 +1,103 @@
+/// Takes files and folders into the store. At every moment an object or a tree is there as a whole or not at all.
+import Foundation
+
+extension Store {
+  /// Copies a file or folder into the store and returns what it is.
+  /// - Parameter owner: names the staging folder, which is cleared first: its lock is the caller's.
+  package func ingest(_ url: URL, owner: String) throws -> StoredArtifact {
+    let staging = stagingFolder(of: owner)
+    try files.remove(staging)
+    try files.makeFolder(staging)
+    guard let status = FileStatus.of(url) else { throw FileError("read", url) }
+    let artifact: StoredArtifact
+    if status.isFolder {
+      artifact = try ingestFolder(url, staging: staging)
+    } else {
+      let file = try ingestFile(url, staging: staging)
+      artifact = StoredArtifact(digest: file.digest, bytes: file.bytes, kind: .file)
+    }
+    try files.remove(staging)
+    return artifact
+  }
+
+  private func ingestFile(_ url: URL, staging: URL) throws -> (digest: Digest, bytes: Int) {
+    let temporary = staging.appending(path: "object")
+    let content = try files.copy(url, to: temporary, mode: 0o444)
+    try admit(temporary, as: content.digest, bytes: content.bytes)
+    return content
+  }
+
+  private func ingestFolder(_ url: URL, staging: URL) throws -> StoredArtifact {
+    let manifest = FolderManifest(
+      entries: try FolderScan.entries(of: url).map { entry in
+        guard entry.isFile else { return .init(path: entry.path, content: .emptyFolder) }
+        let file = try ingestFile(entry.url, staging: staging)
+        return .init(
+          path: entry.path, content: .file(file.digest, bytes: file.bytes, executable: entry.isExecutable))
+      })
+    let temporary = staging.appending(path: "object")
+    let encoded = manifest.encoded
+    try files.write(encoded, toNew: temporary, mode: 0o444)
+    try admit(temporary, as: manifest.digest, bytes: encoded.count)
+    if !isWhole(manifest) { try build(manifest, staging: staging) }
+    return StoredArtifact(digest: manifest.digest, bytes: manifest.bytes, kind: .folder)
+  }
+
+  /// Moves a finished file to its place, over a damaged one if need be.
+  private func admit(_ temporary: URL, as digest: Digest, bytes: Int) throws {
+    let object = object(digest)
+    if holds(object, bytes: bytes) { return try files.remove(temporary) }
+    try files.makeFolder(object.deletingLastPathComponent())
+    try files.rename(temporary, to: object)
+  }
+
+  /// Makes the folder of a manifest whose objects are all there.
+  func build(_ manifest: FolderManifest, staging: URL) throws {
+    let folder = staging.appending(path: "tree")
+    try files.remove(folder)
+    try files.makeFolder(folder)
+    var folders: Set<URL> = []
+    for entry in manifest.entries {
+      let url = folder.appending(path: entry.path)
+      var parent = entry.content == .emptyFolder ? url : url.deletingLastPathComponent()
+      try files.makeFolder(parent)
+      while parent.posixPath != folder.posixPath {
+        folders.insert(parent)
+        parent = parent.deletingLastPathComponent()
+      }
+      guard case .file(let digest, _, let executable) = entry.content else { continue }
+      // An object has one mode for all its names, so an executable file is a copy.
+      if try executable || !files.link(object(digest), at: url) {
+        _ = try files.copy(object(digest), to: url, mode: executable ? 0o555 : 0o444)
+      }
+    }
+    for inner in folders.union([folder]) { try files.syncFolder(inner) }
+    for inner in folders { try files.setMode(0o555, of: inner) }
+    let tree = tree(manifest.digest)
+    try files.makeFolder(tree.deletingLastPathComponent())
+    if FileStatus.of(tree) == nil {
+      try files.rename(folder, to: tree)
+    } else {
+      try files.exchange(folder, tree)  // a damaged one; `remove` below takes it away with the staging folder
+    }
+    try files.setMode(0o555, of: tree)
+  }
+
+  func holds(_ object: URL, bytes: Int) -> Bool {
+    guard let status = FileStatus.of(object, followLinks: false) else { return false }
+    return status.isFile && status.stamp.size == bytes
+  }
+
+  /// Whether the manifest's folder has every file at its length.
+  func isWhole(_ manifest: FolderManifest) -> Bool {
+    let tree = tree(manifest.digest)
+    return FileStatus.of(tree)?.isFolder == true
+      && manifest.entries.allSatisfy { entry in
+        let url = tree.appending(path: entry.path)
+        return switch entry.content {
+        case .emptyFolder: FileStatus.of(url)?.isFolder == true
+        case .file(_, let bytes, _): holds(url, bytes: bytes)
+        }
+      }
+  }
+}

@@ -1,0 +1,66 @@
+/// The folder `.retort`: where objects, folders, work and logs lie.
+///
+///     objects/ab/cdef…   read-only files, named by the SHA-256 of their bytes; manifests of folders too
+///     trees/ab/cdef…/    read-only folders, named by the digest of their manifest: hard links to objects
+///     work/<key>/        of one stage's work: lock, events, result, scratch folders
+///     logs/<run>/        what stages printed
+///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
+import Foundation
+
+/// A file or folder in the store.
+package struct StoredArtifact: Hashable, Sendable, Codable {
+  package enum Kind: String, Sendable, Codable { case file, folder }
+  package let digest: Digest
+  package let bytes: Int
+  package let kind: Kind
+
+  package init(digest: Digest, bytes: Int, kind: Kind) {
+    self.digest = digest
+    self.bytes = bytes
+    self.kind = kind
+  }
+}
+
+package struct Store: Sendable {
+  /// `.retort` itself.
+  package let root: URL
+  let files: FileOperations
+
+  /// Opens the store, making what is missing of its folders.
+  package init(at root: URL, files: FileOperations = FileOperations()) throws {
+    self.root = root
+    self.files = files
+    for name in ["objects", "trees", "work", "logs", "tmp"] { try files.makeFolder(root.appending(path: name)) }
+    let ignore = root.appending(path: ".gitignore")
+    if FileStatus.of(ignore) == nil { try files.replace(ignore, with: Data("*\n".utf8)) }
+  }
+
+  package var database: URL { root.appending(path: "retort.sqlite") }
+  package func workFolder(of key: Digest) -> URL { root.appending(path: "work/\(key)") }
+  package func logFolder(ofRun run: Int) -> URL { root.appending(path: "logs/\(run)") }
+
+  /// Held by a run's coordinator until it ends.
+  package func lock(ofRun run: Int) -> URL { logFolder(ofRun: run).appending(path: "lock") }
+  /// Whether the run's coordinator lives, on whatever machine the lock reaches.
+  package func isRunning(_ run: Int) throws -> Bool {
+    guard FileStatus.of(lock(ofRun: run)) != nil else { return false }
+    return try !FileLock(at: lock(ofRun: run)).take()
+  }
+
+  /// Where an artifact lies; a stage may read there, nobody may write.
+  package func url(of artifact: StoredArtifact) -> URL {
+    switch artifact.kind {
+    case .file: object(artifact.digest)
+    case .folder: tree(artifact.digest)
+    }
+  }
+
+  func object(_ digest: Digest) -> URL { place("objects", digest) }
+  func tree(_ digest: Digest) -> URL { place("trees", digest) }
+  func stagingFolder(of owner: String) -> URL { root.appending(path: "tmp/\(owner)") }
+
+  private func place(_ area: String, _ digest: Digest) -> URL {
+    let hex = digest.description
+    return root.appending(path: "\(area)/\(hex.prefix(2))/\(hex.dropFirst(2))")
+  }
+}

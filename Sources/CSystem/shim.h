@@ -1,0 +1,42 @@
+// System calls that Swift cannot see: behind _GNU_SOURCE, or variadic.
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+
+long syscall(long number, ...);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+enum {
+  RETORT_SPAWN_NEW_SESSION = 0x80,       // POSIX_SPAWN_SETSID
+  RETORT_SPAWN_CLOSE_OTHERS = 0x0,
+};
+
+// Exchanges what two paths name, at once; -1 and errno where the filesystem cannot.
+static inline int retort_exchange(const char *one, const char *other) {
+  return (int)syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2 /* RENAME_EXCHANGE */);
+}
+
+// Leaves the descriptors from `from` on closed in the child.
+static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, from);
+}
+#else
+enum {
+  RETORT_SPAWN_NEW_SESSION = POSIX_SPAWN_SETSID,
+  RETORT_SPAWN_CLOSE_OTHERS = POSIX_SPAWN_CLOEXEC_DEFAULT,
+};
+
+static inline int retort_exchange(const char *one, const char *other) { return renamex_np(one, other, RENAME_SWAP); }
+
+static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+  (void)actions, (void)from;
+  return 0;
+}
+#endif

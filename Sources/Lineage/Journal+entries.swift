@@ -1,0 +1,107 @@
+/// How each kind of journal entry becomes rows.
+import Artifacts
+import Foundation
+import GRDB
+import Pipelines
+import Scheduling
+
+extension Database {
+  func write(_ entry: JournalEntry, run: Int) throws {
+    switch entry {
+    case .stage(let record): try write(record, run: run)
+    case .result(let result): try write(result, run: run)
+    case .stamps(let stamps): for (stamp, digest) in stamps { try insert(stamp, digest) }
+    case .publication(let record):
+      try perform(
+        "INSERT INTO publication (run, stage, target, content, digest) VALUES (?, ?, ?, ?, ?)",
+        [run, record.stage, record.target.posixPath, record.content.description, record.digest.description])
+    case .event(let stage, let kind, let message, let time):
+      try perform(
+        "INSERT INTO event (run, stage, time, kind, message) VALUES (?, ?, ?, ?, ?)", [run, stage, time, kind, message])
+    case .ended(let outcome, let time):
+      try perform("UPDATE run SET state = ?, ended = ? WHERE id = ?", [outcome.rawValue, time, run])
+    }
+  }
+
+  func insert(_ stamp: FileStamp, _ digest: Digest) throws {
+    try perform(
+      "INSERT OR REPLACE INTO file_stamp (device, inode, size, modified, changed, digest) VALUES (?, ?, ?, ?, ?, ?)",
+      [stamp.device, stamp.inode, stamp.size, stamp.modified, stamp.changed, digest.description])
+  }
+
+  private func write(_ record: StageRecord, run: Int) throws {
+    let key = record.key?.description
+    let ended = record.state == .running ? nil : record.time
+    try perform(
+      """
+      INSERT INTO stage_run (run, stage, kind, state, key, attempt, started, ended, host, error, origin)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+        CASE WHEN ?4 = 'cached' THEN (SELECT stage_run FROM result WHERE result.key = ?5) END)
+      ON CONFLICT (run, stage) DO UPDATE SET
+        state = excluded.state, key = excluded.key, attempt = max(attempt, excluded.attempt), ended = excluded.ended,
+        error = excluded.error, origin = excluded.origin
+      """,
+      [
+        run, record.stage, record.kind, record.state.rawValue, key, record.attempt, record.time, ended,
+        LockHolder.thisHost, record.error,
+      ])
+  }
+
+  private func write(_ result: StageResult, run: Int) throws {
+    let query = try cachedStatement(sql: "SELECT id FROM stage_run WHERE run = ? AND stage = ?")
+    guard let stageRun = try Int64.fetchOne(query, arguments: [run, result.stage]) else {
+      throw DamagedRow(found: "no row", expected: "the running stage `\(result.stage)`")
+    }
+    let key = result.key.description
+    for (port, input) in result.inputs {
+      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath)
+    }
+    for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact, path: nil) }
+    for metric in result.metrics {
+      try perform(
+        "INSERT INTO metric (stage_run, name, step, value) VALUES (?, ?, ?, ?)",
+        [stageRun, metric.name, metric.step, metric.value])
+    }
+    guard result.isKept else { return }
+    try perform("DELETE FROM result WHERE key = ?", [key])
+    try perform("INSERT INTO result (key, stage_run) VALUES (?, ?)", [key, stageRun])
+    for (port, artifact) in result.outputs {
+      try perform(
+        "INSERT INTO result_output (key, port, digest) VALUES (?, ?, ?)",
+        [key, port, artifact.digest.description])
+    }
+    for (position, component) in result.preimage.enumerated() {
+      let value = try component.value.json
+      try perform(
+        "INSERT OR IGNORE INTO key_component (key, position, name, value, digest) VALUES (?, ?, ?, ?, ?)",
+        [key, position, component.name, value, Digest(of: value).description])
+    }
+  }
+
+  private func edge(
+    _ stageRun: Int64, _ port: String, _ direction: String, _ artifact: StoredArtifact, path: String?
+  ) throws {
+    let digest = artifact.digest.description
+    try perform(
+      "INSERT OR IGNORE INTO artifact (digest, bytes, kind) VALUES (?, ?, ?)",
+      [digest, artifact.bytes, artifact.kind.rawValue])
+    try perform(
+      "INSERT INTO artifact_edge (stage_run, port, direction, digest, path) VALUES (?, ?, ?, ?, ?)",
+      [stageRun, port, direction, digest, path])
+  }
+
+  private func perform(_ sql: String, _ arguments: StatementArguments) throws {
+    try cachedStatement(sql: sql).execute(arguments: arguments)
+  }
+}
+
+extension ParameterValue {
+  /// One line, keys sorted.
+  var json: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+  }
+}

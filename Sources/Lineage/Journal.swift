@@ -1,0 +1,168 @@
+/// The run journal in SQLite. The coordinator is its only writer; readers never block it.
+import Artifacts
+import Foundation
+import GRDB
+import Pipelines
+import Scheduling
+
+package struct Journal: Sendable {
+  let database: DatabasePool
+
+  /// Opens or makes the database. Throws if it is damaged, or made by a newer version.
+  package init(at url: URL) throws {
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = true
+    configuration.busyMode = .timeout(30)
+    configuration.prepareDatabase { db in
+      try db.execute(sql: "PRAGMA synchronous = FULL")
+    }
+    do {
+      database = try DatabasePool(path: url.posixPath, configuration: configuration)
+      if try database.read(DatabaseMigrator.lineage.hasBeenSuperseded) { throw NewerDatabase(url: url) }
+      if try !database.read(DatabaseMigrator.lineage.hasCompletedMigrations) {
+        try DatabaseMigrator.lineage.migrate(database)
+      }
+    } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+      throw DamagedDatabase(url: url, reason: error.message ?? "not a database")
+    }
+  }
+}
+
+/// The program ends with exit code 3.
+package struct DamagedDatabase: Error, CustomStringConvertible {
+  package let url: URL
+  package let reason: String
+  package var description: String {
+    "\(url.posixPath) is damaged (\(reason)); move it away and run again: artifacts stay, history is lost"
+  }
+}
+
+struct NewerDatabase: Error, CustomStringConvertible {
+  let url: URL
+  var description: String { "\(url.posixPath) was made by a newer version of retort; update retort" }
+}
+
+extension Journal: RunJournal {
+  package func closeAbandoned(isAlive: (Int) throws -> Bool) throws {
+    let runs = try database.read { db in
+      try Int.fetchAll(
+        db, sql: "SELECT id FROM run WHERE state = 'running' AND host = ?", arguments: [LockHolder.thisHost])
+    }
+    let abandoned = try runs.filter { try !isAlive($0) }
+    if abandoned.isEmpty { return }
+    try database.write { db in
+      for run in abandoned {
+        try db.execute(
+          sql: "UPDATE stage_run SET state = 'interrupted' WHERE run = ? AND state = 'running'", arguments: [run])
+        try db.execute(sql: "UPDATE run SET state = 'interrupted' WHERE id = ?", arguments: [run])
+      }
+    }
+  }
+
+  package func begin(_ run: RunStart) throws -> Int {
+    try database.write { db in
+      try db.execute(
+        sql: "INSERT OR IGNORE INTO pipeline (name, file) VALUES (?, ?)",
+        arguments: [run.pipeline, run.file.posixPath])
+      try db.execute(
+        sql: """
+          INSERT INTO run (pipeline, state, started, host, pid)
+          SELECT id, 'running', ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
+          """,
+        arguments: [
+          run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.pipeline, run.file.posixPath,
+        ])
+      return Int(db.lastInsertedRowID)
+    }
+  }
+
+  package func result(for key: StageKey) throws -> RecordedResult? {
+    try database.read { db in
+      let statement = try db.cachedStatement(
+        sql: """
+          SELECT port, digest, bytes, artifact.kind FROM result_output JOIN artifact USING (digest) WHERE key = ?
+          """)
+      var outputs: [String: StoredArtifact] = [:]
+      for row in try Row.fetchAll(statement, arguments: [key.description]) {
+        outputs[row["port"]] = try StoredArtifact(row)
+      }
+      // A stage may have no outputs at all.
+      if outputs.isEmpty {
+        let known = try db.cachedStatement(sql: "SELECT 1 FROM result WHERE key = ?")
+        guard try Row.fetchOne(known, arguments: [key.description]) != nil else { return nil }
+      }
+      return RecordedResult(outputs: outputs)
+    }
+  }
+
+  package func metrics(of key: StageKey) throws -> [String: Double] {
+    try database.read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT name, value FROM metric JOIN result USING (stage_run)
+          WHERE key = ? AND step IS NULL AND value IS NOT NULL ORDER BY metric.rowid
+          """, arguments: [key.description])
+      return Dictionary(rows.map { ($0["name"], $0["value"]) }) { $1 }
+    }
+  }
+
+  package func publication(at target: URL) throws -> PublicationRecord? {
+    try database.read { db in
+      let row = try Row.fetchOne(
+        db, sql: "SELECT stage, content, digest FROM publication WHERE target = ? ORDER BY id DESC LIMIT 1",
+        arguments: [target.posixPath])
+      return try row.map {
+        PublicationRecord(
+          target: target, stage: $0["stage"], content: try Digest(stored: $0["content"]),
+          digest: try Digest(stored: $0["digest"]))
+      }
+    }
+  }
+
+  package func digest(for stamp: FileStamp) throws -> Digest? {
+    try database.read { db in
+      let statement = try db.cachedStatement(
+        sql: """
+          SELECT digest FROM file_stamp
+          WHERE device = ? AND inode = ? AND size = ? AND modified = ? AND changed = ?
+          """)
+      let row = try Row.fetchOne(
+        statement, arguments: [stamp.device, stamp.inode, stamp.size, stamp.modified, stamp.changed])
+      return try row.map { try Digest(stored: $0["digest"]) }
+    }
+  }
+
+  package func remember(_ digest: Digest, for stamp: FileStamp) throws {
+    try database.write { try $0.insert(stamp, digest) }
+  }
+
+  package func record(_ entries: [JournalEntry], run: Int) throws {
+    try database.write { db in
+      for entry in entries { try db.write(entry, run: run) }
+    }
+  }
+}
+
+extension Digest {
+  init(stored hex: String) throws {
+    guard let digest = Digest(hex: hex) else { throw DamagedRow(found: hex, expected: "a digest") }
+    self = digest
+  }
+}
+
+extension StoredArtifact {
+  /// From columns `digest`, `bytes`, `kind`.
+  init(_ row: Row) throws {
+    guard let kind = StoredArtifact.Kind(rawValue: row["kind"]) else {
+      throw DamagedRow(found: row["kind"], expected: "`file` or `folder`")
+    }
+    self.init(digest: try Digest(stored: row["digest"]), bytes: row["bytes"], kind: kind)
+  }
+}
+
+struct DamagedRow: Error, CustomStringConvertible {
+  let found: String
+  let expected: String
+  var description: String { "the store's database is damaged: found `\(found)` where \(expected) should be" }
+}

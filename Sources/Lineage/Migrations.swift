@@ -1,0 +1,120 @@
+/// The tables. A migration that was shipped never changes; a later one is appended.
+///
+/// History, which nothing ever deletes: pipeline, run, stage_run, artifact, artifact_edge, metric, event, publication,
+/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation.
+import GRDB
+
+extension DatabaseMigrator {
+  static let lineage: DatabaseMigrator = {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("001-tables") { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE pipeline (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            file TEXT NOT NULL,
+            UNIQUE (name, file)
+          );
+          CREATE TABLE run (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            pipeline INTEGER NOT NULL REFERENCES pipeline (id),
+            state TEXT NOT NULL,          -- running, done, failed, waited too long, interrupted
+            started TEXT NOT NULL,        -- UTC, as everywhere
+            ended TEXT,
+            host TEXT NOT NULL,
+            pid INTEGER NOT NULL
+          );
+          CREATE TABLE stage_run (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run INTEGER NOT NULL REFERENCES run (id),
+            stage TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            state TEXT NOT NULL,          -- running, ran, cached, failed, skipped, interrupted
+            key TEXT,
+            attempt INTEGER NOT NULL DEFAULT 0,
+            started TEXT NOT NULL,
+            ended TEXT,
+            host TEXT NOT NULL,
+            error TEXT,
+            origin INTEGER REFERENCES stage_run (id),  -- of a cached one: what made its outputs
+            UNIQUE (run, stage)
+          );
+          CREATE INDEX stage_run_stage ON stage_run (stage);
+          CREATE TABLE artifact (
+            digest TEXT PRIMARY KEY,
+            bytes INTEGER NOT NULL,
+            kind TEXT NOT NULL            -- file, folder
+          ) WITHOUT ROWID;
+          CREATE TABLE artifact_edge (
+            stage_run INTEGER NOT NULL REFERENCES stage_run (id),
+            port TEXT NOT NULL,
+            direction TEXT NOT NULL,      -- in, out
+            digest TEXT NOT NULL REFERENCES artifact (digest),
+            path TEXT,                    -- of an input that is not another stage's
+            PRIMARY KEY (stage_run, direction, port)
+          ) WITHOUT ROWID;
+          CREATE INDEX artifact_edge_digest ON artifact_edge (digest, direction);
+          CREATE TABLE metric (
+            stage_run INTEGER NOT NULL REFERENCES stage_run (id),
+            name TEXT NOT NULL,
+            step INTEGER,                 -- absent: the stage's final value
+            value REAL                    -- absent: not a number
+          );
+          CREATE INDEX metric_stage_run ON metric (stage_run, name, step);
+          CREATE TABLE event (
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES run (id),
+            stage TEXT,
+            time TEXT NOT NULL,
+            kind TEXT NOT NULL,           -- failure, warning
+            message TEXT NOT NULL
+          );
+          CREATE INDEX event_run ON event (run);
+          CREATE TABLE publication (
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES run (id),
+            stage TEXT NOT NULL,
+            target TEXT NOT NULL,
+            content TEXT NOT NULL,        -- digest of what was to be there
+            digest TEXT NOT NULL          -- digest of what lay there afterwards
+          );
+          CREATE INDEX publication_target ON publication (target);
+          CREATE TABLE pin (run INTEGER PRIMARY KEY REFERENCES run (id));
+
+          CREATE TABLE key_component (
+            key TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            value TEXT NOT NULL,          -- JSON
+            digest TEXT NOT NULL,         -- of value
+            PRIMARY KEY (key, position)
+          ) WITHOUT ROWID;
+          CREATE TABLE result (
+            key TEXT PRIMARY KEY,
+            stage_run INTEGER NOT NULL REFERENCES stage_run (id)
+          ) WITHOUT ROWID;
+          CREATE TABLE result_output (
+            key TEXT NOT NULL REFERENCES result (key) ON DELETE CASCADE,
+            port TEXT NOT NULL,
+            digest TEXT NOT NULL REFERENCES artifact (digest),
+            PRIMARY KEY (key, port)
+          ) WITHOUT ROWID;
+          CREATE TABLE file_stamp (
+            device INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,    -- nanoseconds since 1970
+            changed INTEGER NOT NULL,     -- nanoseconds since 1970
+            digest TEXT NOT NULL,
+            PRIMARY KEY (device, inode)
+          ) WITHOUT ROWID;
+          CREATE TABLE continuation (
+            key TEXT PRIMARY KEY,         -- without the parameters that extend
+            digest TEXT NOT NULL REFERENCES artifact (digest)
+          ) WITHOUT ROWID;
+          """)
+    }
+    return migrator
+  }()
+}

@@ -1,0 +1,151 @@
+/// Answers about runs: which there were, and what happened in one.
+import Artifacts
+import Foundation
+import GRDB
+import Pipelines
+import Scheduling
+
+/// A line of `retort runs`.
+package struct RunLine: Codable, Sendable, Hashable {
+  package var run: Int
+  package var pipeline: String
+  package var file: String
+  package var state: String
+  package var started: Date
+  package var seconds: Double?
+  /// Number of stages by state.
+  package var stages: [String: Int]
+}
+
+/// `retort show`.
+package struct RunReport: Codable, Sendable, Hashable {
+  package struct Input: Codable, Sendable, Hashable {
+    package var digest: Digest
+    package var bytes: Int
+    /// Where it lay, if no stage made it.
+    package var source: String?
+  }
+  package struct Output: Codable, Sendable, Hashable {
+    package var digest: Digest
+    package var bytes: Int
+    /// In the store.
+    package var path: String
+  }
+  package struct Stage: Codable, Sendable, Hashable {
+    package var name: String
+    package var kind: String
+    /// running, ran, cached, failed, skipped, interrupted
+    package var state: String
+    package var attempts: Int
+    package var seconds: Double?
+    package var key: StageKey?
+    package var inputs: [String: Input]
+    package var outputs: [String: Output]
+    package var metrics: [String: Double]
+    package var error: String?
+  }
+  package var run: Int
+  package var pipeline: String
+  package var file: String
+  /// running, done, failed, waited too long, interrupted
+  package var state: String
+  package var started: Date
+  package var seconds: Double?
+  /// In the order in which they began.
+  package var stages: [Stage]
+  package var warnings: [String]
+}
+
+package struct UnknownRun: Error, CustomStringConvertible {
+  package let name: String
+  package var description: String { "there is no run `\(name)`; `retort runs` lists them" }
+}
+
+extension Journal {
+  /// The latest first.
+  package func runs(limit: Int = 50) throws -> [RunLine] {
+    try database.read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT run.id, name, file, state, started, ended FROM run JOIN pipeline ON pipeline.id = run.pipeline
+          ORDER BY run.id DESC LIMIT ?
+          """, arguments: [limit])
+      return try rows.map { row in
+        let counts = try Row.fetchAll(
+          db, sql: "SELECT state, count(*) AS count FROM stage_run WHERE run = ? GROUP BY state",
+          arguments: [row["id"] as Int])
+        return RunLine(
+          run: row["id"], pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
+          seconds: row.seconds, stages: Dictionary(uniqueKeysWithValues: counts.map { ($0["state"], $0["count"]) }))
+      }
+    }
+  }
+
+  /// - Parameter name: a run's number, or `latest`.
+  package func run(named name: String) throws -> Int {
+    try database.read { db in
+      let run =
+        if name == "latest" {
+          try Int.fetchOne(db, sql: "SELECT max(id) FROM run")
+        } else {
+          try Int.fetchOne(db, sql: "SELECT id FROM run WHERE id = ?", arguments: [Int(name)])
+        }
+      guard let run else { throw UnknownRun(name: name) }
+      return run
+    }
+  }
+
+  package func report(of run: Int, store: Store) throws -> RunReport {
+    try database.read { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT name, file, state, started, ended FROM run JOIN pipeline ON pipeline.id = run.pipeline
+          WHERE run.id = ?
+          """, arguments: [run])
+      guard let row else { throw UnknownRun(name: String(run)) }
+      let stages = try Row.fetchAll(
+        db, sql: "SELECT *, coalesce(origin, id) AS maker FROM stage_run WHERE run = ? ORDER BY id", arguments: [run])
+      return RunReport(
+        run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
+        seconds: row.seconds, stages: try stages.map { try db.stage($0, store: store) },
+        warnings: try String.fetchAll(
+          db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))
+    }
+  }
+}
+
+extension Database {
+  fileprivate func stage(_ row: Row, store: Store) throws -> RunReport.Stage {
+    let maker: Int64 = row["maker"]
+    let edges = try Row.fetchAll(
+      self, sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ?", arguments: [maker])
+    let metrics = try Row.fetchAll(
+      self,
+      sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL ORDER BY rowid",
+      arguments: [maker])
+    var stage = RunReport.Stage(
+      name: row["stage"], kind: row["kind"], state: row["state"], attempts: row["attempt"], seconds: row.seconds,
+      key: try (row["key"] as String?).map { StageKey(try Digest(stored: $0)) }, inputs: [:], outputs: [:],
+      metrics: Dictionary(metrics.map { ($0["name"], $0["value"]) }) { $1 }, error: row["error"])
+    for edge in edges {
+      let artifact = try StoredArtifact(edge)
+      if edge["direction"] == "in" {
+        stage.inputs[edge["port"]] = .init(digest: artifact.digest, bytes: artifact.bytes, source: edge["path"])
+      } else {
+        stage.outputs[edge["port"]] = .init(
+          digest: artifact.digest, bytes: artifact.bytes, path: store.url(of: artifact).posixPath)
+      }
+    }
+    return stage
+  }
+}
+
+extension Row {
+  /// From `started` to `ended`.
+  fileprivate var seconds: Double? {
+    guard let ended = self["ended"] as Date?, let started = self["started"] as Date? else { return nil }
+    return ended.timeIntervalSince(started)
+  }
+}

@@ -1,0 +1,65 @@
+/// What a `cmd` stage runs: a text for bash in which inputs and outputs are placeholders.
+import Foundation
+
+package struct Command: Hashable, Sendable {
+  /// Parameters are already in the text; ports are not.
+  package var template: [Segment]
+  /// Where the command leaves its outputs and its metrics, relative to its working folder.
+  package var outputs: [String: String]
+  package var metrics: String?
+  /// Names of variables whose values the command sees and the key contains.
+  package var environment: [String]
+  /// Names of variables that the command sees and nothing else does.
+  package var secrets: [String]
+  /// Names of programs whose files' digests the key contains.
+  package var tools: [String]
+
+  package init(
+    template: [Segment], outputs: [String: String] = [:], metrics: String? = nil, environment: [String] = [],
+    secrets: [String] = [], tools: [String] = []
+  ) {
+    self.template = template
+    self.outputs = outputs
+    self.metrics = metrics
+    self.environment = environment
+    self.secrets = secrets
+    self.tools = tools
+  }
+
+  package enum Segment: Hashable, Sendable {
+    case text(String)
+    case input(String)
+    case output(String)
+  }
+
+  /// The text as the key has it: with `${in.x}` and `${out.y}`, and `$${` for a literal `${`.
+  package var canonicalText: String {
+    template.map { segment in
+      switch segment {
+      case .text(let text): text.replacing("${", with: "$${")
+      case .input(let port): "${in.\(port)}"
+      case .output(let port): "${out.\(port)}"
+      }
+    }.joined()
+  }
+
+  /// The text for bash, each port as one quoted word.
+  package func text(inputs: [String: URL], outputs: [String: URL]) -> String {
+    template.map { segment in
+      switch segment {
+      case .text(let text): text
+      case .input(let port): inputs[port].map { shellQuoted($0.path) } ?? ""
+      case .output(let port): outputs[port].map { shellQuoted($0.path) } ?? ""
+      }
+    }.joined()
+  }
+}
+
+/// One word for a POSIX shell; quoted only if it contains anything that the shell might read.
+package func shellQuoted(_ word: String) -> String {
+  let plain = word.unicodeScalars.allSatisfy { scalar in
+    scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+      || "%+,-./:=@_".contains(Character(scalar))
+  }
+  return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
+}

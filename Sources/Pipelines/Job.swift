@@ -1,0 +1,73 @@
+/// All that a worker needs to run one stage, as a value that is written to a file: everything resolved, no secrets.
+import Artifacts
+import Foundation
+
+package struct Job: Codable, Sendable {
+  package var stage: String
+  package var kind: String
+  package var key: StageKey
+  package var parameters: [String: ParameterValue]
+  package var seed: UInt64?
+  package var inputs: [String: BoundArtifact]
+  /// By port: where the stage writes it, and its type.
+  package var outputs: [String: BoundArtifact]
+  /// For a `cmd` stage.
+  package var command: JobCommand?
+  package var threads: Int
+  /// Bytes.
+  package var memory: Int
+  package var precision: String
+  /// The folder that is the stage's own until it succeeds.
+  package var work: URL
+  package var store: URL
+}
+
+package struct JobCommand: Codable, Sendable {
+  /// For `/bin/bash -euo pipefail -c`.
+  package var text: String
+  /// The empty folder it runs in.
+  package var folder: URL
+  /// Variables that `env` declares and that are set.
+  package var environment: [String: String]
+  /// Names of variables to take from the coordinator's environment; their values are masked in logs.
+  package var secrets: [String]
+  /// A flat JSON file of numbers, if the command writes one.
+  package var metrics: URL?
+}
+
+extension Job {
+  /// - Parameters:
+  ///   - inputs: every bound input, by port, in the store or at its path.
+  ///   - work: the key's folder; built-in stages write outputs to `work/out/<port>`, commands into `work/cwd`.
+  package init(material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], work: URL, store: URL) {
+    let planned = material.stage
+    let folder = work.appending(path: planned.command == nil ? "out" : "cwd")
+    stage = planned.name
+    kind = planned.description.kind.name
+    self.key = key
+    parameters = planned.parameters
+    seed = planned.seed
+    self.inputs = inputs
+    outputs = Dictionary(
+      uniqueKeysWithValues: planned.outputs.map { output in
+        let path = planned.command?.outputs[output.port] ?? output.port
+        return (output.port, BoundArtifact(url: folder.appending(path: path), type: output.type))
+      })
+    command = planned.command.map { [outputs] command in
+      JobCommand(
+        text: command.text(inputs: inputs.mapValues(\.url), outputs: outputs.mapValues(\.url)), folder: folder,
+        environment: material.environment, secrets: command.secrets,
+        metrics: command.metrics.map { folder.appending(path: $0) })
+    }
+    threads = planned.threads
+    memory = planned.memory
+    precision = planned.precision
+    self.work = work
+    self.store = store
+  }
+
+  /// What a built-in stage is bound to.
+  package var binding: StageBinding {
+    StageBinding(inputs: inputs, parameters: parameters, outputs: outputs.mapValues(\.url), seed: seed)
+  }
+}

@@ -1,0 +1,142 @@
+/// A checked pipeline: every stage with its resolved inputs, parameters and resources, in an order that can run.
+import Artifacts
+import Foundation
+
+/// A stage's place in `Plan.stages`.
+package struct StageID: Hashable, Sendable, Codable, Comparable {
+  package let index: Int
+  package init(index: Int) { self.index = index }
+  package static func < (left: StageID, right: StageID) -> Bool { left.index < right.index }
+}
+
+package struct Plan: Sendable {
+  package var name: String
+  /// As the user named it.
+  package var file: URL
+  /// The project's root: `publish` resolves against it, the store lies in it.
+  package var root: URL
+  /// Dense by `StageID`; a stage comes after all that it takes inputs from.
+  package var stages: [PlannedStage]
+  /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
+  package var obstacles: [Problem] = []
+
+  package init(name: String, file: URL, root: URL, stages: [PlannedStage]) {
+    self.name = name
+    self.file = file
+    self.root = root
+    self.stages = stages
+  }
+
+  package subscript(id: StageID) -> PlannedStage { stages[id.index] }
+}
+
+package struct PlannedStage: Sendable {
+  package var id: StageID
+  package var name: String
+  package var location: SourceLocation
+  /// Of the built-in kind; of a `cmd` stage made from its YAML, with kind `cmd`.
+  package var description: StageDescription
+  /// What to run, if it is a `cmd` stage.
+  package var command: Command?
+  /// Sorted by port; optional ports that nothing is bound to are absent.
+  package var inputs: [PlannedInput]
+  /// Every declared parameter, checked, defaults filled in.
+  package var parameters: [String: ParameterValue]
+  /// `nil` where the stage declares no seed.
+  package var seed: UInt64?
+  /// Sorted by port.
+  package var outputs: [PlannedOutput]
+  package var publish: Publication?
+  package var threads: Int
+  /// Bytes.
+  package var memory: Int
+  /// The numerics to compute with, `auto` resolved: `fp32`.
+  package var precision: String
+  /// How often a failed stage is tried again.
+  package var retry: Int
+  package var timeout: Duration?
+
+  package init(
+    id: StageID, name: String, location: SourceLocation, description: StageDescription, command: Command? = nil,
+    inputs: [PlannedInput] = [], parameters: [String: ParameterValue] = [:], seed: UInt64? = nil,
+    outputs: [PlannedOutput] = [], publish: Publication? = nil, threads: Int = 1, memory: Int = 1 << 30,
+    precision: String = "fp32", retry: Int = 0, timeout: Duration? = nil
+  ) {
+    self.id = id
+    self.name = name
+    self.location = location
+    self.description = description
+    self.command = command
+    self.inputs = inputs
+    self.parameters = parameters
+    self.seed = seed
+    self.outputs = outputs
+    self.publish = publish
+    self.threads = threads
+    self.memory = memory
+    self.precision = precision
+    self.retry = retry
+    self.timeout = timeout
+  }
+
+  /// The stages whose outputs it takes, ascending and once each.
+  package var dependencies: [StageID] {
+    Set(
+      inputs.compactMap { input in
+        if case .stage(let id, _) = input.source { id } else { nil }
+      }
+    ).sorted()
+  }
+}
+
+package struct PlannedInput: Sendable {
+  package var port: String
+  package var source: InputSource
+  /// `nil` where only the content can tell.
+  package var type: ArtifactType?
+  package var location: SourceLocation
+
+  package init(port: String, source: InputSource, type: ArtifactType?, location: SourceLocation) {
+    self.port = port
+    self.source = source
+    self.type = type
+    self.location = location
+  }
+}
+
+package enum InputSource: Hashable, Sendable {
+  /// An existing file or folder, absolute.
+  case file(URL)
+  case stage(StageID, port: String)
+  case hub(HubReference)
+}
+
+/// `hf://org/name[@revision]`.
+package struct HubReference: Hashable, Sendable {
+  package var repository: String
+  package var revision: String?
+}
+
+package struct PlannedOutput: Sendable {
+  package var port: String
+  /// `nil` where it follows an input whose type only the content can tell, or a `cmd` does not say.
+  package var type: ArtifactType?
+
+  package init(port: String, type: ArtifactType?) {
+    self.port = port
+    self.type = type
+  }
+}
+
+/// Where a stage's outputs are copied to when it is done.
+package struct Publication: Hashable, Sendable {
+  /// The published folder, or the file of a single output; absolute, inside the root.
+  package var url: URL
+  /// Where each output goes, sorted by port: `url` itself for the only one, else `url/port`.
+  package var targets: [Target]
+
+  package struct Target: Hashable, Sendable {
+    package var port: String
+    package var url: URL
+  }
+}

@@ -1,0 +1,53 @@
+/// What is wrong with a pipeline file, where, and what would be right; shown with the line and a caret.
+import Foundation
+
+/// A place in a text file. Lines and columns count from 1; a column is a Unicode scalar, as editors count.
+package struct SourceLocation: Hashable, Sendable, Codable {
+  /// As the user named it: its `relativePath` is what messages show.
+  package var file: URL
+  package var line: Int
+  package var column: Int
+
+  package init(file: URL, line: Int, column: Int) {
+    self.file = file
+    self.line = line
+    self.column = column
+  }
+}
+
+/// One problem; its description is `file:line:col: error: …`, the source line and a caret under the place.
+package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+  package var location: SourceLocation
+  package var message: String
+  /// What the user may have meant, in full words: `split.train`.
+  package var suggestion: String?
+  /// The source line that the location is in, for showing.
+  package var sourceLine: String
+
+  package init(_ message: String, at location: SourceLocation, in sourceLine: String, suggestion: String? = nil) {
+    self.location = location
+    self.message = message
+    self.suggestion = suggestion
+    self.sourceLine = sourceLine
+  }
+
+  package var description: String {
+    let hint = suggestion.map { "; did you mean `\($0)`?" } ?? ""
+    let head = "\(location.file.relativePath):\(location.line):\(location.column): error: \(message)\(hint)"
+    guard !sourceLine.isEmpty else { return head }
+    let before = sourceLine.unicodeScalars.prefix(location.column - 1)
+    let indent = String(repeating: " ", count: before.reduce(0) { $0 + $1.terminalColumns })
+    return "\(head)\n  \(sourceLine.replacing("\t", with: " "))\n  \(indent)^"
+  }
+}
+
+/// Every problem that was found in a file, in the order of their places.
+package struct Problems: Error, Sendable, CustomStringConvertible {
+  package var all: [Problem]
+
+  package init(_ all: [Problem]) {
+    self.all = all.sorted { ($0.location.line, $0.location.column) < ($1.location.line, $1.location.column) }
+  }
+
+  package var description: String { all.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,82 @@
+/// Checks where stages publish: each inside the project, none over another, none over what a stage reads.
+import Foundation
+
+struct PublicationChecker {
+  let diagnostics: Diagnostics
+  let file: URL
+  let root: URL
+
+  /// The place that `publish` names; `nil` after a report.
+  func publication(_ path: String, outputs: [PlannedOutput], at mark: Mark) -> Publication? {
+    let url = URL(path: path, in: root)
+    let inside = url.pathComponents.dropFirst(root.pathComponents.count)
+    guard url.lies(in: root), let first = inside.first else {
+      diagnostics.report("`publish` must name a path inside the project \(root.path)", at: mark)
+      return nil
+    }
+    guard first != ".git", first != ".retort", !file.lies(in: url) else {
+      diagnostics.report("publishing to `\(path.shortened)` would replace files that are not for it", at: mark)
+      return nil
+    }
+    let single = outputs.count == 1
+    return Publication(
+      url: url,
+      targets: outputs.map {
+        Publication.Target(
+          port: $0.port, url: single ? url : url.appending(path: $0.port, directoryHint: .notDirectory))
+      })
+  }
+
+  /// - Parameter stages: with the place of each one's `publish`.
+  func check(_ stages: [(stage: PlannedStage, mark: Mark)]) {
+    var owners: [String: PlannedStage] = [:]
+    for (stage, mark) in stages {
+      guard let url = stage.publish?.url else { continue }
+      if let other = owners[url.path] {
+        diagnostics.report("stage `\(other.name)` publishes to the same path", at: mark)
+      } else {
+        owners[url.path] = stage
+      }
+    }
+    guard !owners.isEmpty else { return }
+    var inputs: [String: String] = [:]
+    for (stage, mark) in stages {
+      if let url = stage.publish?.url, let other = ancestors(of: url).dropFirst().lazy.compactMap({ owners[$0] }).first
+      {
+        diagnostics.report("the path lies inside the one that stage `\(other.name)` publishes to", at: mark)
+      }
+      for input in stage.inputs {
+        guard case .file(let url) = input.source else { continue }
+        inputs[url.path] = "in.\(input.port) of stage `\(stage.name)`"
+        if let owner = ancestors(of: url).lazy.compactMap({ owners[$0] }).first {
+          report(input: input, url, publishedBy: owner)
+        }
+      }
+    }
+    for (stage, mark) in stages {
+      if let url = stage.publish?.url, let input = ancestors(of: url).dropFirst().lazy.compactMap({ inputs[$0] }).first
+      {
+        diagnostics.report("the path lies inside a folder that is an input, \(input)", at: mark)
+      }
+    }
+  }
+
+  private func report(input: PlannedInput, _ url: URL, publishedBy owner: PlannedStage) {
+    let target = owner.publish?.targets.first { url.lies(in: $0.url) }
+    diagnostics.report(
+      "stage `\(owner.name)` publishes this path; take the stage's output itself",
+      at: Mark(line: input.location.line, column: input.location.column),
+      suggestion: target.map { "\(owner.name).\($0.port)" })
+  }
+
+  /// A path inside the root and those of the folders it lies in, innermost first, the root last.
+  private func ancestors(of url: URL) -> [String] {
+    var path = Substring(url.path)
+    var paths: [String] = []
+    while path.count > root.path.count, path.hasPrefix(root.path), let slash = path.lastIndex(of: "/") {
+      paths.append(String(path))
+      path = path[..<slash]
+    }
+    return paths.isEmpty ? [] : paths + [root.path]
+  }
+}

@@ -1,0 +1,106 @@
+/// The values of `in`: a stage's output, a path, or a model of the hub.
+import Foundation
+
+enum Reference {
+  case output(stage: String, port: String)
+  case file(URL)
+  case hub(HubReference)
+}
+
+/// Resolves references of one file against its stages and the files around it.
+struct ReferenceResolver {
+  let diagnostics: Diagnostics
+  /// The folder that paths are relative to.
+  let folder: URL
+  /// Output ports of every stage; `nil` where its kind is not known.
+  private let ports: [String: [String]?]
+  private var files: [String: (url: URL, exists: Bool)] = [:]
+
+  init(_ diagnostics: Diagnostics, folder: URL, ports: [String: [String]?]) {
+    self.diagnostics = diagnostics
+    self.folder = folder
+    self.ports = ports
+  }
+
+  /// `nil` after a report. - Parameter name: how messages call the value: `in.data`.
+  mutating func resolve(_ node: Node, named name: String) -> Reference? {
+    guard case .scalar(.string, let text) = node.value, !text.isEmpty else {
+      if case .invalid = node.value { return nil }
+      diagnostics.report(
+        "`\(name)` must be a path, the output of a stage (`stage.port`) or hf://org/name, not \(node.inWords)",
+        at: node.mark)
+      return nil
+    }
+    if text.hasPrefix("hf://") { return hub(text, at: node.mark) }
+    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    if parts.count == 2, let known = ports[parts[0]] {
+      guard let ports = known else { return nil }
+      if ports.contains(parts[1]) { return .output(stage: parts[0], port: parts[1]) }
+      report(unknownPort: parts[1], of: parts[0], ports, at: node.mark)
+      return nil
+    }
+    let file = file(text)
+    if file.exists { return .file(file.url) }
+    report(missing: text, file.url, at: node.mark)
+    return nil
+  }
+
+  private mutating func file(_ path: String) -> (url: URL, exists: Bool) {
+    if let known = files[path] { return known }
+    let url = URL(path: path, in: folder)
+    let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))
+    files[path] = file
+    return file
+  }
+
+  private func hub(_ text: String, at mark: Mark) -> Reference? {
+    let pieces = text.dropFirst("hf://".count).split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+    let names = pieces[0].split(separator: "/", omittingEmptySubsequences: false)
+    let allowed = CharacterSet(charactersIn: "-._").union(.alphanumerics)
+    let fits =
+      names.count == 2
+      && (names + pieces.dropFirst()).allSatisfy { name in
+        !name.isEmpty && name.unicodeScalars.allSatisfy { $0.isASCII && (allowed.contains($0) || $0 == "/") }
+      }
+    guard fits else {
+      diagnostics.report("`\(text.shortened)` is no hub model; write hf://org/name or hf://org/name@revision", at: mark)
+      return nil
+    }
+    return .hub(HubReference(repository: String(pieces[0]), revision: pieces.dropFirst().first.map(String.init)))
+  }
+
+  private func report(unknownPort port: String, of stage: String, _ ports: [String], at mark: Mark) {
+    if port == "*" || port.hasPrefix("*.") {
+      diagnostics.report("gathering `\(stage).*` needs `matrix`; \(unsupportedMatrix)", at: mark)
+      return
+    }
+    let has = ports.isEmpty ? "it has none" : "it has \(ports.joined(last: "and"))"
+    diagnostics.report(
+      "stage `\(stage)` has no output `\(port.shortened)`; \(has) (a file of that name is written ./\(stage).\(port.shortened))",
+      at: mark, suggestion: nearest(to: port, in: ports).map { "\(stage).\($0)" })
+  }
+
+  private func report(missing text: String, _ file: URL, at mark: Mark) {
+    if let known = ports[text] {
+      guard let own = known else { return }
+      let outputs = own.map { "\(text).\($0)" }.joined(last: "or")
+      diagnostics.report(
+        "`\(text)` is a stage, and not a file; " + (own.isEmpty ? "it has no outputs" : "its outputs are \(outputs)"),
+        at: mark)
+      return
+    }
+    diagnostics.report(
+      "`\(text.shortened)` is neither a file nor the output of a stage (looked for \(file.path.shortened(to: 300)))",
+      at: mark,
+      suggestion: nearest(to: text, in: ports.lazy.flatMap { stage, ports in (ports ?? []).map { "\(stage).\($0)" } })
+        ?? neighbour(of: text, file))
+  }
+
+  /// A file beside the missing one with almost its name, as the reference would be written.
+  private func neighbour(of text: String, _ file: URL) -> String? {
+    // A folder that cannot be listed has no suggestions to offer.
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: file.deletingLastPathComponent().path)) ?? []
+    guard let name = nearest(to: file.lastPathComponent, in: names) else { return nil }
+    return String(text.dropLast(file.lastPathComponent.count)) + name
+  }
+}

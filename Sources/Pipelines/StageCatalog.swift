@@ -1,0 +1,28 @@
+/// The stage kinds that a program has: how planning and workers reach stages that they do not import.
+
+package struct StageCatalog: Sendable {
+  private let stages: [String: any Stage.Type]
+  private let descriptions: [String: StageDescription]
+
+  /// - Parameter stages: the built-in stages; of two of one kind the later one counts.
+  package init(_ stages: [any Stage.Type]) {
+    self.stages = Dictionary(stages.map { ($0.kind.name, $0) }) { _, later in later }
+    descriptions = self.stages.mapValues { $0.description }
+  }
+
+  /// Sorted.
+  package var kinds: [String] { stages.keys.sorted() }
+
+  package func describe(_ kind: String) -> StageDescription? { descriptions[kind] }
+
+  /// A stage whose declarations have their values. Throws if there is no such kind or a value does not fit.
+  package func make(_ kind: String, _ binding: StageBinding) throws -> any Stage {
+    guard let stage = stages[kind] else { throw UnknownStageKind(kind: kind) }
+    return try stage.bound(to: binding)
+  }
+}
+
+package struct UnknownStageKind: Error, CustomStringConvertible {
+  package let kind: String
+  package var description: String { "there is no stage kind `\(kind)`; `retort stages` lists them" }
+}

@@ -1,0 +1,88 @@
+/// The reference of stage kinds for people, made from their declarations: `retort help KIND` and `retort stages`.
+
+/// One line for each kind: its name and what it does.
+package func stageList(_ catalog: StageCatalog) -> String {
+  table(catalog.kinds.compactMap { kind in catalog.describe(kind).map { [kind, $0.abstract] } })
+}
+
+extension StageDescription {
+  /// What the kind does, and every input, parameter and output with its type, default and documentation.
+  package var reference: String {
+    var sections = ["\(kind.name): \(abstract)"]
+    func add(_ title: String, _ rows: [[String]]) {
+      if !rows.isEmpty { sections.append("\(title)\n\(table(rows, indent: 2))") }
+    }
+    add(
+      "in",
+      inputs.map { input in
+        [
+          input.name, input.accepts.map(\.rawValue).joined(last: "or"), input.isOptional ? "optional" : "",
+          input.documentation,
+        ]
+      })
+    let seed = ["seed", "an integer of at least 0", "defaults.seed", "For everything random in it."]
+    add("with", rows(parameters, prefix: "") + (usesSeed ? [seed] : []))
+    add(
+      "outputs",
+      outputs.map { output in
+        [output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.documentation]
+      })
+    return sections.joined(separator: "\n\n")
+  }
+
+  private func rows(_ parameters: [ParameterDescription], prefix: String) -> [[String]] {
+    parameters.flatMap { parameter -> [[String]] in
+      let standard = parameter.defaultValue.map { $0.isAbsent ? "absent" : $0.yaml } ?? "required"
+      let name = prefix + parameter.name
+      guard case .group(let inner) = parameter.type else {
+        return [[name, parameter.type.inWords, standard, parameter.documentation]]
+      }
+      let own = [name, "a group", parameter.defaultValue == .null ? "absent" : "", parameter.documentation]
+      return [own] + rows(inner, prefix: name + ".")
+    }
+  }
+}
+
+extension ParameterValue {
+  fileprivate var isAbsent: Bool { self == .null }
+
+  /// As one writes it in a pipeline file, in one line.
+  package var yaml: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .int(let value): "\(value)"
+    case .double(let value): "\(value)"
+    case .string(let text): isPlain(text) ? text : quoted(text)
+    case .list(let values): "[\(values.map(\.yaml).joined(separator: ", "))]"
+    case .map(let values):
+      "{" + values.sorted { $0.key < $1.key }.map { "\($0): \($1.yaml)" }.joined(separator: ", ") + "}"
+    }
+  }
+}
+
+/// Whether a text means itself without quotes.
+private func isPlain(_ text: String) -> Bool {
+  guard case .string = ParameterValue(plain: text) else { return false }
+  return text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || "0123456789_-./".unicodeScalars.contains($0) }
+    && !text.hasPrefix("-")
+}
+
+private func quoted(_ text: String) -> String {
+  let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    .replacing("\t", with: "\\t")
+  return "\"\(escaped)\""
+}
+
+/// Rows in columns as wide as their widest cell; the last one is not padded.
+private func table(_ rows: [[String]], indent: Int = 0) -> String {
+  let count = rows.map(\.count).max() ?? 0
+  let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].terminalColumns : 0 }.max() ?? 0 }
+  return rows.map { row in
+    let cells = zip(row, widths).map { cell, width in
+      cell + String(repeating: " ", count: width - cell.terminalColumns)
+    }
+    let line = String(repeating: " ", count: indent) + cells.joined(separator: "  ")
+    return String(line.reversed().drop { $0 == " " }.reversed())
+  }.joined(separator: "\n")
+}

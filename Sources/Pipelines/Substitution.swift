@@ -1,0 +1,159 @@
+/// Placeholders: `${params.x}` in every value of a stage, `${in.x}` and `${out.y}` in commands, `$${` for a literal.
+
+/// A text in its pieces.
+enum TemplatePiece: Hashable {
+  case text(String)
+  /// What stands between `${` and `}`.
+  case placeholder(String)
+}
+
+/// `nil` if a `${` has no `}`.
+func templatePieces(_ text: String) -> [TemplatePiece]? {
+  var pieces: [TemplatePiece] = []
+  var literal = ""
+  var rest = Substring(text)
+  while let dollar = rest.firstIndex(of: "$") {
+    literal += rest[..<dollar]
+    rest = rest[dollar...]
+    if rest.hasPrefix("$${") {
+      literal += "${"
+      rest = rest.dropFirst(3)
+    } else if rest.hasPrefix("${") {
+      guard let end = rest.firstIndex(of: "}") else { return nil }
+      if !literal.isEmpty { pieces.append(.text(literal)) }
+      literal = ""
+      pieces.append(.placeholder(String(rest[rest.index(rest.startIndex, offsetBy: 2)..<end])))
+      rest = rest[rest.index(after: end)...]
+    } else {
+      literal += "$"
+      rest = rest.dropFirst()
+    }
+  }
+  literal += rest
+  if !literal.isEmpty || pieces.isEmpty { pieces.append(.text(literal)) }
+  return pieces
+}
+
+/// Fills `${params.x}` into the values of a file.
+struct Substitution {
+  /// The value of the file's `params`.
+  let params: Node
+  let diagnostics: Diagnostics
+  /// What substitution may write in all; keeps `${params.big}${params.big}…` small.
+  private var remainingBytes = 1 << 24
+  private var remainingValues = 1_000_000
+
+  init(params: Node, _ diagnostics: Diagnostics) {
+    self.params = params
+    self.diagnostics = diagnostics
+  }
+
+  /// The node with its placeholders filled. A scalar that is exactly one placeholder becomes the value itself.
+  mutating func fill(_ node: Node) -> Node {
+    var node = node
+    switch node.value {
+    case .invalid: break
+    case .sequence(let nodes): node.value = .sequence(nodes.map { fill($0) })
+    case .mapping(let entries):
+      node.value = .mapping(
+        entries.map { entry in
+          var entry = entry
+          entry.value = fill(entry.value)
+          return entry
+        })
+    case .scalar(_, let text):
+      guard text.utf8.contains(UInt8(ascii: "$")) else { break }
+      node.value = fill(text, at: node.mark)
+    }
+    return node
+  }
+
+  private mutating func fill(_ text: String, at mark: Mark) -> Node.Value {
+    guard let pieces = templatePieces(text) else {
+      diagnostics.report("`${` without a `}`; a literal one is written `$${`", at: mark)
+      return .invalid
+    }
+    if pieces.count == 1, case .placeholder(let name) = pieces[0] {
+      guard let node = lookUp(name, at: mark) else { return .invalid }
+      remainingValues -= node.count
+      guard remainingValues >= 0 else {
+        diagnostics.report("the file's placeholders expand to more than a million values", at: mark)
+        return .invalid
+      }
+      return node.value
+    }
+    var filled = ""
+    for piece in pieces {
+      switch piece {
+      case .text(let text): filled += text
+      case .placeholder(let name):
+        guard let text = self.text(of: name, at: mark) else { return .invalid }
+        filled += text
+      }
+    }
+    return .scalar(.string(filled), text: filled)
+  }
+
+  /// The value of `${name}` as text, as it is written in `params`; `nil` after a report.
+  mutating func text(of name: String, at mark: Mark) -> String? {
+    guard let node = lookUp(name, at: mark) else { return nil }
+    guard case .scalar(_, let text) = node.value else {
+      diagnostics.report("`${\(name.shortened)}` is \(node.inWords) and cannot stand inside a text", at: mark)
+      return nil
+    }
+    remainingBytes -= text.utf8.count
+    guard remainingBytes >= 0 else {
+      diagnostics.report("the file's placeholders expand to more than 16 MB", at: mark)
+      return nil
+    }
+    return text
+  }
+
+  /// `nil` after a report.
+  private func lookUp(_ name: String, at mark: Mark) -> Node? {
+    var path = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    switch path.removeFirst() {
+    case "params" where !path.isEmpty: break
+    case "matrix":
+      diagnostics.report(unsupportedMatrix, at: mark)
+      return nil
+    case "in", "out":
+      diagnostics.report("`${\(name.shortened)}` has a meaning only in the `cmd` of a stage that declares it", at: mark)
+      return nil
+    default:
+      diagnostics.report(
+        "`${\(name.shortened)}` is not known; write ${params.NAME}, or `$${` for a literal `${`", at: mark,
+        suggestion: params.keys.contains(name) ? "${params.\(name)}" : nil)
+      return nil
+    }
+    var node = params
+    for key in path {
+      guard let next = node[key] else {
+        diagnostics.report(
+          "there is no parameter `\(name.shortened)` in `params`", at: mark,
+          suggestion: nearest(to: key, in: node.keys).map { "params.\($0)" })
+        return nil
+      }
+      node = next
+    }
+    if case .invalid = node.value { return nil }
+    return node
+  }
+}
+
+let unsupportedMatrix = "`matrix` is not supported by this version of retort"
+
+extension Node {
+  /// Values in it, itself included.
+  fileprivate var count: Int {
+    switch value {
+    case .scalar, .invalid: 1
+    case .sequence(let nodes): nodes.reduce(1) { $0 + $1.count }
+    case .mapping(let entries): entries.reduce(1) { $0 + $1.value.count }
+    }
+  }
+
+  fileprivate var keys: [String] {
+    if case .mapping(let entries) = value { entries.map(\.key) } else { [] }
+  }
+}

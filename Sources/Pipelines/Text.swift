@@ -1,0 +1,74 @@
+/// Helps for messages: widths of characters in a terminal, and the nearest of a few words.
+
+extension Unicode.Scalar {
+  /// Columns it takes in a terminal: 2 for East Asian wide ones and emoji, 0 for combining marks, else 1.
+  package var terminalColumns: Int {
+    switch properties.generalCategory {
+    case .nonspacingMark, .enclosingMark, .format: return 0
+    default: break
+    }
+    switch value {
+    case 0x1160...0x11ff: return 0  // medial and final Hangul jamo join the syllable
+    case 0x1100...0x115f, 0x2e80...0x303e, 0x3041...0x33ff, 0x3400...0x4dbf, 0x4e00...0x9fff, 0xa000...0xa4cf,
+      0xa960...0xa97f, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60, 0xffe0...0xffe6,
+      0x1f300...0x1f64f, 0x1f680...0x1f6ff, 0x1f900...0x1f9ff, 0x20000...0x3fffd:
+      return 2
+    default: return 1
+    }
+  }
+}
+
+extension String {
+  /// Columns it takes in a terminal.
+  package var terminalColumns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
+
+  /// At most 60 characters of it, in one line and without control characters, for messages.
+  var shortened: String { shortened(to: 60) }
+
+  func shortened(to count: Int) -> String {
+    let shown = unicodeScalars.prefix(count).map { $0.isControl ? "\u{fffd}" : $0 }
+    return String(String.UnicodeScalarView(shown)) + (unicodeScalars.dropFirst(count).isEmpty ? "" : "…")
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isControl: Bool { properties.generalCategory == .control }
+}
+
+extension Sequence<String> {
+  /// `a`, `a or b`, `a, b or c`.
+  func joined(last word: String) -> String {
+    let words = Array(self)
+    return words.count < 2
+      ? words.joined() : words.dropLast().joined(separator: ", ") + " \(word) " + words[words.count - 1]
+  }
+}
+
+/// The candidate that `word` was most likely meant to be, if one is near enough.
+package func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
+  let length = word.unicodeScalars.count
+  guard length > 1 else { return nil }
+  let limit = max(1, length / 3)
+  return candidates.filter { abs($0.unicodeScalars.count - length) <= limit }.map {
+    (distance: editDistance(word, $0), word: $0)
+  }
+  .filter { $0.distance <= limit && $0.word != word }
+  .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment) between two words.
+func editDistance(_ left: String, _ right: String) -> Int {
+  let left = Array(left.lowercased().unicodeScalars)
+  let right = Array(right.lowercased().unicodeScalars)
+  var rows = [Array(0...right.count)]
+  for i in left.indices {
+    var row = [i + 1]
+    for j in right.indices {
+      var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (left[i] == right[j] ? 0 : 1))
+      if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+      row.append(best)
+    }
+    rows.append(row)
+  }
+  return rows[left.count][right.count]
+}

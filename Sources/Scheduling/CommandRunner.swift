@@ -1,0 +1,76 @@
+/// Runs the text of a `cmd` stage in bash, with an environment that is declared and output that is masked.
+import Artifacts
+import Foundation
+import Pipelines
+
+struct CommandFailed: Error, CustomStringConvertible {
+  let end: ProcessEnd
+  var exitCode: Int32 {
+    switch end {
+    // A command's own code must not look like one of the worker's.
+    case .exit(let code): WorkerExit(rawValue: code) == nil ? code : WorkerExit.failed.rawValue
+    case .signal(let number): 128 + number
+    }
+  }
+  var description: String {
+    switch end {
+    case .exit(let code): "the command ended with exit code \(code)"
+    case .signal(let number): "the command was killed by signal \(number) (\(String(cString: strsignal(number))))"
+    }
+  }
+}
+
+struct MissingSecret: Error, CustomStringConvertible {
+  let name: String
+  var description: String { "the secret \(name) is not set; set it in the environment of `retort run`" }
+}
+
+struct CommandRunner {
+  private let command: JobCommand
+  private let environment: [String: String]
+  private let secrets: [String]
+
+  init(_ command: JobCommand, scratch: URL, environment: [String: String]) throws {
+    self.command = command
+    let secrets = try Dictionary(
+      uniqueKeysWithValues: command.secrets.map { name in
+        guard let value = environment[name] else { throw MissingSecret(name: name) }
+        return (name, value)
+      })
+    self.secrets = Array(secrets.values)
+    self.environment = environment.filter { ["PATH", "HOME"].contains($0.key) }
+      .merging(["TMPDIR": scratch.posixPath, "LANG": "C.UTF-8"]) { $1 }
+      .merging(command.environment) { $1 }
+      .merging(secrets) { $1 }
+  }
+
+  /// - Parameter lock: stays open in everything that the command starts.
+  func run(holding lock: Int32) throws {
+    let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
+    let pipe = try makePipe()
+    let output = Descriptor(pipe.read)
+    let child: ChildProcess
+    do {
+      let input = Descriptor(pipe.write)
+      child = try ChildProcess(
+        "/bin/bash", ["-euo", "pipefail", "-c", command.text], environment: environment, folder: command.folder,
+        descriptors: [null.raw, input.raw, input.raw, lock], newSession: false)
+    }
+    try passOn(output)
+    let end = child.wait()
+    guard end == .exit(0) else { throw CommandFailed(end: end) }
+  }
+
+  /// Until everything that holds the other end is gone: what the command left behind may still write outputs.
+  private func passOn(_ output: borrowing Descriptor) throws {
+    var filter = MaskingFilter(secrets)
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(output.raw, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { break }
+      try FileHandle.standardOutput.write(contentsOf: filter.feed(buffer[..<count]))
+    }
+    try FileHandle.standardOutput.write(contentsOf: filter.finish())
+  }
+}

@@ -1,0 +1,333 @@
+/// Runs a plan: asks the machine what to do, does it, and tells the machine what came of it.
+import Artifacts
+import Foundation
+import Pipelines
+import Synchronization
+
+package struct RunOptions: Sendable {
+  package var limits: RunLimits
+  /// Closed under dependencies, see `Plan.closure`.
+  package var selected: Set<StageID>
+  /// Run although their results are known.
+  package var forced: Set<StageID>
+  /// Replace published files that were changed since.
+  package var overwrite: Bool
+  /// How long to wait for a stage that another run holds; `nil`: as long as it takes.
+  package var lockWait: Duration?
+  /// Before an attempt, counted from 2.
+  package var backOff: @Sendable (_ attempt: Int) -> Duration
+
+  package init(
+    limits: RunLimits, selected: Set<StageID>, forced: Set<StageID> = [], overwrite: Bool = false,
+    lockWait: Duration? = nil,
+    backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
+  ) {
+    self.limits = limits
+    self.selected = selected
+    self.forced = forced
+    self.overwrite = overwrite
+    self.lockWait = lockWait
+    self.backOff = backOff
+  }
+}
+
+package actor Coordinator {
+  /// For one reader; ends with the run.
+  package nonisolated let events: AsyncStream<RunEvent>
+  private let send: AsyncStream<RunEvent>.Continuation
+  private let inbox = Inbox<Message>()
+  private let plan: Plan
+  private let options: RunOptions
+  private let store: Store
+  private let journal: any RunJournal
+  private let executor: LocalExecutor
+  private let clock: @Sendable () -> Date
+  private var resolver: Resolver
+  private var machine: RunMachine
+  private var resolved: [StageID: ResolvedStage] = [:]
+  private var outputs: [StageID: [String: StoredArtifact]] = [:]
+  private var handles: [StageID: WorkerHandle] = [:]
+  private var errors: [StageID: StageFailure] = [:]
+  /// Written at the end of the turn.
+  private var entries: [JournalEntry] = []
+  private var run = 0
+
+  private enum Message: Sendable {
+    case interrupt
+    case ended(StageID, Result<AttemptEnd, any Error>)
+    case retry(StageID)
+    case published(StageID, Result<PublicationRecord?, any Error>)
+  }
+
+  package init(
+    _ plan: Plan, options: RunOptions, store: Store, journal: any RunJournal, context: KeyContext,
+    program: WorkerProgram, clock: @escaping @Sendable () -> Date = { Date() }
+  ) {
+    self.plan = plan
+    self.options = options
+    self.store = store
+    self.journal = journal
+    self.clock = clock
+    executor = LocalExecutor(program: program, lockWait: options.lockWait)
+    resolver = Resolver(plan, store: store, journal: journal, context: context)
+    machine = RunMachine(plan.stages.map(StageNode.init), selected: options.selected, limits: options.limits)
+    (events, send) = AsyncStream.makeStream()
+  }
+
+  /// Ends workers and the run; a second time workers are killed. What was finished is kept.
+  package nonisolated func interrupt() { inbox.put(.interrupt) }
+
+  /// Throws only what makes going on impossible, such as a journal that cannot be written; workers are ended first.
+  package func run() async throws -> RunSummary {
+    defer { send.finish() }
+    try journal.closeAbandoned { try store.isRunning($0) }
+    run = try journal.begin(RunStart(pipeline: plan.name, file: plan.file, root: plan.root, time: clock()))
+    let logs = store.logFolder(ofRun: run)
+    try FileOperations().makeFolder(logs)
+    // Held until the run is over, so that others can tell a run that goes on from one that was killed.
+    let alive = try FileLock(at: store.lock(ofRun: run))
+    _ = try alive.take()
+    send.yield(.began(run: run))
+    resolver.hashSources(of: options.selected)
+    let summary = try await withThrowingTaskGroup(of: Void.self) { group in
+      var actions = machine.begin()
+      while true {
+        if try turn(actions, in: &group) { break }
+        actions = await inbox.take().flatMap(handle)
+      }
+      return self.summary
+    }
+    send.yield(.ended(summary))
+    return summary
+  }
+
+  /// Does what the machine wants: first whatever needs no waiting, then one transaction, then the rest.
+  /// - Returns: whether the run is over.
+  private func turn(_ actions: [RunAction], in group: inout ThrowingTaskGroup<Void, any Error>) throws -> Bool {
+    var queue = actions
+    var later: [RunAction] = []
+    var next = 0
+    while next < queue.count {
+      switch queue[next] {
+      case .record(let id, let state): record(id, state)
+      case .resolve(let id): queue += resolve(id)
+      case .start, .backOff, .publish, .terminate, .finish: later.append(queue[next])
+      }
+      next += 1
+    }
+    if later.contains(.finish) { entries.append(.ended(summary.outcome, time: clock())) }
+    let stamps = resolver.newStamps()
+    if !stamps.isEmpty { entries.append(.stamps(stamps)) }
+    if !entries.isEmpty { try journal.record(entries, run: run) }
+    entries = []
+    for action in later { try perform(action, in: &group) }
+    return later.contains(.finish)
+  }
+
+  private func perform(_ action: RunAction, in group: inout ThrowingTaskGroup<Void, any Error>) throws {
+    switch action {
+    case .record, .resolve, .finish: break
+    case .terminate(let id): handles[id]?.terminate()
+    case .start(let id, let attempt):
+      guard let resolved = resolved[id] else { return }
+      let order = order(for: resolved, forced: options.forced.contains(id))
+      let handle = WorkerHandle()
+      handles[id] = handle
+      let stage = plan[id]
+      let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
+      group.addTask { [executor, inbox, send, logs = store.logFolder(ofRun: run)] in
+        let end: Result<AttemptEnd, any Error>
+        do {
+          end = .success(
+            try await executor.run(order, as: name, logs: logs, timeout: stage.timeout, handle: handle) { report in
+              switch report {
+              case .event(let event): send.yield(.reported(id, event))
+              case .waits(let holder): send.yield(.waits(id, holder: holder))
+              }
+            })
+        } catch {
+          end = .failure(error)
+        }
+        inbox.put(.ended(id, end))
+      }
+    case .backOff(let id, let attempt):
+      group.addTask { [inbox, delay = options.backOff(attempt)] in
+        try await Task.sleep(for: delay)
+        inbox.put(.retry(id))
+      }
+    case .publish(let id):
+      guard let publication = plan[id].publish, let outputs = outputs[id] else { return }
+      let provenance = try provenance(of: id)
+      let publisher = Publisher(
+        store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
+      group.addTask { [inbox, stage = plan[id].name] in
+        let result = Result {
+          try publisher.publish(publication, of: stage, outputs: outputs, provenance: provenance)
+        }
+        inbox.put(.published(id, result))
+      }
+    }
+  }
+
+  private func handle(_ message: Message) -> [RunAction] {
+    switch message {
+    case .interrupt: return machine.interrupt()
+    case .retry(let id): return machine.retry(id)
+    case .published(let id, .success(let record)):
+      if let record {
+        entries.append(.publication(record))
+        send.yield(.published(id, record.target))
+      }
+      return machine.published(id)
+    case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
+    case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
+    case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
+    case .ended(let id, .success(.success(let success, let made, let metrics))):
+      accept(id, made, metrics)
+      return machine.finished(id, success)
+    }
+  }
+
+  private func resolve(_ id: StageID) -> [RunAction] {
+    do {
+      let stage = try resolver.resolve(id) { outputs[$0] }
+      resolved[id] = stage
+      let (result, damage) = try resolver.lookUp(stage.key)
+      if let damage { warn(id, "\(damage); stage `\(plan[id].name)` makes it again") }
+      if let result { outputs[id] = result.outputs }
+      return machine.resolved(id, cached: result != nil && !options.forced.contains(id))
+    } catch {
+      return fail(id, StageFailure(.error("\(error)")))
+    }
+  }
+
+  private func fail(_ id: StageID, _ failure: StageFailure, again: Bool = false) -> [RunAction] {
+    errors[id] = failure
+    let actions = machine.failed(id, again: again)
+    if machine[id] == .interrupted { return actions }
+    send.yield(.failed(id, failure))
+    entries.append(.event(stage: plan[id].name, kind: "failure", message: failure.description, time: clock()))
+    return actions
+  }
+
+  /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
+  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) {
+    guard let stage = resolved[id] else { return }
+    let differs = outputs[id].map { $0 != made } ?? false
+    if let known = outputs[id], differs {
+      let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")
+      warn(id, "stage `\(plan[id].name)` is not deterministic: \(ports) differs from the recorded result, which is kept")
+    } else {
+      outputs[id] = made
+    }
+    let places = Dictionary(uniqueKeysWithValues: plan[id].inputs.map { ($0.port, $0.source) })
+    let inputs = stage.inputs.map { port, input in
+      let path: URL? = if case .file(let url)? = places[port] { url } else { nil }
+      return (port, StageResult.Input(artifact: input.artifact, path: path))
+    }
+    entries.append(
+      .result(
+        StageResult(
+          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage,
+          inputs: Dictionary(uniqueKeysWithValues: inputs), outputs: made, metrics: metrics, isKept: !differs)))
+  }
+
+  private func warn(_ id: StageID, _ message: String) {
+    send.yield(.warning(id, message))
+    entries.append(.event(stage: plan[id].name, kind: "warning", message: message, time: clock()))
+  }
+
+  private func record(_ id: StageID, _ state: StageState) {
+    send.yield(.moved(id, state))
+    guard let recorded = state.recorded else { return }
+    let attempt = if case .running(let attempt) = state { attempt } else { 0 }
+    entries.append(
+      .stage(
+        StageRecord(
+          stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: attempt,
+          time: clock(), key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)))
+  }
+
+  private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {
+    let planned = stage.material.stage
+    let sources = planned.inputs.filter { if case .file = $0.source { true } else { false } }.map(\.port)
+    let inputs = planned.inputs.compactMap { input in
+      stage.inputs[input.port].map { known in
+        (
+          input.port,
+          BoundArtifact(
+            url: known.url, digest: known.artifact.digest.description,
+            type: sources.contains(input.port) ? nil : input.type)
+        )
+      }
+    }
+    return WorkOrder(
+      job: Job(
+        material: stage.material, key: stage.key, inputs: Dictionary(uniqueKeysWithValues: inputs),
+        work: store.workFolder(of: stage.key.digest), store: store.root),
+      sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
+  }
+
+  private func provenance(of id: StageID) throws -> Provenance {
+    let stages = try plan.closure(of: [id]).sorted().compactMap { id -> Provenance.Stage? in
+      guard let stage = resolved[id], let outputs = outputs[id] else { return nil }
+      let planned = plan[id]
+      return Provenance.Stage(
+        name: planned.name, kind: planned.description.kind.name, key: stage.key, parameters: planned.parameters,
+        seed: planned.seed, inputs: stage.inputs.mapValues(\.artifact.digest), outputs: outputs.mapValues(\.digest),
+        metrics: try journal.metrics(of: stage.key))
+    }
+    return Provenance(pipeline: plan.name, stages: stages)
+  }
+
+  private var summary: RunSummary {
+    var counts: [StageState: Int] = [:]
+    for id in options.selected { counts[machine[id] ?? .waiting, default: 0] += 1 }
+    let failures = options.selected.filter { machine[$0] == .failed }
+    let outcome: RunOutcome =
+      if counts[.interrupted, default: 0] > 0 {
+        .interrupted
+      } else if failures.isEmpty {
+        .done
+      } else {
+        failures.allSatisfy { errors[$0]?.reason.isWaiting == true } ? .waitedTooLong : .failed
+      }
+    return RunSummary(
+      run: run, outcome: outcome, ran: counts[.ran, default: 0], cached: counts[.cached, default: 0],
+      failed: failures.count, skipped: counts[.skipped, default: 0])
+  }
+}
+
+extension Plan {
+  /// The stages and all that they need, directly or not.
+  package func closure(of targets: Set<StageID>) -> Set<StageID> {
+    var closure = targets
+    for id in stages.indices.reversed().map(StageID.init(index:)) where closure.contains(id) {
+      closure.formUnion(self[id].dependencies)
+    }
+    return closure
+  }
+}
+
+extension StageNode {
+  fileprivate init(_ stage: PlannedStage) {
+    self.init(
+      dependencies: stage.dependencies, threads: stage.threads, memory: stage.memory, retries: stage.retry,
+      publishes: stage.publish != nil)
+  }
+}
+
+extension StageState {
+  /// As the journal has it; states on the way leave no trace.
+  fileprivate var recorded: StageRecord.State? {
+    switch self {
+    case .waiting, .resolving, .ready, .backingOff, .publishing: nil
+    case .running: .running
+    case .ran: .ran
+    case .cached: .cached
+    case .failed: .failed
+    case .skipped: .skipped
+    case .interrupted: .interrupted
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/// Writes a stage's events as JSON lines, each in one write, from whatever thread they come.
+import Artifacts
+import Foundation
+import Pipelines
+import Synchronization
+
+final class EventWriter: Sendable {
+  private let url: URL
+  private let file: Mutex<FileHandle>
+  private let failure = Mutex<(any Error)?>(nil)
+
+  init(_ url: URL) throws {
+    self.url = url
+    let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError("create", url) }
+    file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
+  }
+
+  /// Reporting never stops a stage; `check` tells afterwards whether something was lost.
+  func write(_ event: StageEvent) {
+    do {
+      let line = try storedJSON(event) + Data("\n".utf8)
+      try file.withLock { try $0.write(contentsOf: line) }
+      switch event {
+      case .log(let text): try FileHandle.standardOutput.write(contentsOf: Data("\(text)\n".utf8))
+      case .warning(let text): try FileHandle.standardOutput.write(contentsOf: Data("warning: \(text)\n".utf8))
+      case .metric, .progress: break
+      }
+    } catch {
+      failure.withLock { $0 = error }
+    }
+  }
+
+  func check() throws {
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+}

@@ -1,0 +1,15 @@
+/// Turns the signals that ask a program to end into calls.
+import Foundation
+
+package enum Interrupts {
+  /// SIGINT, SIGTERM and SIGHUP call `action`, each time; hold on to what is returned.
+  package static func handle(_ action: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
+    [SIGINT, SIGTERM, SIGHUP].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler(handler: action)
+      source.activate()
+      return source
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/// What a run would do: for `plan`, `status` and `run -n`. Runs nothing and records nothing.
+import Artifacts
+import Foundation
+import Pipelines
+
+package struct StagePreview: Sendable {
+  package enum Verdict: Sendable {
+    case cached
+    /// With what keeps a known result from being used, if there is one.
+    case willRun(damage: Damage?)
+    /// Waits for the results of these stages.
+    case mayRun(after: [StageID])
+    /// Its inputs or tools cannot be read.
+    case broken(String)
+  }
+  package var id: StageID
+  package var verdict: Verdict
+  /// Where the inputs are known.
+  package var resolved: ResolvedStage?
+  /// Where the result is known.
+  package var outputs: [String: StoredArtifact]?
+}
+
+extension Plan {
+  /// Of every selected stage, in the plan's order.
+  package func preview(
+    _ selected: Set<StageID>, forced: Set<StageID> = [], store: Store, journal: any RunJournal, context: KeyContext
+  ) -> [StagePreview] {
+    var resolver = Resolver(self, store: store, journal: journal, context: context)
+    resolver.hashSources(of: selected)
+    var outputs: [StageID: [String: StoredArtifact]] = [:]
+    return selected.sorted().map { id in
+      let missing = self[id].dependencies.filter { outputs[$0] == nil }
+      guard missing.isEmpty else { return StagePreview(id: id, verdict: .mayRun(after: missing)) }
+      do {
+        let stage = try resolver.resolve(id) { outputs[$0] }
+        let (result, damage) = try resolver.lookUp(stage.key)
+        guard let result, !forced.contains(id) else {
+          return StagePreview(id: id, verdict: .willRun(damage: damage), resolved: stage)
+        }
+        outputs[id] = result.outputs
+        return StagePreview(id: id, verdict: .cached, resolved: stage, outputs: result.outputs)
+      } catch {
+        return StagePreview(id: id, verdict: .broken("\(error)"))
+      }
+    }
+  }
+}

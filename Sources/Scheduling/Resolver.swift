@@ -1,0 +1,118 @@
+/// Makes the keys of stages and looks their results up: for a run, and for what a run would do.
+import Artifacts
+import Foundation
+import Pipelines
+import Synchronization
+
+/// A stage whose inputs are known.
+package struct ResolvedStage: Sendable {
+  package var key: StageKey
+  package var material: KeyMaterial
+  /// By port, with the place where a worker reads them.
+  package var inputs: [String: (artifact: StoredArtifact, url: URL)]
+  /// Of inputs that lie outside the store.
+  package var stamps: [FileStamp: Digest]
+}
+
+/// New stamps wait here for the next turn's transaction.
+private final class StampBuffer: StampMemory {
+  private let journal: any RunJournal
+  private let new = Mutex<[FileStamp: Digest]>([:])
+  init(_ journal: any RunJournal) { self.journal = journal }
+  func digest(for stamp: FileStamp) throws -> Digest? {
+    try new.withLock { $0[stamp] } ?? journal.digest(for: stamp)
+  }
+  func remember(_ digest: Digest, for stamp: FileStamp) { new.withLock { $0[stamp] = digest } }
+  func take() -> [FileStamp: Digest] {
+    new.withLock { new in
+      defer { new = [:] }
+      return new
+    }
+  }
+}
+
+package struct Resolver: Sendable {
+  private let plan: Plan
+  private let store: Store
+  private let journal: any RunJournal
+  private let context: KeyContext
+  private let buffer: StampBuffer
+  package let hasher: SourceHasher
+  private var sources: [URL: Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>] = [:]
+
+  package init(_ plan: Plan, store: Store, journal: any RunJournal, context: KeyContext) {
+    self.plan = plan
+    self.store = store
+    self.journal = journal
+    self.context = context
+    buffer = StampBuffer(journal)
+    hasher = SourceHasher(memory: buffer)
+  }
+
+  /// Stamps learned since the last call, to be recorded.
+  package func newStamps() -> [FileStamp: Digest] { buffer.take() }
+
+  /// Hashes every file and folder that the stages read, once for the whole run, on all cores.
+  package mutating func hashSources(of selected: Set<StageID>) {
+    let urls = Set(
+      selected.flatMap { plan[$0].inputs }.compactMap { input in
+        if case .file(let url) = input.source { url } else { nil }
+      }
+    ).sorted { $0.path < $1.path }
+    let hasher = hasher
+    let results = Mutex<[URL: Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: urls.count) { index in
+      let result = Result { try hasher.hash(urls[index]) }
+      results.withLock { $0[urls[index]] = result }
+    }
+    sources = results.withLock { $0 }
+  }
+
+  /// - Parameter outputs: of the stages that it depends on, by id and port.
+  package func resolve(
+    _ id: StageID, outputs: (StageID) -> [String: StoredArtifact]?
+  ) throws -> ResolvedStage {
+    let stage = plan[id]
+    var inputs: [String: (artifact: StoredArtifact, url: URL)] = [:]
+    var stamps: [FileStamp: Digest] = [:]
+    for input in stage.inputs {
+      switch input.source {
+      case .file(let url):
+        guard let source = try sources[url]?.get() else { throw FileError("read", url, code: ENOENT) }
+        inputs[input.port] = (source.artifact, url)
+        stamps.merge(source.stamps) { $1 }
+      case .stage(let upstream, let port):
+        guard let artifact = outputs(upstream)?[port] else {
+          throw MissingUpstream(stage: plan[upstream].name, port: port)
+        }
+        inputs[input.port] = (artifact, store.url(of: artifact))
+      case .hub(let reference):
+        throw HubUnavailable(repository: reference.repository)
+      }
+    }
+    let material = try context.material(of: stage, inputs: inputs.mapValues(\.artifact.digest), hasher: hasher)
+    return ResolvedStage(key: material.key, material: material, inputs: inputs, stamps: stamps)
+  }
+
+  /// The recorded result, if the store still holds it; otherwise also what is damaged.
+  package func lookUp(_ key: StageKey) throws -> (result: RecordedResult?, damage: Damage?) {
+    guard let result = try journal.result(for: key) else { return (nil, nil) }
+    for (_, artifact) in result.outputs.sorted(by: { $0.key < $1.key }) {
+      if let damage = try store.damage(of: artifact, owner: "check-\(key)-\(getpid())") { return (nil, damage) }
+    }
+    return (result, nil)
+  }
+}
+
+struct MissingUpstream: Error, CustomStringConvertible {
+  let stage: String
+  let port: String
+  var description: String { "stage `\(stage)` has no output `\(port)`" }
+}
+
+struct HubUnavailable: Error, CustomStringConvertible {
+  let repository: String
+  var description: String {
+    "hf://\(repository) cannot be fetched yet; download the model folder and name its path instead"
+  }
+}

@@ -1,0 +1,76 @@
+/// What a run tells whoever watches it, in the order in which it happens.
+import Artifacts
+import Foundation
+import Pipelines
+
+package enum RunEvent: Sendable {
+  case began(run: Int)
+  case moved(StageID, StageState)
+  /// From a running stage: progress, a metric, a line.
+  case reported(StageID, StageEvent)
+  /// Another process is at this very stage; its result will be taken.
+  case waits(StageID, holder: LockHolder)
+  /// An attempt failed; `StageState` tells whether another one follows.
+  case failed(StageID, StageFailure)
+  /// Something to know that stops nothing: damage that is repaired, bytes that differ from the recorded ones.
+  case warning(StageID?, String)
+  case published(StageID, URL)
+  case ended(RunSummary)
+}
+
+package struct RunSummary: Sendable {
+  package var run: Int
+  package var outcome: RunOutcome
+  package var ran: Int
+  package var cached: Int
+  package var failed: Int
+  package var skipped: Int
+}
+
+/// Why an attempt failed, and the end of what it printed.
+package struct StageFailure: Error, Sendable, CustomStringConvertible {
+  package enum Reason: Sendable, Hashable {
+    case exit(Int32)
+    case signal(Int32)
+    case timeout(Duration)
+    case waitedTooLong(LockHolder?)
+    /// Before or after the worker: an input that cannot be read, a publication that is refused.
+    case error(String)
+  }
+  package var reason: Reason
+  package var log: URL?
+  /// The last lines of the log.
+  package var lastLines: [String]
+
+  package init(_ reason: Reason, log: URL? = nil, lastLines: [String] = []) {
+    self.reason = reason
+    self.log = log
+    self.lastLines = lastLines
+  }
+
+  package var headline: String {
+    switch reason {
+    case .exit(let code): "failed with exit code \(code)"
+    case .signal(let number): "was killed by signal \(number) (\(String(cString: strsignal(number))))"
+    case .timeout(let limit): "ran longer than its timeout of \(limit.formatted())"
+    case .waitedTooLong(let holder): "waited too long for \(holder?.description ?? "another run")"
+    case .error(let message): message
+    }
+  }
+  package var description: String {
+    ([headline] + lastLines.map { "  \($0)" } + (log.map { ["  log: \($0.posixPath)"] } ?? [])).joined(separator: "\n")
+  }
+}
+
+/// Who holds a stage's lock: written into the lock's file by whoever takes it.
+package struct LockHolder: Sendable, Hashable, Codable, CustomStringConvertible {
+  package var pid: Int32
+  package var host: String
+  package var stage: String
+  package init(pid: Int32, host: String, stage: String) {
+    self.pid = pid
+    self.host = host
+    self.stage = stage
+  }
+  package var description: String { "process \(pid) on \(host), which runs stage `\(stage)`" }
+}

@@ -1,0 +1,116 @@
+/// What a run remembers and what it asks of earlier ones. `Lineage` implements it in SQLite; tests in memory.
+import Artifacts
+import Foundation
+import Pipelines
+
+package protocol RunJournal: StampMemory {
+  /// Closes the runs of this machine that ended without saying so.
+  func closeAbandoned(isAlive: (_ run: Int) throws -> Bool) throws
+  /// Opens a run and returns its number.
+  func begin(_ run: RunStart) throws -> Int
+  /// What a key's stage gave, if it was ever recorded.
+  func result(for key: StageKey) throws -> RecordedResult?
+  /// The final values of what a key's stage measured.
+  func metrics(of key: StageKey) throws -> [String: Double]
+  /// What was last published at a path.
+  func publication(at target: URL) throws -> PublicationRecord?
+  /// Writes what happened in one turn: all of it, or nothing.
+  func record(_ entries: [JournalEntry], run: Int) throws
+}
+
+package struct RunStart: Sendable {
+  package var pipeline: String
+  package var file: URL
+  package var root: URL
+  package var time: Date
+  package init(pipeline: String, file: URL, root: URL, time: Date) {
+    self.pipeline = pipeline
+    self.file = file
+    self.root = root
+    self.time = time
+  }
+}
+
+package struct RecordedResult: Sendable, Hashable {
+  package var outputs: [String: StoredArtifact]
+  package init(outputs: [String: StoredArtifact]) { self.outputs = outputs }
+}
+
+package struct PublicationRecord: Sendable, Hashable {
+  package var target: URL
+  package var stage: String
+  /// Of what was meant to be there: artifacts and description.
+  package var content: Digest
+  /// Of what lay there when it was done.
+  package var digest: Digest
+  package init(target: URL, stage: String, content: Digest, digest: Digest) {
+    self.target = target
+    self.stage = stage
+    self.content = content
+    self.digest = digest
+  }
+}
+
+package enum JournalEntry: Sendable {
+  case stage(StageRecord)
+  /// What a worker made.
+  case result(StageResult)
+  case stamps([FileStamp: Digest])
+  case publication(PublicationRecord)
+  /// Something a person may want to read later: a failed attempt, a warning, damage.
+  case event(stage: String?, kind: String, message: String, time: Date)
+  case ended(RunOutcome, time: Date)
+}
+
+/// A stage's state in a run.
+package struct StageRecord: Sendable {
+  package enum State: String, Sendable, Codable { case running, ran, cached, failed, skipped, interrupted }
+  package var stage: String
+  package var kind: String
+  package var state: State
+  package var attempt: Int
+  package var time: Date
+  /// Absent if the inputs were never known.
+  package var key: StageKey?
+  package var error: String?
+}
+
+package struct StageResult: Sendable {
+  package struct Input: Sendable {
+    package var artifact: StoredArtifact
+    /// Where it lay, if it is not of another stage.
+    package var path: URL?
+  }
+  package struct Metric: Sendable, Hashable {
+    package var name: String
+    package var value: Double
+    package var step: Int?
+  }
+  package var stage: String
+  package var key: StageKey
+  package var preimage: [KeyComponent]
+  package var inputs: [String: Input]
+  package var outputs: [String: StoredArtifact]
+  package var metrics: [Metric]
+  /// Whether it becomes the key's result; not if an earlier one with other bytes is kept.
+  package var isKept: Bool
+}
+
+/// How a run ended.
+package enum RunOutcome: String, Sendable, Codable {
+  case done
+  /// A stage failed.
+  case failed
+  /// Another run held a stage for longer than this one was told to wait.
+  case waitedTooLong = "waited too long"
+  case interrupted
+
+  package var exitCode: Int32 {
+    switch self {
+    case .done: 0
+    case .failed: 1
+    case .waitedTooLong: 4
+    case .interrupted: 130
+    }
+  }
+}

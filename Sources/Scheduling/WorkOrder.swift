@@ -1,0 +1,80 @@
+/// What the coordinator hands a worker, and what the worker leaves in its work folder when it is done.
+///
+///     work/<key>/lock           held by the worker and its children; says who they are
+///     work/<key>/events.jsonl   one `StageEvent` a line
+///     work/<key>/result.json    complete as soon as it is there
+///     work/<key>/out, cwd       what the stage wrote, until it is in the store
+///     work/<key>/scratch        the stage's own, until it succeeds
+import Artifacts
+import Foundation
+import Pipelines
+
+package struct WorkOrder: Codable, Sendable {
+  package var job: Job
+  /// Ports whose content lies outside the store: looked at again when the work is done.
+  package var sources: [String]
+  /// Trusted when that is done.
+  package var stamps: KnownStamps
+  /// Compute although there may be a result.
+  package var force: Bool
+}
+
+package struct WorkResult: Codable, Sendable {
+  package var stage: String
+  package var outputs: [String: StoredArtifact]
+}
+
+/// How a worker ends; any other code is a command's own.
+package enum WorkerExit: Int32, Sendable {
+  case done = 0
+  /// The stage failed; the log ends with the reason.
+  case failed = 1
+  /// An input changed while the stage ran; its result was thrown away.
+  case sourceChanged = 113
+  /// Somebody else's complete result was there when the lock was free.
+  case adopted = 114
+}
+
+package struct WorkFolder: Sendable {
+  package let url: URL
+  package init(_ url: URL) { self.url = url }
+  package var lock: URL { url.appending(path: "lock") }
+  package var events: URL { url.appending(path: "events.jsonl") }
+  package var result: URL { url.appending(path: "result.json") }
+  package var scratch: URL { url.appending(path: "scratch") }
+
+  /// `nil` if nobody has finished.
+  package func readResult() throws -> WorkResult? {
+    guard FileStatus.of(result) != nil else { return nil }
+    return try JSONDecoder().decode(WorkResult.self, from: Data(contentsOf: result))
+  }
+
+  /// `nil` while nobody has said so, or has not finished saying it.
+  package func readHolder() -> LockHolder? {
+    guard let data = FileManager.default.contents(atPath: lock.posixPath) else { return nil }
+    do { return try JSONDecoder().decode(LockHolder.self, from: data) } catch { return nil }
+  }
+
+  /// Everything reported by now; a last line that is not complete is left out.
+  package func readEvents() throws -> [StageEvent] {
+    guard FileStatus.of(events) != nil else { return [] }
+    return try Self.decode(Data(contentsOf: events)).events
+  }
+
+  /// The events of complete lines, and how many bytes those were.
+  static func decode(_ data: Data) throws -> (events: [StageEvent], bytes: Int) {
+    guard let end = data.lastIndex(of: UInt8(ascii: "\n")) else { return ([], 0) }
+    let decoder = JSONDecoder()
+    let events = try data[..<end].split(separator: UInt8(ascii: "\n")).map {
+      try decoder.decode(StageEvent.self, from: $0)
+    }
+    return (events, data.distance(from: data.startIndex, to: end) + 1)
+  }
+}
+
+/// JSON as it is stored: the same bytes for the same value.
+func storedJSON(_ value: some Encodable) throws -> Data {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return try encoder.encode(value)
+}

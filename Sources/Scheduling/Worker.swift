@@ -1,0 +1,136 @@
+/// The other side of a work order: takes the stage's lock, runs the stage, puts its outputs into the store.
+import Artifacts
+import Foundation
+import Pipelines
+
+package struct Worker: Sendable {
+  private let order: WorkOrder
+  private let catalog: StageCatalog
+  private let store: Store
+  private let work: WorkFolder
+  private let environment: [String: String]
+  private let files = FileOperations()
+
+  /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
+  /// - Returns: the exit code, see `WorkerExit`.
+  package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
+    watchCoordinator()
+    do {
+      let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
+      return try await Worker(order, catalog: catalog).run()
+    } catch {
+      FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+      return switch error {
+      case let error as CommandFailed: error.exitCode
+      case is SourceChanged: WorkerExit.sourceChanged.rawValue
+      default: WorkerExit.failed.rawValue
+      }
+    }
+  }
+
+  init(
+    _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws {
+    self.order = order
+    self.catalog = catalog
+    self.environment = environment
+    store = try Store(at: order.job.store)
+    work = WorkFolder(order.job.work)
+  }
+
+  private var job: Job { order.job }
+  private var owner: String { job.key.description }
+
+  func run() async throws -> Int32 {
+    try files.makeFolder(work.url)
+    let lock = try WorkLock(work, stage: job.stage)
+    if !order.force, let result = try work.readResult(), try isWhole(result) { return WorkerExit.adopted.rawValue }
+    for folder in folders { try files.remove(folder) }
+    for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
+    try files.makeFolder(work.scratch)
+    try files.remove(work.events)
+    let events = try EventWriter(work.events)
+
+    if let command = job.command {
+      try files.makeFolder(command.folder)
+      try CommandRunner(command, scratch: work.scratch, environment: environment).run(holding: lock.descriptor)
+      try command.metrics.map { try readMetrics($0) }?.forEach { events.write(.metric($0.key, $0.value, step: nil)) }
+    } else {
+      let context = StageContext(
+        threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
+        report: { events.write($0) })
+      try await catalog.make(job.kind, job.binding).run(context)
+    }
+    try events.check()
+
+    let result = WorkResult(stage: job.stage, outputs: try ingest())
+    try lookAtSourcesAgain()
+    try files.replace(work.result, with: try storedJSON(result))
+    for folder in folders + [work.scratch] { try files.remove(folder) }
+    return WorkerExit.done.rawValue
+  }
+
+  /// What a stage writes into; the scratch folder outlives a failure.
+  private var folders: [URL] { ["out", "cwd"].map { work.url.appending(path: $0) } }
+
+  private func isWhole(_ result: WorkResult) throws -> Bool {
+    try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }
+  }
+
+  private func ingest() throws -> [String: StoredArtifact] {
+    for (port, output) in job.outputs.sorted(by: { $0.key < $1.key }) where FileStatus.of(output.url) == nil {
+      throw MissingOutput(port: port, path: output.url.lastPathComponent)
+    }
+    return try job.outputs.mapValues { try store.ingest($0.url, owner: owner) }
+  }
+
+  private func lookAtSourcesAgain() throws {
+    let hasher = SourceHasher(memory: order.stamps)
+    for port in order.sources {
+      guard let input = job.inputs[port] else { continue }
+      if try hasher.hash(input.url).artifact.digest.description != input.digest {
+        throw SourceChanged(port: port, url: input.url)
+      }
+    }
+  }
+
+  private func readMetrics(_ url: URL) throws -> [(key: String, value: Double)] {
+    guard FileStatus.of(url) != nil else { throw MissingOutput(port: "metrics", path: url.lastPathComponent) }
+    do {
+      return try JSONDecoder().decode([String: Double].self, from: Data(contentsOf: url)).sorted { $0.key < $1.key }
+    } catch {
+      throw BadMetrics(file: url.lastPathComponent)
+    }
+  }
+
+  /// The coordinator's end of standard input closes when the coordinator ends or wants this to end.
+  private static func watchCoordinator() {
+    Thread.detachNewThread {
+      var byte: UInt8 = 0
+      while read(0, &byte, 1) > 0 || errno == EINTR {}
+      signal(SIGTERM, SIG_IGN)
+      kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
+      usleep(2_000_000)
+      kill(0, SIGKILL)
+    }
+  }
+}
+
+package struct SourceChanged: Error, CustomStringConvertible {
+  package let port: String
+  package let url: URL
+  package var description: String {
+    "input `\(port)`, \(url.posixPath), changed while the stage ran; the result was discarded: run again"
+  }
+}
+
+struct MissingOutput: Error, CustomStringConvertible {
+  let port: String
+  let path: String
+  var description: String { "the stage ended without writing its output `\(port)` (\(path))" }
+}
+
+struct BadMetrics: Error, CustomStringConvertible {
+  let file: String
+  var description: String { "\(file) is not a flat JSON object of numbers, such as {\"accuracy\": 0.9}" }
+}

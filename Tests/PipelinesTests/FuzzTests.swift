@@ -1,0 +1,96 @@
+/// Any bytes at all end in a plan or in problems with a place, soon and without a crash.
+import Foundation
+import Testing
+
+@testable import Pipelines
+
+struct FuzzTests {
+  @Test func `two thousand mutated files are planned or refused`() throws {
+    let project = try Project()
+    let file = project.folder.url.appending(path: "pipelines/p.yaml")
+    var fuzzer = Fuzzer(seed: 7)
+    var outcomes = (plans: 0, refusals: 0)
+    for _ in 0..<2000 {
+      let bytes = fuzzer.next()
+      do {
+        _ = try Plan(bytes: bytes, of: file, root: project.folder.url, catalog: catalog)
+        outcomes.plans += 1
+      } catch {
+        outcomes.refusals += 1
+        #expect(!error.all.isEmpty)
+        #expect(error.all.allSatisfy { $0.location.line > 0 && $0.location.column > 0 && !$0.description.isEmpty })
+      }
+    }
+    #expect(outcomes.plans > 0 && outcomes.refusals > outcomes.plans)
+  }
+
+  @Test(arguments: hostile) func `hostile files are refused at a place`(
+    _ name: String, _ text: String, _ message: String
+  ) throws {
+    let project = try Project()
+    let problems = try project.problems(text)
+    #expect(problems.contains(message), "\(name): \(problems.prefix(500))")
+  }
+}
+
+/// Files that ask for much more than they are large.
+private let hostile: [(String, String, String)] = [
+  (
+    "billion laughs",
+    "a0: &a0 [x, x]\n" + (1..<40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }.joined(),
+    "p.yaml:18:18: error: not valid YAML: with its aliases the file has more than 1000000 values"
+  ),
+  (
+    "deep flow", "version: 1\nstages: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500),
+    "p.yaml:2:72: error: not valid YAML: nested deeper than 64 levels"
+  ),
+  (
+    "deep by aliases", "a0: &a0 [x]\n" + (1..<100).map { "a\($0): &a\($0) [*a\($0 - 1)]\n" }.joined(),
+    "error: not valid YAML: nested deeper than 64 levels"
+  ),
+  (
+    "giant scalar", "version: 1\nname: \"" + String(repeating: "x", count: 300_000) + "\"\n",
+    "p.yaml:2:7: error: not valid YAML: a text of 300000 bytes; at most 262144 are allowed"
+  ),
+  ("giant file", String(repeating: "#\n", count: 9_000_000), "p.yaml:1:1: error: the file is larger than 16 MiB"),
+  (
+    "growing placeholders",
+    "version: 1\nparams: {x: \"\(String(repeating: "x", count: 200_000))\"}\nstages:\n  a:\n    cmd: "
+      + String(repeating: "${params.x}", count: 1000),
+    "the file's placeholders expand to more than 16 MB"
+  ),
+]
+
+/// Mutates a few pipelines: bytes flipped, pieces cut, doubled, exchanged, and tokens that YAML cares for put in.
+struct Fuzzer {
+  private var random: SplitMix
+  private let seeds: [[UInt8]] = [
+    Array(examplePipeline.utf8),
+    Array("version: 1\nstages:\n  a: &a {uses: split, in: {data: data/qa.json}}\n  b: {<<: *a, publish: x}\n".utf8),
+    Array(
+      "version: 1\nparams: {n: 0o17, x: .5}\nstages:\n  c:\n    cmd: |\n      echo ${params.n}\n    out: {x: y}\n".utf8),
+  ]
+  private let tokens = [
+    "&a ", "*a", "<<: *a", "${params.x}", "${", "$${", "!!str ", "!!int ", "[", "]", "{", "}", ": ", "- ", "\n", "\t",
+    "\"", "'", "|\n", ">-\n", "? ", "---\n", "...\n", "%YAML 1.1\n", "#", "\u{feff}", "\u{2028}", "한", "\u{0}", "0x7f",
+    ".inf", "split", "train", "a.b.c", "hf://a/b", "null", "-9223372036854775808", "99999999999999999999", "matrix: ",
+  ].map { Array($0.utf8) }
+
+  init(seed: UInt64) { random = SplitMix(state: seed) }
+
+  mutating func next() -> [UInt8] {
+    var bytes = seeds.randomElement(using: &random) ?? []
+    for _ in 0..<Int.random(in: 1...6, using: &random) {
+      let place = Int.random(in: 0...bytes.count, using: &random)
+      let end = min(bytes.count, place + Int.random(in: 0...40, using: &random))
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0: if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
+      case 1: bytes.removeSubrange(place..<end)
+      case 2: bytes.insert(contentsOf: bytes[place..<end], at: place)
+      case 3: bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &random))
+      default: bytes.insert(contentsOf: tokens.randomElement(using: &random) ?? [], at: place)
+      }
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,136 @@
+/// Keys: equal to an independent program's, changed by all that decides the outputs, and by nothing else.
+import Artifacts
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Pipelines
+
+struct KeyTests {
+  let project: Project
+  init() throws { project = try Project() }
+
+  @Test func `keys equal those that a Python program computes from the documented encoding`() throws {
+    let plan = try project.plan(
+      #"""
+      version: 1
+      params: {n: 3}
+      defaults: {seed: 7}
+      stages:
+        teacher:
+          uses: teacher
+          in: {base: data, train: data/qa.json}
+          with: {lr: 2e-5, lora: {r: 32, alpha: 64, target_modules: [query, value], use_rslora: false}}
+        command:
+          cmd: python3 ${in.script} ${params.n} $${x} > ${out.table}
+          in: {script: tools/summary.py}
+          out: {table: 표.md}
+          metrics: m.json
+          env: [UNSET, LANG]
+          secrets: [TOKEN]
+          tools: [python3]
+        evaluate: {uses: evaluate, in: {model: data, data: data/qa.json}}
+      """#)
+    let keys = plan.stages.map { stage in
+      KeyMaterial(
+        stage: stage,
+        inputs: Dictionary(
+          uniqueKeysWithValues: stage.inputs.map { ($0.port, Digest(of: $0.port)) }),
+        numericsProfile: "fp32 portable", environment: stage.command == nil ? [:] : ["LANG": "C.UTF-8"],
+        tools: stage.command == nil ? [:] : ["python3": Digest(of: "python")],
+        outsideTools: stage.description.outsideTools.isEmpty ? [:] : ["gnuplot": "6.0"]
+      ).key.description
+    }
+    let golden = try JSONDecoder().decode(
+      [String: String].self, from: Data(contentsOf: fixtures.appending(path: "pipelines/keys.json")))
+    #expect(Dictionary(uniqueKeysWithValues: zip(plan.stages.map(\.name), keys)) == golden)
+  }
+
+  @Test func `key and preimage come from one traversal`() throws {
+    let plan = try project.plan(examplePipeline)
+    let teacher = KeyMaterial(stage: plan.stages[3], inputs: ["base": Digest(of: "b")], numericsProfile: "fp32")
+    #expect(
+      teacher.preimage.map(\.name) == [
+        "kind", "revision", "with.batch_size", "with.epochs", "with.lora.alpha", "with.lora.dropout", "with.lora.r",
+        "with.lora.target_modules", "with.lr", "with.max_len", "with.max_samples", "in.base", "seed", "numerics",
+      ])
+    #expect(teacher.preimage.first { $0.name == "with.lora.r" }?.value == .int(32))
+  }
+
+  @Test func `neutral parameters, numerics of text stages and seeds of stages without one stay out`() throws {
+    let plan = try project.plan(examplePipeline)
+    let mine = KeyMaterial(stage: plan.stages[4], inputs: [:], numericsProfile: "fp32")
+    #expect(mine.preimage.map(\.name) == ["kind", "revision", "with.num_negatives", "with.strategy", "seed"])
+    let groups = KeyMaterial(stage: plan.stages[1], inputs: [:], numericsProfile: "fp32")
+    #expect(
+      groups.preimage.map(\.name) == [
+        "kind", "revision", "with.data_version", "with.passage_template", "with.query_template",
+      ])
+  }
+
+  /// One pipeline in many spellings; what is written about a stage beside its work.
+  private struct Spelling {
+    var lines: [(key: String, value: String)] = [
+      ("seed", "5"), ("epochs", "3"), ("batch_size", "16"), ("lr", "2e-5"), ("max_len", "256"), ("max_samples", "2000"),
+    ]
+    var name = "t"
+    var extra = ["retry: 2", "timeout: 4h", "threads: 2", "memory: 2GB", "publish: out/t"]
+    var data = "data/qa.json"
+
+    func text(_ random: inout SplitMix) -> String {
+      let parameters = lines.shuffled(using: &random).map { "      \($0.key): \($0.value)  # \(random.next())" }
+      let parts = [
+        "    uses: teacher", "    in: {base: data, train: \(data)}",
+        "    with:\n" + parameters.joined(separator: "\n"),
+      ]
+      let chosen = extra.filter { _ in Bool.random(using: &random) }.map { "    " + $0 }
+      let stage = (parts + chosen).shuffled(using: &random).joined(
+        separator: Bool.random(using: &random) ? "\n\n" : "\n")
+      let other = "  zz: {uses: split, in: {data: data/qa.json}}"
+      return "version: 1\nname: n\(random.next())\nstages:\n"
+        + ["  \(name):\n" + stage, other].shuffled(using: &random).joined(separator: "\n") + "\n"
+    }
+  }
+
+  private func key(_ text: String, numerics: String = "fp32") throws -> StageKey {
+    let stage = try #require(try project.plan(text).stages.first { $0.description.kind.name == "teacher" })
+    return KeyMaterial(
+      stage: stage, inputs: ["base": Digest(of: "b"), "train": Digest(of: "t")], numericsProfile: numerics
+    )
+    .key
+  }
+
+  @Test func `order, comments, names, paths and resources never change a key, every parameter does`() throws {
+    var random = SplitMix(state: 20_240_601)
+    try project.folder.write("[]", to: "pipelines/data/other.json")
+    let original = try key(Spelling().text(&random))
+    for round in 0..<60 {
+      var same = Spelling()
+      same.name = "t\(round)"
+      same.lines[3].value = ["2e-5", "0.00002", "20e-6"].randomElement(using: &random)!
+      same.data = ["data/qa.json", "data/other.json", "./data/../data/qa.json"].randomElement(using: &random)!
+      same.extra.append("precision: auto")
+      let text = same.text(&random)
+      #expect(try key(text) == original, "\(text)")
+
+      var changed = same
+      let index = Int.random(in: 0..<changed.lines.count, using: &random)
+      changed.lines[index].value = index == 3 ? "3e-\(5 + round)" : "\(17 + round)"
+      let edited = changed.text(&random)
+      #expect(try key(edited) != original, "\(edited)")
+    }
+    #expect(try key(Spelling().text(&random), numerics: "bf16") != original)
+  }
+}
+
+/// Random numbers that are the same in every run (Steele, Lea & Flood 2014).
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
