@@ -101,7 +101,7 @@ package struct TrainingLoop<Task: TrainingTask> {
     let loss = batch.loss(outputs)
     guard loss.value.isFinite else {
       let width = outputs.count / batch.sequences.count
-      let output = outputs.firstIndex { !$0.isFinite }.map { "the model's output for sequence \($0 / width) of the batch" }
+      let output = outputs.firstIndex { !$0.isFinite }.map { "the output for sequence \($0 / width) of the batch" }
       throw notFinite(state, batch.records, output ?? "the loss")
     }
     return loss
