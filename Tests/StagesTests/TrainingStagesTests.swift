@@ -224,17 +224,34 @@ private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0
     }
   }
 
-  @Test func `groups without negatives cannot train a teacher`() async throws {
+  @Test func `queries without negatives get other queries' passages`() async throws {
     let workshop = Workshop()
     try await workshop.makeBase()
-    let passage = Passage(id: "p", text: "the tree of a forest")
-    let group = QueryGroup(id: "q", query: "where is tree", positives: [passage])
-    try QueryGroup.write([group], to: workshop.url("bare.jsonl"))
-    await #expect {
-      try await workshop.run(Teacher.self, ["base": "base", "train": "bare.jsonl"], training, to: "teacher")
-    } throws: {
-      "\($0)".contains("negatives")
+    let bare = try QueryGroup.read(workshop.url("groups.jsonl")).map {
+      QueryGroup(id: $0.id, query: $0.query, positives: $0.positives)
     }
+    try QueryGroup.write(bare, to: workshop.url("bare.jsonl"))
+    var parameters = training.merging(["epochs": .int(0), "random_negatives": .int(2)]) { $1 }
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "bare.jsonl"], parameters, to: "teacher")
+    // Three passages in all: the two others are each query's negatives, as in the groups that list them.
+    #expect(reports.lines.contains("[teacher] Pairs: 36 | Positive: 12 | Negative: 24"))
+
+    parameters["random_negatives"] = .int(0)
+    await #expect {
+      try await workshop.run(Teacher.self, ["base": "base", "train": "bare.jsonl"], parameters, to: "other")
+    } throws: {
+      "\($0)".contains("random_negatives")
+    }
+  }
+
+  @Test func `mined candidates train a teacher as the groups they came from`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let candidates = BoundArtifact(url: try workshop.url("candidates.jsonl"), type: .candidates)
+    let groups = BoundArtifact(url: try workshop.url("groups.jsonl"), type: .groups)
+    let read = try [candidates, groups].map { try #require(LabelledFile(bound: $0)).read(drawing: 0, seed: 1) }
+    #expect(read[0] == read[1])
   }
 
   @Test func `a teacher's logits need a temperature of their own`() throws {
