@@ -19,10 +19,12 @@ struct Teacher: Stage {
   }
 
   @Input("Encoder or cross-encoder to start from.") var base: ModelFolder
-  @Input("Queries with positives and negatives: each is a pair.") var train: GroupFile
-  @Input("For choosing the best epoch; absent: the last is kept.") var validation: GroupFile?
+  @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.") var train: LabelledFile
+  @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
   @Shared var training: TrainingParameters
   @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0
+  @Parameter("Random negatives for each query that has none: passages of other queries.", in: 0...100_000)
+  var randomNegatives = 4
   @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.loss
   @Seed var seed
   @Output("CrossEncoder folder, merged; adapter and lora_config.json inside.") var model: ModelFolder
@@ -33,15 +35,17 @@ struct Teacher: Stage {
       folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed)
     try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)
 
-    let groups = training.sample(try QueryGroup.read(train.url), "teacher", seed: seed, context)
+    let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
     let pairs = try LabelledPairs(groups, encoder)
     guard pairs.negatives > 0 else {
       throw StageInputError(
         "\(train.url.lastPathComponent): no query has negatives, so there is nothing to tell positives from; "
-          + "give `groups` data with negatives, or let it draw them")
+          + "mine some, or raise `random_negatives`, which needs passages of other queries")
     }
     context.log("[teacher] Pairs: \(pairs.all.count) | Positive: \(pairs.positives) | Negative: \(pairs.negatives)")
-    let held = try validation.map { try LabelledPairs(try QueryGroup.read($0.url), encoder) }
+    let held = try validation.map { file in
+      try LabelledPairs(file.read(drawing: randomNegatives, seed: seed), encoder)
+    }
     context.report(encoder.health, "teacher")
 
     let loss = BinaryCrossEntropy(positiveWeight: posWeight)

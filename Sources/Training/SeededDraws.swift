@@ -8,7 +8,7 @@ package struct SeededDraws: Sendable {
   package init(seed: UInt64) { self.seed = seed }
 
   /// What a draw is for; draws for different purposes have nothing to do with each other.
-  private enum Purpose: UInt32 { case sample = 1, order, candidates }
+  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives }
 
   /// Every number below `count` once, in an order of the epoch's own.
   package func order(of count: Int, epoch: Int) -> [Int] {
@@ -18,6 +18,11 @@ package struct SeededDraws: Sendable {
   /// `size` different numbers below `count`, ascending; all of them where there are not more.
   package func sample(_ size: Int, of count: Int) -> [Int] {
     size >= count ? Array(0..<count) : draw(size, of: count, Stream(seed, .sample, 0, 0)).sorted()
+  }
+
+  /// At most `size` different numbers below `count`, in an order of the query's own.
+  package func negatives(_ size: Int, of count: Int, query: Int) -> [Int] {
+    draw(min(size, count), of: count, Stream(seed, .negatives, 0, query))
   }
 
   /// One number below `positives`, and `negatives` different ones below `available`.

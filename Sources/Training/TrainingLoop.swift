@@ -101,8 +101,8 @@ package struct TrainingLoop<Task: TrainingTask> {
     let loss = batch.loss(outputs)
     guard loss.value.isFinite else {
       let width = outputs.count / batch.sequences.count
-      let row = outputs.firstIndex { !$0.isFinite }.map { $0 / width }
-      throw notFinite(state, batch.records, row.map { "the model's output for sequence \($0) of the batch" } ?? "the loss")
+      let output = outputs.firstIndex { !$0.isFinite }.map { "the output for sequence \($0 / width) of the batch" }
+      throw notFinite(state, batch.records, output ?? "the loss")
     }
     return loss
   }

@@ -29,9 +29,51 @@ def binary_cross_entropy(weight):
             "gradient": numbers(logits.grad)}
 
 
-def distillation(name, *, tau=0.2, teacher_tau=None, scale=False, student="normalized", teacher="sigmoid", w_c=0.3,
-                 contrastive="margin", margin=0.7, temperature=0.05, positives="labels", threshold=0.5, w_n=0.4,
-                 target=0.15):
+DEFAULTS = {"tau": 0.2, "teacherTau": None, "scaleByTauSquared": False, "studentScores": "normalized",
+            "teacherScores": "sigmoid", "contrastiveWeight": 0.3, "contrastive": "margin", "margin": 0.7,
+            "contrastiveTemperature": 0.05, "positivesFrom": "labels", "positiveThreshold": 0.5,
+            "negativePenaltyWeight": 0.4, "negativeTarget": 0.15}
+
+
+def distillation_loss(rows, logits, labels, passages, known, settings):
+    """rows [Q, K + 1, width], each query before its candidates; logits and labels [Q, K]; passages: ids, [Q][K];
+    known: ids of each query's positives. Returns the loss and its three unweighted parts."""
+    s = {**DEFAULTS, **settings}
+    count, width = logits.shape
+    judged = torch.sigmoid(logits)
+    cosine = F.cosine_similarity(rows[:, :1], rows[:, 1:], dim=-1)
+    normalized = (cosine + 1) / 2
+    x = cosine if s["studentScores"] == "cosine" else normalized
+    t = logits if s["teacherScores"] == "logit" else judged
+    kl = torch.nn.KLDivLoss(reduction="batchmean")(
+        F.log_softmax(x / s["tau"], dim=-1), F.softmax(t / (s["teacherTau"] or s["tau"]), dim=-1))
+    if s["scaleByTauSquared"]:
+        kl = kl * s["tau"]**2
+    up = labels if s["positivesFrom"] == "labels" else judged >= s["positiveThreshold"]
+    if s["contrastive"] == "margin":
+        terms = [F.relu(s["margin"] - (normalized[q][up[q]].mean() - normalized[q][~up[q]].mean()))
+                 for q in range(count) if up[q].any() and (~up[q]).any()]
+    else:
+        terms = []
+        for q in range(count):
+            good = set(known[q]) | {passages[q][k] for k in range(width) if up[q, k]}
+            negatives = [(p, k) for p in range(count) for k in range(width)
+                         if (not up[q, k] if p == q else passages[p][k] not in good)]
+            for k in range(width):
+                if up[q, k]:
+                    against = torch.stack([rows[q, k + 1]] + [rows[p, j + 1] for p, j in negatives])
+                    scores = F.cosine_similarity(rows[q, :1], against, dim=-1) / s["contrastiveTemperature"]
+                    terms.append(F.cross_entropy(scores[None], torch.tensor([0])))
+    contrast = torch.stack(terms).mean()
+    single = F.relu(normalized[~up] - s["negativeTarget"]).square().mean()
+    mean = torch.stack([F.relu(normalized[q][~up[q]].mean() - s["negativeTarget"]).square()
+                        for q in range(count) if (~up[q]).any()]).mean()
+    penalty = 0.5 * (single + mean)
+    loss = kl + s["contrastiveWeight"] * contrast + s["negativePenaltyWeight"] * penalty
+    return loss, [kl, contrast, penalty]
+
+
+def distillation(name, **settings):
     rows = torch.randn(Q, K + 1, WIDTH, dtype=torch.float64)
     rows[:, 1] += 1.5 * rows[:, 0]  # the first candidate lies near its query
     rows.requires_grad_()
@@ -41,45 +83,12 @@ def distillation(name, *, tau=0.2, teacher_tau=None, scale=False, student="norma
     # The second query's positive is among the first query's negatives, and the third's as well.
     passages = [[0, 1, 2, 3], [1, 4, 5, 6], [2, 7, 8, 1]]
     known = [[0], [1, 8], [2, 5]]
-    judged = torch.sigmoid(logits)
-    cosine = F.cosine_similarity(rows[:, :1], rows[:, 1:], dim=-1)
-    normalized = (cosine + 1) / 2
-    x = cosine if student == "cosine" else normalized
-    t = logits if teacher == "logit" else judged
-    kl = torch.nn.KLDivLoss(reduction="batchmean")(
-        F.log_softmax(x / tau, dim=-1), F.softmax(t / (teacher_tau or tau), dim=-1))
-    if scale:
-        kl = kl * tau**2
-    up = labels if positives == "labels" else judged >= threshold
-    if contrastive == "margin":
-        terms = [F.relu(margin - (normalized[q][up[q]].mean() - normalized[q][~up[q]].mean()))
-                 for q in range(Q) if up[q].any() and (~up[q]).any()]
-    else:
-        terms = []
-        for q in range(Q):
-            good = set(known[q]) | {passages[q][k] for k in range(K) if up[q, k]}
-            negatives = [(p, k) for p in range(Q) for k in range(K)
-                         if (not up[q, k] if p == q else passages[p][k] not in good)]
-            for k in range(K):
-                if up[q, k]:
-                    against = torch.stack([rows[q, k + 1]] + [rows[p, j + 1] for p, j in negatives])
-                    scores = F.cosine_similarity(rows[q, :1], against, dim=-1) / temperature
-                    terms.append(F.cross_entropy(scores[None], torch.tensor([0])))
-    contrast = torch.stack(terms).mean()
-    single = F.relu(normalized[~up] - target).square().mean()
-    mean = torch.stack([F.relu(normalized[q][~up[q]].mean() - target).square()
-                        for q in range(Q) if (~up[q]).any()]).mean()
-    penalty = 0.5 * (single + mean)
-    loss = kl + w_c * contrast + w_n * penalty
+    loss, parts = distillation_loss(rows, logits, labels, passages, known, settings)
     loss.backward()
-    settings = {"tau": tau, "teacherTau": teacher_tau, "scaleByTauSquared": scale, "studentScores": student,
-                "teacherScores": teacher, "contrastiveWeight": w_c, "contrastive": contrastive, "margin": margin,
-                "contrastiveTemperature": temperature, "positivesFrom": positives, "positiveThreshold": threshold,
-                "negativePenaltyWeight": w_n, "negativeTarget": target}
-    return {"name": name, "settings": settings, "candidates": K, "width": WIDTH, "embeddings": numbers(rows),
-            "logits": numbers(logits), "labels": labels.reshape(-1).tolist(), "passages": sum(passages, []),
-            "knownPositives": known, "value": loss.item(), "parts": [kl.item(), contrast.item(), penalty.item()],
-            "gradient": numbers(rows.grad)}
+    return {"name": name, "settings": {**DEFAULTS, **settings}, "candidates": K, "width": WIDTH,
+            "embeddings": numbers(rows), "logits": numbers(logits), "labels": labels.reshape(-1).tolist(),
+            "passages": sum(passages, []), "knownPositives": known, "value": loss.item(),
+            "parts": [part.item() for part in parts], "gradient": numbers(rows.grad)}
 
 
 def optimizer():
@@ -121,13 +130,16 @@ def write(name, value):
     (FOLDER / name).write_text(json.dumps(value) + "\n")
 
 
-write("losses.json", {
-    "binaryCrossEntropy": [binary_cross_entropy(1.0), binary_cross_entropy(2.5)],
-    "distillation": [
-        distillation("defaults"),
-        distillation("logits", tau=0.3, teacher_tau=1.5, scale=True, student="cosine", teacher="logit"),
-        distillation("positives from the teacher", positives="teacher", margin=0.9, target=0.4),
-        distillation("infonce", contrastive="infonce", temperature=0.1, w_c=0.7),
-        distillation("infonce by the teacher", contrastive="infonce", positives="teacher", w_n=0.0),
-    ]})
-write("optimizer.json", {"adamW": optimizer(), "schedules": schedules()})
+if __name__ == "__main__":
+    write("losses.json", {
+        "binaryCrossEntropy": [binary_cross_entropy(1.0), binary_cross_entropy(2.5)],
+        "distillation": [
+            distillation("defaults"),
+            distillation("logits", tau=0.3, teacherTau=1.5, scaleByTauSquared=True, studentScores="cosine",
+                         teacherScores="logit"),
+            distillation("positives from the teacher", positivesFrom="teacher", margin=0.9, negativeTarget=0.4),
+            distillation("infonce", contrastive="infonce", contrastiveTemperature=0.1, contrastiveWeight=0.7),
+            distillation("infonce by the teacher", contrastive="infonce", positivesFrom="teacher",
+                         negativePenaltyWeight=0.0),
+        ]})
+    write("optimizer.json", {"adamW": optimizer(), "schedules": schedules()})
