@@ -57,9 +57,10 @@ package struct Command: Hashable, Sendable {
 
 /// One word for a POSIX shell; quoted only if it contains anything that the shell might read.
 package func shellQuoted(_ word: String) -> String {
-  let plain = word.unicodeScalars.allSatisfy { scalar in
-    scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
-      || "%+,-./:=@_".contains(Character(scalar))
+  let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+  let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+  let plain = word.utf8.allSatisfy { byte in
+    letters.contains(byte | 0x20) || digits.contains(byte) || "%+,-./:=@_".utf8.contains(byte)
   }
   return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
 }

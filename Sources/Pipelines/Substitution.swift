@@ -40,7 +40,7 @@ struct Substitution {
   let params: Node
   let diagnostics: Diagnostics
   /// What substitution may write in all; keeps `${params.big}${params.big}…` small.
-  private var remainingBytes = 1 << 24
+  private var remainingBytes = 1 << 22
   private var remainingValues = 1_000_000
 
   init(params: Node, _ diagnostics: Diagnostics) {
@@ -103,7 +103,7 @@ struct Substitution {
     }
     remainingBytes -= text.utf8.count
     guard remainingBytes >= 0 else {
-      diagnostics.report("the file's placeholders expand to more than 16 MB", at: mark)
+      diagnostics.report("the file's placeholders expand to more than 4 MB", at: mark)
       return nil
     }
     return text
