@@ -55,7 +55,7 @@ struct OperationTests {
   }
 
   @Test(arguments: [Activation.identity, .gelu, .tanh], [nil, 0, 0.4])
-  func `linear with activation, adapter and its dropout`(activation: Activation, adapterDropout: Double?) {
+  func `gradients of linear, its activation and adapter are its differences`(activation: Activation, adapterDropout: Double?) {
     let (w, b) = (weight([4, 6], 1), weight([4], 2))
     let adapter = adapterDropout.map {
       Adapter(down: weight([2, 6], 3), up: weight([4, 2], 4), scale: 0.7, dropout: $0)
@@ -65,7 +65,7 @@ struct OperationTests {
     }
   }
 
-  @Test func `layer norm of a sum`() {
+  @Test func `gradients of a normalised sum are its differences`() {
     let (gamma, beta) = (weight([7], 1), weight([7], 2))
     check([input(7, 1), input(7, 2)], [gamma, beta]) { tape, x in
       tape.layerNorm(x[0], residual: x[1], rows: batch.tokenRows, gamma: gamma, beta: beta, eps: 1e-12)
@@ -73,18 +73,18 @@ struct OperationTests {
   }
 
   @Test(arguments: [0, 0.3])
-  func `attention, with and without dropout`(dropout: Double) {
+  func `gradients of attention are its differences, with and without dropout`(dropout: Double) {
     check([input(6, 1), input(6, 2), input(6, 3)]) { tape, x in
       tape.attention(x[0], x[1], x[2], heads: 2, batch: batch, dropout: dropout)
     }
   }
 
   @Test(arguments: PoolingMode.allCases)
-  func `pooling`(mode: PoolingMode) {
+  func `gradients of pooling are its differences`(mode: PoolingMode) {
     check([input(5, 1)]) { tape, x in tape.pool(x[0], mode, batch: batch) }
   }
 
-  @Test func `embedding`() {
+  @Test func `gradients of embeddings are their differences`() {
     let (word, position, segment) = (weight([6, 3], 1), weight([5, 3], 2), weight([2, 3], 3))
     check([], [word, position, segment]) { tape, _ in
       tape.embedding(batch, word: word, position: position, segment: segment)
