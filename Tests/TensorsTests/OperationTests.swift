@@ -55,7 +55,9 @@ struct OperationTests {
   }
 
   @Test(arguments: [Activation.identity, .gelu, .tanh], [nil, 0, 0.4])
-  func `gradients of linear, its activation and adapter are its differences`(activation: Activation, adapterDropout: Double?) {
+  func `gradients of linear, its activation and adapter are its differences`(
+    activation: Activation, adapterDropout: Double?
+  ) {
     let (w, b) = (weight([4, 6], 1), weight([4], 2))
     let adapter = adapterDropout.map {
       Adapter(down: weight([2, 6], 3), up: weight([4, 2], 4), scale: 0.7, dropout: $0)
