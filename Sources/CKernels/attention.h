@@ -55,7 +55,8 @@ INLINE void transpose(const float *x, float *out, size_t rows, size_t columns) {
 
 INLINE void unpack(const float *x, size_t columns, float *out, size_t length, size_t width, size_t stride) {
   for (size_t r = 0; r < length; r++)
-    for (size_t c = 0; c < width; c += LANES) store(out + r * stride + c, load(x + r * columns + c, width - c), width - c);
+    for (size_t c = 0; c < width; c += LANES)
+      store(out + r * stride + c, load(x + r * columns + c, width - c), width - c);
 }
 
 /// Scores minus infinity past the sequence's end.
@@ -101,7 +102,7 @@ static void attention(const retort_head *head, float *out, float *lse, size_t ls
           for (size_t c = 0; c < width; c += LANES)
             store(o + (first + i) * width + c, load(o + (first + i) * width + c, LANES) * fade, LANES);
         if (head->dropout)
-          drop(head->dropout, head->sequence, head->dropout->site, (uint32_t)(first + i), length, start, row, row, 0, n);
+          drop(head->dropout, head->sequence, (uint32_t)(first + i), length, start, row, row, 0, n);
       }
       gemm(mp, width, n, scores, KEYS, 1, v + start * width, width, o + first * width, width, start != 0);
     }
@@ -142,14 +143,15 @@ static void attention_backward(const retort_head *head, const float *out, const 
       gemm(mp, np, width, g + first * width, width, 1, vt + start, rows, dp, KEYS, 0);
       for (size_t i = 0; i < m; i++) {
         float *row = p + i * KEYS, *slope = dp + i * KEYS, *kept = head->dropout ? dropped + i * KEYS : row;
-        for (size_t j = n / LANES * LANES; j < np; j += LANES) store(row + j, masked(row + j, j < n ? n - j : 0), LANES);
+        for (size_t j = n / LANES * LANES; j < np; j += LANES)
+          store(row + j, masked(row + j, j < n ? n - j : 0), LANES);
         for (size_t j = 0; j < np; j += LANES)
           store(row + j, exponential(load(row + j, LANES) - lse[(first + i) * lse_stride]), LANES);
         if (head->dropout) {
-          const uint32_t site = head->dropout->site, position = (uint32_t)(first + i);
+          const uint32_t position = (uint32_t)(first + i);
           memset(kept, 0, KEYS * sizeof *kept);
-          drop(head->dropout, head->sequence, site, position, length, start, row, kept, 0, n);
-          drop(head->dropout, head->sequence, site, position, length, start, slope, slope, 0, n);
+          drop(head->dropout, head->sequence, position, length, start, row, kept, 0, n);
+          drop(head->dropout, head->sequence, position, length, start, slope, slope, 0, n);
         }
         for (size_t j = 0; j < np; j += LANES)
           store(slope + j, load(row + j, LANES) * (load(slope + j, LANES) - delta[first + i]), LANES);

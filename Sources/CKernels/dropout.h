@@ -29,12 +29,12 @@ INLINE void random_lanes(uint64_t key, uint64_t sequence, uint32_t site, uint32_
 }
 
 /// out (+)= mask·scale·x for elements `from` ≤ e < `from` + n of a row `width` wide; `from` starts a group.
-INLINE void drop(const retort_dropout *dropout, uint64_t sequence, uint32_t site, uint32_t position, size_t width,
-                 size_t from, const float *x, float *out, int accumulate, size_t n) {
+INLINE void drop(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t from,
+                 const float *x, float *out, int accumulate, size_t n) {
   uint32_t groups = (uint32_t)((width + GROUP - 1) / GROUP);
   for (size_t i = 0; i < n; i += GROUP) {
     vu lanes[8];
-    random_lanes(dropout->key, sequence, site, position, groups, (uint32_t)((from + i) / GROUP), lanes);
+    random_lanes(dropout->key, sequence, dropout->site, position, groups, (uint32_t)((from + i) / GROUP), lanes);
     for (size_t j = 0; j < 8 && i + j * LANES < n; j++) {
       size_t e = i + j * LANES;
       vf v = choose((vi)(lanes[j] >= dropout->threshold), load(x + e, n - e) * dropout->scale, splat(0));
@@ -46,6 +46,6 @@ INLINE void drop(const retort_dropout *dropout, uint64_t sequence, uint32_t site
 static void dropout_rows(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out,
                          int accumulate, size_t count, size_t columns) {
   for (size_t r = 0; r < count; r++)
-    drop(dropout, rows[r].sequence, dropout->site, rows[r].position, columns, 0, x + r * columns, out + r * columns,
-         accumulate, columns);
+    drop(dropout, rows[r].sequence, rows[r].position, columns, 0, x + r * columns, out + r * columns, accumulate,
+         columns);
 }

@@ -39,5 +39,7 @@ package final class BertCrossEncoder: SequenceModel {
       return classifier(pooled, rows: rows, on: tape)
     }
   }
-  package func trainingBytes(tokensPerSequence: [Int]) -> Int { 0 }
+  package func trainingBytes(tokensPerSequence: [Int]) -> Int {
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, threads: engine.threads)
+  }
 }

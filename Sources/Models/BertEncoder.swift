@@ -36,5 +36,7 @@ package final class BertEncoder: SequenceModel {
       tape.pool(try body.forward(batch, on: tape, dropout), pooling, batch: batch)
     }
   }
-  package func trainingBytes(tokensPerSequence: [Int]) -> Int { 0 }
+  package func trainingBytes(tokensPerSequence: [Int]) -> Int {
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, threads: engine.threads)
+  }
 }

@@ -1,4 +1,5 @@
 /// What computations run on: a pool of threads and an allocator.
+import CKernels
 import COpenBLAS
 
 package final class Engine: Sendable {
@@ -22,4 +23,13 @@ package final class Engine: Sendable {
 
   /// OpenBLAS, left to itself, splits sums by thread; we call it on fixed pieces from our own threads instead.
   private static let blasOnOneThread: Void = openblas_set_num_threads(1)
+}
+
+extension Engine {
+  /// Rows of a panel of multiplication.
+  package static var panelRows: Int { PackedWeight.panel }
+  /// Rows that a matrix of `rows` has room for.
+  package static func paddedRows(_ rows: Int) -> Int { PackedWeight.padded(rows) }
+  /// Floats that a thread needs for attention over a sequence, in heads `width` wide.
+  package static func attentionScratch(tokens: Int, width: Int) -> Int { retort_attention_scratch(tokens, width) }
 }

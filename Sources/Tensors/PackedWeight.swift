@@ -16,7 +16,9 @@ struct PackedWeight {
   static func padded(_ rows: Int) -> Int { (rows + panel - 1) / panel * panel }
 
   /// y [panel, out] = x [panel, in]·Wᵀ
-  func multiply(_ x: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1) {
+  func multiply(
+    _ x: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1
+  ) {
     gemm(
       Self.panel, outputs, inputs, Matrix(x, stride: inputs), Matrix(value.floats, stride: inputs).transposed,
       scale: scale, accumulate: accumulate, into: Matrix(y, stride: outputs))

@@ -1,0 +1,35 @@
+/// What a training pass of BERT keeps: a prediction from shapes alone.
+import Tensors
+
+extension BertBody {
+  /// Predicted peak in bytes of a forward and a backward pass. It falls into the last layer, whose backward steps come
+  /// first: the largest of those that can be, depending on the widths.
+  func trainingBytes(tokensPerSequence: [Int], lora: LoRASettings?, threads: Int) -> Int {
+    let (hidden, inner, heads) = (config.hiddenSize, config.intermediateSize, config.headCount)
+    let rank = lora?.r ?? 0
+    let drops = (lora?.dropout ?? 0) > 0
+    // Floats per token. Kept by a layer: q, k, v, context, their softmax sums, two normalised sums and two norms' outputs,
+    // GELU and its derivative, the adapters' inner products.
+    let attention = 4 * hidden + heads
+    let kept = attention + 4 * hidden + 2 + 2 * inner + 6 * rank
+    // In the last layer's steps, where its own two last tensors are gone already.
+    let outputStep = kept - 2 * hidden + (hidden + inner) + rank + (drops ? inner : 0)
+    let innerStep = kept - 2 * hidden - inner - rank + (hidden + inner) + rank + (drops ? hidden : 0)
+    let attentionStep = attention + 3 * rank + 5 * hidden
+    let embeddings = hidden + (lora == nil ? hidden + 4 : 0)
+    // Besides, per thread: what blocks of attention and of dropout need.
+    let width = hidden / heads
+    let attentionScratch = Engine.attentionScratch(tokens: tokensPerSequence.max() ?? 0, width: width)
+    let dropoutScratch = drops ? Engine.panelRows * inner : 0
+
+    let rows = Engine.paddedRows(tokensPerSequence.reduce(0, +))
+    let below = (config.layerCount - 1) * kept + embeddings
+    let peak = max(
+      rows * (below + kept + hidden),
+      rows * (below + outputStep) + threads * dropoutScratch,
+      rows * (below + innerStep) + threads * dropoutScratch,
+      rows * (below + attentionStep) + threads * attentionScratch)
+    // Pooled vectors and their gradients.
+    return 4 * (peak + 4 * Engine.paddedRows(tokensPerSequence.count) * hidden)
+  }
+}

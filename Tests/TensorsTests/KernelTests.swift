@@ -1,0 +1,201 @@
+/// Every instruction class that this machine has, against the reference loops.
+import CKernels
+import Testing
+
+@testable import Tensors
+
+/// Table of a class by name, and the reference's.
+struct KernelPair: CustomTestStringConvertible, Sendable {
+  let name: String
+  var fast: retort_kernels { Kernels.named(name)!.table.pointee }
+  var reference: retort_kernels { Kernels.named("reference")!.table.pointee }
+  var testDescription: String { name }
+
+  static let all = ["portable", "avx2", "avx512"].filter { Kernels.named($0) != nil }.map(KernelPair.init)
+}
+
+/// Numbers that only need to be various, the same in every run.
+func various(_ count: Int, _ stream: UInt64, _ range: Range<Float> = -2..<2) -> [Float] {
+  [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+    retort_uniform(42, stream, range.lowerBound, range.upperBound, buffer.baseAddress!, count)
+    initialized = count
+  }
+}
+
+/// Largest difference, relative to the larger of 1 and the expected value's magnitude.
+func error(_ found: [Float], _ expected: [Float]) -> Float {
+  zip(found, expected).reduce(found.count == expected.count ? 0 : .infinity) {
+    max($0, abs($1.0 - $1.1) / max(1, abs($1.1)))
+  }
+}
+
+struct KernelTests {
+  /// Rows and columns: less than a vector, whole vectors, and some over.
+  static let shapes = [(3, 5), (2, 32), (7, 83), (5, 312)]
+
+  @Test(arguments: KernelPair.all)
+  func `exp has the stated relative error`(pair: KernelPair) {
+    let x = (0..<20001).map { -87 + Float($0) * (175 / 20000) }
+    var found = x
+    var expected = x
+    pair.fast.exponential(&found, x.count)
+    pair.reference.exponential(&expected, x.count)
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 2e-7 * $1 })
+    var far: [Float] = [-.infinity, -200, 0]
+    pair.fast.exponential(&far, 3)
+    #expect(far == [0, 0, 1])
+  }
+
+  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH])
+  func `activations and their derivatives equal the reference`(pair: KernelPair, f: retort_activation) {
+    for (rows, columns) in Self.shapes {
+      let (z, bias) = (various(rows * columns, 1, -9..<9), various(columns, 2))
+      let results = [pair.fast, pair.reference].map { kernels in
+        var (y, slope) = (z, z)
+        kernels.activate(f, &y, bias, &slope, rows, columns)
+        return (y, slope)
+      }
+      #expect(error(results[0].0, results[1].0) < 4e-7)
+      #expect(error(results[0].1, results[1].1) < 6e-7)
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `gelu keeps its relative precision far on the negative side`(pair: KernelPair) {
+    let z = (0..<1000).map { -8 + Float($0) * 0.008 }
+    var (found, expected) = (z, z)
+    pair.fast.activate(RETORT_GELU, &found, nil, nil, 1, z.count)
+    pair.reference.activate(RETORT_GELU, &expected, nil, nil, 1, z.count)
+    // exp's argument -z²/2 is itself rounded: at -8 that alone costs 32·6e-8.
+    #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 4e-6 * abs($1) })
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `layer norm and its gradients equal the reference`(pair: KernelPair) {
+    for (rows, columns) in Self.shapes {
+      let (x, residual, dy) = (various(rows * columns, 1), various(rows * columns, 2), various(rows * columns, 3))
+      let (gamma, beta) = (various(columns, 4), various(columns, 5))
+      let results = [pair.fast, pair.reference].map { kernels in
+        var (y, n, dx, inverse) = (x, x, x, [Float](repeating: 0, count: rows))
+        var (dgamma, dbeta, sums) = (gamma, beta, beta)
+        kernels.layer_norm(x, residual, gamma, beta, 1e-12, &y, &n, &inverse, rows, columns)
+        kernels.layer_norm_backward(dy, n, inverse, gamma, &dx, rows, columns)
+        kernels.layer_norm_weights(dy, n, &dgamma, &dbeta, rows, columns, 0, columns)
+        kernels.column_sums(dy, 0.5, &sums, rows, columns, 0, columns)
+        return [y, n, inverse, dx, dgamma, dbeta, sums]
+      }
+      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-6) }
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `elementwise passes, lookups and scatters equal the reference`(pair: KernelPair) {
+    for (rows, columns) in Self.shapes {
+      let (a, b) = (various(rows * columns, 1), various(rows * columns, 2))
+      let ids = (0..<rows).map { Int32($0 * 5 % 3) }
+      let tables = (3..<6).map { various(3 * columns, $0) }
+      let results = [pair.fast, pair.reference].map { kernels in
+        var (product, total, scaled, looked, table) = (a, a, a, a, tables[0])
+        kernels.multiply(a, b, &product, a.count)
+        kernels.add(b, &total, a.count)
+        kernels.add_scaled(b, 0.3, &scaled, a.count)
+        kernels.embed(ids, ids, ids, tables[0], tables[1], tables[2], &looked, rows, columns)
+        kernels.scatter(ids, b, &table, rows, columns, 0, columns)
+        return [product, total, scaled, looked, table]
+      }
+      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-7) }
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `dropout drops the same elements as the reference`(pair: KernelPair) {
+    for (rows, columns) in Self.shapes {
+      let x = various(rows * columns, 1)
+      let keys = (0..<rows).map { retort_row(sequence: 1 << 40 + UInt64($0), position: UInt32($0) * 3) }
+      var dropout = retort_dropout(key: 0x1234_5678_9ABC_DEF0, site: 7, threshold: 19661, scale: 1.43)
+      for accumulate: Int32 in [0, 1] {
+        let results = [pair.fast, pair.reference].map { kernels in
+          var out = x
+          kernels.dropout(&dropout, keys, x, &out, accumulate, rows, columns)
+          return out
+        }
+        #expect(error(results[0], results[1]) < 2e-7)
+      }
+    }
+  }
+
+  @Test(arguments: KernelPair.all, [0, 19661])
+  func `attention and its gradients equal the reference`(pair: KernelPair, threshold: UInt32) {
+    for (length, width) in [(1, 8), (12, 32), (33, 20), (128, 64), (150, 32)] {
+      let heads = 2
+      let stride = heads * width
+      let (q, k) = (various(length * stride, 1), various(length * stride, 2))
+      let (v, dout) = (various(length * stride, 3), various(length * stride, 4))
+      var dropout = retort_dropout(key: 99, site: 3, threshold: threshold, scale: 65536 / Float(65536 - threshold))
+      let results = [pair.fast, pair.reference].map { kernels in
+        var (out, dq, dk, dv) = (q, q, q, q)
+        var sums = [Float](repeating: 0, count: length * heads)
+        var scratch = [Float](repeating: .nan, count: retort_attention_scratch(length, width))
+        q.withUnsafeBufferPointer { q in
+          k.withUnsafeBufferPointer { k in
+            v.withUnsafeBufferPointer { v in
+              withUnsafePointer(to: &dropout) { dropout in
+                // The second head: strides matter.
+                var head = retort_head(
+                  q: q.baseAddress! + width, k: k.baseAddress! + width, v: v.baseAddress! + width, length: length,
+                  width: width, stride: stride, scale: 1 / Float(width).squareRoot(), sequence: 5,
+                  dropout: threshold > 0 ? dropout : nil)
+                out.withUnsafeMutableBufferPointer { out in
+                  kernels.attention(&head, out.baseAddress! + width, &sums, heads, &scratch)
+                  dout.withUnsafeBufferPointer { dout in
+                    dq.withUnsafeMutableBufferPointer { dq in
+                      dk.withUnsafeMutableBufferPointer { dk in
+                        dv.withUnsafeMutableBufferPointer { dv in
+                          kernels.attention_backward(
+                            &head, out.baseAddress! + width, sums, heads, dout.baseAddress! + width,
+                            dq.baseAddress! + width, dk.baseAddress! + width, dv.baseAddress! + width, &scratch)
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+        return [out, sums, dq, dk, dv]
+      }
+      for (found, expected) in zip(results[0], results[1]) {
+        #expect(error(found, expected) < 4e-6, "length \(length), width \(width)")
+      }
+    }
+  }
+
+  /// Known answers of Random123's distribution.
+  @Test func `Philox gives the published words`() {
+    func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
+      var out: [UInt32] = [0, 0, 0, 0]
+      retort_philox(counter, key, &out)
+      return out
+    }
+    let ones = UInt32.max
+    #expect(philox([0, 0, 0, 0], [0, 0]) == [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8])
+    #expect(philox([ones, ones, ones, ones], [ones, ones]) == [0x408F_276D, 0x41C8_3B0E, 0xA20B_C7C6, 0x6D54_51FD])
+    #expect(
+      philox([0x243F_6A88, 0x85A3_08D3, 0x1319_8A2E, 0x0370_7344], [0xA409_3822, 0x299F_31D0])
+        == [0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1])
+  }
+
+  @Test func `uniform and normal numbers have their moments`() {
+    let engine = Engine(threads: 1)
+    let uniform = engine.uniform([40000], -1..<3, seed: 1, stream: 2).array.map(Double.init)
+    let normal = engine.normal([40000], deviation: 2, seed: 1, stream: 2).array.map(Double.init)
+    func moments(_ x: [Double]) -> (mean: Double, variance: Double) {
+      let mean = x.reduce(0, +) / Double(x.count)
+      return (mean, x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count))
+    }
+    #expect(abs(moments(uniform).mean - 1) < 0.03 && abs(moments(uniform).variance - 16 / 12) < 0.03)
+    #expect(abs(moments(normal).mean) < 0.05 && abs(moments(normal).variance - 4) < 0.15)
+    #expect(uniform.allSatisfy { (-1..<3).contains($0) })
+  }
+}
