@@ -7,6 +7,8 @@ import Training
 /// Turns texts into unit vectors. `record` names a text for messages.
 protocol TextEncoding {
   func encode(_ texts: [String], record: (Int) -> String) throws -> Embeddings
+  /// To be called when all is encoded: tells about truncated and unknown tokens.
+  func finish()
 }
 
 /// Judges pairs: logits, of which σ makes scores.
@@ -54,9 +56,10 @@ private struct TextEncoder: TextEncoding {
     let rows = try model.encode(texts, normalizing: true, record: record) { done in
       context.progress(done, of: texts.count, detail: "texts embedded")
     }
-    context.report(model.health, stage)
     return Embeddings(rows.array, width: rows.columns)
   }
+
+  func finish() { context.report(model.health, stage) }
 }
 
 private struct PairScorer: PairScoring {
@@ -71,12 +74,10 @@ private struct PairScorer: PairScoring {
   func finish() { context.report(model.health, stage) }
 }
 
-extension TextEncoding {
-  func encode(queries groups: [QueryGroup]) throws -> Embeddings {
-    try encode(groups.map(\.query)) { "query `\(groups[$0].id)`" }
-  }
-
-  func encode(_ pool: PassagePool) throws -> Embeddings {
-    try encode(pool.texts) { "passage `\(pool.passages[$0].id)`" }
+extension DenseRetriever {
+  init(_ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool) throws {
+    queries = try encoder.encode(groups.map(\.query)) { "query `\(groups[$0].id)`" }
+    passages = try encoder.encode(pool.texts) { "passage `\(pool.passages[$0].id)`" }
+    encoder.finish()
   }
 }

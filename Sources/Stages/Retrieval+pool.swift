@@ -30,7 +30,8 @@ struct PassagePool {
         if let known = indexOfID[passage.id] {
           guard passages[known].text == passage.text else {
             throw DataError(
-              file, line: number + 1, "the passage id `\(passage.id)` has another text here than before; "
+              file, line: number + 1,
+              "the passage id `\(passage.id)` has another text here than before; "
                 + "make both with the same `passage_template`")
           }
         } else {

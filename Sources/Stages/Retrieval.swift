@@ -56,7 +56,11 @@ struct TieOrder {
         var high = best.count
         while low < high {
           let middle = (low + high) / 2
-          if ranks(best[middle], scores[best[middle]], before: index, scores[index]) { low = middle + 1 } else { high = middle }
+          if ranks(best[middle], scores[best[middle]], before: index, scores[index]) {
+            low = middle + 1
+          } else {
+            high = middle
+          }
         }
         best.insert(index, at: low)
       }
@@ -69,7 +73,9 @@ struct TieOrder {
     scores.withUnsafeBufferPointer { scores in
       let own = scores[passage]
       var rank = 1
-      for index in scores.indices where scores[index] >= own && ranks(index, scores[index], before: passage, own) { rank += 1 }
+      for index in scores.indices where scores[index] >= own && ranks(index, scores[index], before: passage, own) {
+        rank += 1
+      }
       return rank
     }
   }

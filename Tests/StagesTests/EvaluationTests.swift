@@ -68,7 +68,9 @@ private func judge(_ relevant: [[Int]], passages count: Int) throws -> Judge {
 /// The names of metrics that differ by more than 1e-6 from what is expected.
 private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -> [String] {
   let values = Dictionary(uniqueKeysWithValues: evaluation.ranking)
-  return expected.filter { abs((values[$0.key] ?? .infinity) - $0.value) > 1e-6 }.map { "\($0.key) \(values[$0.key] ?? .nan) \($0.value)" }
+  return expected.filter { abs((values[$0.key] ?? .infinity) - $0.value) > 1e-6 }.map {
+    "\($0.key) \(values[$0.key] ?? .nan) \($0.value)"
+  }
 }
 
 @Suite struct EvaluationTests {
@@ -76,7 +78,8 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     let golden = try Golden.read().sentenceTransformers
     let judge = try judge(golden.relevant, passages: golden.passages.count)
     let retriever = DenseRetriever(
-      queries: Embeddings(golden.queries.flatMap(\.self), width: 6), passages: Embeddings(golden.passages.flatMap(\.self), width: 6))
+      queries: Embeddings(golden.queries.flatMap(\.self), width: 6),
+      passages: Embeddings(golden.passages.flatMap(\.self), width: 6))
     let evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever))
     #expect(differing(evaluation, golden.expected) == [])
 
@@ -88,6 +91,9 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     #expect(abs(pool.variance - expected.variance) < 1e-6)
     #expect(zip(pool.negative.quantiles, expected.quantiles).allSatisfy { abs($0 - $1) < 1e-6 })
     #expect(abs(retriever.passages.uniformity! - expected.uniformity) < 1e-5)
+
+    let folder = try ScratchFolder()
+    try evaluation.picture(title: "").write(to: folder.url.appending(path: "p.png"), scratch: folder.url)
   }
 
   @Test func `metrics equal trec_eval's with ties`() throws {
@@ -110,11 +116,20 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     let golden = try Golden.read().calibration
     guard
       case .calibrated(let a, let b) = try Normalization.fittedSigmoid(
-        positives: golden.positives, negatives: golden.negatives)
+        positives: golden.positives, negatives: golden.negatives, balanced: false)
     else { return }
     #expect(abs(a - golden.a) < 1e-3 && abs(b - golden.b) < 1e-3)
     let zscore = Normalization.zscore(mean: 2, deviation: 4)
     #expect(golden.zscore.allSatisfy { abs(zscore(2 + 4 * $0[0]) - $0[1]) < 1e-12 })
+  }
+
+  /// Where the likelihood is largest, the weighted sum of p − target is 0.
+  @Test func `balanced calibration lets both classes weigh the same`() throws {
+    let golden = try Golden.read().calibration
+    let (positives, negatives) = (golden.positives, golden.negatives)
+    let map = try Normalization.fittedSigmoid(positives: positives, negatives: negatives, balanced: true)
+    func mean(_ scores: [Double]) -> Double { scores.reduce(0) { $0 + map($1) } / Double(scores.count) }
+    #expect(abs(mean(positives) + mean(negatives) - (31.0 / 32 + 1.0 / 92)) < 1e-6)
   }
 
   @Test func `separated pairs get the threshold between them`() {
@@ -134,19 +149,24 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     #expect(report.json["targets"]?["negative_mean"]?["met"] == .bool(true))
     #expect(report.json["targets"]?["margin"]?["met"] == .bool(true))
     #expect(report.json["ranking"]?["kept"] == .bool(true))
+    let folder = try ScratchFolder()
+    try report.picture(title: "").write(to: folder.url.appending(path: "p.png"), scratch: folder.url)
     let inverted = NormalizationReport(
       method: "calibrated", map: .calibrated(a: -1, b: 0), test: pairs, fitting: nil, targetNegativeMean: 0.15,
       targetMargin: 0.7)
     #expect(inverted.warnings.contains { $0.hasPrefix("normalising made the ranking worse") })
   }
 
-  @Test func `BM25 is evaluated without a model, worst query first, with a picture that is the same each time`() async throws {
+  @Test func `BM25 is evaluated without a model, worst query first, with a picture that is the same each time`()
+    async throws
+  {
     let run = try StageRun()
     try run.folder.write(
       #"{"id":"good","query":"고양이","positives":[{"id":"a","text":"고양이가 잔다"}],"negatives":[{"id":"b","text":"개가 짖는다"}],"type":"선택형"}"#
         + "\n" + #"{"id":"bad","query":"잔다","positives":[{"id":"b","text":"개가 짖는다"}],"negatives":[],"type":"교정형"}"#,
       to: "groups.jsonl")
-    try await run.run(Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
+    try await run.run(
+      Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
     #expect(run.metric("accuracy@1") == 0.5 && run.metric("mean_rank") == 1.5)
     let lines = try run.lines("per_query")
     #expect(lines[0].hasPrefix(#"{"id":"bad","query":"잔다","type":"교정형","rank":2,"margin":null,"gold":[{"id":"b","#))
@@ -155,13 +175,15 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     #expect(results.contains(#""method": "bm25""#) && results.contains(#""선택형": {"#))
     let picture = try Data(contentsOf: run.folder.url.appending(path: "picture"))
     #expect(picture.starts(with: [0x89, 0x50, 0x4E, 0x47]))
-    try await run.run(Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
+    try await run.run(
+      Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
     #expect(try Data(contentsOf: run.folder.url.appending(path: "picture")) == picture)
   }
 
   @Test func `a positive that the corpus lacks is an error that names it`() async throws {
     let run = try StageRun()
-    try run.folder.write(#"{"id":"q","query":"x","positives":[{"id":"a","text":"y"}],"negatives":[]}"#, to: "groups.jsonl")
+    try run.folder.write(
+      #"{"id":"q","query":"x","positives":[{"id":"a","text":"y"}],"negatives":[]}"#, to: "groups.jsonl")
     try run.folder.write(#"{"id":"b","text":"z"}"#, to: "corpus.jsonl")
     #expect(
       await failure {

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct GroupsTests {
   private func groups(
-    _ files: [String: String], data: String = "data", passages: String? = nil, with parameters: [String: ParameterValue] = [:]
+    _ files: [String: String], data: String = "data", passages: String? = nil,
+    with parameters: [String: ParameterValue] = [:]
   ) async throws -> [String] {
     let run = try StageRun()
     for (name, text) in files { try run.folder.write(text, to: name) }
@@ -42,14 +43,16 @@ import Testing
 
   @Test func `a BEIR folder gives the queries of its part, with titles`() async throws {
     let files = [
-      "beir/corpus.jsonl": "{\"_id\":\"d1\",\"title\":\"T\",\"text\":\"one\"}\n{\"_id\":\"d2\",\"title\":\"\",\"text\":\"two\"}\n",
+      "beir/corpus.jsonl":
+        "{\"_id\":\"d1\",\"title\":\"T\",\"text\":\"one\"}\n{\"_id\":\"d2\",\"title\":\"\",\"text\":\"two\"}\n",
       "beir/queries.jsonl": "{\"_id\":\"a\",\"text\":\"qa\"}\n{\"_id\":\"b\",\"text\":\"qb\"}\n",
       "beir/qrels/test.tsv": "query-id\tcorpus-id\tscore\na\td1\t2\na\td2\t0\n",
     ]
     let parameters: [String: ParameterValue] = ["part": .string("test"), "passage_template": .string("{title} {text}")]
     #expect(
       try await groups(files, data: "beir", with: parameters)
-        == [#"{"id":"a","query":"qa","positives":[{"id":"d1","text":"T one"}],"negatives":[{"id":"d2","text":"two"}]}"#])
+        == [#"{"id":"a","query":"qa","positives":[{"id":"d1","text":"T one"}],"negatives":[{"id":"d2","text":"two"}]}"#]
+    )
     #expect(
       await failure { try await groups(files, data: "beir") }
         == "beir/qrels/train.tsv: error: there is no such file for `part: train`; the folder has test.tsv")
@@ -64,7 +67,8 @@ import Testing
     let questions = #"[{"id":"Q1","type":"선택형","question":"무엇이 맞나?","rule":"R1"}]"#
     #expect(
       try await groups(
-        ["book.json": book, "data": questions], passages: "book.json", with: ["query_template": .string("query: {text}")])
+        ["book.json": book, "data": questions], passages: "book.json",
+        with: ["query_template": .string("query: {text}")])
         == [
           #"{"id":"Q1","query":"query: 무엇이 맞나?","positives":[{"id":"R1","text":"줄여 적는다."}],"negatives":[],"type":"선택형"}"#
         ])
@@ -75,7 +79,9 @@ import Testing
       "pre/supervised_only/val.csv": "question,context,label\nq,c,1\n",
       "pre/supervised_with_detailed/val.csv": "question,context,label\nq,d,1\n",
     ]
-    let parameters: [String: ParameterValue] = ["part": .string("val"), "data_version": .string("supervised_with_detailed")]
+    let parameters: [String: ParameterValue] = [
+      "part": .string("val"), "data_version": .string("supervised_with_detailed"),
+    ]
     #expect(
       try await groups(files, data: "pre", with: parameters)
         == [#"{"id":"q1","query":"q","positives":[{"id":"p1","text":"d"}],"negatives":[]}"#])
@@ -83,7 +89,10 @@ import Testing
 
   @Test(arguments: [
     ("question,rule\nq,R2\n", "R1", "data:2: error: record 1: there is no passage `R2`; did you mean `R1`?"),
-    ("question,rul\nq,R1\n", "R1", "data:1: error: no column `rule`; the header has `question`, `rul`; did you mean `rul`?; map it with `columns: {rule: …}`"),
+    (
+      "question,rul\nq,R1\n", "R1",
+      "data:1: error: no column `rule`; the header has `question`, `rul`; did you mean `rul`?; map it with `columns: {rule: …}`"
+    ),
     ("question,rule\n  ,R1\n", "R1", "data:2: error: record 1: `query` is empty"),
   ])
   func `questions that cannot be read say where and why`(questions: String, rule: String, message: String) async {

@@ -36,11 +36,27 @@ import Testing
 
   @Test func `margins drop what is too near the positive, and the range counts places`() {
     #expect(ranked(miner { $0.wanted = 4 }, accept: all) == [3, 4, 5])
-    #expect(ranked(miner { $0.wanted = 4; $0.absoluteMargin = 0.21 }, accept: all) == [7, 8, 9])
+    #expect(
+      ranked(
+        miner {
+          $0.wanted = 4; $0.absoluteMargin = 0.21
+        }, accept: all) == [7, 8, 9])
     // s₊ − |s₊|·m = 0.441
-    #expect(ranked(miner { $0.wanted = 4; $0.relativeMargin = 0.51 }, accept: all) == [12, 13, 14])
-    #expect(ranked(miner { $0.wanted = 4; $0.maxScore = 0.31 }, accept: all) == [14, 15, 16])
-    #expect(ranked(miner { $0.wanted = 9; $0.range = 2..<4 }, accept: all) == [5, 6])
+    #expect(
+      ranked(
+        miner {
+          $0.wanted = 4; $0.relativeMargin = 0.51
+        }, accept: all) == [12, 13, 14])
+    #expect(
+      ranked(
+        miner {
+          $0.wanted = 4; $0.maxScore = 0.31
+        }, accept: all) == [14, 15, 16])
+    #expect(
+      ranked(
+        miner {
+          $0.wanted = 9; $0.range = 2..<4
+        }, accept: all) == [5, 6])
   }
 
   @Test func `the teacher's filter drops false negatives, and the next ones step in`() {
@@ -73,6 +89,7 @@ import Testing
     #expect(
       try run.lines("candidates")[0]
         == #"{"id":"q","query":"cat","candidates":[{"id":"a","text":"cat","label":1,"source":"positive"},"#
-        + #"{"id":"b","text":"dog","label":0,"source":"given"},{"id":"c","text":"cat cow","label":0,"source":"bm25"}]}"#)
+        + #"{"id":"b","text":"dog","label":0,"source":"given"},{"id":"c","text":"cat cow","label":0,"source":"bm25"}]}"#
+    )
   }
 }

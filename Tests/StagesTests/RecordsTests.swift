@@ -45,7 +45,8 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
   @Test func `a byte that does not decode is named with its line`() async {
     let damaged = Data("질문\n먹".utf8) + [0xFF] + Data("이양\n".utf8)
     #expect(
-      await failure { try read(damaged, as: "a.csv") }.hasPrefix("a.csv:2: error: byte 4 of the line (0xFF, byte 11 of the file)"))
+      await failure { try read(damaged, as: "a.csv") }.hasPrefix(
+        "a.csv:2: error: byte 4 of the line (0xFF, byte 11 of the file)"))
     #expect(
       await failure { try read(Data([0xB8, 0xD4, 0x0A, 0xB8]), as: "b.csv", encoding: .cp949) }
         .hasPrefix("b.csv:2: error: byte 1 of the line"))
@@ -70,7 +71,10 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
     ("[\n {\"a\":1}\n {\"a\":2}]", "a.json", "a.json:3:2: error: expected `,` or `]` after an element"),
     ("{\"a\":\"x\n", "a.jsonl", "a.jsonl:1:6: error: the string that begins here does not end"),
     ("[1]", "a.json", "a.json:1: error: record 1: expected an object, found a number"),
-    ("{\"a\":[{}],\"b\":[{}]}", "a.json", "a.json:1: error: the object has several lists (`a`, `b`); name one: `columns: {records: …}`"),
+    (
+      "{\"a\":[{}],\"b\":[{}]}", "a.json",
+      "a.json:1: error: the object has several lists (`a`, `b`); name one: `columns: {records: …}`"
+    ),
     ("a,b\n1,2\n1,2,3\n", "a.csv", "a.csv:3: error: record 2: 3 fields, expected 2 as in the header"),
     ("a,b\n1,\"2\n", "a.csv", "a.csv:2: error: the quote that opens a field on this line is never closed"),
     ("", "a.csv", "a.csv:1: error: the file is empty, expected a header"),
@@ -96,7 +100,8 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
     let both = try records(of: file)
     let columns = Columns(["query": "input.q.0"])
     #expect(try columns.text("query", in: both[0]) == "x")
-    #expect(await failure { try columns.text("query", in: both[1]) } == "a.json:1: error: record 2: `input.q.0` is empty")
+    #expect(
+      await failure { try columns.text("query", in: both[1]) } == "a.json:1: error: record 2: `input.q.0` is empty")
   }
 
   @Test func `groups and scores read back what was written, to the bit`() async throws {
@@ -109,11 +114,12 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
     let candidate = Candidate(passage: Passage(id: "p1", text: "양"), isPositive: true, source: .positive)
     let list = ScoredList(
       id: "q1", query: "q",
-      candidates: [ScoredCandidate(candidate: candidate, logit: -3.1, score: 1e-7), ], type: nil)
+      candidates: [ScoredCandidate(candidate: candidate, logit: -3.1, score: 1e-7)], type: nil)
     try ScoredList.write([list], to: folder.url.appending(path: "s"))
     #expect(
       try String(contentsOf: folder.url.appending(path: "s"), encoding: .utf8)
-        == #"{"id":"q1","query":"q","candidates":[{"id":"p1","text":"양","label":1,"source":"positive","logit":-3.1,"score":1e-07}]}"# + "\n")
+        == #"{"id":"q1","query":"q","candidates":[{"id":"p1","text":"양","label":1,"source":"positive","logit":-3.1,"score":1e-07}]}"#
+        + "\n")
     #expect(try ScoredList.read(folder.url.appending(path: "s")) == [list])
     let bad = try folder.write(#"{"id":"q1","query":"q","positives":[],"negative":[]}"#, to: "bad")
     #expect(

@@ -11,7 +11,8 @@ import Testing
   @Test func `the cut falls at int(n·(1−ratio)), every record on one side, in the file's order`() async throws {
     let run = try StageRun()
     try run.folder.write(rows(1179) { "{\"id\":\($0),\"query\":\"q\($0)\"}" }, to: "data.jsonl")
-    try await run.run(Split.self, inputs: ["data": "data.jsonl"], with: ["eval_ratio": .double(0.15), "test_ratio": .double(0.05)])
+    try await run.run(
+      Split.self, inputs: ["data": "data.jsonl"], with: ["eval_ratio": .double(0.15), "test_ratio": .double(0.05)])
     let (train, eval, test) = (try run.lines("train"), try run.lines("eval"), try run.lines("test"))
     #expect(train.count == 943 && eval.count == 177 && test.count == 59)
     #expect(Set(train + eval + test).count == 1179)
@@ -20,7 +21,8 @@ import Testing
     #expect(ids == ids.sorted() && ids.first! < 100 && ids.last! > 1000)
     let again = try StageRun()
     try again.folder.write(rows(1179) { "{\"id\":\($0),\"query\":\"q\($0)\"}" }, to: "data.jsonl")
-    try await again.run(Split.self, inputs: ["data": "data.jsonl"], with: ["eval_ratio": .double(0.15), "test_ratio": .double(0.05)])
+    try await again.run(
+      Split.self, inputs: ["data": "data.jsonl"], with: ["eval_ratio": .double(0.15), "test_ratio": .double(0.05)])
     #expect(try again.lines("train") == train)
   }
 
@@ -37,7 +39,8 @@ import Testing
   @Test func `strata are divided in the same proportion, of a seeded sample`() async throws {
     let run = try StageRun()
     try run.folder.write(rows(100) { #"{"q":"\#($0)","t":"\#($0 < 90 ? "a" : "b")"}"# }, to: "data.jsonl")
-    try await run.run(Split.self, inputs: ["data": "data.jsonl"], with: ["stratify_by": .string("t"), "eval_ratio": .double(0.5)])
+    try await run.run(
+      Split.self, inputs: ["data": "data.jsonl"], with: ["stratify_by": .string("t"), "eval_ratio": .double(0.5)])
     #expect(try run.lines("eval").count { $0.contains(#""b""#) } == 5)
     try await run.run(Split.self, inputs: ["data": "data.jsonl"], with: ["max_samples": .int(20)])
     #expect(try run.lines("train").count == 16)
@@ -46,7 +49,8 @@ import Testing
 
   @Test func `duplicates that would leak are reported, compared after NFC`() async throws {
     let run = try StageRun()
-    try run.folder.write(rows(40) { $0 % 2 == 0 ? "{\"query\":\"가\"}" : "{\"query\":\"\u{1100}\u{1161}\"}" }, to: "data.jsonl")
+    try run.folder.write(
+      rows(40) { $0 % 2 == 0 ? "{\"query\":\"가\"}" : "{\"query\":\"\u{1100}\u{1161}\"}" }, to: "data.jsonl")
     try await run.run(Split.self, inputs: ["data": "data.jsonl"])
     #expect(run.metric("leaking_duplicates") == 8)
     #expect(run.messages.contains { $0.hasPrefix("[split] 8 held-out records repeat one of train") })

@@ -46,7 +46,9 @@ func jsonTree(of file: TextFile, format: RecordFormat) throws -> JSONValue? {
     var reader = JSONReader(bytes)
     let detected = format == .auto ? detectFormat(file.url, bytes) : format
     guard detected == .json, !reader.skip(UInt8(ascii: "[")) else { return nil }
-    do throws(JSONSyntaxError) { return try reader.onlyValue() } catch { throw RecordCursor(file: file.url, bytes: bytes).syntaxError(error) }
+    do throws(JSONSyntaxError) { return try reader.onlyValue() } catch {
+      throw RecordCursor(file: file.url, bytes: bytes).syntaxError(error)
+    }
   }
 }
 

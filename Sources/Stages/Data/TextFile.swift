@@ -127,7 +127,8 @@ private struct UTF8Validity {
         default: (0, 0...0)
         }
       if length > 0, offset + length <= bytes.count, second.contains(bytes[offset + 1]),
-        bytes[(offset + 2)..<(offset + length)].allSatisfy({ $0 & 0xC0 == 0x80 }) {
+        bytes[(offset + 2)..<(offset + length)].allSatisfy({ $0 & 0xC0 == 0x80 })
+      {
         multibyteCount += 1
         offset += length
       } else {

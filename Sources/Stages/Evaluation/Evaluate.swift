@@ -34,7 +34,8 @@ struct Evaluate: Stage {
   func run(_ context: StageContext) async throws {
     let groups = try QueryGroup.read(data.url)
     guard !groups.isEmpty else { throw DataError(data.url, "there are no queries to evaluate") }
-    let pool = try corpus.map { try PassagePool(Passage.read($0.url), file: $0.url) }
+    let pool =
+      try corpus.map { try PassagePool(Passage.read($0.url), file: $0.url) }
       ?? PassagePool(of: groups, file: data.url)
     let judge = try Judge(groups: groups, pool: pool)
     if judge.missingNegatives > 0 {
@@ -79,8 +80,7 @@ struct Evaluate: Stage {
   }
 
   private func dense(_ encoder: any TextEncoding, _ judge: Judge) throws -> DenseRetriever {
-    DenseRetriever(
-      queries: try encoder.encode(queries: judge.groups), passages: try encoder.encode(judge.pool))
+    try DenseRetriever(encoder, judge.groups, judge.pool)
   }
 
   /// Raw and normalised scores of the user's own pairs.
@@ -89,8 +89,10 @@ struct Evaluate: Stage {
     let file = try TextFile(samples.url)
     let columns = Columns([:])
     let pairs = try records(of: file).map {
-      (query: try columns.text("query", or: ["question"], in: $0),
-        passage: try columns.text("passage", or: ["context", "text"], in: $0))
+      (
+        query: try columns.text("query", or: ["question"], in: $0),
+        passage: try columns.text("passage", or: ["context", "text"], in: $0)
+      )
     }
     let (scores, scale): ([Float], ScoreScale)
     switch try loadModel(model, context, for: "evaluate samples") {

@@ -22,28 +22,30 @@ extension Evaluation {
 
   /// Each query's margin, sorted; the worst queries by name.
   private var margins: Panel {
-    let title = "Margin per query: positives' mean − negatives' mean"
+    let title = "Margin per query"
     let sorted = judgements.indices.compactMap { query in margin(query).map { (query, $0) } }
       .sorted { $0.1 != $1.1 ? $0.1 < $1.1 : $0.0 < $1.0 }
     guard !sorted.isEmpty else { return .empty(title, "this method has no normalised scores") }
     let below = sorted.count { $0.1 <= 0 }
+    let mean = sorted.reduce(0) { $0 + $1.1 } / Double(sorted.count)
     var settings = [
-      "set title \(quoted(title))", "set xlabel 'queries, worst first'", "set ylabel 'margin'",
-      "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:0.75<*]", "set key bottom right", "set xzeroaxis lc '#888888'",
+      "set title \(quoted("\(title): mean \(decimal(mean, 3)), \(below) of \(sorted.count) at or below 0; the worst:"))",
+      "set xlabel 'queries, worst first'", "set ylabel 'mean of positives − mean of negatives'", "unset key",
+      "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:1.05<*]", "set xzeroaxis lt 1 lc '#888888'",
+      "set label 'target 0.7' at graph 0.99, first 0.7 right offset 0, 0.6 tc \(Palette.faint)",
     ]
     for (line, worst) in sorted.prefix(4).enumerated() {
       settings.append(
         "set label \(quoted("\(decimal(worst.1, 2))  \(shortened(groups[worst.0].query))")) "
-          + "at graph 0.03, graph \(decimal(0.95 - Double(line) * 0.07, 2)) font ',10' tc '#555555' front")
+          + "at graph 0.03, graph \(decimal(0.97 - Double(line) * 0.055, 2)) font ',10' tc '#555555' front")
     }
     return Panel(
       settings: settings,
       tables: [("m", sorted.enumerated().map { ["\($0 + 1)", decimal($1.1, 5)] })],
       plots: [
         "$m using 1:2 with filledcurves y1=0 fs solid 0.25 lc \(Palette.plain) notitle",
-        "$m using 1:2 with lines lw 2 lc \(Palette.plain) title "
-          + quoted("mean \(decimal(sorted.reduce(0) { $0 + $1.1 } / Double(sorted.count), 3)), at or below 0: \(below)"),
-        "0.7 with lines dt 2 lc \(Palette.faint) title 'target 0.7'",
+        "$m using 1:2 with lines lw 2 lc \(Palette.plain) notitle",
+        "0.7 with lines dt 2 lc \(Palette.faint) notitle",
       ])
   }
 
@@ -55,11 +57,12 @@ extension Evaluation {
     let names = bins.map { bin in
       bin.upperBound == .max ? "101+" : bin.count == 1 ? "\(bin.lowerBound)" : "\(bin.lowerBound)–\(bin.upperBound)"
     }
-    let rows = zip(names, counts).enumerated().map { ["\($0)", "\($1.1)", quoted($1.0), "\($1.1)"] }
+    let rows = zip(names, counts).enumerated().map { ["\($0)", "\($1.1)", "\"\($1.0)\"", "\($1.1)"] }
     return Panel(
       settings: [
         "set title 'Rank of the best positive'", "set xlabel 'rank'", "set ylabel 'queries'",
-        "set xrange [-0.6:\(bins.count).4 - 1]", "set yrange [0:*]", "set offsets 0, 0, graph 0.08, 0", "set boxwidth 0.8",
+        "set xrange [-0.6:\(bins.count).4 - 1]", "set yrange [0:*]", "set offsets 0, 0, graph 0.08, 0",
+        "set boxwidth 0.8",
         "unset key",
       ],
       tables: [("r", rows)],
@@ -76,16 +79,20 @@ extension Evaluation {
       return .empty(title, "this method has no normalised scores")
     }
     let bins = 20
-    let (positive, negative) = (histogram(pool.positives, in: 0...1, bins: bins), histogram(pool.negatives, in: 0...1, bins: bins))
+    let (positive, negative) = (
+      histogram(pool.positives, in: 0...1, bins: bins), histogram(pool.negatives, in: 0...1, bins: bins)
+    )
     let rows = (0..<bins).compactMap { bin -> [String]? in
       let weight = positive[bin] + negative[bin]
       guard weight > 0 else { return nil }
-      return [decimal((Double(bin) + 0.5) / Double(bins)), decimal(positive[bin] / weight), decimal(weight.squareRoot() * 4)]
+      return [
+        decimal((Double(bin) + 0.5) / Double(bins)), decimal(positive[bin] / weight), decimal(weight.squareRoot() * 4),
+      ]
     }
     return Panel(
       settings: [
         "set title \(quoted(title))", "set xlabel 'normalised score'", "set ylabel 'share of positives'",
-        "set xrange [0:1]", "set yrange [-0.03:1.03]", "set key bottom right",
+        "set xrange [0:1]", "set yrange [-0.03:1.03]", "set key top left",
       ],
       tables: [("c", rows)],
       plots: [

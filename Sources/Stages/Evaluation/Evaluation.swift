@@ -100,7 +100,8 @@ struct Evaluation {
   var worstFirst: [Int] {
     judgements.indices.sorted { left, right in
       let ranks = (judgements[left].ranking.ranks.first ?? .max, judgements[right].ranking.ranks.first ?? .max)
-      return ranks.0 != ranks.1 ? ranks.0 > ranks.1 : groups[left].id.utf8.lexicographicallyPrecedes(groups[right].id.utf8)
+      return ranks.0 != ranks.1
+        ? ranks.0 > ranks.1 : groups[left].id.utf8.lexicographicallyPrecedes(groups[right].id.utf8)
     }
   }
 }

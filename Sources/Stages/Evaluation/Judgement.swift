@@ -75,7 +75,8 @@ struct Judge {
         .filter { !own.contains($0) }.map { scores[base + $0] }
       judgements.append(
         QueryJudgement(
-          ranking: QueryRanking(ranks: ranked.map(\.1)), top: order.top(Self.shown, of: scores).map { ($0, scores[base + $0]) },
+          ranking: QueryRanking(ranks: ranked.map(\.1)),
+          top: order.top(Self.shown, of: scores).map { ($0, scores[base + $0]) },
           positives: ranked, given: given[query].map { scores[base + $0] }, others: others))
       progress(query + 1)
     }
@@ -96,7 +97,10 @@ struct Judge {
       let reranked = candidates.sorted { order.ranks($0, score[$0]!, before: $1, score[$1]!) }
       let own = Set(positives[query])
       let ranked = positives[query].map { passage in
-        (passage, reranked.firstIndex(of: passage).map { $0 + 1 } ?? order.rank(of: passage, in: scores), score[passage]!)
+        (
+          passage, reranked.firstIndex(of: passage).map { $0 + 1 } ?? order.rank(of: passage, in: scores),
+          score[passage]!
+        )
       }
       judgements.append(
         QueryJudgement(

@@ -45,8 +45,8 @@ struct Picture {
       "set encoding utf8",
       "set terminal pngcairo size \(columns * 700),\(rows * 480 + 60) font 'NanumGothic,12' background '#ffffff' noenhanced",
       "set output \(quoted(output.path))",
-      "set multiplot layout \(rows),\(columns) title \(quoted(title)) font 'NanumGothic,17' margins char 9,3,4,3 "
-        + "spacing char 10,6",
+      "set multiplot layout \(rows),\(columns) title \(quoted(title)) font 'NanumGothic,17' margins char 9,3,4,5 "
+        + "spacing char 10,7",
     ]
     for (number, panel) in panels.enumerated() {
       for table in panel.tables {
@@ -54,7 +54,8 @@ struct Picture {
         lines += table.rows.map { $0.joined(separator: " ") } + ["end_of_table"]
       }
       lines += [
-        "reset", "set border 3 lc '#888888'", "set tics nomirror textcolor '#444444'", "set grid ytics lc '#e4e4e4'",
+        "reset", "set border 3 lc '#888888'", "set tics nomirror textcolor '#444444'",
+        "set grid ytics lt 1 lc '#e4e4e4'",
         "set key noenhanced spacing 1.2", "set style fill solid 0.55 noborder",
       ]
       lines += panel.settings
@@ -95,19 +96,25 @@ extension Panel {
   static func distributions(_ pool: ScorePool, title: String, range: ClosedRange<Double>, mark: Double?) -> Panel {
     let bins = 50
     let width = (range.upperBound - range.lowerBound) / Double(bins)
-    let (positive, negative) = (histogram(pool.positives, in: range, bins: bins), histogram(pool.negatives, in: range, bins: bins))
+    let (positive, negative) = (
+      histogram(pool.positives, in: range, bins: bins), histogram(pool.negatives, in: range, bins: bins)
+    )
     let rows = (0..<bins).map { bin in
-      [decimal(range.lowerBound + (Double(bin) + 0.5) * width), decimal(negative[bin] * 100), decimal(positive[bin] * 100)]
+      [
+        decimal(range.lowerBound + (Double(bin) + 0.5) * width), decimal(negative[bin] * 100),
+        decimal(positive[bin] * 100),
+      ]
     }
+    let top = ((positive + negative).max() ?? 1) * 100 * 1.25  // room for the key
     var settings = [
-      "set title \(quoted(title))", "set xlabel 'score'", "set ylabel '% of pairs'", "set yrange [0:*]",
-      "set xrange [\(range.lowerBound):\(range.upperBound)]", "set boxwidth \(width)", "set key top center",
-      "set style fill solid 0.5 noborder",
+      "set title \(quoted(mark.map { "\(title); dashed: threshold \(decimal($0, 2))" } ?? title))",
+      "set xlabel 'score'",
+      "set ylabel '% of pairs'", "set yrange [0:\(decimal(top))]",
+      "set xrange [\(range.lowerBound):\(range.upperBound)]",
+      "set boxwidth \(width)", "set key top center", "set style fill transparent solid 0.5 noborder",
     ]
     if let mark {
-      settings.append(
-        "set arrow from first \(mark), graph 0 to first \(mark), graph 1 nohead dt 2 lc \(Palette.faint)")
-      settings.append("set label \(quoted(" threshold \(decimal(mark, 2))")) at first \(mark), graph 0.72 tc \(Palette.faint)")
+      settings.append("set arrow from \(mark), graph 0 to \(mark), graph 0.8 nohead dt 2 lc '#444444' front")
     }
     return Panel(
       settings: settings, tables: [("d", rows)],

@@ -126,7 +126,8 @@ struct GroupReader {
     try each(url) { record in
       let query = try query(of: record, in: &builder)
       let value = try columns.require("rule", or: ["rules", "rule_id", "positive_ids"], in: record)
-      let names = if case .array(let values) = value { values.compactMap(\.scalarText) } else { [value.scalarText ?? ""] }
+      let names =
+        if case .array(let values) = value { values.compactMap(\.scalarText) } else { [value.scalarText ?? ""] }
       for name in names {
         builder.add(try builder.passage(named: name, at: record.place), to: query, isPositive: true)
       }

@@ -4,7 +4,8 @@ import Pipelines
 
 struct MakeGroups: Stage {
   static let kind = StageKind("groups", revision: 1)
-  static let abstract = "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
+  static let abstract =
+    "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 
   @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: DataFile
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")

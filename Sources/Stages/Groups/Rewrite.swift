@@ -17,11 +17,11 @@ func rewriteExamQuestion(_ question: String) -> String {
 }
 
 /// What only an examiner refers to.
-private let examNouns = ["빈칸", "다음 문장", "위 문장", "다음 중", "중괄호", "괄호 안", "밑줄", "어문 규범", "어법에"]
+private let examNouns = ["빈칸", "다음 문장", "위 문장", "다음 중", "중괄호", "괄호 안", "밑줄", "어문 규범", "어법에", "이 자리"]
 /// What an examinee is told to do or asked for.
 private let examTasks = [
   "고르", "고치", "고쳐", "골라", "바로잡", "밝히", "설명", "판단", "선택", "찾아", "찾으", "서술", "완성", "답하", "쓰시오", "쓰세요",
-  "알맞", "맞는", "옳은", "바른", "올바른", "부분",
+  "알맞", "맞는", "맞으", "틀리", "옳은", "옳으", "까닭", "이유", "바른", "올바른", "부분",
 ]
 private let examEndings = ["시오", "세요", "시요", "하라", "인가", "는가", "은가", "한가", "른가", "것은", "무엇", "까", "그런가"]
 

@@ -71,7 +71,8 @@ func bm25Terms(_ text: String) -> [String] {
       if !word.isEmpty { flush() }
       run.append(scalar)
     } else if scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-      || scalar.properties.generalCategory == .nonspacingMark {
+      || scalar.properties.generalCategory == .nonspacingMark
+    {
       if !run.isEmpty { flush() }
       word.unicodeScalars.append(scalar)
     } else {

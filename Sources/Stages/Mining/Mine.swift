@@ -96,7 +96,7 @@ struct Mine: Stage {
     if strategy == .bm25 { return LexicalRetriever(queries: groups.map(\.query), index: BM25(pool.texts)) }
     guard let encoder else { throw StageInputError("`strategy: nearest` needs a model at the port `encoder`") }
     let model = try loadBiEncoder(encoder, context, for: "mine")
-    return DenseRetriever(queries: try model.encode(queries: groups), passages: try model.encode(pool))
+    return try DenseRetriever(model, groups, pool)
   }
 
   private func write(
@@ -125,7 +125,8 @@ struct Mine: Stage {
         + (teacher == nil ? "" : " | Dropped by the teacher: \(dropped)"))
     context.metric("mined", Double(found))
     if short > 0 {
-      context.warn("[mine] \(short) queries have fewer than \(numNegatives) negatives: the pool or the margins allow no more")
+      context.warn(
+        "[mine] \(short) queries have fewer than \(numNegatives) negatives: the pool or the margins allow no more")
     }
   }
 }

@@ -50,7 +50,9 @@ struct Miner {
         if isEligible(pool[drawn]) { return drawn }
       }
       return nil
-    } accept: { try accept($0) }
+    } accept: {
+      try accept($0)
+    }
   }
 
   /// As many as are missing, each text once, of those that `next` brings and `accept` judges good.
@@ -78,9 +80,10 @@ struct Miner {
   ) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
     let positive = positiveScores.min() ?? .infinity
-    let limit = [
-      maxScore, absoluteMargin.map { positive - $0 }, relativeMargin.map { positive - abs(positive) * $0 },
-    ].compactMap(\.self).min() ?? .infinity
+    let limit =
+      [
+        maxScore, absoluteMargin.map { positive - $0 }, relativeMargin.map { positive - abs(positive) * $0 },
+      ].compactMap(\.self).min() ?? .infinity
     let base = scores.startIndex
     let eligible = pool.indices.filter { isEligible(pool[$0]) }
     // Places are counted among eligible passages, before limits are applied.
@@ -89,6 +92,10 @@ struct Miner {
       .filter { scores[base + $0] <= limit }
     if drawsAtRandom { candidates = candidates.shuffled(seed: seed, stream: UInt64(number)) }
     var rest = candidates.makeIterator()
-    return try take(for: number) { rest.next() } accept: { try accept($0) }
+    return try take(for: number) {
+      rest.next()
+    } accept: {
+      try accept($0)
+    }
   }
 }

@@ -38,32 +38,37 @@ enum Normalization: Sendable, Hashable {
 
   /// Maximum likelihood of σ(a·s + b) with Platt's smoothed targets (N₊+1)/(N₊+2) and 1/(N₋+2) (Platt 1999), by
   /// Newton's method with step halving (Lin, Lin and Weng 2007).
-  static func fittedSigmoid(positives: [Double], negatives: [Double]) throws -> Normalization {
+  /// - Parameter balanced: all negatives together weigh as much as all positives, so that 0.5 means “as likely as not”
+  ///   whatever the number of negatives of a query.
+  static func fittedSigmoid(positives: [Double], negatives: [Double], balanced: Bool) throws -> Normalization {
     guard !positives.isEmpty, !negatives.isEmpty else {
       throw StageInputError("calibration needs validation pairs of both kinds, positives and negatives")
     }
     let high = (Double(positives.count) + 1) / (Double(positives.count) + 2)
     let low = 1 / (Double(negatives.count) + 2)
-    let pairs = positives.map { (score: $0, target: high) } + negatives.map { (score: $0, target: low) }
+    let share = balanced ? Double(positives.count) / Double(negatives.count) : 1
+    let pairs =
+      positives.map { (score: $0, target: high, weight: 1.0) }
+      + negatives.map { (score: $0, target: low, weight: share) }
     /// −Σ t·ln p + (1 − t)·ln(1 − p), in a form that does not overflow.
     func loss(_ a: Double, _ b: Double) -> Double {
       pairs.reduce(0) { sum, pair in
         let z = a * pair.score + b
-        return sum + max(z, 0) - z * pair.target + log1p(exp(-abs(z)))
+        return sum + pair.weight * (max(z, 0) - z * pair.target + log1p(exp(-abs(z))))
       }
     }
-    var (a, b) = (0.0, log((Double(positives.count) + 1) / (Double(negatives.count) + 1)))
+    var (a, b) = (0.0, log((Double(positives.count) + 1) / (Double(negatives.count) * share + 1)))
     var value = loss(a, b)
     for _ in 0..<100 {
       var (haa, hab, hbb, ga, gb) = (1e-12, 0.0, 1e-12, 0.0, 0.0)
-      for (score, target) in pairs {
+      for (score, target, weight) in pairs {
         let p = sigmoid(a * score + b)
-        let weight = p * (1 - p)
-        haa += score * score * weight
-        hab += score * weight
-        hbb += weight
-        ga += (p - target) * score
-        gb += p - target
+        let curvature = weight * p * (1 - p)
+        haa += score * score * curvature
+        hab += score * curvature
+        hbb += curvature
+        ga += weight * (p - target) * score
+        gb += weight * (p - target)
       }
       if abs(ga) < 1e-9 * Double(pairs.count), abs(gb) < 1e-9 * Double(pairs.count) { break }
       let determinant = haa * hbb - hab * hab

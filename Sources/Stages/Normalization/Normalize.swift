@@ -24,6 +24,8 @@ struct Normalize: Stage {
   @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.")
   var validation: GroupFile?
   @Parameter("How scores become 0…1.") var method = Method.calibrated
+  @Parameter("`calibrated`: negatives together weigh as much as positives, so that 0.5 means as likely as not.")
+  var balanced = true
   @Parameter("Target: mean of the negatives at most this.", in: 0...1) var targetNegativeMean = 0.15
   @Parameter("Target: mean of the positives minus mean of the negatives at least this.", in: 0...1)
   var targetMargin = 0.7
@@ -52,13 +54,16 @@ struct Normalize: Stage {
   private func fit(_ pairs: PairScores?) throws -> Normalization {
     if method == .shift { return .shift }
     guard let pairs else {
-      throw StageInputError("`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound")
+      throw StageInputError(
+        "`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound")
     }
     switch method {
     case .shift: return .shift
     case .minmax: return try .fittedMinmax(pairs.positives + pairs.negatives)
     case .zscore: return try .fittedZscore(pairs.positives + pairs.negatives)
-    case .calibrated: return try .fittedSigmoid(positives: pairs.positives, negatives: pairs.negatives)
+    case .calibrated:
+      return try .fittedSigmoid(
+        positives: pairs.positives, negatives: pairs.negatives, balanced: balanced)
     }
   }
 }
@@ -76,8 +81,7 @@ struct PairScores {
     let groups = try QueryGroup.read(file.url)
     let passages = try PassagePool(of: groups, file: file.url)
     let judge = try Judge(groups: groups, pool: passages)
-    let retriever = DenseRetriever(
-      queries: try encoder.encode(queries: groups), passages: try encoder.encode(passages))
+    let retriever = try DenseRetriever(encoder, groups, passages)
     let judgements = judge.judge(retriever)
     let hasGiven = judgements.contains { !$0.given.isEmpty }
     self.init(
