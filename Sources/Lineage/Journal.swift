@@ -138,8 +138,12 @@ extension Journal: RunJournal {
   }
 
   package func record(_ entries: [JournalEntry], run: Int) throws {
-    try database.write { db in
-      for entry in entries { try db.write(entry, run: run) }
+    do {
+      try database.write { db in
+        for entry in entries { try db.write(entry, run: run) }
+      }
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+      throw FileError("write", URL(filePath: database.path), code: ENOSPC)
     }
   }
 }

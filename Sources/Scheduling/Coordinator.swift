@@ -214,7 +214,8 @@ package actor Coordinator {
     let differs = outputs[id].map { $0 != made } ?? false
     if let known = outputs[id], differs {
       let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")
-      warn(id, "stage `\(plan[id].name)` is not deterministic: \(ports) differs from the recorded result, which is kept")
+      warn(
+        id, "stage `\(plan[id].name)` is not deterministic: \(ports) differs from the recorded result, which is kept")
     } else {
       outputs[id] = made
     }
