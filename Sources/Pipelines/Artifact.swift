@@ -148,7 +148,7 @@ package struct PictureFile: Artifact {
 /// An artifact whose type is one of several, or, as an output, that of an input (`@Output(…, like: "data")`).
 package struct DataFile: Artifact {
   package static let type = ArtifactType.records
-  package static let accepts: [ArtifactType] = [.records, .groups, .corpus, .json, .text, .file]
+  package static let accepts: [ArtifactType] = [.records, .groups, .corpus, .json, .text, .file, .folder]
   package let url: URL
   /// What the producing stage declared; absent for a file given by its path.
   package let declared: ArtifactType?

@@ -113,6 +113,18 @@ package struct Group<Value: GroupValue>: Sendable {
   }
 }
 
+/// Parameters that several stages have in common: they belong to the stage itself, under no key of their own.
+@propertyWrapper
+package struct Shared<Value: ParameterGroup>: Sendable {
+  private let slot = Slot<Value>(Value())
+
+  package init() {}
+  package var wrappedValue: Value {
+    guard let value = slot.value else { preconditionFailure("shared parameters were read before binding") }
+    return value
+  }
+}
+
 /// A `ParameterGroup`, or an optional one.
 package protocol GroupValue: Sendable {
   /// The value when the key is absent.
@@ -288,6 +300,17 @@ extension Group: Declaration {
       }
     }
     return fits
+  }
+}
+
+extension Shared: Declaration {
+  fileprivate func describe(as name: String, into description: inout StageDescription) {
+    for (name, declaration) in declarations(of: Value()) { declaration.describe(as: name, into: &description) }
+  }
+  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+    let group = Value()
+    slot.value = group
+    return declarations(of: group).reduce(true) { $1.declaration.bind($1.name, from: binding) && $0 }
   }
 }
 

@@ -1,0 +1,20 @@
+/// The tables that dispatch chooses from.
+#ifndef RETORT_CLASSES_H
+#define RETORT_CLASSES_H
+
+#include <string.h>
+
+#include "kernels.h"
+
+extern const retort_kernels retort_reference;
+extern const retort_kernels retort_portable;
+#if defined(__x86_64__)
+extern const retort_kernels retort_avx2;
+extern const retort_kernels retort_avx512;
+#endif
+
+#define RETORT_KEYS 128  // keys of a block of attention scores; a multiple of dropout's groups
+#define RETORT_TILE 32   // attention pads lengths and widths to this
+#define RETORT_PADDED(n) (((n) + RETORT_TILE - 1) / RETORT_TILE * RETORT_TILE)
+
+#endif

@@ -1,0 +1,94 @@
+/// The numeric loops of the engine, one table of functions for each instruction class. fp32 throughout, row-major.
+#ifndef RETORT_KERNELS_H
+#define RETORT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Which elements dropout zeroes. Element e of a row meets 16-bit lane (e / 16) % 8 of Philox4x32-10 with key `key` and
+/// counter (sequence, sequence >> 32, site, 16·(position·⌈width/128⌉ + e / 128) + e % 16).
+typedef struct {
+  uint64_t sequence;
+  uint32_t position;
+} retort_row;
+
+typedef struct {
+  uint64_t key;        // from seed and step
+  uint32_t site;       // which dropout of the model
+  uint32_t threshold;  // lanes below are zeroed; of 65536
+  float scale;         // 65536 / (65536 - threshold)
+} retort_dropout;
+
+typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH } retort_activation;
+
+/// One attention head of one sequence. `stride` is the distance of consecutive tokens in q, k, v, out and gradients.
+typedef struct {
+  const float *q, *k, *v;  // [length, width]
+  size_t length, width, stride;
+  float scale;                    // of the scores, 1/√width
+  uint64_t sequence;              // for dropout, whose site differs by head
+  const retort_dropout *dropout;  // or NULL
+} retort_head;
+
+typedef struct {
+  const char *name;
+
+  /// x = exp(x), relative error below 2e-7; 0 below -87.3.
+  void (*exponential)(float *x, size_t n);
+
+  /// z = f(z + bias), and the derivative f'(z + bias) where it is not NULL. bias may be NULL.
+  /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7.
+  void (*activate)(retort_activation f, float *z, const float *bias, float *derivative, size_t rows, size_t columns);
+  void (*multiply)(const float *a, const float *b, float *out, size_t n);
+  void (*add)(const float *x, float *to, size_t n);
+  /// out += scale · x
+  void (*add_scaled)(const float *x, float scale, float *to, size_t n);
+
+  /// n = (x + residual - mean) · inverse, inverse = 1/√(variance + eps), y = gamma·n + beta, row by row.
+  /// residual, n and inverse may be NULL.
+  void (*layer_norm)(const float *x, const float *residual, const float *gamma, const float *beta, float eps, float *y,
+                     float *n, float *inverse, size_t rows, size_t columns);
+  /// dx = inverse · (g - mean(g) - n·mean(g·n)), g = gamma·dy.
+  void (*layer_norm_backward)(const float *dy, const float *n, const float *inverse, const float *gamma, float *dx,
+                              size_t rows, size_t columns);
+  /// dgamma[c] += Σ dy·n, dbeta[c] += Σ dy over rows, for from ≤ c < to.
+  void (*layer_norm_weights)(const float *dy, const float *n, float *dgamma, float *dbeta, size_t rows, size_t columns,
+                             size_t from, size_t to);
+  /// sum[c] += scale · Σ x[r][c] over rows, for from ≤ c < to.
+  void (*column_sums)(const float *x, float scale, float *sum, size_t rows, size_t columns, size_t from, size_t to);
+
+  /// out[r] = word[ids[r]] + position[positions[r]] + type[types[r]].
+  void (*embed)(const int32_t *ids, const int32_t *positions, const int32_t *types, const float *word,
+                const float *position, const float *type, float *out, size_t rows, size_t columns);
+  /// table[ids[r]][c] += x[r][c], row after row, for from ≤ c < to.
+  void (*scatter)(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
+                  size_t to);
+
+  /// out = mask·scale·x, or out += mask·scale·x.
+  void (*dropout)(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out, int accumulate,
+                  size_t count, size_t columns);
+
+  /// out = softmax(scale·q·kᵀ)·v, blockwise; lse[i·lse_stride] = ln Σ exp(score). Scratch: `retort_attention_scratch`.
+  void (*attention)(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch);
+  /// Gradients of q, k, v (overwritten) from dout, recomputing the probabilities from lse.
+  void (*attention_backward)(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
+                             const float *dout, float *dq, float *dk, float *dv, float *scratch);
+} retort_kernels;
+
+/// Floats of scratch that attention over `length` tokens of heads `width` wide needs.
+size_t retort_attention_scratch(size_t length, size_t width);
+
+/// `portable`, `avx2`, `avx512`, or `reference`, the plain loops that define the results; NULL if this machine cannot.
+const retort_kernels *retort_kernels_named(const char *name);
+
+/// The class RETORT_KERNELS names, else the best this machine has; NULL if it names one that the machine has not.
+const retort_kernels *retort_kernels_active(void);
+
+/// The four words of Philox4x32-10 (Salmon et al. 2011).
+void retort_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+/// out[i] uniform in [low, high), from stream `stream` of `seed`.
+void retort_uniform(uint64_t seed, uint64_t stream, float low, float high, float *out, size_t n);
+/// out[i] normal with mean 0, from stream `stream` of `seed`; Box–Muller in double.
+void retort_normal(uint64_t seed, uint64_t stream, float deviation, float *out, size_t n);
+
+#endif

@@ -1,0 +1,211 @@
+/// The loops that define the results: plain, in double, one element after another. Tests hold every class to them.
+#include <math.h>
+#include <stdlib.h>
+
+#include "classes.h"
+
+static void exponential(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = (float)exp(x[i]);
+}
+
+static void activate(retort_activation f, float *z, const float *bias, float *derivative, size_t rows,
+                     size_t columns) {
+  for (size_t i = 0; i < rows * columns; i++) {
+    double x = z[i] + (bias ? bias[i % columns] : 0), y = x, d = 1;
+    if (f == RETORT_GELU) {
+      const double phi = 0.5 * erfc(-x / sqrt(2));
+      y = x * phi;
+      d = phi + x * exp(-x * x / 2) / sqrt(2 * M_PI);
+    } else if (f == RETORT_TANH) {
+      y = tanh(x);
+      d = 1 - y * y;
+    }
+    z[i] = (float)y;
+    if (derivative) derivative[i] = (float)d;
+  }
+}
+
+static void multiply(const float *a, const float *b, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = a[i] * b[i];
+}
+
+static void add(const float *x, float *to, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] += x[i];
+}
+
+static void add_scaled(const float *x, float scale, float *to, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] = (float)(to[i] + (double)x[i] * scale);
+}
+
+static void layer_norm(const float *x, const float *residual, const float *gamma, const float *beta, float eps,
+                       float *y, float *normalized, float *inverse, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++) {
+    const size_t row = r * columns;
+    double mean = 0, variance = 0;
+    for (size_t c = 0; c < columns; c++) mean += (double)x[row + c] + (residual ? residual[row + c] : 0);
+    mean /= (double)columns;
+    for (size_t c = 0; c < columns; c++) {
+      const double d = (double)x[row + c] + (residual ? residual[row + c] : 0) - mean;
+      variance += d * d / (double)columns;
+    }
+    const double scale = 1 / sqrt(variance + eps);
+    if (inverse) inverse[r] = (float)scale;
+    for (size_t c = 0; c < columns; c++) {
+      const double n = ((double)x[row + c] + (residual ? residual[row + c] : 0) - mean) * scale;
+      if (normalized) normalized[row + c] = (float)n;
+      y[row + c] = (float)(gamma[c] * n + beta[c]);
+    }
+  }
+}
+
+static void layer_norm_backward(const float *dy, const float *n, const float *inverse, const float *gamma, float *dx,
+                                size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++) {
+    const size_t row = r * columns;
+    double mean = 0, slope = 0;
+    for (size_t c = 0; c < columns; c++) {
+      const double g = (double)gamma[c] * dy[row + c];
+      mean += g / (double)columns;
+      slope += g * n[row + c] / (double)columns;
+    }
+    for (size_t c = 0; c < columns; c++)
+      dx[row + c] = (float)(inverse[r] * ((double)gamma[c] * dy[row + c] - mean - n[row + c] * slope));
+  }
+}
+
+static void column_sums(const float *x, float scale, float *total, size_t rows, size_t columns, size_t from,
+                        size_t to) {
+  for (size_t c = from; c < to; c++) {
+    double s = 0;
+    for (size_t r = 0; r < rows; r++) s += x[r * columns + c];
+    total[c] = (float)(total[c] + s * scale);
+  }
+}
+
+static void layer_norm_weights(const float *dy, const float *n, float *dgamma, float *dbeta, size_t rows,
+                               size_t columns, size_t from, size_t to) {
+  column_sums(dy, 1, dbeta, rows, columns, from, to);
+  for (size_t c = from; c < to; c++) {
+    double s = 0;
+    for (size_t r = 0; r < rows; r++) s += (double)dy[r * columns + c] * n[r * columns + c];
+    dgamma[c] = (float)(dgamma[c] + s);
+  }
+}
+
+static void embed(const int32_t *ids, const int32_t *positions, const int32_t *types, const float *word,
+                  const float *position, const float *type, float *out, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < columns; c++)
+      out[r * columns + c] = (word[ids[r] * columns + c] + type[types[r] * columns + c]) +
+                             position[positions[r] * columns + c];
+}
+
+static void scatter(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
+                    size_t to) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = from; c < to; c++) table[ids[r] * columns + c] += x[r * columns + c];
+}
+
+/// 0 or the scale, for element e of a row `width` wide.
+static float mask(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t e) {
+  const uint32_t groups = (uint32_t)((width + 127) / 128);
+  const uint32_t counter[4] = {(uint32_t)sequence, (uint32_t)(sequence >> 32), dropout->site,
+                               (position * groups + (uint32_t)(e / 128)) * 16 + (uint32_t)(e % 16)};
+  const uint32_t key[2] = {(uint32_t)dropout->key, (uint32_t)(dropout->key >> 32)};
+  uint32_t words[4];
+  retort_philox(counter, key, words);
+  const size_t lane = e / 16 % 8;
+  return (words[lane / 2] >> (lane % 2 * 16) & 0xFFFF) >= dropout->threshold ? dropout->scale : 0;
+}
+
+static void dropout_rows(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out,
+                         int accumulate, size_t count, size_t columns) {
+  for (size_t i = 0; i < count * columns; i++) {
+    const retort_row *row = rows + i / columns;
+    const float y = mask(dropout, row->sequence, row->position, columns, i % columns) * x[i];
+    out[i] = accumulate ? out[i] + y : y;
+  }
+}
+
+/// p[j] = softmax of the scores of query i; returns their ln Σ exp.
+static double probabilities(const retort_head *h, size_t i, double *p) {
+  double peak = -INFINITY, total = 0;
+  for (size_t j = 0; j < h->length; j++) {
+    p[j] = 0;
+    for (size_t c = 0; c < h->width; c++) p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->stride + c] * h->scale;
+    peak = fmax(peak, p[j]);
+  }
+  for (size_t j = 0; j < h->length; j++) total += p[j] = exp(p[j] - peak);
+  for (size_t j = 0; j < h->length; j++) p[j] /= total;
+  return peak + log(total);
+}
+
+static double kept(const retort_head *h, size_t i, size_t j) {
+  return h->dropout ? mask(h->dropout, h->sequence, (uint32_t)i, h->length, j) : 1;
+}
+
+static void attention(const retort_head *h, float *out, float *lse, size_t lse_stride, float *scratch) {
+  (void)scratch;
+  double *p = malloc(h->length * sizeof *p);
+  for (size_t i = 0; i < h->length; i++) {
+    const double total = probabilities(h, i, p);
+    if (lse) lse[i * lse_stride] = (float)total;
+    for (size_t c = 0; c < h->width; c++) {
+      double s = 0;
+      for (size_t j = 0; j < h->length; j++) s += kept(h, i, j) * p[j] * h->v[j * h->stride + c];
+      out[i * h->stride + c] = (float)s;
+    }
+  }
+  free(p);
+}
+
+static void attention_backward(const retort_head *h, const float *out, const float *lse, size_t lse_stride,
+                               const float *dout, float *dq, float *dk, float *dv, float *scratch) {
+  (void)out, (void)lse, (void)lse_stride, (void)scratch;
+  const size_t size = h->length * h->width;
+  double *sums = calloc(3 * size + 2 * h->length, sizeof *sums);
+  double *gq = sums, *gk = gq + size, *gv = gk + size, *p = gv + size, *dp = p + h->length;
+  for (size_t i = 0; i < h->length; i++) {
+    double delta = 0;
+    probabilities(h, i, p);
+    for (size_t j = 0; j < h->length; j++) {
+      dp[j] = 0;
+      for (size_t c = 0; c < h->width; c++) {
+        dp[j] += kept(h, i, j) * (double)dout[i * h->stride + c] * h->v[j * h->stride + c];
+        gv[j * h->width + c] += kept(h, i, j) * p[j] * dout[i * h->stride + c];
+      }
+      delta += p[j] * dp[j];
+    }
+    for (size_t j = 0; j < h->length; j++)
+      for (size_t c = 0; c < h->width; c++) {
+        const double slope = p[j] * (dp[j] - delta) * h->scale;
+        gq[i * h->width + c] += slope * h->k[j * h->stride + c];
+        gk[j * h->width + c] += slope * h->q[i * h->stride + c];
+      }
+  }
+  for (size_t i = 0; i < h->length; i++)
+    for (size_t c = 0; c < h->width; c++) {
+      dq[i * h->stride + c] = (float)gq[i * h->width + c];
+      dk[i * h->stride + c] = (float)gk[i * h->width + c];
+      dv[i * h->stride + c] = (float)gv[i * h->width + c];
+    }
+  free(sums);
+}
+
+const retort_kernels retort_reference = {
+    .name = "reference",
+    .exponential = exponential,
+    .activate = activate,
+    .multiply = multiply,
+    .add = add,
+    .add_scaled = add_scaled,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
+    .layer_norm_weights = layer_norm_weights,
+    .column_sums = column_sums,
+    .embed = embed,
+    .scatter = scatter,
+    .dropout = dropout_rows,
+    .attention = attention,
+    .attention_backward = attention_backward,
+};

@@ -1,0 +1,105 @@
+/// Vectors of 16 floats, and the functions that activations and softmax need. Included by `body.h` once a class.
+/// A vector type wider than the machine's registers becomes several of them, so sums have one order in every class.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels.h"
+
+// Vectors are passed between inlined functions only, so their calling convention does not matter.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define LANES 16
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+INLINE vf splat(float x) { return (vf){0} + x; }
+
+/// The first `n` elements at `p`, the other lanes 0; `n` may exceed the lanes.
+INLINE vf load(const float *p, size_t n) {
+  vf v = {0};
+  if (n >= LANES)
+    memcpy(&v, p, sizeof v);
+  else
+    memcpy(&v, p, n * sizeof *p);
+  return v;
+}
+
+INLINE void store(float *p, vf v, size_t n) {
+  if (n >= LANES)
+    memcpy(p, &v, sizeof v);
+  else
+    memcpy(p, &v, n * sizeof *p);
+}
+
+INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+
+/// Sum of the lanes, always in the same order: halves onto each other.
+INLINE float sum(vf v) {
+  float x[LANES];
+  memcpy(x, &v, sizeof x);
+  for (int half = LANES / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) x[i] += x[i + half];
+  return x[0];
+}
+
+INLINE float largest(vf v) {
+  float x[LANES];
+  memcpy(x, &v, sizeof x);
+  for (int half = LANES / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
+  return x[0];
+}
+
+/// eˣ = 2ⁿ·eʳ, |r| ≤ ½ ln 2, eʳ = 1 + r + r²·P(r); P minimax of degree 4, relative error 3e-9 before rounding.
+/// 0 below -87.3; at most e^88.
+INLINE vf exponential(vf x) {
+  const vf rounding = splat(12582912.f);  // 1.5·2²³: adding it leaves the nearest integer
+  vf y = choose(x > splat(88.f), splat(88.f), x);
+  y = choose(y < splat(-87.3f), splat(-87.3f), y);
+  vf n = (y * 1.44269504f + rounding) - rounding;
+  vf r = y - n * 0.693145752f;  // ln 2 in two parts, the first with few bits
+  r = r - n * 1.42860682e-6f;
+  vf p = splat(0.001381461275741458f) * r + 0.008368710055947304f;
+  p = p * r + 0.04166838899254799f;
+  p = p * r + 0.1666652113199234f;
+  p = p * r + 0.4999999403953552f;
+  vf e = (p * r) * r + r + 1.f;
+  vi power = (__builtin_convertvector(n, vi) + 127) << 23;
+  return choose(x < splat(-87.3f), splat(0), e * (vf)power);
+}
+
+/// Φ(-a) for a ≥ 0, given e = exp(-a²/2): e·t·Q(t), t = 1/(1 + 0.35a); Q minimax of degree 8 on a ≤ 14,
+/// relative error 3.2e-8 before rounding, 2.3e-7 after.
+INLINE vf normal_tail(vf a, vf e) {
+  vf t = 1.f / (a * 0.35f + 1.f);
+  vf q = splat(-0.02915154956281185f) * t + 0.14399954676628113f;
+  q = q * t - 0.2557729184627533f;
+  q = q * t + 0.15924261510372162f;
+  q = q * t - 0.02315806970000267f;
+  q = q * t + 0.10552895069122314f;
+  q = q * t + 0.11982741206884384f;
+  q = q * t + 0.13986264169216156f;
+  q = q * t + 0.13962136209011078f;
+  return (q * t) * e;
+}
+
+/// tanh: x + x³·P(x²) below 0.625, P minimax of degree 4; else (1 - e)/(1 + e), e = exp(-2|x|). Relative error 3e-7.
+INLINE vf hyperbolic_tangent(vf x) {
+  vf s = x * x;
+  vf p = splat(-0.005704987328499556f) * s + 0.0206390880048275f;
+  p = p * s - 0.05373971536755562f;
+  p = p * s + 0.13331441581249237f;
+  p = p * s - 0.3333328068256378f;
+  vf small = (p * s) * x + x;
+  vf magnitude = choose(x < 0.f, -x, x);
+  vf e = exponential(magnitude * -2.f);
+  vf large = (1.f - e) / (1.f + e);
+  return choose(magnitude < 0.625f, small, choose(x < 0.f, -large, large));
+}

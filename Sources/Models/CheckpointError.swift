@@ -1,0 +1,45 @@
+/// What is wrong with a file of a model folder, told so that a person can mend it.
+import Foundation
+
+/// A file that cannot be used: where, what was found, what was expected, what to do.
+package struct CheckpointError: Error, Equatable, CustomStringConvertible {
+  package let file: URL
+  /// The tensor, key or part of the file; empty if it is the whole file.
+  package let place: String
+  package let found: String
+  package let expected: String
+  package let remedy: String?
+
+  package init(_ file: URL, _ place: String = "", found: String, expected: String, remedy: String? = nil) {
+    self.file = file
+    self.place = place
+    self.found = found
+    self.expected = expected
+    self.remedy = remedy
+  }
+
+  package var description: String {
+    [file.path(percentEncoded: false), place, "found \(found), expected \(expected)"].filter { !$0.isEmpty }
+      .joined(separator: ": ") + (remedy.map { "\n\($0)" } ?? "")
+  }
+}
+
+extension CheckpointError {
+  /// Foundation's errors while reading `file`, retold with its name.
+  static func reading<T>(_ file: URL, _ body: () throws -> T) throws -> T {
+    do { return try body() } catch let error as CocoaError {
+      throw CheckpointError(file, found: reason(error), expected: "a file that can be read")
+    }
+  }
+
+  /// Foundation's errors while writing `file`, retold with its name.
+  static func writing<T>(_ file: URL, _ body: () throws -> T) throws -> T {
+    do { return try body() } catch let error as CocoaError {
+      throw CheckpointError(file, found: reason(error), expected: "a file that can be written")
+    }
+  }
+
+  private static func reason(_ error: CocoaError) -> String {
+    (error.underlying as? POSIXError).map { String(cString: strerror($0.code.rawValue)) } ?? error.localizedDescription
+  }
+}

@@ -1,0 +1,75 @@
+/// Writes trained models as folders that sentence-transformers loads. Nothing in them tells time or place.
+import Foundation
+import Tensors
+
+extension CheckpointFolder {
+  /// A sentence-transformers folder of `encoder`, which started from this folder: merged weights, and what the base has
+  /// and training leaves alone (its pooler, tokenizer and other keys). Adapters are also kept in `adapter/`, in PEFT's
+  /// layout, and then merged into `encoder`.
+  package func write(_ encoder: BertEncoder, settings: SentenceSettings, to folder: URL) throws {
+    var untouched: [String: Tensor] = [:]
+    for (name, _) in config.poolerShapes where contains(name) { untouched[name] = try tensor(name, on: encoder.engine) }
+    try write(encoder, task: .featureExtraction, others: untouched, to: folder) { config in
+      config["architectures"] = ["BertModel"]
+    }
+    let general = try Configuration(ifPresent: url.appending(path: "config_sentence_transformers.json"))
+    try settings.write(to: folder, embeddingDimension: config.hiddenSize, general: general?.values)
+  }
+
+  /// A folder of `model`, which started from this folder, for `CrossEncoder`: merged weights, one label, a sigmoid
+  /// after the logit. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
+  package func write(_ model: BertCrossEncoder, maxSequenceLength: Int, to folder: URL) throws {
+    try write(model, task: .sequenceClassification, others: [:], to: folder) { config in
+      config["architectures"] = ["BertForSequenceClassification"]
+      config["id2label"] = ["0": "LABEL_0"]
+      config["label2id"] = ["LABEL_0": 0]
+      config["sentence_transformers"] = ["activation_fn": "torch.nn.modules.activation.Sigmoid"]
+    }
+    // This is where CrossEncoder looks for the length at which it cuts.
+    let file = folder.appending(path: "tokenizer_config.json")
+    var tokenizer = try Configuration(ifPresent: file) ?? Configuration(file: file, values: [:])
+    tokenizer.values["model_max_length"] = .int(maxSequenceLength)
+    try tokenizer.write()
+  }
+
+  private func write(
+    _ model: some SequenceModel, task: PEFTAdapter.Task, others: [String: Tensor], to folder: URL,
+    change: (inout JSONValue) -> Void
+  ) throws {
+    try Self.makeFolder(folder)
+    try Self.copyTokenizer(from: transformer, to: folder)
+    var config = configuration.values
+    change(&config)
+    // What is written is always fp32, whatever the base was.
+    for key in ["dtype", "torch_dtype"] where config[key] != nil { config[key] = "float32" }
+    try Configuration(file: folder.appending(path: "config.json"), values: config).write()
+    if let adapter = PEFTAdapter(of: model, task: task) {
+      try adapter.write(to: folder)
+      model.mergeLoRA()
+    }
+    let weights = Dictionary(uniqueKeysWithValues: model.weights.map { ($0.name, $0.value) })
+    try SafeTensors.write(
+      weights.merging(others) { weight, _ in weight }, to: folder.appending(path: "model.safetensors"))
+  }
+
+  static func makeFolder(_ folder: URL) throws {
+    try CheckpointError.writing(folder) {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+  }
+
+  private static let tokenizerFiles = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+  ]
+
+  /// Copies bytes, not links or permissions.
+  static func copyTokenizer(from source: URL, to folder: URL) throws {
+    guard source.standardizedFileURL != folder.standardizedFileURL else { return }
+    for name in tokenizerFiles {
+      let (file, copy) = (source.appending(path: name), folder.appending(path: name))
+      guard file.exists else { continue }
+      let data = try CheckpointError.reading(file) { try Data(contentsOf: file) }
+      try CheckpointError.writing(copy) { try data.write(to: copy) }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/// Reads safetensors files: maps the file, copies elements, widened to `Float`, when they are asked for.
+import Foundation
+import Tensors
+
+/// A checked safetensors file.
+package struct SafeTensors: Sendable {
+  package let file: URL
+  private let entries: [SafeTensorsHeader.Entry]
+  private let indexByName: [String: Int]
+  /// The whole file, mapped.
+  private let data: Data
+
+  package init(contentsOf file: URL) throws {
+    data = try CheckpointError.reading(file) { try Data(contentsOf: file, options: .alwaysMapped) }
+    entries = try data.withUnsafeBytes { try SafeTensorsHeader($0, file: file) }.entries
+    indexByName = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+    self.file = file
+  }
+
+  /// In the order of their bytes.
+  package var names: [String] { entries.map(\.name) }
+
+  package func contains(_ name: String) -> Bool { indexByName[name] != nil }
+
+  package func shape(of name: String) throws -> [Int] { try entry(name).shape }
+
+  /// The elements of the F32, F16 or BF16 tensor `name`, written to `destination`, which has room for all of them.
+  package func readFloats(_ name: String, into destination: UnsafeMutablePointer<Float>) throws {
+    let entry = try entry(name)
+    let count = entry.shape.reduce(1, *)
+    try data.withUnsafeBytes { bytes in
+      let source = UnsafeRawBufferPointer(rebasing: bytes[entry.bytes])
+      guard let base = source.baseAddress, count > 0 else { return }
+      switch entry.type {
+      case .f32: UnsafeMutableRawPointer(destination).copyMemory(from: base, byteCount: source.count)
+      case .f16: HalfPrecision.widen(binary16: base, to: destination, count: count)
+      case .bf16: HalfPrecision.widen(brain: base, to: destination, count: count)
+      default:
+        throw CheckpointError(
+          file, "tensor \"\(name)\"", found: entry.type.rawValue, expected: "F32, F16 or BF16")
+      }
+    }
+  }
+
+  private func entry(_ name: String) throws -> SafeTensorsHeader.Entry {
+    guard let index = indexByName[name] else {
+      throw CheckpointError(file, found: "no tensor \"\(name)\"", expected: "one")
+    }
+    return entries[index]
+  }
+}

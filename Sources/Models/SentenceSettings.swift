@@ -1,0 +1,155 @@
+/// How an encoder's token vectors become a sentence's, as sentence-transformers keeps it beside the weights.
+import Foundation
+import Tensors
+
+package struct SentenceSettings: Sendable, Hashable {
+  package var pooling: PoolingMode = .mean
+  /// Whether the tokens of a prompt are pooled, too.
+  package var includesPrompt = true
+  /// Whether embeddings are scaled to length 1.
+  package var normalizes = false
+  /// Tokens, special ones included, after which a text is cut.
+  package var maxSequenceLength: Int
+  /// Text put before a query, a passage…, by the name of the use.
+  package var prompts: [String: String] = [:]
+  package var defaultPromptName: String?
+
+  package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
+}
+
+extension SentenceSettings {
+  /// `folder` has `modules.json` unless it is a plain encoder; `transformer` is where the first module's files are.
+  /// Throws a `CheckpointError` on a module, a pooling or a value that is not supported.
+  init(folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int) throws {
+    self.init(maxSequenceLength: try Self.length(in: transformer, maximumPositions: maximumPositions))
+    for module in modules {
+      switch module.kind {
+      case "Pooling": try read(pooling: Configuration(contentsOf: module.folder.appending(path: "config.json")))
+      case "Normalize": normalizes = true
+      default: continue
+      }
+    }
+    if let general = try Configuration(ifPresent: folder.appending(path: "config_sentence_transformers.json")) {
+      for prompt in general.values["prompts"]?.members ?? [] {
+        guard let text = prompt.value.string else {
+          throw CheckpointError(
+            general.file, "prompt \"\(prompt.key)\"", found: prompt.value.text(indented: false), expected: "a string")
+        }
+        prompts[prompt.key] = text
+      }
+      defaultPromptName = try general.string(ifPresent: "default_prompt_name")
+      if let name = defaultPromptName, prompts[name] == nil {
+        throw CheckpointError(
+          general.file, "key \"default_prompt_name\"", found: "\"\(name)\"",
+          expected: "one of the prompts \(prompts.keys.sorted())")
+      }
+    }
+  }
+
+  private static func length(in transformer: URL, maximumPositions: Int) throws -> Int {
+    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"))
+    if let own, try own.bool(ifPresent: "do_lower_case") == true {
+      throw CheckpointError(
+        own.file, "key \"do_lower_case\"", found: "true", expected: "false: tokenizer.json says how text is normalised")
+    }
+    if let length = try own?.int(ifPresent: "max_seq_length") {
+      guard (1...maximumPositions).contains(length) else {
+        throw CheckpointError(
+          transformer.appending(path: "sentence_bert_config.json"), "key \"max_seq_length\"", found: "\(length)",
+          expected: "1 to max_position_embeddings, \(maximumPositions)")
+      }
+      return length
+    }
+    // Newer folders keep the length with the tokenizer; 10³⁰ there stands for "not limited".
+    let tokenizer = try Configuration(ifPresent: transformer.appending(path: "tokenizer_config.json"))
+    let length = try tokenizer?.double(ifPresent: "model_max_length") ?? .infinity
+    return length >= 1 ? Int(min(length, Double(maximumPositions))) : maximumPositions
+  }
+
+  private static let classicModes = [
+    ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
+    ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
+    ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
+  ]
+  private static let modes: [String: PoolingMode] = ["cls": .cls, "mean": .mean, "lasttoken": .lastToken]
+
+  private mutating func read(pooling file: Configuration) throws {
+    let found: String
+    if let mode = file.values["pooling_mode"] {
+      found = mode.string ?? mode.text(indented: false)
+    } else {
+      found = try Self.classicModes.filter { try file.bool(ifPresent: $0.0) ?? false }.map(\.1).joined(separator: " + ")
+    }
+    guard let mode = Self.modes[found] else {
+      throw CheckpointError(
+        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean or lasttoken, one of them")
+    }
+    pooling = mode
+    includesPrompt = try file.bool(ifPresent: "include_prompt") ?? true
+  }
+}
+
+extension SentenceSettings {
+  /// Writes all of a sentence-transformers folder but the model. Classic keys and types: every version reads them.
+  /// `general` is the base's `config_sentence_transformers.json`, whose other keys are kept.
+  func write(to folder: URL, embeddingDimension: Int, general: JSONValue?) throws {
+    func write(_ values: JSONValue, to path: String) throws {
+      let file = folder.appending(path: path)
+      try CheckpointError.writing(file) {
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      }
+      try Configuration(file: file, values: values).write()
+    }
+    let kinds = ["Transformer", "Pooling"] + (normalizes ? ["Normalize"] : [])
+    let modules = kinds.enumerated().map { index, kind -> JSONValue in
+      [
+        "idx": .int(index), "name": .string("\(index)"), "path": .string(index == 0 ? "" : "\(index)_\(kind)"),
+        "type": .string("sentence_transformers.models.\(kind)"),
+      ]
+    }
+    try write(.array(modules), to: "modules.json")
+    let mode = Self.modes.first { $0.value == self.pooling }?.key
+    var pooling: JSONValue = ["word_embedding_dimension": .int(embeddingDimension)]
+    for (key, name) in Self.classicModes { pooling[key] = .bool(name == mode) }
+    pooling["include_prompt"] = .bool(includesPrompt)
+    try write(pooling, to: "1_Pooling/config.json")
+    if normalizes { try write([:], to: "2_Normalize/config.json") }
+    try write(["max_seq_length": .int(maxSequenceLength), "do_lower_case": false], to: "sentence_bert_config.json")
+    var general = general ?? [:]
+    general["prompts"] = .object(
+      prompts.sorted { $0.key < $1.key }.map { .init(key: $0.key, value: .string($0.value)) })
+    general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
+    general["similarity_fn_name"] = "cosine"
+    try write(general, to: "config_sentence_transformers.json")
+  }
+}
+
+/// A line of `modules.json`.
+struct SentenceModule {
+  /// `Transformer`, `Pooling` or `Normalize`, the last part of the classic or the new type name.
+  let kind: String
+  let folder: URL
+
+  /// The modules of `folder`, none for a plain Hugging Face folder.
+  static func read(in folder: URL) throws -> [SentenceModule] {
+    guard let list = try Configuration(ifPresent: folder.appending(path: "modules.json")) else { return [] }
+    let modules = try (list.values.elements ?? []).map { values in
+      let entry = Configuration(file: list.file, values: values)
+      let (type, path) = (try entry.string("type"), try entry.string("path"))
+      guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
+        throw CheckpointError(list.file, "key \"path\"", found: "\"\(path)\"", expected: "a folder inside this one")
+      }
+      return SentenceModule(
+        kind: String(type.split(separator: ".").last ?? ""),
+        folder: path.isEmpty ? folder : folder.appending(path: path))
+    }
+    let kinds = modules.map(\.kind)
+    let supported = [["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]]
+    guard supported.contains(kinds) else {
+      throw CheckpointError(
+        list.file, "modules", found: kinds.joined(separator: ", "),
+        expected: "Transformer, Pooling and perhaps Normalize, in this order")
+    }
+    return modules
+  }
+}

@@ -1,0 +1,9 @@
+/// The stages that come with Retort, in the order of a pipeline.
+import Pipelines
+
+package enum BuiltInStages {
+  package static let all: [any Stage.Type] = [
+    Split.self, MakeGroups.self, Initialise.self, Teacher.self, Mine.self, Score.self, Distill.self, Embed.self,
+    Evaluate.self, Normalize.self,
+  ]
+}

@@ -1,0 +1,177 @@
+/// The types that stages hand on in JSON lines: groups, candidates, scored candidates, corpus passages.
+import Foundation
+
+/// A passage, or any text with an id: a line of a corpus, `{"id":"p1","text":"…"}`.
+package struct Passage: Hashable, Sendable {
+  package let id: String
+  package let text: String
+
+  package init(id: String, text: String) {
+    self.id = id
+    self.text = text
+  }
+}
+
+/// A query with the passages that answer it and, where known, passages that do not. At least one positive.
+package struct QueryGroup: Hashable, Sendable {
+  package let id: String
+  package let query: String
+  package let positives: [Passage]
+  package let negatives: [Passage]
+  /// The kind of question, by which an evaluation may be divided.
+  package let type: String?
+
+  package init(id: String, query: String, positives: [Passage], negatives: [Passage] = [], type: String? = nil) {
+    self.id = id
+    self.query = query
+    self.positives = positives
+    self.negatives = negatives
+    self.type = type
+  }
+}
+
+/// Where a candidate came from.
+package enum CandidateSource: String, Sendable, Codable {
+  case positive, given, random, nearest, bm25
+}
+
+/// A passage that a teacher is to judge for a query.
+package struct Candidate: Hashable, Sendable {
+  package let passage: Passage
+  /// Whether it is one of the query's positives; `label` 1 or 0 in the file.
+  package let isPositive: Bool
+  package let source: CandidateSource
+
+  package init(passage: Passage, isPositive: Bool, source: CandidateSource) {
+    self.passage = passage
+    self.isPositive = isPositive
+    self.source = source
+  }
+}
+
+/// A query with its candidates, positives first.
+package struct CandidateList: Hashable, Sendable {
+  package let id: String
+  package let query: String
+  package let candidates: [Candidate]
+  package let type: String?
+
+  package init(id: String, query: String, candidates: [Candidate], type: String? = nil) {
+    self.id = id
+    self.query = query
+    self.candidates = candidates
+    self.type = type
+  }
+}
+
+/// A candidate with the teacher's judgement.
+package struct ScoredCandidate: Hashable, Sendable {
+  package let candidate: Candidate
+  package let logit: Float
+  /// σ(logit), in (0, 1).
+  package let score: Float
+
+  package init(candidate: Candidate, logit: Float, score: Float) {
+    self.candidate = candidate
+    self.logit = logit
+    self.score = score
+  }
+}
+
+/// A query with its scored candidates, in the order of the candidate file.
+package struct ScoredList: Hashable, Sendable {
+  package let id: String
+  package let query: String
+  package let candidates: [ScoredCandidate]
+  package let type: String?
+
+  package init(id: String, query: String, candidates: [ScoredCandidate], type: String? = nil) {
+    self.id = id
+    self.query = query
+    self.candidates = candidates
+    self.type = type
+  }
+}
+
+extension Passage: LineRecord {
+  package static let keys = ["id", "text"]
+  package init(reading object: LineObject) throws {
+    self.init(id: try object.text("id"), text: try object.text("text"))
+  }
+  package var json: JSONValue { .object(["id": .string(id), "text": .string(text)]) }
+}
+
+extension QueryGroup: LineRecord {
+  package static let keys = ["id", "query", "positives", "negatives", "type"]
+  package init(reading object: LineObject) throws {
+    self.init(
+      id: try object.text("id"), query: try object.text("query"), positives: try object.list("positives"),
+      negatives: try object.list("negatives"), type: try object.optionalText("type"))
+    if positives.isEmpty { throw object.place.error("query `\(id)` has no positive passage") }
+  }
+  package var json: JSONValue {
+    .object(
+      [
+        JSONField("id", .string(id)), JSONField("query", .string(query)),
+        JSONField("positives", .array(positives.map(\.json))), JSONField("negatives", .array(negatives.map(\.json))),
+      ] + typeField(type))
+  }
+}
+
+extension Candidate: LineRecord {
+  package static let keys = ["id", "text", "label", "source"]
+  package init(reading object: LineObject) throws {
+    let source = try object.text("source")
+    guard let source = CandidateSource(rawValue: source) else {
+      throw object.place.error("unknown source `\(source)`")
+    }
+    self.init(
+      passage: try Passage(reading: object), isPositive: try object.number("label") == 1, source: source)
+  }
+  fileprivate var fields: [JSONField] {
+    [
+      JSONField("id", .string(passage.id)), JSONField("text", .string(passage.text)),
+      JSONField("label", .int(isPositive ? 1 : 0)), JSONField("source", .string(source.rawValue)),
+    ]
+  }
+  package var json: JSONValue { .object(fields) }
+}
+
+extension ScoredCandidate: LineRecord {
+  package static let keys = Candidate.keys + ["logit", "score"]
+  package init(reading object: LineObject) throws {
+    self.init(
+      candidate: try Candidate(reading: object), logit: try object.float("logit"), score: try object.float("score"))
+  }
+  package var json: JSONValue {
+    .object(candidate.fields + [JSONField("logit", .float(logit)), JSONField("score", .float(score))])
+  }
+}
+
+extension CandidateList: LineRecord {
+  package static let keys = ["id", "query", "candidates", "type"]
+  package init(reading object: LineObject) throws {
+    self.init(
+      id: try object.text("id"), query: try object.text("query"), candidates: try object.list("candidates"),
+      type: try object.optionalText("type"))
+  }
+  package var json: JSONValue { listJSON(id, query, candidates.map(\.json), type) }
+}
+
+extension ScoredList: LineRecord {
+  package static let keys = CandidateList.keys
+  package init(reading object: LineObject) throws {
+    self.init(
+      id: try object.text("id"), query: try object.text("query"), candidates: try object.list("candidates"),
+      type: try object.optionalText("type"))
+  }
+  package var json: JSONValue { listJSON(id, query, candidates.map(\.json), type) }
+}
+
+private func listJSON(_ id: String, _ query: String, _ candidates: [JSONValue], _ type: String?) -> JSONValue {
+  .object(
+    [JSONField("id", .string(id)), JSONField("query", .string(query)), JSONField("candidates", .array(candidates))]
+      + typeField(type))
+}
+
+private func typeField(_ type: String?) -> [JSONField] { type.map { [JSONField("type", .string($0))] } ?? [] }

@@ -1,0 +1,167 @@
+/// `distill`: trains a bi-encoder to rank as a cross-encoder did.
+import Foundation
+import Models
+import Pipelines
+import Tensors
+import Tokenizers
+import Training
+
+extension DistillationLoss.StudentScores: ParameterChoice {}
+extension DistillationLoss.TeacherScores: ParameterChoice {}
+extension DistillationLoss.Contrastive: ParameterChoice {}
+extension DistillationLoss.PositivesFrom: ParameterChoice {}
+
+struct Distill: Stage {
+  static let kind = StageKind("distill", revision: 1)
+  static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
+  static let numeric = true
+
+  enum BestMetric: String, ParameterChoice {
+    case ndcg10 = "ndcg@10"
+    case mrr10 = "mrr@10"
+    case accuracy1 = "accuracy@1"
+  }
+
+  @Input("The student before training.") var base: ModelFolder
+  @Input("Candidates with the teacher's judgement.") var scores: ScoreFile
+  @Input("For choosing the best epoch; absent: the last is kept.") var validation: GroupFile?
+  @Shared var training: TrainingParameters
+  @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
+  @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = 0.2
+  @Parameter("Softmax temperature of the teacher's scores; absent: tau.", in: 1e-3...1000) var teacherTau: Double?
+  @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = false
+  @Parameter("What the KL term compares: (cosine + 1)/2, or the cosine.")
+  var studentScores = DistillationLoss.StudentScores.normalized
+  @Parameter("The teacher's side of the KL term; with logits, `teacher_tau` is required.")
+  var teacherScores = DistillationLoss.TeacherScores.sigmoid
+  @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = 0.3
+  @Parameter("The contrastive term: a margin between means, or InfoNCE over the batch.")
+  var contrastive = DistillationLoss.Contrastive.margin
+  @Parameter("Least distance of positives' from negatives' mean (cosine + 1)/2.", in: 0...1) var margin = 0.7
+  @Parameter("Temperature of `contrastive: infonce`.", in: 1e-3...100) var contrastiveTemperature = 0.05
+  @Parameter("Whether labels or the teacher say which candidates are positives.")
+  var positivesFrom = DistillationLoss.PositivesFrom.labels
+  @Parameter("Teacher's score from which a candidate is a positive, with `positives_from: teacher`.", in: 0...1)
+  var positiveThreshold = 0.5
+  @Parameter("Weight of the negative penalty.", in: 0...1000) var negativePenaltyWeight = 0.4
+  @Parameter("(cosine + 1)/2 below which a negative is let be.", in: 0...1) var negativeTarget = 0.15
+  @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.ndcg10
+  @Seed var seed
+  @Output("Sentence-transformers folder.") var student: ModelFolder
+
+  func problems() -> [String] {
+    teacherScores == .logit && teacherTau == nil
+      ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : []
+  }
+
+  func run(_ context: StageContext) async throws {
+    let encoder = try BiEncoder(
+      folder: base.url, engine: Engine(threads: context.threads), maxTokens: training.maxLen)
+    try training.prepare(encoder.model, whole: [], seed: seed)
+
+    let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)
+    let judged = try JudgedPool(lists, file: scores.url, encoder)
+    let held = try validation.map { try RetrievalValidation(QueryGroup.read($0.url), file: $0.url, encoder) }
+    context.report(encoder.health, "distill")
+    if let bound = judged.marginBound, bound < margin, contrastive == .margin {
+      context.warn(
+        "[distill] all negatives are other queries' positives: their mean margin cannot exceed "
+          + String(format: "%.3f", bound) + "; a margin of \(margin) needs dedicated negatives")
+    }
+
+    let task = try DistillationTask(
+      queries: judged.queries, passages: judged.passages, K: K, loss: loss, width: encoder.model.outputWidth,
+      seed: seed)
+    let loop = try TrainingLoop(
+      model: encoder.model, task: task,
+      settings: training.settings(context, seed: seed, bestMetric: bestMetric.rawValue), observer: context)
+    var state = TrainingState(model: encoder.model)
+    let kept = try loop.run(from: &state, validate: held.map { held in { try held.metrics(encoder) } })
+    context.report(kept)
+    var settings = encoder.folder.settings
+    settings.maxSequenceLength = encoder.maxTokens
+    try encoder.folder.write(encoder.model, settings: settings, to: student.url)
+  }
+
+  private var loss: DistillationLoss {
+    var loss = DistillationLoss()
+    loss.tau = tau
+    loss.teacherTau = teacherTau
+    loss.scaleByTauSquared = scaleByTauSquared
+    loss.studentScores = studentScores
+    loss.teacherScores = teacherScores
+    loss.contrastiveWeight = contrastiveWeight
+    loss.contrastive = contrastive
+    loss.margin = margin
+    loss.contrastiveTemperature = contrastiveTemperature
+    loss.positivesFrom = positivesFrom
+    loss.positiveThreshold = positiveThreshold
+    loss.negativePenaltyWeight = negativePenaltyWeight
+    loss.negativeTarget = negativeTarget
+    return loss
+  }
+}
+
+/// Scored candidates as model inputs; a passage that many queries share is tokenized once.
+private struct JudgedPool {
+  let queries: [JudgedQuery]
+  let passages: [Encoding]
+  /// Largest mean margin that the negatives allow, N/(2(N − 1)), where all of them are positives of other queries:
+  /// N unit vectors are farthest apart at the corners of a simplex. Absent where some negatives are dedicated.
+  let marginBound: Double?
+
+  init(_ lists: [ScoredList], file: URL, _ encoder: BiEncoder) throws {
+    var pool = try PassagePool([], file: file)
+    try pool.add(
+      lists.map { list in
+        QueryGroup(
+          id: list.id, query: list.query, positives: list.candidates.map(\.candidate.passage))
+      }, file: file)
+    let inputs = try encoder.tokenize(lists.map(\.query)) { "query \(lists[$0].id)" }
+    queries = zip(lists, inputs).map { list, input in
+      JudgedQuery(
+        id: list.id, query: input,
+        candidates: list.candidates.map {
+          .init(
+            passage: pool.indexOfID[$0.candidate.passage.id]!, isPositive: $0.candidate.isPositive,
+            logit: Double($0.logit))
+        })
+    }
+    passages = try encoder.tokenize(pool.texts) { "passage \(pool.ids[$0])" }
+    let candidates = queries.flatMap(\.candidates)
+    let positives = Set(candidates.filter(\.isPositive).map(\.passage))
+    let shared = candidates.allSatisfy { positives.contains($0.passage) } && positives.count > 1
+    marginBound = shared ? Double(positives.count) / Double(2 * (positives.count - 1)) : nil
+  }
+}
+
+/// Ranks all passages of some groups for each of their queries.
+private struct RetrievalValidation {
+  private let queries: [Encoding]
+  private let passages: [Encoding]
+  private let positives: [[Int]]  // indices into `passages`, of each query
+  private let order: TieOrder
+
+  init(_ groups: [QueryGroup], file: URL, _ encoder: BiEncoder) throws {
+    let pool = try PassagePool(of: groups, file: file)
+    queries = try encoder.tokenize(groups.map(\.query)) { "validation query \(groups[$0].id)" }
+    passages = try encoder.tokenize(pool.texts) { "validation passage \(pool.ids[$0])" }
+    positives = groups.map { $0.positives.compactMap { pool.indexOfID[$0.id] } }
+    order = TieOrder(ids: pool.ids)
+  }
+
+  func metrics(_ encoder: BiEncoder) throws -> [ValidationMetric] {
+    let width = encoder.model.outputWidth
+    let retriever = DenseRetriever(
+      queries: Embeddings(try encoder.embed(queries, normalizing: true).array, width: width),
+      passages: Embeddings(try encoder.embed(passages, normalizing: true).array, width: width))
+    var rankings: [QueryRanking] = []
+    retriever.forEachQuery { query, scores in
+      rankings.append(QueryRanking(ranks: positives[query].map { order.rank(of: $0, in: scores) }))
+    }
+    let metrics = rankingMetrics(rankings)
+    return Distill.BestMetric.allCases.compactMap { wanted in
+      metrics.first { $0.name == wanted.rawValue }.map { ValidationMetric($0.name, $0.value) }
+    }
+  }
+}

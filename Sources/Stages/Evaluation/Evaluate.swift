@@ -1,0 +1,115 @@
+/// `evaluate`: how well a model, or BM25, finds the positives, and how well its scores separate them.
+import Foundation
+import Pipelines
+
+struct Evaluate: Stage {
+  static let kind = StageKind("evaluate", revision: 1)
+  static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
+  static let numeric = true
+  static let outsideTools = ["gnuplot"]
+
+  enum Method: String, ParameterChoice {
+    /// The model at the port `model`: a bi-encoder, or a cross-encoder that reranks.
+    case model
+    /// No model: BM25 over characters and words.
+    case bm25
+  }
+
+  @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
+  @Input("Queries with their positives and, if they have some, dedicated negatives.") var data: GroupFile
+  @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
+  @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.") var firstStage: ModelFolder?
+  @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
+  @Parameter("What ranks.") var method = Method.model
+  @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
+  @Parameter("Divide the metrics by this too: `type`, or nothing.") var groupBy = GroupBy.type
+  @Parameter("The picture's title.") var title = ""
+  @Output("Metrics and distributions, `bi_encoder_evaluation_results.json`.") var results: ResultFile
+  @Output("Every query with its rank and best passages, worst first.") var perQuery: PerQueryFile
+  @Output("Distributions, margin per query, ranks, calibration, `bi_encoder_evaluation_analysis.png`.")
+  var picture: PictureFile
+
+  enum GroupBy: String, ParameterChoice { case type, none }
+
+  func run(_ context: StageContext) async throws {
+    let groups = try QueryGroup.read(data.url)
+    guard !groups.isEmpty else { throw DataError(data.url, "there are no queries to evaluate") }
+    let pool = try corpus.map { try PassagePool(Passage.read($0.url), file: $0.url) }
+      ?? PassagePool(of: groups, file: data.url)
+    let judge = try Judge(groups: groups, pool: pool)
+    if judge.missingNegatives > 0 {
+      context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
+    }
+    var evaluation = try evaluate(judge, context)
+    evaluation.samples = try samples.map { try score($0, context) } ?? []
+    if groupBy == .none { evaluation.types = [] }
+
+    try Data(evaluation.json.document.utf8).write(to: results.url)
+    let writer = try LineWriter(perQuery.url)
+    for line in evaluation.perQuery { try writer.write(line) }
+    try writer.close()
+    try evaluation.picture(title: title).write(to: picture.url, scratch: context.scratch)
+    for (name, value) in evaluation.metrics { context.metric(name, value) }
+    for line in evaluation.report { context.log("[evaluate] \(line)") }
+  }
+
+  private func evaluate(_ judge: Judge, _ context: StageContext) throws -> Evaluation {
+    let groups = judge.groups
+    let lexical = { LexicalRetriever(queries: groups.map(\.query), index: BM25(judge.pool.texts)) }
+    let progress = { context.progress($0, of: groups.count) }
+    if method == .bm25 {
+      return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
+    }
+    guard let model else {
+      throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
+    }
+    switch try loadModel(model, context, for: "evaluate") {
+    case .bi(let encoder):
+      let retriever = try dense(encoder, judge)
+      var evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever, progress: progress))
+      evaluation.uniformity = retriever.passages.uniformity
+      return evaluation
+    case .cross(let scorer):
+      let first: any Retriever =
+        if let firstStage { try dense(loadBiEncoder(firstStage, context, for: "evaluate"), judge) } else { lexical() }
+      let judgements = try judge.rerank(first, by: scorer, depth: rerank, progress: progress)
+      scorer.finish()
+      return Evaluation(judge, "cross-encoder", .logit, judgements)
+    }
+  }
+
+  private func dense(_ encoder: any TextEncoding, _ judge: Judge) throws -> DenseRetriever {
+    DenseRetriever(
+      queries: try encoder.encode(queries: judge.groups), passages: try encoder.encode(judge.pool))
+  }
+
+  /// Raw and normalised scores of the user's own pairs.
+  private func score(_ samples: RecordFile, _ context: StageContext) throws -> [SampleScore] {
+    guard let model else { throw StageInputError("`samples` needs a model at the port `model`") }
+    let file = try TextFile(samples.url)
+    let columns = Columns([:])
+    let pairs = try records(of: file).map {
+      (query: try columns.text("query", or: ["question"], in: $0),
+        passage: try columns.text("passage", or: ["context", "text"], in: $0))
+    }
+    let (scores, scale): ([Float], ScoreScale)
+    switch try loadModel(model, context, for: "evaluate samples") {
+    case .bi(let encoder):
+      let queries = try encoder.encode(pairs.map(\.query)) { "sample \($0 + 1)" }
+      let passages = try encoder.encode(pairs.map(\.passage)) { "sample \($0 + 1)" }
+      scores = pairs.indices.map { queries.cosine($0, passages, $0) }
+      scale = .cosine
+    case .cross(let scorer):
+      scores = try scorer.score(pairs)
+      scale = .logit
+    }
+    return zip(pairs, scores).map { SampleScore(query: $0.query, passage: $0.passage, raw: $1, scale: scale) }
+  }
+}
+
+struct SampleScore {
+  let query: String
+  let passage: String
+  let raw: Float
+  let scale: ScoreScale
+}

@@ -1,0 +1,132 @@
+/// An evaluation's figures: computed once, then shown as metrics, JSON, lines and a picture.
+import Foundation
+
+struct Evaluation {
+  /// `bi-encoder`, `cross-encoder`, `bm25`.
+  let method: String
+  let scale: ScoreScale
+  let groups: [QueryGroup]
+  let passages: [Passage]
+  let judgements: [QueryJudgement]
+  let ranking: [(name: String, value: Double)]
+  /// The ranking metrics of each type of question, in order of the types' names.
+  var types: [(name: String, count: Int, ranking: [(name: String, value: Double)])] = []
+  /// Pools of negatives by which separation is measured; the first is the one that metrics quote.
+  let pools: [ScorePool]
+  /// Wang and Isola's uniformity of the passages' vectors.
+  var uniformity: Double?
+  var samples: [SampleScore] = []
+  let negativesStride: Int
+
+  init(_ judge: Judge, _ method: String, _ scale: ScoreScale, _ judgements: [QueryJudgement]) {
+    self.method = method
+    self.scale = scale
+    self.judgements = judgements
+    groups = judge.groups
+    passages = judge.pool.passages
+    negativesStride = judge.sampleStride
+    ranking = rankingMetrics(judgements.map(\.ranking))
+    let byType = Dictionary(grouping: groups.indices.filter { judge.groups[$0].type != nil }) { judge.groups[$0].type! }
+    types = byType.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { type, members in
+      (type, members.count, rankingMetrics(members.map { judgements[$0].ranking }))
+    }
+    // Given negatives are measured against the positives of those queries alone that have some.
+    func pool(_ name: String, _ negatives: (QueryJudgement) -> [Float]) -> ScorePool {
+      let chosen = judgements.filter { !negatives($0).isEmpty }
+      return ScorePool(
+        name: name, positives: chosen.flatMap { $0.positives.map { scale.normalize($0.score) } },
+        negatives: chosen.flatMap { negatives($0).map(scale.normalize) })
+    }
+    pools = [pool("given", \.given), pool(scale == .logit ? "reranked" : "corpus", \.others)].filter { !$0.isEmpty }
+  }
+
+  var queryCount: Int { groups.count }
+
+  /// Number of distinct positives: the limit of the margin depends on it where they serve as each other's negatives.
+  private var distinctPositives: Int { Set(groups.lazy.flatMap { $0.positives.map(\.id) }).count }
+
+  /// N/(2(N − 1)): the most that the mean normalised margin can be if N positives serve, balanced, as negatives.
+  var marginLimit: Double? {
+    distinctPositives > 1 ? Double(distinctPositives) / (2 * Double(distinctPositives - 1)) : nil
+  }
+
+  /// Final values for comparing runs.
+  var metrics: [(String, Double)] {
+    var metrics = ranking
+    if let pool = pools.first {
+      metrics.append(("auc", pool.auc))
+      if scale != .unbounded {
+        metrics += [
+          ("margin", pool.margin), ("positive_mean", pool.positive.mean), ("negative_mean", pool.negative.mean),
+          ("score_variance", pool.variance),
+        ]
+      }
+    }
+    if let uniformity { metrics.append(("uniformity", uniformity)) }
+    return metrics
+  }
+
+  /// s̃₊ − s̃₋ of each query in the first pool, means over its positives and negatives; `nil` without negatives.
+  func margin(_ query: Int) -> Double? {
+    let judgement = judgements[query]
+    let negatives = pools.first?.name == "given" ? judgement.given : judgement.others
+    guard scale != .unbounded, !negatives.isEmpty else { return nil }
+    let positive = judgement.positives.reduce(0) { $0 + scale.normalize($1.score) } / Double(judgement.positives.count)
+    return positive - negatives.reduce(0) { $0 + scale.normalize($1) } / Double(negatives.count)
+  }
+
+  /// What a person reads first.
+  var report: [String] {
+    let shown = ["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10", "recall@10", "mean_rank"]
+    let values = Dictionary(uniqueKeysWithValues: ranking)
+    var lines = [
+      "\(method): \(queryCount) queries over \(passages.count) passages | "
+        + shown.map { "\($0) \(decimal(values[$0] ?? 0, $0 == "mean_rank" ? 1 : 4))" }.joined(separator: " | ")
+    ]
+    for pool in pools where scale != .unbounded {
+      lines.append(
+        "\(pool.name) negatives: positives \(decimal(pool.positive.mean)) negatives \(decimal(pool.negative.mean)) "
+          + "margin \(decimal(pool.margin)) AUC \(decimal(pool.auc))")
+    }
+    if let marginLimit, scale == .cosine, pools.first?.name == "corpus" {
+      lines.append(
+        "\(distinctPositives) positives that serve, balanced, as each other's negatives allow a mean margin of at most "
+          + "\(decimal(marginLimit)); more needs dedicated negatives")
+    }
+    return lines
+  }
+
+  /// Worst first: by the best positive's rank, then by id.
+  var worstFirst: [Int] {
+    judgements.indices.sorted { left, right in
+      let ranks = (judgements[left].ranking.ranks.first ?? .max, judgements[right].ranking.ranks.first ?? .max)
+      return ranks.0 != ranks.1 ? ranks.0 > ranks.1 : groups[left].id.utf8.lexicographicallyPrecedes(groups[right].id.utf8)
+    }
+  }
+}
+
+/// A number with a fixed count of decimals.
+func decimal(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)f", value) }
+
+extension Embeddings {
+  /// ln of the mean of exp(−2·‖x − y‖²) over pairs (Wang and Isola 2020), of at most 2,000 rows, regularly spaced.
+  var uniformity: Double? {
+    guard count > 1 else { return nil }
+    let step = (count + 1999) / 2000
+    let rows = stride(from: 0, to: count, by: step)
+    let chosen = Embeddings(rows.flatMap { values[$0 * width..<($0 + 1) * width] }, width: width)
+    var sum = 0.0
+    for start in stride(from: 0, to: chosen.count, by: Self.blockRows) {
+      let block = chosen.cosines(from: start, with: chosen)
+      for row in 0..<block.count / chosen.count {
+        // ‖x − y‖² = 2 − 2·cos of unit vectors
+        for other in 0..<start + row { sum += exp(-4 * (1 - Double(block[row * chosen.count + other]))) }
+      }
+    }
+    return log(sum / (Double(chosen.count) * Double(chosen.count - 1) / 2))
+  }
+
+  func cosine(_ row: Int, _ others: Embeddings, _ other: Int) -> Float {
+    Float((0..<width).reduce(0.0) { $0 + Double(values[row * width + $1]) * Double(others.values[other * width + $1]) })
+  }
+}

@@ -1,0 +1,41 @@
+/// An input of queries with passages that answer them and passages that do not: groups, or mined candidates.
+import Foundation
+import Pipelines
+import Training
+
+struct LabelledFile: InputValue {
+  static let accepts: [ArtifactType] = [.groups, .candidates]
+  let url: URL
+  private let type: ArtifactType?
+
+  init?(bound: BoundArtifact?) {
+    guard let bound else { return nil }
+    url = bound.url
+    type = bound.type
+  }
+
+  /// Candidates become groups; a query without negatives gets `count` of other queries' passages, drawn by lot.
+  func read(drawing count: Int, seed: UInt64) throws -> [QueryGroup] {
+    let groups = type == .candidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url)
+    guard count > 0, groups.contains(where: \.negatives.isEmpty) else { return groups }
+    let pool = try PassagePool(of: groups, file: url).passages
+    let draws = SeededDraws(seed: seed)
+    return groups.enumerated().map { number, group in
+      guard group.negatives.isEmpty else { return group }
+      let own = Set(group.positives.map(\.id))
+      // As many more as may turn out to be the query's own.
+      let drawn = draws.negatives(count + own.count, of: pool.count, query: number).map { pool[$0] }
+      return QueryGroup(
+        id: group.id, query: group.query, positives: group.positives,
+        negatives: Array(drawn.filter { !own.contains($0.id) }.prefix(count)), type: group.type)
+    }
+  }
+}
+
+extension QueryGroup {
+  fileprivate init(_ list: CandidateList) {
+    self.init(
+      id: list.id, query: list.query, positives: list.candidates.filter(\.isPositive).map(\.passage),
+      negatives: list.candidates.filter { !$0.isPositive }.map(\.passage), type: list.type)
+  }
+}

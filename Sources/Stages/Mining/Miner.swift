@@ -1,0 +1,94 @@
+/// Chooses negatives for queries among a pool of passages, never a known positive.
+
+struct Miner {
+  /// Negatives of each query, given ones included, where there are enough.
+  var wanted = 15
+  /// Places in the ranking that may be taken, from 0.
+  var range = 0..<Int.max
+  /// Only passages that score at most so.
+  var maxScore: Float?
+  /// Only passages that score at most the lowest positive minus this.
+  var absoluteMargin: Float?
+  /// Only passages that score at most s₊ − |s₊|·m, s₊ the lowest positive's score.
+  var relativeMargin: Float?
+  /// Draw from what is left instead of taking the best.
+  var drawsAtRandom = false
+  let seed: UInt64
+  let groups: [QueryGroup]
+  let pool: [Passage]
+  private let known: [String: Set<String>]
+
+  /// A query that occurs twice (after NFC) has the positives of both.
+  init(groups: [QueryGroup], pool: [Passage], seed: UInt64) {
+    self.groups = groups
+    self.pool = pool
+    self.seed = seed
+    known = Dictionary(groups.map { ($0.query, Set($0.positives.flatMap { ["id " + $0.id, "text " + $0.text] })) }) {
+      $0.union($1)
+    }
+  }
+
+  /// Whether a passage may become a negative of a group: neither a positive nor a given negative, by id or by text.
+  private func eligibility(of group: QueryGroup) -> (Passage) -> Bool {
+    let taken = known[group.query, default: []].union(group.negatives.flatMap { ["id " + $0.id, "text " + $0.text] })
+    return { !taken.contains("id " + $0.id) && !taken.contains("text " + $0.text) }
+  }
+
+  /// Negatives drawn without regard to scores.
+  func random(_ number: Int, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
+    let isEligible = eligibility(of: groups[number])
+    var random = SplitMix64(seed: seed, stream: UInt64(number))
+    // Fisher and Yates's shuffle over a sparse permutation: the pool may be large, the draws are few.
+    var moved: [Int: Int] = [:]
+    var step = 0
+    return try take(for: number) {
+      while step < pool.count {
+        let other = step + random.below(pool.count - step)
+        let drawn = moved[other] ?? other
+        moved[other] = moved[step] ?? step
+        step += 1
+        if isEligible(pool[drawn]) { return drawn }
+      }
+      return nil
+    } accept: { try accept($0) }
+  }
+
+  /// As many as are missing, each text once, of those that `next` brings and `accept` judges good.
+  private func take(
+    for number: Int, next: () -> Int?, accept: ([Int]) throws -> [Bool]
+  ) rethrows -> [Int] {
+    let missing = max(0, wanted - groups[number].negatives.count)
+    var texts: Set<String> = []
+    var chosen: [Int] = []
+    while chosen.count < missing {
+      var batch: [Int] = []
+      while batch.count < missing - chosen.count, let passage = next() {
+        if texts.insert(pool[passage].text).inserted { batch.append(passage) }
+      }
+      if batch.isEmpty { break }
+      chosen += zip(batch, try accept(batch)).filter(\.1).map(\.0)
+    }
+    return chosen
+  }
+
+  /// Negatives by score. `accept` judges many at once, best first: the teacher's filter.
+  func ranked(
+    _ number: Int, scores: ArraySlice<Float>, positiveScores: [Float], order: TieOrder,
+    accept: ([Int]) throws -> [Bool]
+  ) rethrows -> [Int] {
+    let isEligible = eligibility(of: groups[number])
+    let positive = positiveScores.min() ?? .infinity
+    let limit = [
+      maxScore, absoluteMargin.map { positive - $0 }, relativeMargin.map { positive - abs(positive) * $0 },
+    ].compactMap(\.self).min() ?? .infinity
+    let base = scores.startIndex
+    let eligible = pool.indices.filter { isEligible(pool[$0]) }
+    // Places are counted among eligible passages, before limits are applied.
+    var candidates = eligible.sorted { order.ranks($0, scores[base + $0], before: $1, scores[base + $1]) }
+      .prefix(range.upperBound).dropFirst(range.lowerBound)
+      .filter { scores[base + $0] <= limit }
+    if drawsAtRandom { candidates = candidates.shuffled(seed: seed, stream: UInt64(number)) }
+    var rest = candidates.makeIterator()
+    return try take(for: number) { rest.next() } accept: { try accept($0) }
+  }
+}

@@ -1,0 +1,99 @@
+/// What all training stages let a person set, and how it becomes the loop's settings.
+import Models
+import Pipelines
+import Tokenizers
+import Training
+
+extension StageContext: TrainingObserver {}
+extension Schedule.Shape: ParameterChoice {}
+extension TrainingSettings.Keep: ParameterChoice {}
+
+struct TrainingParameters: ParameterGroup {
+  @Parameter("Highest learning rate.", in: 0...10) var lr = 2e-5
+  @Parameter("Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000)
+  var epochs = 3
+  @Parameter("Pairs (teacher) or queries with K candidates each (distill) in a batch.", in: 1...1_000_000)
+  var batchSize = 16
+  @Parameter("Batches whose gradients are averaged for one step of the optimizer.", in: 1...1_000_000)
+  var accumulation = 1
+  @Parameter("Tokens, special ones included, after which an input is cut.", in: 3...1_000_000) var maxLen = 256
+  @Parameter("Queries to train on, a seeded sample; absent: all.", in: 1...1_000_000_000) var maxSamples: Int?
+  @Parameter("Course of the learning rate after warm-up.") var schedule = Schedule.Shape.linear
+  @Parameter("Share of all steps in which the learning rate rises.", in: 0...1) var warmupRatio = 0.1
+  @Parameter("Steps in which the learning rate rises; overrides `warmup_ratio`.", in: 0...1_000_000_000)
+  var warmupSteps: Int?
+  @Parameter("AdamW's decay; biases and norms have none.", in: 0...10) var weightDecay = 0.01
+  @Parameter("Global norm to which gradients are clipped; 0: not at all.", in: 0...1e9) var maxGradNorm = 1.0
+  @Parameter("Weights to keep: of the epoch with the best validation, or of the last one.")
+  var keep = TrainingSettings.Keep.best
+  @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
+
+  init() {}
+
+  func settings(_ context: StageContext, seed: UInt64, bestMetric: String) -> TrainingSettings {
+    var settings = TrainingSettings(memory: context.memory)
+    settings.epochs = epochs
+    settings.batchSize = batchSize
+    settings.accumulation = accumulation
+    settings.rate = lr
+    settings.schedule = schedule
+    settings.warmup = warmupSteps.map { .steps($0) } ?? .ratio(warmupRatio)
+    settings.optimizer.weightDecay = weightDecay
+    settings.maxGradientNorm = maxGradNorm
+    settings.keep = keep
+    settings.bestMetric = bestMetric
+    settings.seed = seed
+    return settings
+  }
+
+  /// Makes the weights trainable: adapters and the modules of `whole`, or all.
+  func prepare(_ model: some SequenceModel, whole: [String], seed: UInt64) throws {
+    if let lora {
+      try model.attach(lora: lora.settings(whole: whole), seed: seed)
+    } else {
+      model.trainAllWeights()
+    }
+  }
+
+  /// A seeded sample of the records, in their order, with a line that says how many of how many.
+  func sample<Record>(_ records: [Record], _ name: String, seed: UInt64, _ context: StageContext) -> [Record] {
+    let chosen = SeededDraws(seed: seed).sample(maxSamples ?? records.count, of: records.count)
+    context.log("[\(name)] Queries used: \(chosen.count) of \(records.count)")
+    return chosen.map { records[$0] }
+  }
+}
+
+/// Names and meanings as in PEFT.
+struct LoRAParameters: ParameterGroup {
+  @Parameter("Rank of the update.", in: 1...65_536) var r = 16
+  @Parameter("Scale: the update counts alpha/r.", in: 0...1e6) var alpha = 32.0
+  @Parameter("Probability of dropping an element of an adapter's input.", in: 0...0.99) var dropout = 0.1
+  @Parameter("Linear layers by name, or all-linear: every one but the head.")
+  var targetModules = WordOrList.word("all-linear")
+  @Parameter("Scale by alpha/√r instead of alpha/r.") var useRslora = false
+
+  init() {}
+
+  func settings(whole: [String]) -> LoRASettings {
+    let targets =
+      switch targetModules {
+      case .word(let word): [word]
+      case .list(let list): list
+      }
+    return LoRASettings(
+      r: r, alpha: alpha, dropout: dropout, targetModules: targets, useRSLoRA: useRslora, modulesToSave: whole)
+  }
+}
+
+extension StageContext {
+  /// Says how well the tokenizer fits the texts.
+  func report(_ health: TokenHealth, _ name: String) {
+    log("[\(name)] \(health.report)")
+    if let warning = health.warning { warn("[\(name)] \(warning)") }
+  }
+
+  /// The final values of a training's validation.
+  func report(_ metrics: [ValidationMetric]) {
+    for metric in metrics { self.metric("validation_\(metric.name)", metric.value) }
+  }
+}

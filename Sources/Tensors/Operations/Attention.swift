@@ -1,0 +1,80 @@
+/// For each sequence and head: out = dropout(softmax(q·kᵀ/√d))·v (Vaswani et al. 2017), in blocks with online softmax;
+/// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
+/// q, k, v, out [T, heads·d]; logarithmic sums [T, heads].
+import CKernels
+
+extension Tape {
+  package func attention(
+    _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, batch: PackedBatch, dropout p: Double = 0
+  ) -> Variable {
+    let pass = AttentionPass(
+      engine: engine, batch: batch, heads: heads, q: q.value, k: k.value, v: v.value,
+      dropout: Dropout(p, tape: self, sites: heads))
+    let needed = isRecording && [q, k, v].contains { $0.gradient != nil }
+    let (out, sums) = pass.forward(keeps: needed)
+    guard let sums else { return Variable(value: out, gradient: nil) }
+    return record(out, needed: needed) { [q = q.gradient, k = k.gradient, v = v.gradient, engine] gradient in
+      let (dq, dk, dv) = pass.backward(out, sums, gradient)
+      q?.add(dq, on: engine)
+      k?.add(dk, on: engine)
+      v?.add(dv, on: engine)
+    }
+  }
+}
+
+private struct AttentionPass {
+  let engine: Engine
+  let batch: PackedBatch
+  let heads: Int
+  let q, k, v: Tensor
+  let dropout: Dropout?
+
+  private var columns: Int { q.columns }
+  private var width: Int { columns / heads }
+
+  func forward(keeps: Bool) -> (out: Tensor, sums: Tensor?) {
+    let out = engine.matrix(q.rows, columns)
+    let sums = keeps ? engine.uninitialized([q.rows, heads]) : nil
+    eachHead { head, element, row, scratch in
+      Kernels.active.table.pointee.attention(head, out.floats + element, sums.map { $0.floats + row }, heads, scratch)
+    }
+    return (out, sums)
+  }
+
+  func backward(_ out: Tensor, _ sums: Tensor, _ gradient: Tensor) -> (dq: Tensor, dk: Tensor, dv: Tensor) {
+    let (dq, dk, dv) = (
+      engine.matrix(q.rows, columns), engine.matrix(q.rows, columns), engine.matrix(q.rows, columns)
+    )
+    eachHead { head, element, row, scratch in
+      Kernels.active.table.pointee.attention_backward(
+        head, out.floats + element, sums.floats + row, heads, gradient.floats + element, dq.floats + element,
+        dk.floats + element, dv.floats + element, scratch)
+    }
+    return (dq, dk, dv)
+  }
+
+  /// `element` is where the head's first token lies in a [T, columns] matrix, `row` in a [T, heads] one.
+  private func eachHead(
+    _ body: (
+      _ head: UnsafePointer<retort_head>, _ element: Int, _ row: Int, _ scratch: UnsafeMutablePointer<Float>
+    ) -> Void
+  ) {
+    let scratchSize = retort_attention_scratch(batch.longest, width)
+    let scratch = engine.uninitialized([engine.threads, scratchSize])
+    engine.parallel(batch.count * heads) { piece, worker in
+      let (sequence, index) = (piece / heads, piece % heads)
+      let first = batch.offsets[sequence]
+      let element = first * columns + index * width
+      var dropout = dropout?.parameters ?? retort_dropout()
+      dropout.site += UInt32(index)
+      withUnsafePointer(to: dropout) { dropout in
+        var head = retort_head(
+          q: q.floats + element, k: k.floats + element, v: v.floats + element,
+          length: batch.offsets[sequence + 1] - first, width: width, stride: columns,
+          scale: 1 / Float(width).squareRoot(), sequence: batch.sequenceKeys[sequence],
+          dropout: self.dropout == nil ? nil : dropout)
+        body(&head, element, first * heads + index, scratch.floats + worker * scratchSize)
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/// Memory of tensors: a caching allocator, and the blocks it lends out.
+import Foundation
+import Synchronization
+
+/// A block of memory, 64-byte aligned, that returns to its allocator when the last tensor lets go of it.
+package final class Storage {
+  package let base: UnsafeMutableRawPointer
+  /// Length in bytes, a multiple of 64.
+  package let bytes: Int
+  private let allocator: Allocator
+
+  fileprivate init(base: UnsafeMutableRawPointer, bytes: Int, allocator: Allocator) {
+    self.base = base
+    self.bytes = bytes
+    self.allocator = allocator
+  }
+
+  deinit { allocator.free(base, bytes) }
+}
+
+/// Lends blocks out of large mapped regions; freed neighbours merge, so a steady training step maps nothing new.
+package final class Allocator: Sendable {
+  private struct State: Sendable {
+    var regions: [(base: UInt, bytes: Int)] = []
+    /// Free blocks, ascending by address, never touching each other.
+    var free: [(base: UInt, bytes: Int)] = []
+    var inUse = 0
+    var peak = 0
+  }
+  private let state = Mutex(State())
+  private static let regionBytes = 256 << 20
+
+  /// Bytes lent out now.
+  package var bytesInUse: Int { state.withLock { $0.inUse } }
+  /// Most bytes that were lent out at once since the last `resetPeak()`.
+  package var peakBytes: Int { state.withLock { $0.peak } }
+  /// Address space mapped so far; constant in a steady step.
+  package var mappedBytes: Int { state.withLock { $0.regions.reduce(0) { $0 + $1.bytes } } }
+
+  package func resetPeak() { state.withLock { $0.peak = $0.inUse } }
+
+  /// The smallest free block that holds `bytes`, split; contents undefined.
+  package func allocate(bytes: Int) -> Storage {
+    let bytes = max(64, (bytes + 63) & ~63)
+    let address = state.withLock { state in
+      let best = state.free.indices.filter { state.free[$0].bytes >= bytes }
+        .min { state.free[$0].bytes < state.free[$1].bytes }
+      let index = best ?? Self.map(atLeast: bytes, &state)
+      let block = state.free[index]
+      if block.bytes == bytes {
+        state.free.remove(at: index)
+      } else {
+        state.free[index] = (block.base + UInt(bytes), block.bytes - bytes)
+      }
+      state.inUse += bytes
+      state.peak = max(state.peak, state.inUse)
+      return block.base
+    }
+    return Storage(base: UnsafeMutableRawPointer(bitPattern: address)!, bytes: bytes, allocator: self)
+  }
+
+  fileprivate func free(_ base: UnsafeMutableRawPointer, _ bytes: Int) {
+    state.withLock { state in
+      state.inUse -= bytes
+      Self.insert((UInt(bitPattern: base), bytes), &state)
+    }
+  }
+
+  /// Maps a region and returns the index of its free block. Pages cost memory only once they are written.
+  private static func map(atLeast bytes: Int, _ state: inout State) -> Int {
+    let length = max(bytes, regionBytes)
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+      fatalError("out of memory: the system refuses to map \(length) bytes (errno \(errno))")
+    }
+    state.regions.append((UInt(bitPattern: base), length))
+    return insert((UInt(bitPattern: base), length), &state)
+  }
+
+  /// Adds a free block, merged with its neighbours, and returns its index.
+  @discardableResult
+  private static func insert(_ block: (base: UInt, bytes: Int), _ state: inout State) -> Int {
+    var index = state.free.firstIndex { $0.base > block.base } ?? state.free.endIndex
+    state.free.insert(block, at: index)
+    if index + 1 < state.free.count, block.base + UInt(block.bytes) == state.free[index + 1].base {
+      state.free[index].bytes += state.free.remove(at: index + 1).bytes
+    }
+    if index > 0, state.free[index - 1].base + UInt(state.free[index - 1].bytes) == block.base {
+      state.free[index - 1].bytes += state.free.remove(at: index).bytes
+      index -= 1
+    }
+    return index
+  }
+
+  deinit {
+    for region in state.withLock({ $0.regions }) {
+      munmap(UnsafeMutableRawPointer(bitPattern: region.base), region.bytes)
+    }
+  }
+}

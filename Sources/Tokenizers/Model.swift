@@ -1,0 +1,63 @@
+/// The third step: a word to ids. Each kind of the tokenizers format is a case; Unigram and BPE will be the next two.
+
+enum Model: Sendable {
+  case wordPiece(WordPiece)
+
+  var pieces: PieceTable {
+    switch self {
+    case .wordPiece(let model): model.pieces
+    }
+  }
+
+  /// The id that stands for what the vocabulary cannot spell.
+  var unknownID: Int32? {
+    switch self {
+    case .wordPiece(let model): model.unknownID
+    }
+  }
+
+  /// Bytes that `encode` may overwrite before a word.
+  var headroom: Int {
+    switch self {
+    case .wordPiece(let model): model.continuation.count
+    }
+  }
+
+  /// Splits `segment` of `text` into words and appends their ids; what precedes the unread part may be overwritten.
+  func encode(
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, words preTokenizer: PreTokenizer,
+    into ids: inout [Int32]
+  ) {
+    switch self {
+    case .wordPiece(let model):
+      let start = segment.lowerBound
+      preTokenizer.split(UnsafeBufferPointer(rebasing: text[segment])) { word in
+        model.encode(text, word: start + word.lowerBound..<start + word.upperBound, into: &ids)
+      }
+    }
+  }
+}
+
+extension Model {
+  /// Reads the `model` object that `scanner` is at.
+  init(_ scanner: inout JSONScanner, file: String) throws {
+    var members: [String: JSONValue] = [:]
+    var vocabulary: Int?  // where it starts: it is read in place once the type is known
+    try scanner.object { key, scanner in
+      if key == "vocab" || key == "merges" {
+        if key == "vocab" { vocabulary = scanner.position }
+        try scanner.skip()
+      } else {
+        members[key] = try scanner.value()
+      }
+    }
+    let fields = TokenizerFields(members, path: "model", file: file)
+    guard let vocabulary else { throw fields.invalid("vocab", found: "missing", expected: "the vocabulary") }
+    var vocabularyScanner = scanner
+    vocabularyScanner.position = vocabulary
+    switch try fields.string("type", default: "WordPiece") {
+    case "WordPiece": self = .wordPiece(try WordPiece(fields, vocabulary: &vocabularyScanner))
+    case let type: throw fields.unsupported(type, supported: ["WordPiece"])
+    }
+  }
+}

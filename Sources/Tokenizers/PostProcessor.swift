@@ -1,0 +1,60 @@
+/// The last step: special tokens around the text or the pair, by templates.
+
+struct PostProcessor: Sendable {
+  enum Part: Sendable {
+    case special([Int32], typeID: Int32)
+    /// The first text, or the second.
+    case text(Int, typeID: Int32)
+  }
+
+  let single: [Part]
+  let pair: [Part]
+
+  /// Special tokens that a template adds.
+  static func addedCount(_ template: [Part]) -> Int {
+    template.reduce(0) { if case .special(let ids, _) = $1 { $0 + ids.count } else { $0 } }
+  }
+}
+
+extension PostProcessor {
+  init(_ fields: TokenizerFields?) throws {
+    guard let fields else {
+      single = [.text(0, typeID: 0)]
+      pair = [.text(0, typeID: 0), .text(1, typeID: 1)]
+      return
+    }
+    switch try fields.string("type") {
+    case "TemplateProcessing":
+      let special = try fields.object("special_tokens")
+      single = try fields.objects("single").map { try Part($0, special: special) }
+      pair = try fields.objects("pair").map { try Part($0, special: special) }
+    case "BertProcessing":
+      let start = try fields.tokenAndID("cls")
+      let end = try fields.tokenAndID("sep")
+      single = [.special([start], typeID: 0), .text(0, typeID: 0), .special([end], typeID: 0)]
+      pair = single + [.text(1, typeID: 1), .special([end], typeID: 1)]
+    case let type: throw fields.unsupported(type, supported: ["TemplateProcessing", "BertProcessing"])
+    }
+  }
+}
+
+extension PostProcessor.Part {
+  fileprivate init(_ fields: TokenizerFields, special: TokenizerFields?) throws {
+    if let sequence = try fields.object("Sequence") {
+      let typeID = try sequence.id("type_id")
+      switch try sequence.string("id") {
+      case "A": self = .text(0, typeID: typeID)
+      case "B": self = .text(1, typeID: typeID)
+      case let id: throw sequence.invalid("id", found: "\"\(id)\"", expected: "\"A\" or \"B\"")
+      }
+    } else if let token = try fields.object("SpecialToken") {
+      let name = try token.string("id")
+      guard let definition = try special?.object(name) else {
+        throw token.invalid("id", found: "\"\(name)\"", expected: "a token defined in special_tokens")
+      }
+      self = .special(try definition.ids("ids"), typeID: try token.id("type_id"))
+    } else {
+      throw fields.unsupported(fields.keys.joined(separator: ", "), supported: ["Sequence", "SpecialToken"])
+    }
+  }
+}

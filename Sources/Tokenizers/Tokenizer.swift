@@ -1,0 +1,114 @@
+/// Text to ids, exactly as the Hugging Face tokenizers library: normalize, split, encode, add special tokens, cut.
+import Foundation
+
+package final class Tokenizer: Sendable {
+  /// Ids are below this: the rows that an embedding table needs.
+  package let vocabularySize: Int
+  /// `model_max_length` of tokenizer_config.json; nil if absent or without bound.
+  package let modelMaxLength: Int?
+  package let padID: Int32?
+  package var unknownID: Int32? { model.unknownID }
+
+  private let normalizer: Normalizer
+  private let preTokenizer: PreTokenizer
+  private let model: Model
+  private let postProcessor: PostProcessor
+  private let addedTokens: AddedTokens
+
+  /// Reads tokenizer.json and, if there, tokenizer_config.json of a model folder; throws `TokenizerError`.
+  package init(folder: URL) throws {
+    let file = try TokenizerFile(folder.appending(path: "tokenizer.json"))
+    normalizer = try Normalizer(file.fields.object("normalizer"))
+    preTokenizer = try PreTokenizer(file.fields.object("pre_tokenizer"))
+    model = file.model
+    postProcessor = try PostProcessor(file.fields.object("post_processor"))
+    addedTokens = AddedTokens(file.addedTokens, normalizer: normalizer)
+    let largestID = max(model.pieces.largestID, addedTokens.all.map(\.id).max() ?? -1)
+    vocabularySize = Int(largestID) + 1
+
+    let settings = try TokenizerSettings(folder: folder)
+    modelMaxLength = settings.modelMaxLength
+    let pad = settings.padToken ?? "[PAD]"
+    padID = addedTokens.all.first { $0.content.utf8.elementsEqual(pad.utf8) }?.id ?? model.pieces.id(of: pad)
+  }
+
+  /// The id of an added token or a vocabulary's piece.
+  package func tokenToID(_ token: String) -> Int32? {
+    addedTokens.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? model.pieces.id(of: token)
+  }
+
+  /// Encodes a text with the special tokens around it; `maxLength` counts these too.
+  package func encode(_ text: String, maxLength: Int?) -> Encoding {
+    var content = contentIDs(text)
+    let limit = max(0, (maxLength ?? .max) - PostProcessor.addedCount(postProcessor.single))
+    let truncated = content.count > limit
+    if truncated { content.removeSubrange(limit...) }
+    return assemble(postProcessor.single, [content], truncated: truncated)
+  }
+
+  /// Encodes two texts as one input, as cross-encoders read them; throws `.cannotTruncate`, never by `longestFirst`.
+  package func encode(
+    pair: (String, String), maxLength: Int?, strategy: TruncationStrategy = .longestFirst
+  ) throws -> Encoding {
+    var contents = [contentIDs(pair.0), contentIDs(pair.1)]
+    let (first, second) = (contents[0].count, contents[1].count)
+    let limit = max(0, (maxLength ?? .max) - PostProcessor.addedCount(postProcessor.pair))
+    guard let (keptFirst, keptSecond) = strategy.keep(first, second, limit: limit) else {
+      throw TokenizerError.cannotTruncate(
+        strategy: strategy, first: first, second: second, maxLength: maxLength ?? .max)
+    }
+    contents[0].removeSubrange(keptFirst...)
+    contents[1].removeSubrange(keptSecond...)
+    return assemble(postProcessor.pair, contents, truncated: keptFirst < first || keptSecond < second)
+  }
+
+  private func assemble(_ template: [PostProcessor.Part], _ contents: [[Int32]], truncated: Bool) -> Encoding {
+    var encoding = Encoding(truncated: truncated)
+    let count = contents.reduce(PostProcessor.addedCount(template)) { $0 + $1.count }
+    encoding.ids.reserveCapacity(count)
+    encoding.typeIDs.reserveCapacity(count)
+    for part in template {
+      let (ids, typeID) =
+        switch part {
+        case .special(let ids, let typeID): (ids, typeID)
+        case .text(let text, let typeID): (contents[text], typeID)
+        }
+      encoding.ids += ids
+      encoding.typeIDs += repeatElement(typeID, count: ids.count)
+    }
+    for ids in contents {
+      encoding.contentTokens += ids.count
+      if let unknownID { encoding.unknowns += ids.count { $0 == unknownID } }
+    }
+    return encoding
+  }
+
+  /// The ids of a text without special tokens around it.
+  private func contentIDs(_ text: String) -> [Int32] {
+    var text = text
+    return text.withUTF8 { bytes in
+      var ids: [Int32] = []
+      ids.reserveCapacity(bytes.count / 3)
+      var normalized: [UInt8] = []
+      addedTokens.raw.split(bytes) { segment, id in
+        if let id { return ids.append(id) }
+        // A model may write before the word that it reads, so the text does not start at 0.
+        normalized.replaceSubrange(0..., with: repeatElement(0, count: model.headroom))
+        normalizer.normalize(UnsafeBufferPointer(rebasing: bytes[segment]), into: &normalized)
+        encode(&normalized, into: &ids)
+      }
+      return ids
+    }
+  }
+
+  /// Appends the ids of one normalized stretch of text.
+  private func encode(_ normalized: inout [UInt8], into ids: inout [Int32]) {
+    normalized.withUnsafeMutableBufferPointer { text in
+      let start = model.headroom
+      addedTokens.normalized.split(UnsafeBufferPointer(rebasing: text[start...])) { segment, id in
+        if let id { return ids.append(id) }
+        model.encode(text, start + segment.lowerBound..<start + segment.upperBound, words: preTokenizer, into: &ids)
+      }
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/// A bi-encoder: each text alone to one vector, whose cosines say which texts belong together.
+import Foundation
+import Models
+import Tensors
+import Tokenizers
+
+package final class BiEncoder {
+  package let model: BertEncoder
+  /// What it was read from, which also writes it.
+  package let folder: CheckpointFolder
+  /// Tokens, special ones included, after which a text is cut.
+  package let maxTokens: Int
+  /// Of all texts tokenized so far.
+  package private(set) var health = TokenHealth()
+  private let tokenizer: Tokenizer
+  private let prompt: String
+
+  /// - Parameter maxTokens: absent: what the folder says; never more than the model has positions for.
+  /// - Throws: `CheckpointError`, `TokenizerError`.
+  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil) throws {
+    folder = try CheckpointFolder(url)
+    model = try folder.encoder(on: engine)
+    tokenizer = try Tokenizer(folder: folder.transformer)
+    self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
+    let settings = folder.settings
+    prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] } ?? ""
+    guard prompt.isEmpty || settings.includesPrompt else {
+      throw CheckpointError(
+        url, "pooling", found: "include_prompt: false with a default prompt", expected: "pooling over all tokens")
+    }
+  }
+
+  /// Model inputs, the folder's default prompt before each text. Throws `EmptyText`, with the name that `record` gives.
+  package func tokenize(
+    _ texts: [String], record: (Int) -> String = { "text \($0 + 1)" }
+  ) throws -> [Encoding] {
+    try Training.tokenize(texts.count, on: model.engine, into: &health, record: record) {
+      tokenizer.encode(prompt + texts[$0], maxLength: maxTokens)
+    }
+  }
+
+  /// [inputs, width]; rows of length 1 if `normalizing`, by default as the folder says.
+  package func embed(
+    _ inputs: [Encoding], normalizing: Bool? = nil, progress: (Int) -> Void = { _ in }
+  ) throws -> Tensor {
+    let embeddings = try model.outputs(of: inputs, progress: progress)
+    if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
+    return embeddings
+  }
+
+  /// Both, [texts, width], as sentence-transformers' `encode`; `progress` hears of the texts done.
+  package func encode(
+    _ texts: [String], normalizing: Bool? = nil, record: (Int) -> String = { "text \($0 + 1)" },
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Tensor {
+    let embeddings = model.engine.uninitialized([texts.count, model.outputWidth])
+    for start in stride(from: 0, to: texts.count, by: inputsAtOnce) {
+      let slab = Array(texts[start..<min(start + inputsAtOnce, texts.count)])
+      let rows = try embed(tokenize(slab) { record(start + $0) }, normalizing: normalizing) { progress(start + $0) }
+      (embeddings.floats + start * model.outputWidth).update(from: rows.floats, count: rows.count)
+    }
+    return embeddings
+  }
+}

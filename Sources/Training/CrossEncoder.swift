@@ -1,0 +1,59 @@
+/// A cross-encoder: query and passage read together, to one logit.
+import Foundation
+import Models
+import Tensors
+import Tokenizers
+
+package final class CrossEncoder {
+  package let model: BertCrossEncoder
+  /// What it was read from, which also writes it.
+  package let folder: CheckpointFolder
+  /// Modules that the folder did not have and that were drawn by lot.
+  package let newModules: [String]
+  /// Tokens of both texts, special ones included, after which the longer is cut.
+  package let maxTokens: Int
+  /// Of all pairs tokenized so far.
+  package private(set) var health = TokenHealth()
+  private let tokenizer: Tokenizer
+
+  /// - Parameters:
+  ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
+  ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
+  /// - Throws: `CheckpointError`, `TokenizerError`.
+  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil) throws {
+    folder = try CheckpointFolder(url)
+    guard folder.isCrossEncoder || newHeadSeed != nil else {
+      throw CheckpointError(
+        url, found: "an encoder without a classification head", expected: "a cross-encoder",
+        remedy: "train one from it with the `teacher` stage")
+    }
+    (model, newModules) = try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0)
+    tokenizer = try Tokenizer(folder: folder.transformer)
+    self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
+  }
+
+  /// Model inputs. Throws `EmptyText`, with the name that `record` gives.
+  package func tokenize(
+    _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" }
+  ) throws -> [Encoding] {
+    try Training.tokenize(pairs.count, on: model.engine, into: &health, record: record) {
+      try tokenizer.encode(pair: pairs[$0], maxLength: maxTokens)
+    }
+  }
+
+  /// Logits of tokenized pairs.
+  package func logits(_ inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> [Float] {
+    try model.outputs(of: inputs, progress: progress).array
+  }
+
+  /// Logits of pairs, of which σ makes scores; `progress` hears of the pairs done.
+  package func score(
+    _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" },
+    progress: (Int) -> Void = { _ in }
+  ) throws -> [Float] {
+    try stride(from: 0, to: pairs.count, by: inputsAtOnce).flatMap { start in
+      let slab = Array(pairs[start..<min(start + inputsAtOnce, pairs.count)])
+      return try logits(tokenize(slab) { record(start + $0) }) { progress(start + $0) }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/// Orders and draws that follow from a seed alone: nothing of them needs to be saved to resume.
+import CKernels
+
+/// Counter-based random numbers (Philox) for everything that is chosen by lot.
+package struct SeededDraws: Sendable {
+  private let seed: UInt64
+
+  package init(seed: UInt64) { self.seed = seed }
+
+  /// What a draw is for; draws for different purposes have nothing to do with each other.
+  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives }
+
+  /// Every number below `count` once, in an order of the epoch's own.
+  package func order(of count: Int, epoch: Int) -> [Int] {
+    draw(count, of: count, Stream(seed, .order, epoch, 0))
+  }
+
+  /// `size` different numbers below `count`, ascending; all of them where there are not more.
+  package func sample(_ size: Int, of count: Int) -> [Int] {
+    size >= count ? Array(0..<count) : draw(size, of: count, Stream(seed, .sample, 0, 0)).sorted()
+  }
+
+  /// At most `size` different numbers below `count`, in an order of the query's own.
+  package func negatives(_ size: Int, of count: Int, query: Int) -> [Int] {
+    draw(min(size, count), of: count, Stream(seed, .negatives, 0, query))
+  }
+
+  /// One number below `positives`, and `negatives` different ones below `available`.
+  func candidates(positives: Int, negatives: Int, available: Int, epoch: Int, query: Int) -> (Int, [Int]) {
+    var stream = Stream(seed, .candidates, epoch, query)
+    return (stream.next(below: positives), draw(negatives, of: available, stream))
+  }
+
+  /// The first `size` of a Fisher–Yates shuffle.
+  private func draw(_ size: Int, of count: Int, _ stream: Stream) -> [Int] {
+    var stream = stream
+    var numbers = Array(0..<count)
+    for index in 0..<size { numbers.swapAt(index, index + stream.next(below: count - index)) }
+    return Array(numbers.prefix(size))
+  }
+
+  /// Numbers number 0, 1, 2, … of one purpose, epoch and query.
+  private struct Stream {
+    private let key: [UInt32]
+    private var counter: [UInt32]  // index of the number, query, epoch, purpose
+
+    init(_ seed: UInt64, _ purpose: Purpose, _ epoch: Int, _ query: Int) {
+      key = [UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)]
+      counter = [0, UInt32(truncatingIfNeeded: query), UInt32(truncatingIfNeeded: epoch), purpose.rawValue]
+    }
+
+    /// Even over 0 ..< bound up to bound/2⁶⁴.
+    mutating func next(below bound: Int) -> Int {
+      var words: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+      withUnsafeMutableBytes(of: &words) {
+        retort_philox(counter, key, $0.baseAddress!.assumingMemoryBound(to: UInt32.self))
+      }
+      counter[0] += 1
+      let random = UInt64(words.1) << 32 | UInt64(words.0)
+      return Int(random.multipliedFullWidth(by: UInt64(bound)).high)
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/// The training loop: batches, gradients, optimizer steps, validation, and which weights to keep.
+import Foundation
+import Models
+import Tensors
+
+package struct TrainingLoop<Task: TrainingTask> {
+  private let model: any SequenceModel
+  private let task: Task
+  private let settings: TrainingSettings
+  private let observer: any TrainingObserver
+  private let schedule: Schedule
+  private let batchesPerEpoch: Int
+  private let stepsPerEpoch: Int
+
+  package init(model: any SequenceModel, task: Task, settings: TrainingSettings, observer: any TrainingObserver) throws
+  {
+    guard task.itemCount > 0 else { throw TrainingError.nothingToTrainOn }
+    self.model = model
+    self.task = task
+    self.settings = settings
+    self.observer = observer
+    batchesPerEpoch = (task.itemCount + settings.batchSize - 1) / settings.batchSize
+    stepsPerEpoch = (batchesPerEpoch + settings.accumulation - 1) / settings.accumulation
+    schedule = Schedule(
+      settings.schedule, peak: settings.rate, warmup: settings.warmup, steps: stepsPerEpoch * settings.epochs)
+  }
+
+  /// Trains the model in place from `state` on. `validate` runs after each epoch; absent, the last weights are kept.
+  /// Returns what validation said of the weights that are kept.
+  @discardableResult
+  package func run(
+    from state: inout TrainingState, validate: (() throws -> [ValidationMetric])?
+  ) throws -> [ValidationMetric] {
+    let budget = try stepBudget(state)
+    while state.epoch < settings.epochs {
+      let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
+      while state.batch < batchesPerEpoch { try step(&state, order, budget) }
+      try finishEpoch(&state, validate)
+    }
+    guard settings.keep == .best, let best = state.best else { return state.validation }
+    state.restoreBest()
+    observer.log("kept epoch \(best.epoch): \(best.metric.name) \(short(best.metric.value))")
+    return best.validation
+  }
+
+  // MARK: - A step
+
+  private func step(_ state: inout TrainingState, _ order: [Int], _ budget: Int) throws {
+    let start = ContinuousClock.now
+    let batches = state.batch..<min(state.batch + settings.accumulation, batchesPerEpoch)
+    for weight in state.weights { weight.gradient?.fill(0) }
+    var tokens = 0
+    var losses: [Loss] = []
+    var records: [String] = []
+    for index in batches {
+      let items = order[index * settings.batchSize..<min((index + 1) * settings.batchSize, order.count)]
+      let batch = try task.batch(of: Array(items), epoch: state.epoch)
+      let loss = try accumulate(batch, key: state.epoch * batchesPerEpoch + index, state, budget)
+      tokens += batch.sequences.tokens
+      records += batch.records
+      losses.append(loss)
+    }
+    let share = 1 / Double(batches.count)
+    let norm = gradientNorm(state.weights, engine: model.engine) * share
+    guard norm.isFinite else { throw notFinite(state, records, "the gradient") }
+    let rate = schedule.rate(at: state.step)
+    settings.optimizer.step(
+      state.weights, &state.moments, rate: rate,
+      gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), engine: model.engine)
+
+    state.step += 1
+    state.batch = batches.upperBound
+    state.epochLoss += losses.reduce(0) { $0 + $1.value }
+    report(losses, rate, norm, state.step, Double(tokens) / (ContinuousClock.now - start).seconds)
+  }
+
+  /// Adds a batch's gradient to the weights'. Where the batch does not fit as a whole, its outputs are computed part by
+  /// part without keeping activations, and again part by part to run back (Gao et al., 2021): the bits stay the same.
+  private func accumulate(_ batch: TrainingBatch, key: Int, _ state: TrainingState, _ budget: Int) throws -> Loss {
+    let mode = ForwardMode.training(seed: settings.seed, step: key)
+    let runs = batch.microBatches { model.trainingBytes(tokensPerSequence: $0) <= budget }
+    if runs.count == 1 {
+      let result = try model.forward(batch.sequences, mode: mode)
+      let loss = try checkedLoss(batch, result.output.doubles, state)
+      result.backward?(result.output.filled(with: loss.gradient[...], model.engine))
+      return loss
+    }
+    let parts = runs.map(batch.sequences.microBatch)
+    let outputs = try parts.flatMap { try model.forward($0, mode: mode).output.doubles }
+    let loss = try checkedLoss(batch, outputs, state)
+    var start = 0
+    for part in parts {
+      let result = try model.forward(part, mode: mode)
+      result.backward?(result.output.filled(with: loss.gradient[start..<start + result.output.count], model.engine))
+      start += result.output.count
+    }
+    return loss
+  }
+
+  private func checkedLoss(_ batch: TrainingBatch, _ outputs: [Double], _ state: TrainingState) throws -> Loss {
+    let loss = batch.loss(outputs)
+    guard loss.value.isFinite else {
+      let width = outputs.count / batch.sequences.count
+      let output = outputs.firstIndex { !$0.isFinite }.map { "the output for sequence \($0 / width) of the batch" }
+      throw notFinite(state, batch.records, output ?? "the loss")
+    }
+    return loss
+  }
+
+  /// Weights come first: they were there before the batch; then the gradients, in the model's order.
+  private func notFinite(_ state: TrainingState, _ records: [String], _ otherwise: String) -> TrainingError {
+    let culprit =
+      model.weights.first { !$0.value.isFinite }.map { "the weight `\($0.name)`" }
+      ?? state.weights.first { $0.gradient?.isFinite == false }.map { "the gradient of `\($0.name)`" }
+    return .notFinite(step: state.step + 1, records: records, culprit: culprit ?? otherwise)
+  }
+
+  /// Bytes that one micro-batch may use.
+  private func stepBudget(_ state: TrainingState) throws -> Int {
+    let weights = model.weights.reduce(0) { $0 + $1.value.count * 4 }
+    let budget = settings.memory - weights - state.bytes
+    let needed = model.trainingBytes(tokensPerSequence: task.heaviestChunk)
+    guard needed <= budget else {
+      let remedies = task.remedies.map { ($0.change, model.trainingBytes(tokensPerSequence: $0.chunk)) }
+      throw TrainingError.doesNotFit(needed: needed, available: budget, remedies: remedies)
+    }
+    return budget
+  }
+
+  // MARK: - An epoch's end
+
+  private func finishEpoch(_ state: inout TrainingState, _ validate: (() throws -> [ValidationMetric])?) throws {
+    state.epoch += 1
+    var summary = "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchesPerEpoch)))"
+    state.batch = 0
+    state.epochLoss = 0
+    if let validate {
+      state.validation = try validate()
+      for metric in state.validation {
+        observer.metric("validation_\(metric.name)", metric.value, step: state.step)
+        summary += "  \(metric.name) \(short(metric.value))"
+      }
+      if settings.keep == .best {
+        guard let metric = state.validation.first(where: { $0.name == settings.bestMetric }) else {
+          throw TrainingError.unknownMetric(settings.bestMetric, available: state.validation.map(\.name))
+        }
+        if state.best.map({ metric.isBetter(than: $0.metric.value) }) ?? true {
+          state.remember(metric, engine: model.engine)
+        }
+      }
+    }
+    observer.log(summary)
+  }
+
+  private func report(_ losses: [Loss], _ rate: Double, _ norm: Double, _ step: Int, _ tokensPerSecond: Double) {
+    let count = Double(losses.count)
+    let loss = losses.reduce(0) { $0 + $1.value } / count
+    observer.metric("loss", loss, step: step)
+    for (index, part) in losses[0].parts.enumerated() {
+      observer.metric(part.name, losses.reduce(0) { $0 + $1.parts[index].value } / count, step: step)
+    }
+    observer.metric("lr", rate, step: step)
+    observer.metric("grad_norm", norm, step: step)
+    let speed = Int(tokensPerSecond).formatted(.number.locale(Locale(identifier: "en_US_POSIX")).grouping(.automatic))
+    observer.progress(step, of: stepsPerEpoch * settings.epochs, detail: "loss \(short(loss))  \(speed) tokens/s")
+  }
+}
+
+extension Tensor {
+  fileprivate var doubles: [Double] { UnsafeBufferPointer(start: floats, count: count).map(Double.init) }
+  fileprivate var isFinite: Bool { UnsafeBufferPointer(start: floats, count: count).allSatisfy(\.isFinite) }
+
+  /// A tensor of the same shape with these values.
+  fileprivate func filled(with values: ArraySlice<Double>, _ engine: Engine) -> Tensor {
+    engine.tensor(values.map(Float.init), shape)
+  }
+}
+
+extension Duration {
+  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// Four decimals.
+private func short(_ value: Double) -> String { String(format: "%.4f", value) }

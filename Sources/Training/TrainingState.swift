@@ -1,0 +1,50 @@
+/// All that a training is besides its settings and data: what a checkpoint has to hold, and nothing more.
+import Models
+import Tensors
+
+/// Random numbers are functions of seed, epoch and step, so there is no generator to save.
+package struct TrainingState {
+  /// The trainable weights, fp32.
+  package let weights: [Weight]
+  package var moments: AdamW.Moments
+  /// Epochs that are done.
+  package var epoch = 0
+  /// Batches of the running epoch that are done.
+  package var batch = 0
+  /// Optimizer steps that are done.
+  package var step = 0
+  /// Sum of the running epoch's batch losses.
+  package var epochLoss = 0.0
+  /// What validation said after the last finished epoch.
+  package var validation: [ValidationMetric] = []
+  package var best: Best?
+
+  /// The weights after the epoch whose validation was best.
+  package struct Best {
+    package var metric: ValidationMetric
+    /// All that validation said after it.
+    package var validation: [ValidationMetric]
+    /// Counted from 1.
+    package var epoch: Int
+    package var weights: [Tensor]
+  }
+
+  /// Gradients and moments start at zero.
+  package init(model: any SequenceModel) {
+    weights = model.weights.filter(\.isTrainable)
+    moments = AdamW.Moments(of: weights, engine: model.engine)
+  }
+
+  mutating func remember(_ metric: ValidationMetric, engine: Engine) {
+    best = Best(
+      metric: metric, validation: validation, epoch: epoch, weights: weights.map { engine.copy($0.value) })
+  }
+
+  func restoreBest() {
+    guard let best else { return }
+    for (weight, value) in zip(weights, best.weights) { weight.value.update(from: value) }
+  }
+
+  /// Bytes of gradients, moments and the best weights.
+  var bytes: Int { weights.reduce(0) { $0 + $1.value.count * 4 } * 4 }
+}

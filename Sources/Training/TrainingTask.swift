@@ -1,0 +1,47 @@
+/// What the loop trains on: items in batches, each with its loss.
+import Models
+import Tensors
+
+/// One batch: its sequences, what a message calls them, and the loss of the model's outputs.
+package struct TrainingBatch {
+  /// Chunks never split what the loss needs to see together in order to fit.
+  package var sequences: PackedBatch
+  /// Ids of the records that the batch was made of.
+  package var records: [String]
+  /// From the outputs, [sequences, width], unnormalised.
+  package var loss: (_ outputs: [Double]) -> Loss
+}
+
+/// Records to train on. The loop decides their order and how many make a batch.
+package protocol TrainingTask {
+  var itemCount: Int { get }
+  /// The same for the same items and epoch, whatever else was asked for before.
+  func batch(of items: [Int], epoch: Int) throws -> TrainingBatch
+  /// Tokens of each sequence of the largest chunk that can occur.
+  var heaviestChunk: [Int] { get }
+  /// What a person may lower when that chunk does not fit, and its token counts then.
+  var remedies: [(change: String, chunk: [Int])] { get }
+}
+
+/// A number that validation gives; epochs are compared by one of them.
+package struct ValidationMetric: Sendable, Hashable {
+  package var name: String
+  package var value: Double
+  package var higherIsBetter: Bool
+
+  package init(_ name: String, _ value: Double, higherIsBetter: Bool = true) {
+    self.name = name
+    self.value = value
+    self.higherIsBetter = higherIsBetter
+  }
+
+  func isBetter(than other: Double) -> Bool { higherIsBetter ? value > other : value < other }
+}
+
+/// Where a training's numbers go; a stage's context is one.
+package protocol TrainingObserver {
+  func log(_ message: String)
+  func warn(_ message: String)
+  func metric(_ name: String, _ value: Double, step: Int?)
+  func progress(_ done: Int, of total: Int, detail: String)
+}

@@ -1,0 +1,100 @@
+/// `retort doctor`: what this machine has and what is missing.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Lineage
+import Pipelines
+import Scheduling
+import Tensors
+
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Says what this machine has: processor, kernels, libraries, disk, store, gnuplot, a font for Korean.")
+
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
+
+  private struct Finding: Encodable {
+    var name: String
+    var value: String
+    /// What to do, where something is missing.
+    var remedy: String?
+  }
+
+  func run() throws {
+    let findings = [
+      Finding(name: "retort", value: retortVersion), Self.processor, Self.numerics,
+      Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
+      Finding(name: "memory", value: formatted(bytes: Int(ProcessInfo.processInfo.physicalMemory))),
+      try disk, try store, Self.gnuplot, Self.koreanFont,
+    ]
+    if json { return try printJSON(findings) }
+    var table = Table(["what", "found"])
+    for finding in findings {
+      table.add([finding.name, finding.value + (finding.remedy.map { ": " + $0 } ?? "")])
+    }
+    print(table.text)
+  }
+
+  private static var processor: Finding {
+    let text = FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    func field(_ name: String) -> String? {
+      text.split(separator: "\n").first { $0.hasPrefix(name) }?.split(separator: ":", maxSplits: 1).last
+        .map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    let known = ["avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"]
+    let flags = Set((field("flags") ?? "").split(separator: " ").map(String.init))
+    let found = known.filter(flags.contains).joined(separator: " ")
+    return Finding(name: "processor", value: "\(field("model name") ?? "unknown"), \(found.isEmpty ? "no AVX2" : found)")
+  }
+
+  private static var numerics: Finding {
+    Finding(name: "numerics", value: NumericsProfile.current(precision: .fp32).description)
+  }
+
+  private var folder: URL {
+    let here = URL(filePath: FileManager.default.currentDirectoryPath)
+    return storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
+  }
+
+  private var disk: Finding {
+    get throws {
+      let existing = sequence(first: folder) { $0.deletingLastPathComponent() }
+        .first { FileManager.default.fileExists(atPath: $0.path) }
+      let free = try FileManager.default.attributesOfFileSystem(forPath: existing?.path ?? "/")[.systemFreeSize]
+      let bytes = (free as? NSNumber)?.intValue ?? 0
+      return Finding(
+        name: "disk", value: "\(formatted(bytes: bytes)) free",
+        remedy: bytes < 2_000_000_000 ? "less than 2 GB; a training of a real model may fill it" : nil)
+    }
+  }
+
+  private var store: Finding {
+    get throws {
+      let database = folder.appending(path: "retort.sqlite")
+      guard FileManager.default.fileExists(atPath: database.path) else {
+        return Finding(name: "store", value: "none yet in \(folder.path)")
+      }
+      let problem = try Journal(at: database).integrityProblem()
+      return Finding(
+        name: "store", value: folder.path + (problem == nil ? ", database sound" : ""),
+        remedy: problem.map { "damaged: \($0)" })
+    }
+  }
+
+  private static var gnuplot: Finding {
+    do {
+      return Finding(name: "gnuplot", value: try KeyContext.thisMachine.outsideToolVersion("gnuplot"))
+    } catch {
+      return Finding(name: "gnuplot", value: "missing", remedy: "apt-get install gnuplot-nox; `evaluate` draws with it")
+    }
+  }
+
+  private static var koreanFont: Finding {
+    let fonts = outputLines(of: ["fc-list", ":lang=ko", "family"])
+    guard let first = fonts.sorted().first else {
+      return Finding(name: "Korean font", value: "missing", remedy: "apt-get install fonts-nanum")
+    }
+    return Finding(name: "Korean font", value: first)
+  }
+}

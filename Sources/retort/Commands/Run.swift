@@ -1,0 +1,94 @@
+/// `retort run FILE [STAGE…]`: runs what changed.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Lineage
+import Pipelines
+import Scheduling
+
+struct Run: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs a pipeline: every stage whose result is not known yet.")
+
+  @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
+  @Argument(help: "Run only these stages and what they need.") var stages: [String] = []
+  @Flag(name: [.customShort("n"), .long], help: "Say what would run, and run nothing.") var dryRun = false
+  @Option(name: .shortAndLong, help: "Stages at once; as many as the threads allow unless given.") var jobs: Int?
+  @Flag(name: .shortAndLong, help: "After a failure, go on with what does not depend on it.") var keepGoing = false
+  @Option(help: "Run this stage although its result is known; may be repeated.") var force: [String] = []
+  @Flag(help: "Replace published files that were changed since they were published.") var overwrite = false
+  @Option(help: "Seconds to wait for a stage that another run holds; as long as it takes unless given.")
+  var lockTimeout: Int?
+  @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
+  @Flag(help: "Print events as JSON lines.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
+
+  func validate() throws {
+    guard jobs ?? 1 > 0, threads > 0, lockTimeout ?? 0 >= 0 else {
+      throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
+    }
+  }
+
+  func run() async throws {
+    let plan = try Plan.read(file)
+    let selected = plan.closure(of: try plan.ids(of: stages) ?? Set(plan.stages.map(\.id)))
+    let forced = try plan.ids(of: force) ?? []
+    if dryRun {
+      try PlanReport(plan, selected: selected, forced: forced, store: storeOptions).print(json: json)
+      return
+    }
+    if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }
+
+    let folder = storeOptions.folder(root: plan.root)
+    let store = try Store(at: folder)
+    let journal = try Journal(at: store.database)
+    let coordinator = Coordinator(
+      plan,
+      options: RunOptions(
+        limits: RunLimits(
+          jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
+          keepGoing: keepGoing),
+        selected: selected.union(forced), forced: forced, overwrite: overwrite,
+        lockWait: lockTimeout.map { .seconds($0) }),
+      store: store, journal: journal, context: .thisMachine, program: try .thisBinary())
+    let interrupts = Interrupts.handle { coordinator.interrupt() }
+    defer { interrupts.forEach { $0.cancel() } }
+
+    let reporter: any RunReporter =
+      if json {
+        JSONReporter(plan)
+      } else {
+        TextReporter(plan, store: folder, live: isatty(STDOUT_FILENO) == 1)
+      }
+    async let summary = coordinator.run()
+    for await event in coordinator.events { try reporter.report(event) }
+    let outcome = try await summary
+    if !json, let table = EvaluationTable(try journal.report(of: outcome.run, store: store)) {
+      print("\n" + table.text)
+    }
+    if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
+  }
+}
+
+extension WorkerProgram {
+  /// This binary, whatever it was started as.
+  fileprivate static func thisBinary() throws -> WorkerProgram {
+    guard let executable = Bundle.main.executableURL else { throw Failure("the path of this program is unknown") }
+    return WorkerProgram(executable: executable)
+  }
+}
+
+extension Plan {
+  /// The stages of these names; `nil` for no names.
+  func ids(of names: [String]) throws -> Set<StageID>? {
+    guard !names.isEmpty else { return nil }
+    return Set(
+      try names.map { name in
+        guard let stage = stages.first(where: { $0.name == name }) else {
+          let known = stages.map(\.name).joined(separator: ", ")
+          throw Failure("\(file.relativePath) has no stage `\(name)`; it has \(known)")
+        }
+        return stage.id
+      })
+  }
+}

@@ -1,0 +1,40 @@
+/// `retort why FILE STAGE`: what changed in a stage's key since its last result.
+import ArgumentParser
+import Lineage
+import Pipelines
+import Scheduling
+
+struct Why: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Says why a stage would run: every component of its key that differs from its last result.")
+
+  @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
+  @Argument(help: "The stage.") var stage: String
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
+
+  private struct Report: Encodable {
+    var stage: String
+    var state: String
+    var reason: String
+    var key: String?
+    var changes: [KeyDifference]
+  }
+
+  func run() throws {
+    let plan = try Plan.read(file)
+    let target = try plan.ids(of: [stage]) ?? []
+    let preview = try Preview(plan, selected: plan.closure(of: target), store: storeOptions)
+    guard let found = preview.stages.first(where: { target.contains($0.id) }) else { return }
+    let (state, reason) = try preview.verdict(of: found, forced: [])
+    let changes = try preview.changes(of: found) ?? []
+    let report = Report(
+      stage: stage, state: state, reason: reason, key: found.resolved?.key.description, changes: changes)
+    if json { return try printJSON(report) }
+    print("\(stage): \(state)" + (reason.isEmpty ? "" : ", \(reason)"))
+    guard !changes.isEmpty else { return }
+    var table = Table(["component", "was", "is"])
+    for change in changes { table.add([change.component, change.old ?? "(absent)", change.new ?? "(absent)"]) }
+    print(table.text)
+  }
+}

@@ -1,0 +1,81 @@
+/// `retort`: the command line. Parses arguments, runs one command, and turns how it ended into an exit code.
+import ArgumentParser
+import Foundation
+import Pipelines
+
+@main
+struct Retort: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retort",
+    abstract: "Runs pipelines that train and evaluate text-embedding models, and only what changed.",
+    discussion: """
+      Exit codes: 0 done, 1 a stage failed, 2 the file or the arguments are wrong, 3 the store is damaged, \
+      4 waited too long for another run, 130 interrupted (the next run continues).
+      """,
+    version: retortVersion,
+    subcommands: [
+      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, LineageCommand.self, Validate.self,
+      StagesCommand.self, Help.self, Export.self, Doctor.self, WorkerCommand.self,
+    ])
+
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      leave(error)
+    }
+  }
+
+  private static func leave(_ error: any Error) -> Never {
+    switch error {
+    case let code as ExitCode:
+      Foundation.exit(code.rawValue)
+    case let failure as Failure:
+      complain(failure.message)
+      Foundation.exit(failure.exit.rawValue)
+    case let problems as Problems:
+      complain(problems.description)
+      Foundation.exit(Exit.usage.rawValue)
+    default:
+      // Help and version texts are errors to the argument parser, with code 0.
+      guard exitCode(for: error) != .success else { exit(withError: error) }
+      complain(fullMessage(for: error))
+      Foundation.exit(Exit.usage.rawValue)
+    }
+  }
+
+  private static func complain(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+}
+
+let retortVersion = "0.1.0"
+
+/// How a command may end, besides well.
+enum Exit: Int32 {
+  case stageFailed = 1
+  case usage = 2
+  case storeDamaged = 3
+  case waitedTooLong = 4
+  case interrupted = 130
+}
+
+/// An end with a message for people.
+struct Failure: Error {
+  let message: String
+  let exit: Exit
+
+  init(_ message: String, exit: Exit = .usage) {
+    self.init(verbatim: "error: \(message)", exit: exit)
+  }
+
+  init(verbatim message: String, exit: Exit = .usage) {
+    self.message = message
+    self.exit = exit
+  }
+}

@@ -1,0 +1,200 @@
+/// Shows a run while it happens: lines for people, or JSON lines for programs.
+import Foundation
+import Pipelines
+import Scheduling
+
+protocol RunReporter: AnyObject {
+  func report(_ event: RunEvent) throws
+}
+
+/// On a terminal one line of progress a running stage, below the lines that stay; elsewhere only lines that stay.
+final class TextReporter: RunReporter {
+  private let plan: Plan
+  private let store: URL
+  private let live: Bool
+  private let colour: Bool
+  private let start = ContinuousClock.now
+  private var began: [StageID: ContinuousClock.Instant] = [:]
+  private var progress: [StageID: String] = [:]
+  private var shownLines = 0
+  private var lastProgress: [StageID: ContinuousClock.Instant] = [:]
+  private var warnings: [String] = []
+  private var failures: [(StageID, StageFailure)] = []
+
+  init(_ plan: Plan, store: URL, live: Bool) {
+    self.plan = plan
+    self.store = store
+    self.live = live
+    colour = live && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+  }
+
+  func report(_ event: RunEvent) {
+    switch event {
+    case .began(let run): line("run \(run) of \(plan.name), store \(store.path)")
+    case .moved(let id, let state): moved(id, to: state)
+    case .reported(let id, .log(let message)): line("[\(plan[id].name)] \(message)")
+    case .reported(let id, .warning(let message)): warn("[\(plan[id].name)] \(message)")
+    case .reported(_, .metric): break
+    case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
+    case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
+    case .failed(let id, let failure):
+      failures.append((id, failure))
+      line("[\(plan[id].name)] " + paint("failed: \(failure)", 31))
+    case .warning(let id, let message): warn((id.map { "[\(plan[$0].name)] " } ?? "") + message)
+    case .published(let id, let url): line("[\(plan[id].name)] published to \(url.path)")
+    case .ended(let summary): end(summary)
+    }
+  }
+
+  private func moved(_ id: StageID, to state: StageState) {
+    let name = plan[id].name
+    switch state {
+    case .waiting, .resolving, .ready, .publishing: break
+    case .running(let attempt):
+      began[id] = .now
+      progress[id] = ""
+      line("[\(name)] " + (attempt == 1 ? "runs" : "runs again, attempt \(attempt)"))
+    case .backingOff(let attempt): line("[\(name)] will be tried again as attempt \(attempt)")
+    case .ran: finish(id, "done in \(seconds(since: began[id] ?? start))")
+    case .cached: finish(id, "cached")
+    case .failed: finish(id, nil)
+    case .skipped: finish(id, "skipped: something it needs failed")
+    case .interrupted: finish(id, "interrupted")
+    }
+  }
+
+  private func finish(_ id: StageID, _ what: String?) {
+    progress[id] = nil
+    if let what { line("[\(plan[id].name)] \(what)") }
+  }
+
+  private func advance(_ id: StageID, _ done: Int, _ total: Int, _ detail: String) {
+    let elapsed = ContinuousClock.now - (began[id] ?? start)
+    let left = done > 0 ? Double(total - done) / Double(done) * elapsed.inSeconds : nil
+    let text = "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? "")
+    progress[id] = text
+    if live {
+      redraw()
+    } else if lastProgress[id].map({ ContinuousClock.now - $0 > .seconds(10) }) ?? true {
+      lastProgress[id] = .now
+      line("[\(plan[id].name)] \(text)")
+    }
+  }
+
+  private func end(_ summary: RunSummary) {
+    progress = [:]
+    for warning in warnings { line("warning: \(warning)") }
+    for (id, failure) in failures where summary.failed > 0 {
+      line("failed: \(plan[id].name): \(failure.headline); more: retort show \(summary.run) \(plan[id].name)")
+    }
+    let counts = [("ran", summary.ran), ("cached", summary.cached), ("failed", summary.failed)]
+    let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
+    line(
+      "run \(summary.run) \(summary.outcome.rawValue): "
+        + counts.map { "\($0.1) \($0.0)" }.joined(separator: ", ") + skipped + ", \(seconds(since: start))")
+  }
+
+  private func warn(_ message: String) {
+    warnings.append(message)
+    line(paint("warning: ", 33) + message)
+  }
+
+  private func line(_ text: String) {
+    erase()
+    print(text)
+    draw()
+  }
+
+  private func redraw() {
+    erase()
+    draw()
+  }
+
+  private func erase() {
+    if live && shownLines > 0 { print("\u{1B}[\(shownLines)A\u{1B}[J", terminator: "") }
+    shownLines = 0
+  }
+
+  private func draw() {
+    defer { fflush(nil) }
+    guard live else { return }
+    for (id, text) in progress.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
+      print(clipped("  \(plan[id].name)  \(text)"))
+      shownLines += 1
+    }
+  }
+
+  /// One line must stay one line, or erasing would miss it.
+  private func clipped(_ text: String) -> String {
+    var size = winsize()
+    let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    var columns = 0
+    return String(String.UnicodeScalarView(text.unicodeScalars.prefix { scalar in
+      columns += scalar.terminalColumns
+      return columns < width
+    }))
+  }
+
+  private func paint(_ text: String, _ code: Int) -> String { colour ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }
+  private func seconds(since start: ContinuousClock.Instant) -> String {
+    formatted(seconds: (ContinuousClock.now - start).inSeconds)
+  }
+}
+
+extension Duration {
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// One JSON object a line: `{"event": …, "stage": …}`; see the README's list.
+final class JSONReporter: RunReporter {
+  private let plan: Plan
+
+  init(_ plan: Plan) { self.plan = plan }
+
+  private struct Line: Encodable {
+    var event: String
+    var stage: String?
+    var state: String?
+    var attempt: Int?
+    var run: Int?
+    var message: String?
+    var name: String?
+    var value: Double?
+    var step: Int?
+    var done: Int?
+    var total: Int?
+    var path: String?
+    var counts: [String: Int]?
+  }
+
+  func report(_ event: RunEvent) throws {
+    func name(_ id: StageID) -> String { plan[id].name }
+    let line: Line? =
+      switch event {
+      case .began(let run): Line(event: "began", run: run)
+      case .moved(_, .waiting), .moved(_, .resolving), .moved(_, .ready), .moved(_, .publishing): nil
+      case .moved(let id, .running(let attempt)):
+        Line(event: "stage", stage: name(id), state: "running", attempt: attempt)
+      case .moved(let id, .backingOff(let attempt)):
+        Line(event: "stage", stage: name(id), state: "backing off", attempt: attempt)
+      case .moved(let id, let state): Line(event: "stage", stage: name(id), state: "\(state)")
+      case .reported(let id, .log(let text)): Line(event: "log", stage: name(id), message: text)
+      case .reported(let id, .warning(let text)): Line(event: "warning", stage: name(id), message: text)
+      case .reported(let id, .metric(let metric, let value, let step)):
+        Line(event: "metric", stage: name(id), name: metric, value: value.isFinite ? value : nil, step: step)
+      case .reported(let id, .progress(let done, let total, let detail)):
+        Line(event: "progress", stage: name(id), message: detail, done: done, total: total)
+      case .waits(let id, let holder): Line(event: "waits", stage: name(id), message: "\(holder)")
+      case .failed(let id, let failure): Line(event: "failed", stage: name(id), message: failure.description)
+      case .warning(let id, let text): Line(event: "warning", stage: id.map(name), message: text)
+      case .published(let id, let url): Line(event: "published", stage: name(id), path: url.path)
+      case .ended(let summary):
+        Line(
+          event: "ended", state: summary.outcome.rawValue, run: summary.run,
+          counts: [
+            "ran": summary.ran, "cached": summary.cached, "failed": summary.failed, "skipped": summary.skipped,
+          ])
+      }
+    if let line { try printJSON(line, pretty: false) }
+  }
+}

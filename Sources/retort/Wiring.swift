@@ -1,0 +1,80 @@
+/// Joins the modules: which stages there are, what enters keys from the machine, and where the store lies.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Lineage
+import Pipelines
+import Scheduling
+import Stages
+import Tensors
+
+extension StageCatalog {
+  static let builtIn = StageCatalog(BuiltInStages.all)
+}
+
+extension KeyContext {
+  static let thisMachine = KeyContext(
+    numericsProfile: { precision in
+      Precision(rawValue: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
+    },
+    outsideToolVersion: { tool in try versionLine(of: tool) })
+
+  /// The first line that `TOOL --version` prints.
+  private static func versionLine(of tool: String) throws -> String {
+    guard let line = outputLines(of: [tool, "--version"]).first else {
+      throw Failure("`\(tool)` is needed and does not run; `retort doctor` says what is missing")
+    }
+    return line
+  }
+}
+
+/// What a program prints; nothing if it cannot be started or fails.
+func outputLines(of command: [String]) -> [String] {
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/env")
+  process.arguments = command
+  let output = Pipe()
+  process.standardOutput = output
+  process.standardError = FileHandle.nullDevice
+  do {
+    try process.run()
+    let data = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { return [] }
+    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+  } catch {
+    return []
+  }
+}
+
+/// The store's options, which every command shares that reads or writes it.
+struct StoreOptions: ParsableArguments {
+  @Option(help: "The store's folder; else $RETORT_STORE, else .retort in the project's root.")
+  var store: String?
+
+  /// Where the store of a project lies.
+  func folder(root: URL) -> URL {
+    let named = store ?? ProcessInfo.processInfo.environment["RETORT_STORE"]
+    return named.map { URL(filePath: $0).absoluteURL } ?? root.appending(path: ".retort")
+  }
+
+  /// The store of the project that the working folder is in; an error if there is none yet.
+  func existing() throws -> URL {
+    let here = URL(filePath: FileManager.default.currentDirectoryPath)
+    let folder = folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
+    guard FileManager.default.fileExists(atPath: folder.appending(path: "retort.sqlite").path) else {
+      throw Failure("there is no store in \(folder.path) yet; `retort run FILE` makes one, `--store` names another")
+    }
+    return folder
+  }
+}
+
+extension Plan {
+  /// The plan of the file that a user named.
+  static func read(_ file: String) throws -> Plan {
+    guard FileManager.default.fileExists(atPath: file) else { throw Failure("there is no file \(file)") }
+    return try Plan(
+      file: URL(filePath: file), catalog: .builtIn,
+      workingFolder: URL(filePath: FileManager.default.currentDirectoryPath))
+  }
+}

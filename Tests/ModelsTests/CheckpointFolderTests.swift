@@ -1,0 +1,154 @@
+import Foundation
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct CheckpointFolderTests {
+  let engine = Engine(threads: 1)
+
+  @Test func `a folder in today's sentence-transformers layout is read`() throws {
+    let folder = try CheckpointFolder(golden.appending(path: "sentence-transformer"))
+    var expected = SentenceSettings(maxSequenceLength: 12)
+    expected.pooling = .cls
+    expected.normalizes = true
+    expected.prompts = ["query": "q: ", "document": "d: "]
+    expected.defaultPromptName = "query"
+    #expect(folder.settings == expected)
+    #expect(
+      folder.config
+        == BertConfig(
+          vocabularySize: 25, hiddenSize: 8, layerCount: 2, headCount: 2, intermediateSize: 12, maximumPositions: 16))
+    #expect(!folder.isCrossEncoder)
+  }
+
+  @Test func `a folder in the classic layout is read, its transformer in a folder of its own`() throws {
+    let scratch = try ScratchFolder()
+    try copy("sharded", to: scratch.url.appending(path: "0_Transformer"))
+    try scratch.write(#"{"max_seq_length": 9, "do_lower_case": false}"#, to: "0_Transformer/sentence_bert_config.json")
+    try scratch.write(
+      #"{"word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_lasttoken": true}"#,
+      to: "1_Pooling/config.json")
+    try scratch.write(
+      """
+      [{"idx": 0, "name": "0", "path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+       {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]
+      """, to: "modules.json")
+    let folder = try CheckpointFolder(scratch.url)
+    var expected = SentenceSettings(maxSequenceLength: 9)
+    expected.pooling = .lastToken
+    #expect(folder.settings == expected)
+    #expect(try folder.encoder(on: engine).pooling == .lastToken)
+  }
+
+  @Test func `shards hold the same tensors as one file`() throws {
+    let sharded = try CheckpointFolder(golden.appending(path: "sharded")).encoder(on: engine)
+    let whole = try CheckpointFolder(golden.appending(path: "sentence-transformer")).encoder(on: engine)
+    #expect(sharded.weights.map(\.name) == whole.weights.map(\.name))
+    #expect(sharded.weights.map(\.value.array) == whole.weights.map(\.value.array))
+  }
+
+  @Test func `names with a prefix, old norms, buffers and pre-training heads are understood`() throws {
+    let scratch = try ScratchFolder()
+    try copy("sentence-transformer", to: scratch.url)
+    let original = try CheckpointFolder(scratch.url).encoder(on: engine)
+    var tensors = [
+      "bert.embeddings.position_ids": engine.zeros([16]), "cls.predictions.bias": engine.zeros([25]),
+    ]
+    for weight in original.weights {
+      let name = weight.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+        .replacing("LayerNorm.bias", with: "LayerNorm.beta")
+      tensors["bert.\(name)"] = weight.value
+    }
+    try SafeTensors.write(tensors, to: scratch.url.appending(path: "model.safetensors"))
+    let read = try CheckpointFolder(scratch.url).encoder(on: engine)
+    #expect(read.weights.map(\.value.array) == original.weights.map(\.value.array))
+  }
+
+  @Test func `every missing, unexpected and misshapen tensor is named`() throws {
+    let scratch = try ScratchFolder()
+    try copy("sentence-transformer", to: scratch.url)
+    var tensors: [String: Tensor] = [:]
+    for weight in try CheckpointFolder(scratch.url).encoder(on: engine).weights { tensors[weight.name] = weight.value }
+    tensors["encoder.layer.1.output.dense.bias"] = nil
+    tensors["embeddings.LayerNorm.bias"] = nil
+    tensors["encoder.layer.2.output.dense.bias"] = engine.zeros([8])
+    tensors["qa_outputs.bias"] = engine.zeros([2])
+    tensors["embeddings.LayerNorm.weight"] = engine.zeros([9])
+    try SafeTensors.write(tensors, to: scratch.url.appending(path: "model.safetensors"))
+    let folder = try CheckpointFolder(scratch.url)
+    let error = #expect(throws: CheckpointError.self) { try folder.encoder(on: engine) }
+    #expect(
+      try #require(error).found == """
+        missing tensors embeddings.LayerNorm.bias, encoder.layer.1.output.dense.bias; \
+        unexpected tensors encoder.layer.2.output.dense.bias, qa_outputs.bias; \
+        misshapen tensors embeddings.LayerNorm.weight [9] instead of [8]
+        """)
+  }
+
+  @Test func `an encoder becomes a cross-encoder with its own pooler and a new classifier, drawn by the seed`() throws {
+    let folder = try CheckpointFolder(golden.appending(path: "sentence-transformer"))
+    let (model, newModules) = try folder.crossEncoder(on: engine, seed: 3)
+    #expect(newModules == ["classifier"])
+    #expect(model.weights.map(\.name).filter { $0.contains("classifier") } == ["classifier.weight", "classifier.bias"])
+    let classifiers = try [3, 3, 4].map { seed in
+      try #require(folder.crossEncoder(on: engine, seed: seed).model.weights.first { $0.name == "classifier.weight" })
+        .value.array
+    }
+    #expect(classifiers[0] == classifiers[1] && classifiers[0] != classifiers[2])
+    let given = try CheckpointFolder(golden.appending(path: "classifier")).crossEncoder(on: engine, seed: 3)
+    #expect(given.newModules == [])
+    #expect(
+      values(given.model.weights, "bert.pooler.dense.weight") == values(model.weights, "bert.pooler.dense.weight"))
+  }
+
+  @Test func `a cross-encoder is refused where an encoder is due`() throws {
+    let folder = try CheckpointFolder(golden.appending(path: "classifier"))
+    #expect(throws: CheckpointError.self) { try folder.encoder(on: engine) }
+  }
+
+  @Test(arguments: [
+    ("config.json", #""model_type": "bert""#, #""model_type": "qwen3""#, #"found "qwen3", expected "bert""#),
+    ("config.json", #""hidden_size": 8,"#, "", #"key "hidden_size": found nothing"#),
+    ("config.json", #""hidden_act": "gelu""#, #""hidden_act": "relu""#, #"found "relu", expected "gelu""#),
+    ("config.json", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#, "a divisor of hidden_size 8"),
+    ("config.json", #""vocab_size": 25"#, #""vocab_size": -1"#, "a size from 1"),
+    ("modules.json", "normalize.Normalize", "dense.Dense", "found Transformer, Pooling, Dense"),
+    ("modules.json", #""path": "1_Pooling""#, #""path": "../x""#, "a folder inside this one"),
+    ("1_Pooling/config.json", #""cls""#, #"["cls", "max"]"#, "expected cls, mean or lasttoken"),
+    (
+      "config_sentence_transformers.json", #""default_prompt_name": "query""#, #""default_prompt_name": "ask""#,
+      #"one of the prompts ["document", "query"]"#
+    ),
+  ])
+  func `what is not supported is named with its file`(path: String, old: String, new: String, message: String) throws {
+    let scratch = try ScratchFolder()
+    try copy("sentence-transformer", to: scratch.url)
+    let text = try String(contentsOf: scratch.url.appending(path: path), encoding: .utf8)
+    #expect(text.contains(old))
+    try scratch.write(text.replacing(old, with: new), to: path)
+    let error = #expect(throws: CheckpointError.self) { try CheckpointFolder(scratch.url) }
+    let description = try #require(error).description
+    #expect(description.contains(path) && description.contains(message), "\(description)")
+  }
+
+  @Test(arguments: ["pytorch_model.bin", "best_model.pt"])
+  func `a folder with pickled weights only is refused with the lines that convert it`(name: String) throws {
+    let scratch = try ScratchFolder()
+    try copy("sentence-transformer", to: scratch.url)
+    try FileManager.default.moveItem(
+      at: scratch.url.appending(path: "model.safetensors"), to: scratch.url.appending(path: name))
+    let error = #expect(throws: CheckpointError.self) { try CheckpointFolder(scratch.url) }
+    #expect(try #require(error).description.contains(#"torch.load("\#(name)", map_location="cpu", weights_only=True)"#))
+  }
+
+  private func copy(_ name: String, to folder: URL) throws {
+    let files = FileManager.default
+    try files.createDirectory(at: folder, withIntermediateDirectories: true)
+    for item in try files.contentsOfDirectory(at: golden.appending(path: name), includingPropertiesForKeys: nil) {
+      try files.copyItem(at: item, to: folder.appending(path: item.lastPathComponent))
+    }
+  }
+}
+
+func values(_ weights: [Weight], _ name: String) -> [Float]? { weights.first { $0.name == name }?.value.array }

@@ -1,0 +1,146 @@
+import Foundation
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+/// `Tests/Fixtures/models`, made by `generate/models.py`.
+let golden = fixtures.appending(path: "models")
+
+@Suite struct SafeTensorsTests {
+  let engine = Engine(threads: 1)
+
+  @Test func `floats are written byte for byte as the reference writes them`() throws {
+    let scratch = try ScratchFolder()
+    let file = scratch.url.appending(path: "floats.safetensors")
+    try SafeTensors.write(
+      [
+        "empty": engine.tensor([], [0, 4]), "a": engine.tensor([0.5], [1]),
+        "b.weight": engine.tensor([0, 1, 2, 3, 4, 5], [2, 3]),
+      ], to: file)
+    #expect(try Data(contentsOf: file) == Data(contentsOf: golden.appending(path: "floats.safetensors")))
+  }
+
+  @Test(arguments: ["f16", "bf16"])
+  func `halves of every class widen to the floats that the reference gives`(name: String) throws {
+    let file = try SafeTensors(contentsOf: golden.appending(path: "types.safetensors"))
+    #expect(try floats(name, of: file).map(\.bitPattern) == floats("\(name).float", of: file).map(\.bitPattern))
+  }
+
+  @Test func `a tensor that holds no floats is listed but not read`() throws {
+    let file = try SafeTensors(contentsOf: golden.appending(path: "types.safetensors"))
+    #expect(Set(file.names) == ["f16", "f16.float", "bf16", "bf16.float", "ids", "mask"])
+    #expect(try file.shape(of: "ids") == [4])
+    #expect(throws: CheckpointError(file.file, "tensor \"ids\"", found: "I64", expected: "F32, F16 or BF16")) {
+      try floats("ids", of: file)
+    }
+  }
+
+  @Test(arguments: hostileFiles)
+  func `a hostile header is refused with the file's name and what is wrong`(hostile: HostileFile) throws {
+    let scratch = try ScratchFolder()
+    let file = try scratch.write(hostile.bytes, to: "hostile.safetensors")
+    let error = #expect(throws: CheckpointError.self) { try SafeTensors(contentsOf: file) }
+    let text = try #require(error).description
+    #expect(text.contains("hostile.safetensors") && text.contains(hostile.message), "\(text)")
+  }
+
+  @Test func `mutated files are refused or describe tensors that fill the file`() throws {
+    let original = try Data(contentsOf: golden.appending(path: "types.safetensors"))
+    var random = SplitMix(state: 7)
+    var refused = 0
+    for _ in 0..<4000 {
+      var bytes = original
+      for _ in 0...random.next(below: 3) {
+        let place = random.next(below: min(bytes.count, 480))
+        switch random.next(below: 4) {
+        case 0: bytes[place] = UInt8(random.next(below: 256))
+        case 1: bytes[place] = Array("{}[],:\"\\-0919eE.".utf8)[random.next(below: 16)]
+        case 2: bytes.removeSubrange(place..<min(bytes.count, place + random.next(below: 40)))
+        default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(below: 40))], at: place)
+        }
+        if bytes.isEmpty { break }
+      }
+      do {
+        let entries = try bytes.withUnsafeBytes { try SafeTensorsHeader($0, file: golden) }.entries
+        for entry in entries {
+          #expect(entry.shape.reduce(entry.type.bits, *) == 8 * entry.bytes.count)
+          #expect(entry.bytes.lowerBound >= 8 && entry.bytes.upperBound <= bytes.count)
+        }
+      } catch is CheckpointError {
+        refused += 1
+      }
+    }
+    #expect(refused > 3000 && refused < 4000)
+  }
+
+  private func floats(_ name: String, of file: SafeTensors) throws -> [Float] {
+    let tensor = engine.uninitialized(try file.shape(of: name))
+    try file.readFloats(name, into: tensor.floats)
+    return tensor.array
+  }
+}
+
+struct HostileFile: Sendable, CustomTestStringConvertible {
+  let bytes: Data
+  let message: String
+  var testDescription: String { message }
+
+  /// A file with this header, so many bytes of data, and perhaps a false length of the header.
+  init(_ header: String, data: Int = 8, length: UInt64? = nil, _ message: String) {
+    bytes =
+      withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Data($0) } + Data(header.utf8)
+      + Data(count: data)
+    self.message = message
+  }
+
+  init(bytes: Data, _ message: String) {
+    self.bytes = bytes
+    self.message = message
+  }
+}
+
+private let pair = #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"#
+let hostileFiles: [HostileFile] = [
+  HostileFile(bytes: Data(), "0 bytes"),
+  HostileFile(bytes: Data([1, 2, 3]), "3 bytes"),
+  HostileFile("{}", data: 0, length: 3, "a header of 3 bytes"),
+  HostileFile("{}", data: 0, length: .max, "a header of 18446744073709551615 bytes"),
+  HostileFile("{}", data: 0, length: 0, "a header of 0 bytes"),
+  HostileFile("[]", data: 0, "an object of tensors"),
+  HostileFile(#"{"a":"#, "found the end"),
+  HostileFile(#"{"a":[[[[[[1]]]]]]}"#, "deeper nesting"),
+  HostileFile(pair + #""a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, "\"a\" again"),
+  HostileFile(pair + #""b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, "overlap another tensor"),
+  HostileFile(pair + #""b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#, data: 12, "leave a hole"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, "4 bytes after the last tensor"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#, "within the file's 8 bytes"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "offsets within"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "the bytes of F32 [3]"),
+  HostileFile(
+    #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}"#,
+    "the bytes of F32 [4611686018427387904, 4]"),
+  HostileFile(#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}}"#, "the bytes of F4 [3]"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}"#, "whole numbers from 0"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}"#, "whole numbers from 0"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}"#, "whole numbers from 0"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}"#, "two whole numbers"),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,99999999999999999999]}}"#, "two whole numbers"),
+  HostileFile(#"{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}"#, "dtype \"F31\""),
+  HostileFile(#"{"a":{"dtype":"F32","shape":[2]}}"#, "the keys dtype, shape, data_offsets"),
+  HostileFile(#"{"a":7}"#, "the keys dtype, shape, data_offsets"),
+  HostileFile(#"{"__metadata__":{"format":1}}"#, data: 0, "an object of strings"),
+]
+
+/// Random numbers for tests (SplitMix64).
+struct SplitMix {
+  var state: UInt64
+
+  mutating func next(below bound: Int) -> Int {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+    return Int((z ^ z >> 31) % UInt64(bound))
+  }
+}

@@ -1,0 +1,172 @@
+import Foundation
+import Pipelines
+import TestSupport
+import Testing
+
+@testable import Stages
+
+/// Fixtures/stages/metrics.json, made by Fixtures/generate/metrics.py.
+private struct Golden: Decodable {
+  struct Dense: Decodable {
+    let queries: [[Float]]
+    let passages: [[Float]]
+    let relevant: [[Int]]
+    let expected: [String: Double]
+    struct Separation: Decodable {
+      let auc: Double
+      let margin: Double
+      let variance: Double
+      let quantiles: [Double]
+      let uniformity: Double
+    }
+    let separation: Separation
+  }
+  struct Tied: Decodable {
+    let scores: [[Float]]
+    let relevant: [[Int]]
+    let expected: [String: Double]
+  }
+  struct Calibration: Decodable {
+    let positives: [Double]
+    let negatives: [Double]
+    let a: Double
+    let b: Double
+    let zscore: [[Double]]
+  }
+  let sentenceTransformers: Dense
+  let trecEval: Tied
+  let calibration: Calibration
+
+  static func read() throws -> Golden {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Golden.self, from: Data(contentsOf: fixtures.appending(path: "stages/metrics.json")))
+  }
+}
+
+private struct FixedRetriever: Retriever {
+  let scores: [[Float]]
+  func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows {
+    for (query, row) in scores.enumerated() { try body(query, row[...]) }
+  }
+}
+
+private struct FixedScorer: PairScoring {
+  let score: @Sendable (String, String) -> Float
+  func score(_ pairs: [(query: String, passage: String)]) -> [Float] { pairs.map { score($0.query, $0.passage) } }
+  func finish() {}
+}
+
+private func judge(_ relevant: [[Int]], passages count: Int) throws -> Judge {
+  let passages = (0..<count).map { Passage(id: "p\($0)", text: "\($0)") }
+  let groups = relevant.enumerated().map { number, gold in
+    QueryGroup(id: "q\(number)", query: "\(number)", positives: gold.map { passages[$0] })
+  }
+  return try Judge(groups: groups, pool: PassagePool(passages, file: URL(filePath: "corpus")))
+}
+
+/// The names of metrics that differ by more than 1e-6 from what is expected.
+private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -> [String] {
+  let values = Dictionary(uniqueKeysWithValues: evaluation.ranking)
+  return expected.filter { abs((values[$0.key] ?? .infinity) - $0.value) > 1e-6 }.map { "\($0.key) \(values[$0.key] ?? .nan) \($0.value)" }
+}
+
+@Suite struct EvaluationTests {
+  @Test func `metrics equal sentence-transformers' on a run without ties`() throws {
+    let golden = try Golden.read().sentenceTransformers
+    let judge = try judge(golden.relevant, passages: golden.passages.count)
+    let retriever = DenseRetriever(
+      queries: Embeddings(golden.queries.flatMap(\.self), width: 6), passages: Embeddings(golden.passages.flatMap(\.self), width: 6))
+    let evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever))
+    #expect(differing(evaluation, golden.expected) == [])
+
+    let pool = try #require(evaluation.pools.first)
+    let expected = golden.separation
+    #expect(pool.name == "corpus")
+    #expect(abs(pool.auc - expected.auc) < 1e-9)
+    #expect(abs(pool.margin - expected.margin) < 1e-6)
+    #expect(abs(pool.variance - expected.variance) < 1e-6)
+    #expect(zip(pool.negative.quantiles, expected.quantiles).allSatisfy { abs($0 - $1) < 1e-6 })
+    #expect(abs(retriever.passages.uniformity! - expected.uniformity) < 1e-5)
+  }
+
+  @Test func `metrics equal trec_eval's with ties`() throws {
+    let golden = try Golden.read().trecEval
+    let judge = try judge(golden.relevant, passages: golden.scores[0].count)
+    let evaluation = Evaluation(judge, "bm25", .unbounded, judge.judge(FixedRetriever(scores: golden.scores)))
+    #expect(differing(evaluation, golden.expected) == [])
+  }
+
+  @Test func `a cross-encoder reorders the first stage's best and leaves the rest below them`() throws {
+    let judge = try judge([[2], [5]], passages: 6)
+    let first = FixedRetriever(scores: [[6, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1]])
+    let judgements = try judge.rerank(first, by: FixedScorer { query, passage in Float(passage)! }, depth: 3)
+    #expect(judgements.map(\.ranking.ranks) == [[1], [6]])
+    #expect(judgements[0].top.map(\.passage) == [2, 1, 0])
+    #expect(judgements[1].positives[0].score == 5)
+  }
+
+  @Test func `calibration equals scikit-learn's sigmoid, and z-scores the normal distribution`() throws {
+    let golden = try Golden.read().calibration
+    guard
+      case .calibrated(let a, let b) = try Normalization.fittedSigmoid(
+        positives: golden.positives, negatives: golden.negatives)
+    else { return }
+    #expect(abs(a - golden.a) < 1e-3 && abs(b - golden.b) < 1e-3)
+    let zscore = Normalization.zscore(mean: 2, deviation: 4)
+    #expect(golden.zscore.allSatisfy { abs(zscore(2 + 4 * $0[0]) - $0[1]) < 1e-12 })
+  }
+
+  @Test func `separated pairs get the threshold between them`() {
+    let pool = ScorePool(name: "given", positives: [0.9, 0.7], negatives: [0.1, 0.5, 0.3])
+    #expect(pool.auc == 1 && pool.bestThreshold == 0.6 && pool.balancedAccuracy(0.6) == 1)
+    #expect(abs(pool.margin - 0.5) < 1e-12)
+  }
+
+  @Test func `a report says what normalising did and whether the targets are met`() throws {
+    let pairs = PairScores(pool: "given", queries: [([0.9], [0.1, 0.2]), ([0.7], [0.3])])
+    let map = try Normalization.fittedMinmax(pairs.positives + pairs.negatives)
+    #expect(map == .minmax(min: 0.1, max: 0.9))
+    let report = NormalizationReport(
+      method: "minmax", map: map, test: pairs, fitting: pairs, targetNegativeMean: 0.15, targetMargin: 0.7)
+    let after = try #require(report.json["after"])
+    #expect(after["negatives"]?["mean"]?.scalarText.flatMap(Double.init).map { abs($0 - 0.125) < 1e-12 } == true)
+    #expect(report.json["targets"]?["negative_mean"]?["met"] == .bool(true))
+    #expect(report.json["targets"]?["margin"]?["met"] == .bool(true))
+    #expect(report.json["ranking"]?["kept"] == .bool(true))
+    let inverted = NormalizationReport(
+      method: "calibrated", map: .calibrated(a: -1, b: 0), test: pairs, fitting: nil, targetNegativeMean: 0.15,
+      targetMargin: 0.7)
+    #expect(inverted.warnings.contains { $0.hasPrefix("normalising made the ranking worse") })
+  }
+
+  @Test func `BM25 is evaluated without a model, worst query first, with a picture that is the same each time`() async throws {
+    let run = try StageRun()
+    try run.folder.write(
+      #"{"id":"good","query":"고양이","positives":[{"id":"a","text":"고양이가 잔다"}],"negatives":[{"id":"b","text":"개가 짖는다"}],"type":"선택형"}"#
+        + "\n" + #"{"id":"bad","query":"잔다","positives":[{"id":"b","text":"개가 짖는다"}],"negatives":[],"type":"교정형"}"#,
+      to: "groups.jsonl")
+    try await run.run(Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
+    #expect(run.metric("accuracy@1") == 0.5 && run.metric("mean_rank") == 1.5)
+    let lines = try run.lines("per_query")
+    #expect(lines[0].hasPrefix(#"{"id":"bad","query":"잔다","type":"교정형","rank":2,"margin":null,"gold":[{"id":"b","#))
+    #expect(lines[0].contains(#""top":[{"id":"a","text":"고양이가 잔다","score":0."#))
+    let results = try String(contentsOf: run.folder.url.appending(path: "results"), encoding: .utf8)
+    #expect(results.contains(#""method": "bm25""#) && results.contains(#""선택형": {"#))
+    let picture = try Data(contentsOf: run.folder.url.appending(path: "picture"))
+    #expect(picture.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+    try await run.run(Evaluate.self, inputs: ["data": "groups.jsonl"], with: ["method": .string("bm25"), "title": .string("맞춤법 ‘평가’")])
+    #expect(try Data(contentsOf: run.folder.url.appending(path: "picture")) == picture)
+  }
+
+  @Test func `a positive that the corpus lacks is an error that names it`() async throws {
+    let run = try StageRun()
+    try run.folder.write(#"{"id":"q","query":"x","positives":[{"id":"a","text":"y"}],"negatives":[]}"#, to: "groups.jsonl")
+    try run.folder.write(#"{"id":"b","text":"z"}"#, to: "corpus.jsonl")
+    #expect(
+      await failure {
+        try await run.run(
+          Evaluate.self, inputs: ["data": "groups.jsonl", "corpus": "corpus.jsonl"], with: ["method": .string("bm25")])
+      } == "the positive `a` of query `q` is not in the corpus; leave `corpus` out to search the groups' own passages")
+  }
+}

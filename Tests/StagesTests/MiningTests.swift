@@ -1,0 +1,78 @@
+import Foundation
+import Pipelines
+import TestSupport
+import Testing
+
+@testable import Stages
+
+@Suite struct MiningTests {
+  private let passages = (0..<30).map { Passage(id: "p\($0)", text: "text \($0)") }
+
+  private func miner(_ change: (inout Miner) -> Void = { _ in }) -> Miner {
+    let group = QueryGroup(id: "q", query: "q", positives: [passages[0]], negatives: [passages[1]])
+    // The same question again (decomposed), with another positive; and a copy of a positive under another id.
+    let twin = QueryGroup(id: "r", query: "q", positives: [passages[2]])
+    var miner = Miner(groups: [group, twin], pool: passages + [Passage(id: "copy", text: "text 0")], seed: 3)
+    change(&miner)
+    return miner
+  }
+  private func all(_ passages: [Int]) -> [Bool] { passages.map { _ in true } }
+
+  @Test func `random negatives are different, never a known positive, given ones counted`() {
+    let miner = miner { $0.wanted = 100 }
+    #expect(Set(miner.random(0, accept: all)) == Set(3..<30))
+    let few = self.miner { $0.wanted = 6 }
+    #expect(few.random(0, accept: all).count == 5)
+    #expect(few.random(0, accept: all) == few.random(0, accept: all))
+    #expect(few.random(1, accept: all).count == 6)
+  }
+
+  /// Passage 0, the positive, scores 0.9; passage k > 0 scores 1 − k/20.
+  private func ranked(_ miner: Miner, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
+    let scores = [Float(0.9)] + (1...30).map { 1 - Float($0) / 20 }
+    let order = TieOrder(ids: miner.pool.map(\.id))
+    return try miner.ranked(0, scores: scores[...], positiveScores: [0.9], order: order, accept: accept)
+  }
+
+  @Test func `margins drop what is too near the positive, and the range counts places`() {
+    #expect(ranked(miner { $0.wanted = 4 }, accept: all) == [3, 4, 5])
+    #expect(ranked(miner { $0.wanted = 4; $0.absoluteMargin = 0.21 }, accept: all) == [7, 8, 9])
+    // s₊ − |s₊|·m = 0.441
+    #expect(ranked(miner { $0.wanted = 4; $0.relativeMargin = 0.51 }, accept: all) == [12, 13, 14])
+    #expect(ranked(miner { $0.wanted = 4; $0.maxScore = 0.31 }, accept: all) == [14, 15, 16])
+    #expect(ranked(miner { $0.wanted = 9; $0.range = 2..<4 }, accept: all) == [5, 6])
+  }
+
+  @Test func `the teacher's filter drops false negatives, and the next ones step in`() {
+    #expect(ranked(miner { $0.wanted = 4 }) { $0.map { $0 % 2 == 0 } } == [4, 6, 8])
+  }
+
+  /// Three passages of 2, 1 and 3 terms, mean length 2.
+  @Test func `BM25 follows its formula`() {
+    let index = BM25(["cat sat", "cat", "a dog ran"])
+    let idf = log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    let scores = index.scores("the cat")
+    #expect(abs(Double(scores[0]) - idf / (1 + 1.2)) < 1e-7)
+    #expect(abs(Double(scores[1]) - idf / (1 + 1.2 * (0.25 + 0.75 / 2))) < 1e-7)
+    #expect(scores[2] == 0)
+    #expect(abs(Double(index.scores("cat cat")[1] - 2 * scores[1])) < 1e-6)
+  }
+
+  @Test func `Korean terms are pairs of syllables, other words are whole`() {
+    #expect(bm25Terms("먹이양을 BERT-2로, 값") == ["먹이", "이양", "양을", "bert", "2", "로", "값"])
+    #expect(bm25Terms("\u{1100}\u{1161}\u{B098}") == ["가나"])
+  }
+
+  @Test func `candidates come positives first, then given, then mined`() async throws {
+    let run = try StageRun()
+    try run.folder.write(
+      #"{"id":"q","query":"cat","positives":[{"id":"a","text":"cat"}],"negatives":[{"id":"b","text":"dog"}]}"# + "\n"
+        + #"{"id":"r","query":"cow","positives":[{"id":"c","text":"cat cow"}],"negatives":[]}"#, to: "groups.jsonl")
+    try await run.run(
+      Mine.self, inputs: ["groups": "groups.jsonl"], with: ["strategy": .string("bm25"), "num_negatives": .int(2)])
+    #expect(
+      try run.lines("candidates")[0]
+        == #"{"id":"q","query":"cat","candidates":[{"id":"a","text":"cat","label":1,"source":"positive"},"#
+        + #"{"id":"b","text":"dog","label":0,"source":"given"},{"id":"c","text":"cat cow","label":0,"source":"bm25"}]}"#)
+  }
+}

@@ -1,0 +1,60 @@
+/// Runs a stage in a scratch folder, and keeps what it reported.
+import Foundation
+import Pipelines
+import Synchronization
+import TestSupport
+
+@testable import Stages
+
+final class StageRun: Sendable {
+  let folder: ScratchFolder
+  private let events = Mutex<[StageEvent]>([])
+
+  init() throws { folder = try ScratchFolder() }
+
+  /// Runs the stage on files of the folder; outputs are written beside them, under their ports' names.
+  func run<S: Stage>(
+    _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7
+  ) async throws {
+    let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
+    let bound = try S.bound(
+      to: StageBinding(
+        inputs: inputs.mapValues { BoundArtifact(url: folder.url.appending(path: $0)) }, parameters: parameters,
+        outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
+    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url) { event in
+      self.events.withLock { $0.append(event) }
+    }
+    try await bound.run(context)
+  }
+
+  func lines(_ name: String) throws -> [String] {
+    try String(contentsOf: folder.url.appending(path: name), encoding: .utf8).split(separator: "\n").map(String.init)
+  }
+
+  var messages: [String] {
+    events.withLock { events in
+      events.compactMap { event in
+        switch event {
+        case .log(let message), .warning(let message): message
+        default: nil
+        }
+      }
+    }
+  }
+
+  func metric(_ name: String) -> Double? {
+    events.withLock { events in
+      events.lazy.compactMap { if case .metric(name, let value, _) = $0 { value } else { nil } }.first
+    }
+  }
+}
+
+/// What a failing body says, without the scratch folder's name.
+func failure(_ body: () async throws -> some Any) async -> String {
+  do {
+    _ = try await body()
+    return "no error"
+  } catch {
+    return "\(error)".replacing(/\S*retort-test-[^\/]+\//, with: "")
+  }
+}

@@ -1,0 +1,267 @@
+/// The stages that train and run models, end to end on a vocabulary of forty words.
+import Foundation
+import Models
+import Pipelines
+import Synchronization
+import TestSupport
+import Testing
+import Training
+
+@testable import Stages
+
+/// Collects what a stage reports.
+private final class Reports: Sendable {
+  private let events = Mutex<[StageEvent]>([])
+  func add(_ event: StageEvent) { events.withLock { $0.append(event) } }
+
+  var lines: [String] {
+    events.withLock { events in
+      events.compactMap {
+        switch $0 {
+        case .log(let line), .warning(let line): line
+        default: nil
+        }
+      }
+    }
+  }
+  /// Values of one metric, step by step.
+  func steps(_ name: String) -> [Double] {
+    events.withLock { events in
+      events.compactMap { if case .metric(name, let value, step: .some) = $0 { value } else { nil } }
+    }
+  }
+  func final(_ name: String) -> Double? {
+    events.withLock { events in
+      events.compactMap { if case .metric(name, let value, step: nil) = $0 { value } else { nil } }.last
+    }
+  }
+}
+
+/// A folder in which stages run one after the other.
+private struct Workshop {
+  let folder = Result { try ScratchFolder() }
+  var threads = 2
+  var memory = 1 << 30
+
+  func url(_ path: String) throws -> URL { try folder.get().url.appending(path: path) }
+
+  /// Runs a stage with files of the folder at its ports.
+  @discardableResult
+  func run<S: Stage>(
+    _ kind: S.Type, _ inputs: [String: String], _ parameters: [String: ParameterValue] = [:], to output: String
+  ) async throws -> Reports {
+    let port = try #require(S.description.outputs.first?.name)
+    let stage = try S.bound(
+      to: StageBinding(
+        inputs: try inputs.mapValues { BoundArtifact(url: try url($0)) }, parameters: parameters,
+        outputs: [port: try url(output)], seed: 3))
+    let reports = Reports()
+    try await stage.run(
+      StageContext(threads: threads, memory: memory, precision: "fp32", scratch: try url("scratch")) {
+        reports.add($0)
+      })
+    return reports
+  }
+
+  /// Twelve queries about three subjects; a passage answers those of its subject.
+  func writeGroups() throws {
+    let subjects = ["river": "water bank stream", "market": "price trade goods", "forest": "tree leaf wood"]
+    let passages = subjects.sorted { $0.key < $1.key }.map { subject, words in
+      Passage(id: subject, text: "the \(words) of a \(subject)")
+    }
+    let groups = (0..<12).map { index in
+      let passage = passages[index % 3]
+      let word = passage.text.split(separator: " ")[1 + index % 3]
+      return QueryGroup(
+        id: "q\(index)", query: "where is \(word) number \(index)", positives: [passage],
+        negatives: passages.filter { $0.id != passage.id })
+    }
+    try QueryGroup.write(groups, to: url("groups.jsonl"))
+    try CandidateList.write(
+      groups.map { group in
+        CandidateList(
+          id: group.id, query: group.query,
+          candidates: group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
+            + group.negatives.map { Candidate(passage: $0, isPositive: false, source: .given) })
+      }, to: url("candidates.jsonl"))
+    try Passage.write(passages, to: url("corpus.jsonl"))
+  }
+
+  func makeBase(width: Int = 16, layers: Int = 1) async throws {
+    try writeGroups()
+    try await run(
+      Initialise.self, ["groups": "groups.jsonl"],
+      [
+        "vocab_size": .int(120), "hidden_size": .int(width), "num_hidden_layers": .int(layers),
+        "num_attention_heads": .int(2), "intermediate_size": .int(2 * width), "max_position_embeddings": .int(32),
+        "initializer_range": .double(0.1),
+      ], to: "base")
+  }
+
+  /// Every file below a folder, by path.
+  func bytes(_ path: String) throws -> [String: Data] {
+    let root = try url(path)
+    let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path)
+    return Dictionary(
+      uniqueKeysWithValues: try paths.filter { !root.appending(path: $0).hasDirectoryPath }
+        .compactMap { name in
+          let file = root.appending(path: name)
+          let isFolder = try file.resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false
+          return isFolder ? nil : (name, try Data(contentsOf: file))
+        })
+  }
+}
+
+private let training: [String: ParameterValue] = [
+  "epochs": .int(4), "batch_size": .int(6), "lr": .double(2e-3), "max_len": .int(32),
+]
+private let lora: ParameterValue = .map(["r": .int(2), "alpha": .double(4)])
+
+private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0, +) / Double(values.count) }
+
+@Suite struct TrainingStagesTests {
+  @Test func `teacher, score and distill turn a random model into one that ranks better`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase(width: 64, layers: 2)
+    let teacher = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"],
+      training.merging(["epochs": .int(40)]) { $1 }, to: "teacher")
+    let losses = teacher.steps("loss")
+    #expect(losses.count == 40 * 6)  // 36 pairs, 6 a batch
+    #expect(mean(losses.suffix(6)) < 0.5 * mean(losses.prefix(6)))
+    #expect(try #require(teacher.final("validation_ap")) > 0.9)
+
+    try await workshop.run(Score.self, ["teacher": "teacher", "candidates": "candidates.jsonl"], to: "scores.jsonl")
+    let scored = try ScoredList.read(workshop.url("scores.jsonl"))
+    #expect(scored.allSatisfy { $0.candidates[0].score > $0.candidates[1].score })
+
+    let student = try await workshop.run(
+      Distill.self, ["base": "base", "scores": "scores.jsonl", "validation": "groups.jsonl"],
+      training.merging(["K": .int(3), "epochs": .int(8)]) { $1 }, to: "student")
+    for name in ["loss", "kl", "contrastive", "negative_penalty"] {
+      let values = student.steps(name)
+      #expect(mean(values.suffix(2)) < mean(values.prefix(2)), "\(name)")
+    }
+    #expect(student.final("validation_ndcg@10") == student.steps("validation_ndcg@10").max())
+    // Three positives that serve as each other's negatives can be 3/(2·2) apart: more than the margin.
+    #expect(!student.lines.contains { $0.contains("cannot exceed") })
+  }
+
+  @Test func `neither threads nor memory change a byte of any model`() async throws {
+    var outputs: [[String: Data]] = []
+    for threads in [1, 2] {
+      var workshop = Workshop()
+      try await workshop.makeBase()
+      try await workshop.run(
+        Teacher.self, ["base": "base", "train": "groups.jsonl"],
+        training.merging(["lora": lora, "epochs": .int(1)]) { $1 }, to: "teacher")
+      try await workshop.run(Score.self, ["teacher": "teacher", "candidates": "candidates.jsonl"], to: "scores.jsonl")
+      let distil = { (workshop: Workshop) in
+        try await workshop.run(
+          Distill.self, ["base": "base", "scores": "scores.jsonl"],
+          training.merging(["lora": lora, "K": .int(3)]) { $1 }, to: "student")
+      }
+      workshop.threads = threads
+      if threads == 2 {
+        // The least memory that one chunk needs, as the refusal of none says.
+        workshop.memory = 0
+        let refusal = await #expect(throws: TrainingError.self) { try await distil(workshop) }
+        guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
+        workshop.memory = needed - available
+      }
+      try await distil(workshop)
+      outputs.append(try workshop.bytes("student"))
+    }
+    #expect(outputs[0].keys.contains("adapter/adapter_model.safetensors"))
+    #expect(outputs[0] == outputs[1])
+  }
+
+  @Test func `a teacher with adapters keeps them beside the merged weights`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl"],
+      training.merging(["lora": lora, "max_samples": .int(5)]) { $1 }, to: "teacher")
+    #expect(reports.lines.contains("[teacher] Queries used: 5 of 12"))
+    #expect(reports.lines.contains("[teacher] Pairs: 15 | Positive: 5 | Negative: 10"))
+    let files = try workshop.bytes("teacher").keys
+    for name in ["adapter/adapter_config.json", "lora_config.json", "model.safetensors", "tokenizer.json"] {
+      #expect(files.contains(name))
+    }
+  }
+
+  @Test func `no epochs write the model as it was`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    try await workshop.run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl"], training.merging(["epochs": .int(0)]) { $1 },
+      to: "teacher")
+    try await workshop.run(Score.self, ["teacher": "teacher", "candidates": "candidates.jsonl"], to: "scores.jsonl")
+    try await workshop.run(
+      Distill.self, ["base": "base", "scores": "scores.jsonl"],
+      training.merging(["epochs": .int(0), "K": .int(3)]) { $1 }, to: "student")
+    #expect(try workshop.bytes("student")["model.safetensors"] == workshop.bytes("base")["model.safetensors"])
+  }
+
+  @Test func `embed writes a row for each text and the ids in order`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    try await workshop.run(Embed.self, ["model": "base", "texts": "corpus.jsonl"], to: "embeddings")
+    let file = try SafeTensors(contentsOf: workshop.url("embeddings/embeddings.safetensors"))
+    #expect(try file.shape(of: "embeddings") == [3, 16])
+    let ids = try JSONDecoder().decode([String].self, from: Data(contentsOf: workshop.url("embeddings/ids.json")))
+    #expect(ids == ["forest", "market", "river"])
+  }
+
+  @Test func `a text of nothing but control characters is named`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    try workshop.folder.get().write("{\"id\":\"p7\",\"text\":\"\\u0001\\u0002\"}\n", to: "empty.jsonl")
+    await #expect {
+      try await workshop.run(Embed.self, ["model": "base", "texts": "empty.jsonl"], to: "embeddings")
+    } throws: {
+      "\($0)".contains("p7")
+    }
+  }
+
+  @Test func `queries without negatives get other queries' passages`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let bare = try QueryGroup.read(workshop.url("groups.jsonl")).map {
+      QueryGroup(id: $0.id, query: $0.query, positives: $0.positives)
+    }
+    try QueryGroup.write(bare, to: workshop.url("bare.jsonl"))
+    var parameters = training.merging(["epochs": .int(0), "random_negatives": .int(2)]) { $1 }
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "bare.jsonl"], parameters, to: "teacher")
+    // Three passages in all: the two others are each query's negatives, as in the groups that list them.
+    #expect(reports.lines.contains("[teacher] Pairs: 36 | Positive: 12 | Negative: 24"))
+
+    parameters["random_negatives"] = .int(0)
+    await #expect {
+      try await workshop.run(Teacher.self, ["base": "base", "train": "bare.jsonl"], parameters, to: "other")
+    } throws: {
+      "\($0)".contains("random_negatives")
+    }
+  }
+
+  @Test func `mined candidates train a teacher as the groups they came from`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let candidates = BoundArtifact(url: try workshop.url("candidates.jsonl"), type: .candidates)
+    let groups = BoundArtifact(url: try workshop.url("groups.jsonl"), type: .groups)
+    let read = try [candidates, groups].map { try #require(LabelledFile(bound: $0)).read(drawing: 0, seed: 1) }
+    #expect(read[0] == read[1])
+  }
+
+  @Test func `a teacher's logits need a temperature of their own`() throws {
+    let stage = try Distill.bound(
+      to: StageBinding(
+        inputs: [
+          "base": BoundArtifact(url: URL(filePath: "/")), "scores": BoundArtifact(url: URL(filePath: "/")),
+        ],
+        parameters: ["teacher_scores": .string("logit")], outputs: ["student": URL(filePath: "/")], seed: 1))
+    #expect(stage.problems().count == 1)
+    #expect(stage.problems()[0].contains("teacher_tau"))
+  }
+}
