@@ -8,8 +8,11 @@ import Scheduling
 package struct Journal: Sendable {
   let database: DatabasePool
 
-  /// Opens or makes the database. Throws if it is damaged, or made by a newer version.
+  /// Opens or makes the database. Throws if it is damaged, made by a newer version, or on a network.
   package init(at url: URL) throws {
+    if let name = NetworkFilesystem.name(at: url.deletingLastPathComponent()) {
+      throw NetworkFilesystem(url: url, name: name)
+    }
     var configuration = Configuration()
     configuration.foreignKeysEnabled = true
     configuration.busyMode = .timeout(30)
