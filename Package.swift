@@ -17,7 +17,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     // A header over system calls that Swift cannot call; no library.
     .systemLibrary(name: "CSystem"),
     // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
@@ -32,7 +33,8 @@ let package = Package(
     .target(name: "Pipelines", dependencies: ["CYAML", "Artifacts"]),
     .target(name: "Scheduling", dependencies: ["CSystem", "Pipelines", "Artifacts"]),
     .target(
-      name: "Lineage", dependencies: ["Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
+      name: "Lineage",
+      dependencies: ["CSystem", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(name: "Stages", dependencies: ["Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
     .executableTarget(
       name: "retort",
@@ -48,7 +50,8 @@ let package = Package(
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
-    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+    .testTarget(
+      name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
   ],

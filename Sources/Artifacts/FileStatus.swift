@@ -49,7 +49,9 @@ package struct FileStatus: Sendable {
     isExecutable = status.st_mode & 0o100 != 0
   }
 
-  private static func nanoseconds(_ time: timespec) -> Int64 { Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec) }
+  private static func nanoseconds(_ time: timespec) -> Int64 {
+    Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
 
   /// Nanoseconds since 1970.
   package static func now() -> Int64 {

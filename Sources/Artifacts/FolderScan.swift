@@ -42,7 +42,8 @@ package enum FolderScan {
       if FileStatus.of(url, followLinks: false)?.isLink == true {
         let target = url.resolvingSymlinksInPath()
         guard target.posixPath.hasPrefix(root.posixPath + "/") else {
-          throw Problem(url: url, reason: "a symbolic link that leads out of the folder; replace it by what it links to")
+          throw Problem(
+            url: url, reason: "a symbolic link that leads out of the folder; replace it by what it links to")
         }
         guard !ancestors.contains(target.posixPath) else {
           throw Problem(url: url, reason: "a symbolic link to a folder that contains it")

@@ -8,6 +8,7 @@
 
 #if defined(__linux__)
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 long syscall(long number, ...);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
@@ -27,6 +28,12 @@ static inline int retort_exchange(const char *one, const char *other) {
 static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
   return posix_spawn_file_actions_addclosefrom_np(actions, from);
 }
+
+// The filesystem's magic number as in statfs(2); 0 where it cannot be asked.
+static inline unsigned retort_filesystem(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0 ? (unsigned)status.f_type : 0;
+}
 #else
 enum {
   RETORT_SPAWN_NEW_SESSION = POSIX_SPAWN_SETSID,
@@ -37,6 +44,11 @@ static inline int retort_exchange(const char *one, const char *other) { return r
 
 static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
   (void)actions, (void)from;
+  return 0;
+}
+
+static inline unsigned retort_filesystem(const char *path) {
+  (void)path;
   return 0;
 }
 #endif

@@ -8,8 +8,11 @@ import Scheduling
 package struct Journal: Sendable {
   let database: DatabasePool
 
-  /// Opens or makes the database. Throws if it is damaged, or made by a newer version.
+  /// Opens or makes the database. Throws if it is damaged, made by a newer version, or on a network.
   package init(at url: URL) throws {
+    if let name = NetworkFilesystem.name(at: url.deletingLastPathComponent()) {
+      throw NetworkFilesystem(url: url, name: name)
+    }
     var configuration = Configuration()
     configuration.foreignKeysEnabled = true
     configuration.busyMode = .timeout(30)
@@ -138,8 +141,12 @@ extension Journal: RunJournal {
   }
 
   package func record(_ entries: [JournalEntry], run: Int) throws {
-    try database.write { db in
-      for entry in entries { try db.write(entry, run: run) }
+    do {
+      try database.write { db in
+        for entry in entries { try db.write(entry, run: run) }
+      }
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+      throw FileError("write", URL(filePath: database.path), code: ENOSPC)
     }
   }
 }

@@ -38,7 +38,8 @@ package struct UnknownArtifact: Error, CustomStringConvertible {
   package let matches: Int
   package var description: String {
     matches == 0
-      ? "no artifact's digest begins with `\(name)`" : "\(matches) artifacts' digests begin with `\(name)`; write more of it"
+      ? "no artifact's digest begins with `\(name)`"
+      : "\(matches) artifacts' digests begin with `\(name)`; write more of it"
   }
 }
 

@@ -4,29 +4,6 @@ import Foundation
 import Pipelines
 import Synchronization
 
-package struct RunOptions: Sendable {
-  package var limits: RunLimits
-  /// Closed under dependencies, see `Plan.closure`.
-  package var selected: Set<StageID>
-  /// Run although their results are known.
-  package var forced: Set<StageID>
-  /// Replace published files that were changed since.
-  package var overwrite: Bool
-  /// Before an attempt, counted from 2.
-  package var backOff: @Sendable (_ attempt: Int) -> Duration
-
-  package init(
-    limits: RunLimits, selected: Set<StageID>, forced: Set<StageID> = [], overwrite: Bool = false,
-    backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
-  ) {
-    self.limits = limits
-    self.selected = selected
-    self.forced = forced
-    self.overwrite = overwrite
-    self.backOff = backOff
-  }
-}
-
 package actor Coordinator {
   /// For one reader; ends with the run.
   package nonisolated let events: AsyncStream<RunEvent>
@@ -214,7 +191,8 @@ package actor Coordinator {
     let differs = outputs[id].map { $0 != made } ?? false
     if let known = outputs[id], differs {
       let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")
-      warn(id, "stage `\(plan[id].name)` is not deterministic: \(ports) differs from the recorded result, which is kept")
+      warn(
+        id, "stage `\(plan[id].name)` is not deterministic: \(ports) differs from the recorded result, which is kept")
     } else {
       outputs[id] = made
     }
@@ -303,36 +281,10 @@ package actor Coordinator {
   }
 }
 
-extension Plan {
-  /// The stages and all that they need, directly or not.
-  package func closure(of targets: Set<StageID>) -> Set<StageID> {
-    var closure = targets
-    for id in stages.indices.reversed().map(StageID.init(index:)) where closure.contains(id) {
-      closure.formUnion(self[id].dependencies)
-    }
-    return closure
-  }
-}
-
 extension StageNode {
   fileprivate init(_ stage: PlannedStage) {
     self.init(
       dependencies: stage.dependencies, threads: stage.threads, memory: stage.memory, retries: stage.retry,
       publishes: stage.publish != nil)
-  }
-}
-
-extension StageState {
-  /// As the journal has it; states on the way leave no trace.
-  fileprivate var recorded: StageRecord.State? {
-    switch self {
-    case .waiting, .resolving, .ready, .backingOff, .publishing: nil
-    case .running: .running
-    case .ran: .ran
-    case .cached: .cached
-    case .failed: .failed
-    case .skipped: .skipped
-    case .interrupted: .interrupted
-    }
   }
 }

@@ -116,6 +116,10 @@ package struct LocalExecutor: Executor {
       try tail.read().forEach { report(.event($0)) }
       return try .success(reading: work, .ran)
     case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
+    case .exit(WorkerExit.diskFull.rawValue):
+      let message =
+        "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
+      return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log)), again: false)
     default:
       let why = handle.reason ?? ended.reason
       return .failure(

@@ -115,3 +115,18 @@ package enum RunOutcome: String, Sendable, Codable {
     }
   }
 }
+
+extension StageState {
+  /// As the journal has it; states on the way leave no trace.
+  var recorded: StageRecord.State? {
+    switch self {
+    case .waiting, .resolving, .ready, .backingOff, .publishing: nil
+    case .running: .running
+    case .ran: .ran
+    case .cached: .cached
+    case .failed: .failed
+    case .skipped: .skipped
+    case .interrupted: .interrupted
+    }
+  }
+}

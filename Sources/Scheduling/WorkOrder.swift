@@ -33,6 +33,8 @@ package enum WorkerExit: Int32, Sendable {
   case sourceChanged = 113
   /// Somebody else's complete result was there when the lock was free.
   case adopted = 114
+  /// There was no space left; the log may lack the reason for the same reason.
+  case diskFull = 115
 }
 
 package struct WorkFolder: Sendable {

@@ -20,8 +20,11 @@ package struct Worker: Sendable {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
       return try await Worker(order, catalog: catalog).run().rawValue
     } catch {
-      FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+      let message = Array("error: \(error)\n".utf8)
+      _ = write(2, message, message.count)  // a log that cannot be written must not hide the exit code
       return switch error {
+      case let error as FileError where [ENOSPC, EDQUOT].contains(error.code): WorkerExit.diskFull.rawValue
+      case let error as CocoaError where error.code == .fileWriteOutOfSpace: WorkerExit.diskFull.rawValue
       case let error as CommandFailed: error.exitCode
       case is SourceChanged: WorkerExit.sourceChanged.rawValue
       default: WorkerExit.failed.rawValue

@@ -42,7 +42,8 @@ import Testing
   @Test func `a manifest survives encoding, also with spaces and line ends in names`() throws {
     let digest = Digest(of: "x")
     let manifest = FolderManifest(entries: [
-      .init(path: "a b\nc", content: .file(digest, bytes: 1, executable: true)), .init(path: "d", content: .emptyFolder),
+      .init(path: "a b\nc", content: .file(digest, bytes: 1, executable: true)),
+      .init(path: "d", content: .emptyFolder),
     ])
     #expect(FolderManifest(encoded: manifest.encoded) == manifest)
     #expect(FolderManifest(encoded: Data("anything".utf8)) == nil)

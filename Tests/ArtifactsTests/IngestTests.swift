@@ -31,8 +31,7 @@ import Testing
 
   private func folder() throws -> URL {
     try scratch.write("weights", to: "model/model.safetensors")
-    try scratch.write("{}", to: "model/1_Pooling/config.json")
-    let script = try scratch.write("#!/bin/sh\n", to: "model/run.sh")
+    let script = try scratch.write("#!/bin/sh\n", to: "model/bin/run.sh")
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.posixPath)
     let model = scratch.url.appending(path: "model")
     try FileManager.default.createDirectory(at: model.appending(path: "empty"), withIntermediateDirectories: true)
@@ -56,8 +55,8 @@ import Testing
     let artifact = try store.ingest(folder(), owner: "test")
     let tree = store.url(of: artifact)
     let entries = try FolderScan.entries(of: tree)
-    #expect(entries.map(\.path) == ["1_Pooling/config.json", "empty", "model.safetensors", "run.sh"])
-    #expect(entries.map(\.isExecutable) == [false, false, false, true])
+    #expect(entries.map(\.path) == ["bin/run.sh", "empty", "model.safetensors"])
+    #expect(entries.map(\.isExecutable) == [true, false, false])
     #expect(try store.damage(of: artifact, owner: "test") == nil)
   }
 

@@ -101,7 +101,9 @@ import Testing
 
   @Test func `a published folder carries what made it`() async throws {
     var bench = try Bench()
-    bench.add("make", "echo 1 >a ; echo 2 >b ; echo '{\"score\":0.5}' > m.json", outputs: ["a", "b"], publish: "out", metrics: "m.json")
+    bench.add(
+      "make", "echo 1 >a ; echo 2 >b ; echo '{\"score\":0.5}' > m.json", outputs: ["a", "b"], publish: "out",
+      metrics: "m.json")
     _ = try await bench.run()
     #expect(try bench.text("out/a") == "1\n")
     #expect(try bench.text("out/b") == "2\n")

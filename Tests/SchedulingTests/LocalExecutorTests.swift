@@ -49,6 +49,11 @@ import Testing
     #expect(try failure(end).lastLines == ["told"])
   }
 
+  @Test func `a full disk is named although the log has no room for it`() async throws {
+    let end = try await run("exit 115").end
+    #expect(try failure(end).headline.contains("no space left"))
+  }
+
   @Test func `a cancelled attempt ends its worker`() async throws {
     _ = try failure(await run("cat; exit 1", cancelled: true).end)
   }

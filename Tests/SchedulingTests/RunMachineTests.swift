@@ -151,7 +151,8 @@ private struct Replay {
         #expect(
           running.count == 1
             || running.reduce(0) { $0 + nodes[$1].threads } <= limits.threads
-              && running.reduce(0) { $0 + nodes[$1].memory } <= limits.memory)
+              && running.reduce(0) { $0 + nodes[$1].memory } <= limits.memory
+        )
       case .finish: finishes += 1
       case .resolve, .backOff, .publish, .terminate: break
       }

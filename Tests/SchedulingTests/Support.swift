@@ -37,7 +37,9 @@ struct Bench {
     }
     let publication = publish.map { path in
       let url = root.appending(path: path)
-      let targets = outputs.map { Publication.Target(port: $0, url: outputs.count == 1 ? url : url.appending(path: $0)) }
+      let targets = outputs.map {
+        Publication.Target(port: $0, url: outputs.count == 1 ? url : url.appending(path: $0))
+      }
       return Publication(url: url, targets: targets)
     }
     stages.append(

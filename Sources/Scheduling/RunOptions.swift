@@ -1,0 +1,36 @@
+/// What a user says about one run: which stages, how much at once, and how stubbornly.
+import Pipelines
+
+package struct RunOptions: Sendable {
+  package var limits: RunLimits
+  /// Closed under dependencies, see `Plan.closure`.
+  package var selected: Set<StageID>
+  /// Run although their results are known.
+  package var forced: Set<StageID>
+  /// Replace published files that were changed since.
+  package var overwrite: Bool
+  /// Before an attempt, counted from 2.
+  package var backOff: @Sendable (_ attempt: Int) -> Duration
+
+  package init(
+    limits: RunLimits, selected: Set<StageID>, forced: Set<StageID> = [], overwrite: Bool = false,
+    backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
+  ) {
+    self.limits = limits
+    self.selected = selected
+    self.forced = forced
+    self.overwrite = overwrite
+    self.backOff = backOff
+  }
+}
+
+extension Plan {
+  /// The stages and all that they need, directly or not.
+  package func closure(of targets: Set<StageID>) -> Set<StageID> {
+    var closure = targets
+    for id in stages.indices.reversed().map(StageID.init(index:)) where closure.contains(id) {
+      closure.formUnion(self[id].dependencies)
+    }
+    return closure
+  }
+}
