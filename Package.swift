@@ -48,7 +48,7 @@ let package = Package(
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
-    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport"]),
+    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
   ],

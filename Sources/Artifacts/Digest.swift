@@ -4,13 +4,36 @@ import Foundation
 
 /// 32 bytes, ordered as their hexadecimal text is.
 package struct Digest: Hashable, Sendable, Comparable {
-  private let words: SIMD4<UInt64>  // big-endian reading of the bytes
+  private let words: Words  // big-endian reading of the bytes
+
+  /// Not a `SIMD4`: its alignment of 32 overruns the frames of async functions (Swift 6.3.1).
+  private struct Words: Hashable {
+    private var (first, second, third, fourth): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    subscript(index: Int) -> UInt64 {
+      get {
+        switch index {
+        case 0: first
+        case 1: second
+        case 2: third
+        default: fourth
+        }
+      }
+      set {
+        switch index {
+        case 0: first = newValue
+        case 1: second = newValue
+        case 2: third = newValue
+        default: fourth = newValue
+        }
+      }
+    }
+  }
 
   /// Of 64 hexadecimal digits; `nil` for anything else.
   package init?(hex: String) {
     let digits = hex.utf8
     guard digits.count == 64 else { return nil }
-    var words = SIMD4<UInt64>()
+    var words = Words()
     for (index, digit) in digits.enumerated() {
       guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
       words[index / 16] = words[index / 16] << 4 | UInt64(value)
@@ -20,7 +43,7 @@ package struct Digest: Hashable, Sendable, Comparable {
 
   fileprivate init(_ digest: SHA256.Digest) {
     words = digest.withUnsafeBytes { bytes in
-      var words = SIMD4<UInt64>()
+      var words = Words()
       for index in 0..<32 { words[index / 8] = words[index / 8] << 8 | UInt64(bytes[index]) }
       return words
     }

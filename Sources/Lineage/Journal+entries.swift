@@ -45,17 +45,24 @@ extension Database {
         run, record.stage, record.kind, record.state.rawValue, key, record.attempt, record.time, ended,
         LockHolder.thisHost, record.error,
       ])
+    if record.inputs.isEmpty { return }
+    let stageRun = try stageRun(record.stage, run: run)
+    for (port, input) in record.inputs {
+      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath)
+    }
+  }
+
+  private func stageRun(_ stage: String, run: Int) throws -> Int64 {
+    let query = try cachedStatement(sql: "SELECT id FROM stage_run WHERE run = ? AND stage = ?")
+    guard let id = try Int64.fetchOne(query, arguments: [run, stage]) else {
+      throw DamagedRow(found: "no row", expected: "the running stage `\(stage)`")
+    }
+    return id
   }
 
   private func write(_ result: StageResult, run: Int) throws {
-    let query = try cachedStatement(sql: "SELECT id FROM stage_run WHERE run = ? AND stage = ?")
-    guard let stageRun = try Int64.fetchOne(query, arguments: [run, result.stage]) else {
-      throw DamagedRow(found: "no row", expected: "the running stage `\(result.stage)`")
-    }
+    let stageRun = try stageRun(result.stage, run: run)
     let key = result.key.description
-    for (port, input) in result.inputs {
-      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath)
-    }
     for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact, path: nil) }
     for metric in result.metrics {
       try perform(
@@ -86,7 +93,7 @@ extension Database {
       "INSERT OR IGNORE INTO artifact (digest, bytes, kind) VALUES (?, ?, ?)",
       [digest, artifact.bytes, artifact.kind.rawValue])
     try perform(
-      "INSERT INTO artifact_edge (stage_run, port, direction, digest, path) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO artifact_edge (stage_run, port, direction, digest, path) VALUES (?, ?, ?, ?, ?)",
       [stageRun, port, direction, digest, path])
   }
 

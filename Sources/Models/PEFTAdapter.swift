@@ -59,7 +59,8 @@ struct PEFTAdapter {
   }
 
   private var wholeModules: [String] {
-    lora.modulesToSave.filter { module in weights.contains { $0.name.split(separator: ".").contains(Substring(module)) }
+    Set(lora.modulesToSave).sorted().filter { module in
+      weights.contains { $0.name.split(separator: ".").contains(Substring(module)) }
     }
   }
 

@@ -4,11 +4,12 @@ import Foundation
 /// Used on one thread while one file is planned.
 final class Diagnostics {
   let file: URL
-  private let bytes: [UInt8]
+  /// The file without a byte order mark.
+  let bytes: [UInt8]
   private(set) var problems: [Problem] = []
   private var reported: Set<Problem> = []
   /// Split where libyaml counts lines.
-  private lazy var lines = String(decoding: bytes.dropByteOrderMark, as: UTF8.self).yamlLines
+  private lazy var lines = String(decoding: bytes, as: UTF8.self).yamlLines
 
   /// More than anyone reads; it keeps a hostile file from filling memory.
   private let mostProblems = 1000
@@ -17,7 +18,7 @@ final class Diagnostics {
 
   init(file: URL, bytes: [UInt8]) {
     self.file = file
-    self.bytes = bytes
+    self.bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
   }
 
   func report(_ message: String, at mark: Mark, suggestion: @autoclosure () -> String? = nil) {
@@ -39,13 +40,9 @@ final class Diagnostics {
   }
 
   func mark(ofByte offset: Int) -> Mark {
-    let before = String(decoding: bytes.prefix(offset).dropByteOrderMark, as: UTF8.self).yamlLines
+    let before = String(decoding: bytes.prefix(offset), as: UTF8.self).yamlLines
     return Mark(line: before.count, column: before[before.count - 1].unicodeScalars.count + 1)
   }
-}
-
-extension Sequence<UInt8> where Self: Collection, SubSequence: Sequence<UInt8> {
-  fileprivate var dropByteOrderMark: SubSequence { dropFirst(starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0) }
 }
 
 extension String {

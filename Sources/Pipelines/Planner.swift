@@ -15,7 +15,7 @@ extension Plan {
   /// Checks the bytes of a pipeline file.
   init(bytes: [UInt8], of file: URL, root: URL, catalog: StageCatalog) throws(Problems) {
     let diagnostics = Diagnostics(file: file, bytes: bytes)
-    let document = parseYAML(bytes, diagnostics)
+    let document = parseYAML(diagnostics)
     var plan = Plan(name: file.deletingPathExtension().lastPathComponent, file: file, root: root, stages: [])
     if let document {
       var planner = Planner(file: file, root: root, catalog: catalog, diagnostics)
@@ -45,6 +45,9 @@ private struct Planner {
   let decoder: ValueDecoder
   let folder: URL
   let publications: PublicationChecker
+  /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory.
+  private let processors = ProcessInfo.processInfo.activeProcessorCount
+  private let memory = Int(ProcessInfo.processInfo.physicalMemory / 4 * 3)
   private var commands: CommandReader
 
   /// A stage on its way into the plan: its ports are known, what they are bound to is not.
@@ -62,7 +65,7 @@ private struct Planner {
     self.diagnostics = diagnostics
     decoder = ValueDecoder(diagnostics: diagnostics)
     folder = file.absoluteURL.standardizedFileURL.deletingLastPathComponent()
-    publications = PublicationChecker(diagnostics: diagnostics, file: file, root: root)
+    publications = PublicationChecker(diagnostics, file: file, root: root)
     commands = CommandReader(diagnostics, folder: folder, root: root)
   }
 
@@ -100,8 +103,8 @@ private struct Planner {
     var planned = PlannedStage(
       id: StageID(index: 0), name: stage.name, location: diagnostics.location(stage.mark),
       description: StageDescription(unknown: stage.name))
-    planned.threads = resources.threads ?? ProcessInfo.processInfo.activeProcessorCount
-    planned.memory = resources.memory ?? Int(ProcessInfo.processInfo.physicalMemory / 4 * 3)
+    planned.threads = resources.threads ?? processors
+    planned.memory = resources.memory ?? memory
     planned.precision = resources.precision
     planned.retry = fields.integer("retry", in: 0...100) ?? 0
     planned.timeout = fields.quantity("timeout", "a time such as 4h, 90m or 1h30m", parseDuration)

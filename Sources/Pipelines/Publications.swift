@@ -3,18 +3,28 @@ import Foundation
 
 struct PublicationChecker {
   let diagnostics: Diagnostics
-  let file: URL
   let root: URL
+  /// Of the pipeline file and of the root, absolute and without `..`.
+  private let filePath: String
+  private let rootPath: String
+
+  init(_ diagnostics: Diagnostics, file: URL, root: URL) {
+    self.diagnostics = diagnostics
+    self.root = root
+    filePath = file.absoluteURL.standardizedFileURL.path
+    rootPath = root.path
+  }
 
   /// The place that `publish` names; `nil` after a report.
   func publication(_ path: String, outputs: [PlannedOutput], at mark: Mark) -> Publication? {
     let url = URL(path: path, in: root)
-    let inside = url.pathComponents.dropFirst(root.pathComponents.count)
-    guard url.lies(in: root), let first = inside.first else {
-      diagnostics.report("`publish` must name a path inside the project \(root.path)", at: mark)
+    let full = url.path
+    guard lies(full, in: rootPath), full != rootPath else {
+      diagnostics.report("`publish` must name a path inside the project \(rootPath)", at: mark)
       return nil
     }
-    guard first != ".git", first != ".retort", !file.lies(in: url) else {
+    let reserved = [".git", ".retort"].contains { lies(full, in: "\(rootPath)/\($0)") }
+    guard !reserved, !lies(filePath, in: full) else {
       diagnostics.report("publishing to `\(path.shortened)` would replace files that are not for it", at: mark)
       return nil
     }
@@ -71,12 +81,20 @@ struct PublicationChecker {
 
   /// A path inside the root and those of the folders it lies in, innermost first, the root last.
   private func ancestors(of url: URL) -> [String] {
-    var path = Substring(url.path)
-    var paths: [String] = []
-    while path.count > root.path.count, path.hasPrefix(root.path), let slash = path.lastIndex(of: "/") {
-      paths.append(String(path))
-      path = path[..<slash]
+    var path = url.path
+    guard lies(path, in: rootPath) else { return [] }
+    var paths = [path]
+    while path.utf8.count > rootPath.utf8.count, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
+      path = String(path[..<slash])
+      paths.append(path)
     }
-    return paths.isEmpty ? [] : paths + [root.path]
+    return paths
+  }
+
+  /// Whether `path` is `folder` or beneath it; both absolute and without `..`.
+  private func lies(_ path: String, in folder: String) -> Bool {
+    let rest = path.utf8.dropFirst(folder.utf8.count)
+    return path.utf8.starts(with: folder.utf8)
+      && (rest.isEmpty || rest.first == UInt8(ascii: "/") || folder.utf8.last == UInt8(ascii: "/"))
   }
 }

@@ -32,7 +32,7 @@ extension StageDescription {
 
   private func rows(_ parameters: [ParameterDescription], prefix: String) -> [[String]] {
     parameters.flatMap { parameter -> [[String]] in
-      let standard = parameter.defaultValue.map { $0.isAbsent ? "absent" : $0.yaml } ?? "required"
+      let standard = parameter.defaultValue.map { $0 == .null ? "absent" : $0.yaml } ?? "required"
       let name = prefix + parameter.name
       guard case .group(let inner) = parameter.type else {
         return [[name, parameter.type.inWords, standard, parameter.documentation]]
@@ -44,8 +44,6 @@ extension StageDescription {
 }
 
 extension ParameterValue {
-  fileprivate var isAbsent: Bool { self == .null }
-
   /// As one writes it in a pipeline file, in one line.
   package var yaml: String {
     switch self {

@@ -45,10 +45,10 @@ struct CommandRunner {
   }
 
   /// - Parameter lock: stays open in everything that the command starts.
-  func run(holding lock: Int32) throws {
+  func run(holding lock: Int32, output: FileHandle) throws {
     let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
     let pipe = try makePipe()
-    let output = Descriptor(pipe.read)
+    let printed = Descriptor(pipe.read)
     let child: ChildProcess
     do {
       let input = Descriptor(pipe.write)
@@ -56,21 +56,21 @@ struct CommandRunner {
         "/bin/bash", ["-euo", "pipefail", "-c", command.text], environment: environment, folder: command.folder,
         descriptors: [null.raw, input.raw, input.raw, lock], newSession: false)
     }
-    try passOn(output)
+    try pass(printed, to: output)
     let end = child.wait()
     guard end == .exit(0) else { throw CommandFailed(end: end) }
   }
 
   /// Until everything that holds the other end is gone: what the command left behind may still write outputs.
-  private func passOn(_ output: borrowing Descriptor) throws {
+  private func pass(_ printed: borrowing Descriptor, to output: FileHandle) throws {
     var filter = MaskingFilter(secrets)
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = read(output.raw, &buffer, buffer.count)
+      let count = read(printed.raw, &buffer, buffer.count)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { break }
-      try FileHandle.standardOutput.write(contentsOf: filter.feed(buffer[..<count]))
+      try output.write(contentsOf: filter.feed(buffer[..<count]))
     }
-    try FileHandle.standardOutput.write(contentsOf: filter.finish())
+    try output.write(contentsOf: filter.finish())
   }
 }

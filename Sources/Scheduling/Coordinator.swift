@@ -12,21 +12,17 @@ package struct RunOptions: Sendable {
   package var forced: Set<StageID>
   /// Replace published files that were changed since.
   package var overwrite: Bool
-  /// How long to wait for a stage that another run holds; `nil`: as long as it takes.
-  package var lockWait: Duration?
   /// Before an attempt, counted from 2.
   package var backOff: @Sendable (_ attempt: Int) -> Duration
 
   package init(
     limits: RunLimits, selected: Set<StageID>, forced: Set<StageID> = [], overwrite: Bool = false,
-    lockWait: Duration? = nil,
     backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
   ) {
     self.limits = limits
     self.selected = selected
     self.forced = forced
     self.overwrite = overwrite
-    self.lockWait = lockWait
     self.backOff = backOff
   }
 }
@@ -40,13 +36,13 @@ package actor Coordinator {
   private let options: RunOptions
   private let store: Store
   private let journal: any RunJournal
-  private let executor: LocalExecutor
+  private let executor: any Executor
   private let clock: @Sendable () -> Date
   private var resolver: Resolver
   private var machine: RunMachine
   private var resolved: [StageID: ResolvedStage] = [:]
   private var outputs: [StageID: [String: StoredArtifact]] = [:]
-  private var handles: [StageID: WorkerHandle] = [:]
+  private var attempts: [StageID: Task<AttemptEnd, any Error>] = [:]
   private var errors: [StageID: StageFailure] = [:]
   /// Written at the end of the turn.
   private var entries: [JournalEntry] = []
@@ -61,20 +57,20 @@ package actor Coordinator {
 
   package init(
     _ plan: Plan, options: RunOptions, store: Store, journal: any RunJournal, context: KeyContext,
-    program: WorkerProgram, clock: @escaping @Sendable () -> Date = { Date() }
+    executor: any Executor, clock: @escaping @Sendable () -> Date = { Date() }
   ) {
     self.plan = plan
     self.options = options
     self.store = store
     self.journal = journal
     self.clock = clock
-    executor = LocalExecutor(program: program, lockWait: options.lockWait)
+    self.executor = executor
     resolver = Resolver(plan, store: store, journal: journal, context: context)
     machine = RunMachine(plan.stages.map(StageNode.init), selected: options.selected, limits: options.limits)
     (events, send) = AsyncStream.makeStream()
   }
 
-  /// Ends workers and the run; a second time workers are killed. What was finished is kept.
+  /// Ends workers and the run; what was finished is kept.
   package nonisolated func interrupt() { inbox.put(.interrupt) }
 
   /// Throws only what makes going on impossible, such as a journal that cannot be written; workers are ended first.
@@ -87,6 +83,7 @@ package actor Coordinator {
     // Held until the run is over, so that others can tell a run that goes on from one that was killed.
     let alive = try FileLock(at: store.lock(ofRun: run))
     _ = try alive.take()
+    defer { withExtendedLifetime(alive) {} }
     send.yield(.began(run: run))
     resolver.hashSources(of: options.selected)
     let summary = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -95,6 +92,7 @@ package actor Coordinator {
         if try turn(actions, in: &group) { break }
         actions = await inbox.take().flatMap(handle)
       }
+      group.cancelAll()
       return self.summary
     }
     send.yield(.ended(summary))
@@ -127,26 +125,26 @@ package actor Coordinator {
   private func perform(_ action: RunAction, in group: inout ThrowingTaskGroup<Void, any Error>) throws {
     switch action {
     case .record, .resolve, .finish: break
-    case .terminate(let id): handles[id]?.terminate()
+    case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
       let order = order(for: resolved, forced: options.forced.contains(id))
-      let handle = WorkerHandle()
-      handles[id] = handle
       let stage = plan[id]
       let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
-      group.addTask { [executor, inbox, send, logs = store.logFolder(ofRun: run)] in
-        let end: Result<AttemptEnd, any Error>
-        do {
-          end = .success(
-            try await executor.run(order, as: name, logs: logs, timeout: stage.timeout, handle: handle) { report in
-              switch report {
-              case .event(let event): send.yield(.reported(id, event))
-              case .waits(let holder): send.yield(.waits(id, holder: holder))
-              }
-            })
-        } catch {
-          end = .failure(error)
+      let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
+        try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
+          switch report {
+          case .event(let event): send.yield(.reported(id, event))
+          case .waits(let holder): send.yield(.waits(id, holder: holder))
+          }
+        }
+      }
+      attempts[id] = task
+      group.addTask { [inbox] in
+        let end = await withTaskCancellationHandler {
+          await task.result
+        } onCancel: {
+          task.cancel()
         }
         inbox.put(.ended(id, end))
       }
@@ -220,16 +218,11 @@ package actor Coordinator {
     } else {
       outputs[id] = made
     }
-    let places = Dictionary(uniqueKeysWithValues: plan[id].inputs.map { ($0.port, $0.source) })
-    let inputs = stage.inputs.map { port, input in
-      let path: URL? = if case .file(let url)? = places[port] { url } else { nil }
-      return (port, StageResult.Input(artifact: input.artifact, path: path))
-    }
     entries.append(
       .result(
         StageResult(
-          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage,
-          inputs: Dictionary(uniqueKeysWithValues: inputs), outputs: made, metrics: metrics, isKept: !differs)))
+          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
+          isKept: !differs)))
   }
 
   private func warn(_ id: StageID, _ message: String) {
@@ -240,12 +233,24 @@ package actor Coordinator {
   private func record(_ id: StageID, _ state: StageState) {
     send.yield(.moved(id, state))
     guard let recorded = state.recorded else { return }
-    let attempt = if case .running(let attempt) = state { attempt } else { 0 }
-    entries.append(
-      .stage(
-        StageRecord(
-          stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: attempt,
-          time: clock(), key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)))
+    var entry = StageRecord(
+      stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: 0, time: clock(),
+      key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)
+    if case .running(let attempt) = state {
+      entry.attempt = attempt
+      entry.inputs = recordedInputs(of: id)
+    }
+    entries.append(.stage(entry))
+  }
+
+  private func recordedInputs(of id: StageID) -> [String: StageRecord.Input] {
+    var inputs: [String: StageRecord.Input] = [:]
+    for input in plan[id].inputs {
+      guard let artifact = resolved[id]?.inputs[input.port]?.artifact else { continue }
+      let path: URL? = if case .file(let url) = input.source { url } else { nil }
+      inputs[input.port] = StageRecord.Input(artifact: artifact, path: path)
+    }
+    return inputs
   }
 
   private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {

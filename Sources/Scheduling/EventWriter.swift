@@ -5,12 +5,13 @@ import Pipelines
 import Synchronization
 
 final class EventWriter: Sendable {
-  private let url: URL
+  private let output: FileHandle
   private let file: Mutex<FileHandle>
   private let failure = Mutex<(any Error)?>(nil)
 
-  init(_ url: URL) throws {
-    self.url = url
+  /// - Parameter output: takes the lines for people too.
+  init(_ url: URL, output: FileHandle) throws {
+    self.output = output
     let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError("create", url) }
     file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
@@ -22,8 +23,8 @@ final class EventWriter: Sendable {
       let line = try storedJSON(event) + Data("\n".utf8)
       try file.withLock { try $0.write(contentsOf: line) }
       switch event {
-      case .log(let text): try FileHandle.standardOutput.write(contentsOf: Data("\(text)\n".utf8))
-      case .warning(let text): try FileHandle.standardOutput.write(contentsOf: Data("warning: \(text)\n".utf8))
+      case .log(let text): try output.write(contentsOf: Data("\(text)\n".utf8))
+      case .warning(let text): try output.write(contentsOf: Data("warning: \(text)\n".utf8))
       case .metric, .progress: break
       }
     } catch {

@@ -20,31 +20,27 @@ package struct WorkerProgram: Sendable {
   }
 }
 
-package enum AttemptEnd: Sendable {
-  case success(StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric])
-  case failure(StageFailure, again: Bool)
-}
-
-/// A worker, as those see it who may want it to end.
-final class WorkerHandle: Sendable {
+/// A worker's process and our end of its standard input, as those see them who may want it to end.
+private final class WorkerHandle: Sendable {
+  /// What a worker has for tidying up; it kills itself sooner.
+  private static let grace = Duration.seconds(10)
   private struct State {
     var child: ChildProcess?
     var input: Int32?
-    var asked = false
+    var mayStart = true
+    var reason: StageFailure.Reason?
   }
   private let state = Mutex(State())
 
+  /// `nil` if it was told to end before.
   func start(_ program: WorkerProgram, order: URL, log: URL) throws -> ChildProcess? {
     let output = Descriptor(open(log.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644))
     guard output.raw >= 0 else { throw FileError("create", log) }
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
     return try state.withLock { state in
-      guard !state.asked else {
-        close(pipe.write)
-        return nil
-      }
       state.input = pipe.write
+      guard state.mayStart else { return nil }
       let child = try ChildProcess(
         program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment,
         descriptors: [input.raw, output.raw, output.raw], newSession: true)
@@ -53,40 +49,46 @@ final class WorkerHandle: Sendable {
     }
   }
 
-  /// Asks the worker to end, which it does at the end of its standard input; a second time it is killed.
-  func terminate() {
+  /// Why it was told to end, if it was.
+  var reason: StageFailure.Reason? { state.withLock { $0.reason } }
+
+  /// The worker ends itself at the end of its standard input; one that cannot is killed.
+  func terminate(because reason: StageFailure.Reason? = nil) {
     state.withLock { state in
-      if state.asked, let child = state.child { kill(-child.pid, SIGKILL) }
-      state.asked = true
+      state.reason = state.reason ?? reason
+      state.mayStart = false
       if let input = state.input { close(input) }
       state.input = nil
+    }
+    Task {
+      try await Task.sleep(for: Self.grace)
+      state.withLock { if let child = $0.child { _ = kill(-child.pid, SIGKILL) } }
     }
   }
 
-  /// No process has the number any more.
-  func ended() {
-    state.withLock { state in
-      state.child = nil
-      if let input = state.input { close(input) }
-      state.input = nil
-    }
+  /// The process is gone and its number may be another's.
+  func ended() { state.withLock { $0.child = nil } }
+
+  deinit {
+    if let input = state.withLock({ $0.input }) { close(input) }
   }
 }
 
-struct LocalExecutor: Sendable {
-  let program: WorkerProgram
-  /// How long to wait for a stage that another run holds.
-  let lockWait: Duration?
+package struct LocalExecutor: Executor {
+  private let program: WorkerProgram
+  private let lockWait: Duration?
 
-  enum Report: Sendable {
-    case event(StageEvent)
-    case waits(LockHolder)
+  /// - Parameter lockWait: how long to wait for a stage that another run holds; `nil`: as long as it takes.
+  package init(_ program: WorkerProgram, lockWait: Duration? = nil) {
+    self.program = program
+    self.lockWait = lockWait
   }
 
-  func run(
-    _ order: WorkOrder, as name: String, logs: URL, timeout: Duration?, handle: WorkerHandle,
-    report: @escaping @Sendable (Report) -> Void
+  package func run(
+    _ order: WorkOrder, as name: String, logs: URL, timeout: Duration?,
+    report: @escaping @Sendable (AttemptReport) -> Void
   ) async throws -> AttemptEnd {
+    let handle = WorkerHandle()
     let log = logs.appending(path: "\(name).log")
     let orderFile = logs.appending(path: "\(name).job.json")
     try FileOperations().replace(orderFile, with: try storedJSON(order))
@@ -94,16 +96,11 @@ struct LocalExecutor: Sendable {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)
-    let reason = Mutex<StageFailure.Reason?>(nil)
-    let end: @Sendable (StageFailure.Reason) -> Void = { why in
-      reason.withLock { $0 = $0 ?? why }
-      handle.terminate()
-    }
-    let watcher = Task { await watch(child, work, end: end, report: report) }
+    let watcher = Task { await watch(child, work, handle, report) }
     let timer = Task {
       guard let timeout else { return }
       try await Task.sleep(for: timeout)
-      end(.timeout(timeout))
+      handle.terminate(because: .timeout(timeout))
     }
     let ended = await withTaskCancellationHandler {
       await child.end(killGroup: true)
@@ -115,29 +112,21 @@ struct LocalExecutor: Sendable {
     watcher.cancel()
     var tail = await watcher.value
     switch ended {
-    case .exit(WorkerExit.done.rawValue): try tail.read().forEach { report(.event($0)) }
-    case .exit(WorkerExit.adopted.rawValue): break
+    case .exit(WorkerExit.done.rawValue):
+      try tail.read().forEach { report(.event($0)) }
+      return try .success(reading: work, .ran)
+    case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
     default:
-      let why = reason.withLock { $0 } ?? (ended == .exit(WorkerExit.sourceChanged.rawValue) ? .exit(1) : ended.reason)
-      let again = ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting
-      return .failure(StageFailure(why, log: log, lastLines: try lastLines(of: log)), again: again)
+      let why = handle.reason ?? ended.reason
+      return .failure(
+        StageFailure(why, log: log, lastLines: try lastLines(of: log)),
+        again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting)
     }
-    guard let result = try work.readResult() else { throw FileError("read", work.result, code: ENOENT) }
-    let metrics = try work.readEvents().compactMap { event in
-      if case .metric(let name, let value, let step) = event {
-        StageResult.Metric(name: name, value: value, step: step)
-      } else {
-        nil
-      }
-    }
-    let success = ended == .exit(WorkerExit.done.rawValue) ? StageState.Success.ran : .cached
-    return .success(success, outputs: result.outputs, metrics: metrics)
   }
 
   /// Passes events on while the lock is the worker's; tells who else has it.
   private func watch(
-    _ child: ChildProcess, _ work: WorkFolder, end: @Sendable (StageFailure.Reason) -> Void,
-    report: @Sendable (Report) -> Void
+    _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ report: @Sendable (AttemptReport) -> Void
   ) async -> EventTail {
     var tail = EventTail(work.events)
     let start = ContinuousClock.now
@@ -154,7 +143,7 @@ struct LocalExecutor: Sendable {
           told = holder
           report(.waits(holder))
         }
-        if let lockWait, waited > lockWait { end(.waitedTooLong(holder)) }
+        if let lockWait, waited > lockWait { handle.terminate(because: .waitedTooLong(holder)) }
       }
     }
     return tail
@@ -200,7 +189,6 @@ extension StageFailure.Reason {
 }
 
 extension LockHolder {
-  package static let thisHost = ProcessInfo.processInfo.hostName
   /// On another machine nobody can tell.
   fileprivate var mayLive: Bool { host != Self.thisHost || kill(pid, 0) == 0 || errno == EPERM }
 }

@@ -14,6 +14,20 @@ package struct Provenance: Codable, Sendable {
     package var inputs: [String: Digest]
     package var outputs: [String: Digest]
     package var metrics: [String: Double]
+
+    package init(
+      name: String, kind: String, key: StageKey, parameters: [String: ParameterValue], seed: UInt64?,
+      inputs: [String: Digest], outputs: [String: Digest], metrics: [String: Double]
+    ) {
+      self.name = name
+      self.kind = kind
+      self.key = key
+      self.parameters = parameters
+      self.seed = seed
+      self.inputs = inputs
+      self.outputs = outputs
+      self.metrics = metrics
+    }
   }
   package var retort: String
   package var pipeline: String

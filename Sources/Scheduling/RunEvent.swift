@@ -52,7 +52,9 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
     switch reason {
     case .exit(let code): "failed with exit code \(code)"
     case .signal(let number): "was killed by signal \(number) (\(String(cString: strsignal(number))))"
-    case .timeout(let limit): "ran longer than its timeout of \(limit.formatted())"
+    case .timeout(let limit):
+      "ran longer than its timeout of "
+        + limit.formatted(.units(allowed: [.hours, .minutes, .seconds, .milliseconds], width: .narrow))
     case .waitedTooLong(let holder): "waited too long for \(holder?.description ?? "another run")"
     case .error(let message): message
     }
@@ -72,5 +74,6 @@ package struct LockHolder: Sendable, Hashable, Codable, CustomStringConvertible 
     self.host = host
     self.stage = stage
   }
+  package static let thisHost = ProcessInfo.processInfo.hostName
   package var description: String { "process \(pid) on \(host), which runs stage `\(stage)`" }
 }

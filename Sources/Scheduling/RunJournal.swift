@@ -64,6 +64,11 @@ package enum JournalEntry: Sendable {
 
 /// A stage's state in a run.
 package struct StageRecord: Sendable {
+  package struct Input: Sendable {
+    package var artifact: StoredArtifact
+    /// Where it lay, if it is not of another stage.
+    package var path: URL?
+  }
   package enum State: String, Sendable, Codable { case running, ran, cached, failed, skipped, interrupted }
   package var stage: String
   package var kind: String
@@ -72,15 +77,12 @@ package struct StageRecord: Sendable {
   package var time: Date
   /// Absent if the inputs were never known.
   package var key: StageKey?
+  /// By port; of a stage that begins to run.
+  package var inputs: [String: Input] = [:]
   package var error: String?
 }
 
 package struct StageResult: Sendable {
-  package struct Input: Sendable {
-    package var artifact: StoredArtifact
-    /// Where it lay, if it is not of another stage.
-    package var path: URL?
-  }
   package struct Metric: Sendable, Hashable {
     package var name: String
     package var value: Double
@@ -89,7 +91,6 @@ package struct StageResult: Sendable {
   package var stage: String
   package var key: StageKey
   package var preimage: [KeyComponent]
-  package var inputs: [String: Input]
   package var outputs: [String: StoredArtifact]
   package var metrics: [Metric]
   /// Whether it becomes the key's result; not if an earlier one with other bytes is kept.

@@ -9,6 +9,7 @@ package struct Worker: Sendable {
   private let store: Store
   private let work: WorkFolder
   private let environment: [String: String]
+  private let output: FileHandle
   private let files = FileOperations()
 
   /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
@@ -17,7 +18,7 @@ package struct Worker: Sendable {
     watchCoordinator()
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
-      return try await Worker(order, catalog: catalog).run()
+      return try await Worker(order, catalog: catalog).run().rawValue
     } catch {
       FileHandle.standardError.write(Data("error: \(error)\n".utf8))
       return switch error {
@@ -28,12 +29,17 @@ package struct Worker: Sendable {
     }
   }
 
-  init(
-    _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment
+  /// - Parameters:
+  ///   - environment: where secrets, PATH and HOME come from.
+  ///   - output: takes what the stage prints.
+  package init(
+    _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment,
+    output: FileHandle = .standardOutput
   ) throws {
     self.order = order
     self.catalog = catalog
     self.environment = environment
+    self.output = output
     store = try Store(at: order.job.store)
     work = WorkFolder(order.job.work)
   }
@@ -41,19 +47,21 @@ package struct Worker: Sendable {
   private var job: Job { order.job }
   private var owner: String { job.key.description }
 
-  func run() async throws -> Int32 {
+  package func run() async throws -> WorkerExit {
     try files.makeFolder(work.url)
-    let lock = try WorkLock(work, stage: job.stage)
-    if !order.force, let result = try work.readResult(), try isWhole(result) { return WorkerExit.adopted.rawValue }
+    let lock = try work.takeLock(for: job.stage)
+    defer { withExtendedLifetime(lock) {} }
+    if !order.force, let result = try work.readResult(), try isWhole(result) { return .adopted }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     try files.makeFolder(work.scratch)
     try files.remove(work.events)
-    let events = try EventWriter(work.events)
+    let events = try EventWriter(work.events, output: output)
 
     if let command = job.command {
       try files.makeFolder(command.folder)
-      try CommandRunner(command, scratch: work.scratch, environment: environment).run(holding: lock.descriptor)
+      let runner = try CommandRunner(command, scratch: work.scratch, environment: environment)
+      try runner.run(holding: lock.descriptor, output: output)
       try command.metrics.map { try readMetrics($0) }?.forEach { events.write(.metric($0.key, $0.value, step: nil)) }
     } else {
       let context = StageContext(
@@ -67,7 +75,7 @@ package struct Worker: Sendable {
     try lookAtSourcesAgain()
     try files.replace(work.result, with: try storedJSON(result))
     for folder in folders + [work.scratch] { try files.remove(folder) }
-    return WorkerExit.done.rawValue
+    return .done
   }
 
   /// What a stage writes into; the scratch folder outlives a failure.

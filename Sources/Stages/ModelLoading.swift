@@ -1,25 +1,82 @@
-/// Models of a pipeline as the stages here use them.
+/// Models of a pipeline as the stages here use them: something that embeds texts, or something that scores pairs.
+import Models
 import Pipelines
+import Tensors
+import Training
+
+/// Turns texts into unit vectors. `record` names a text for messages.
+protocol TextEncoding {
+  func encode(_ texts: [String], record: (Int) -> String) throws -> Embeddings
+}
+
+/// Judges pairs: logits, of which σ makes scores.
+protocol PairScoring {
+  func score(_ pairs: [(query: String, passage: String)]) throws -> [Float]
+  /// To be called when all is scored: tells about truncated and unknown tokens.
+  func finish()
+}
 
 enum LoadedModel {
   case bi(any TextEncoding)
   case cross(any PairScoring)
 }
 
-func loadModel(_ folder: ModelFolder, _ context: StageContext) throws -> LoadedModel {
-  throw StageInputError("models cannot be loaded yet")
+/// - Parameter stage: the stage's name, for messages.
+func loadModel(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> LoadedModel {
+  let engine = Engine(threads: context.threads)
+  if try CheckpointFolder(folder.url).isCrossEncoder {
+    let model = try CrossEncoder(folder: folder.url, engine: engine)
+    return .cross(PairScorer(model: model, stage: stage, context: context))
+  }
+  return .bi(TextEncoder(model: try BiEncoder(folder: folder.url, engine: engine), stage: stage, context: context))
 }
 
-func loadBiEncoder(_ folder: ModelFolder, _ context: StageContext) throws -> any TextEncoding {
-  guard case .bi(let model) = try loadModel(folder, context) else {
+func loadBiEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> any TextEncoding {
+  guard case .bi(let model) = try loadModel(folder, context, for: stage) else {
     throw StageInputError("\(folder.url.path): a cross-encoder, expected a bi-encoder")
   }
   return model
 }
 
-func loadCrossEncoder(_ folder: ModelFolder, _ context: StageContext) throws -> any PairScoring {
-  guard case .cross(let model) = try loadModel(folder, context) else {
+func loadCrossEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> any PairScoring {
+  guard case .cross(let model) = try loadModel(folder, context, for: stage) else {
     throw StageInputError("\(folder.url.path): a bi-encoder, expected a cross-encoder")
   }
   return model
+}
+
+private struct TextEncoder: TextEncoding {
+  let model: BiEncoder
+  let stage: String
+  let context: StageContext
+
+  func encode(_ texts: [String], record: (Int) -> String) throws -> Embeddings {
+    let rows = try model.encode(texts, normalizing: true, record: record) { done in
+      context.progress(done, of: texts.count, detail: "texts embedded")
+    }
+    context.report(model.health, stage)
+    return Embeddings(rows.array, width: rows.columns)
+  }
+}
+
+private struct PairScorer: PairScoring {
+  let model: CrossEncoder
+  let stage: String
+  let context: StageContext
+
+  func score(_ pairs: [(query: String, passage: String)]) throws -> [Float] {
+    try model.score(pairs, record: { "the pair of query “\(pairs[$0].query)”" })
+  }
+
+  func finish() { context.report(model.health, stage) }
+}
+
+extension TextEncoding {
+  func encode(queries groups: [QueryGroup]) throws -> Embeddings {
+    try encode(groups.map(\.query)) { "query `\(groups[$0].id)`" }
+  }
+
+  func encode(_ pool: PassagePool) throws -> Embeddings {
+    try encode(pool.texts) { "passage `\(pool.passages[$0].id)`" }
+  }
 }

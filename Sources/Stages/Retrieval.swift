@@ -1,15 +1,5 @@
 /// Scores of every passage of a pool for queries, by whatever can tell: an encoder, BM25.
 
-/// Turns texts into unit vectors.
-protocol TextEncoding {
-  func encode(_ texts: [String]) throws -> Embeddings
-}
-
-/// Judges pairs by a cross-encoder: logits.
-protocol PairScoring {
-  func score(_ pairs: [(query: String, passage: String)]) throws -> [Float]
-}
-
 /// Scores all passages for each query of a list.
 protocol Retriever {
   /// Calls `body` for each query in order, with the scores of all passages.

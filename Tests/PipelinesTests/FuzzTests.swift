@@ -24,42 +24,43 @@ struct FuzzTests {
     #expect(outcomes.plans > 0 && outcomes.refusals > outcomes.plans)
   }
 
-  @Test(arguments: hostile) func `hostile files are refused at a place`(
-    _ name: String, _ text: String, _ message: String
-  ) throws {
-    let project = try Project()
-    let problems = try project.problems(text)
-    #expect(problems.contains(message), "\(name): \(problems.prefix(500))")
+  @Test(arguments: HostileFile.all) func `hostile files are refused at a place`(_ file: HostileFile) throws {
+    let problems = try Project().problems(file.text())
+    #expect(problems.contains(file.problem), "\(problems.prefix(500))")
   }
 }
 
-/// Files that ask for much more than they are large.
-private let hostile: [(String, String, String)] = [
-  (
-    "billion laughs",
-    "a0: &a0 [x, x]\n" + (1..<40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }.joined(),
-    "p.yaml:18:18: error: not valid YAML: with its aliases the file has more than 1000000 values"
-  ),
-  (
-    "deep flow", "version: 1\nstages: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500),
-    "p.yaml:2:72: error: not valid YAML: nested deeper than 64 levels"
-  ),
-  (
-    "deep by aliases", "a0: &a0 [x]\n" + (1..<100).map { "a\($0): &a\($0) [*a\($0 - 1)]\n" }.joined(),
-    "error: not valid YAML: nested deeper than 64 levels"
-  ),
-  (
-    "giant scalar", "version: 1\nname: \"" + String(repeating: "x", count: 300_000) + "\"\n",
-    "p.yaml:2:7: error: not valid YAML: a text of 300000 bytes; at most 262144 are allowed"
-  ),
-  ("giant file", String(repeating: "#\n", count: 9_000_000), "p.yaml:1:1: error: the file is larger than 16 MiB"),
-  (
-    "growing placeholders",
-    "version: 1\nparams: {x: \"\(String(repeating: "x", count: 200_000))\"}\nstages:\n  a:\n    cmd: "
-      + String(repeating: "${params.x}", count: 1000),
-    "the file's placeholders expand to more than 16 MB"
-  ),
-]
+/// A file that asks for much more than it is large.
+struct HostileFile: CustomTestStringConvertible {
+  var name: String
+  var problem: String
+  var text: @Sendable () -> String
+  var testDescription: String { name }
+
+  static let all = [
+    HostileFile(
+      name: "billion laughs",
+      problem: "p.yaml:18:18: error: not valid YAML: with its aliases the file has more than 1000000 values"
+    ) { "a0: &a0 [x, x]\n" + (1..<40).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }.joined() },
+    HostileFile(name: "deep flow", problem: "p.yaml:2:72: error: not valid YAML: nested deeper than 64 levels") {
+      "version: 1\nstages: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500)
+    },
+    HostileFile(name: "deep by aliases", problem: "error: not valid YAML: nested deeper than 64 levels") {
+      "a0: &a0 [x]\n" + (1..<100).map { "a\($0): &a\($0) [*a\($0 - 1)]\n" }.joined()
+    },
+    HostileFile(
+      name: "giant scalar",
+      problem: "p.yaml:2:7: error: not valid YAML: a text of 300000 bytes; at most 262144 are allowed"
+    ) { "version: 1\nname: \"" + String(repeating: "x", count: 300_000) + "\"\n" },
+    HostileFile(name: "giant file", problem: "p.yaml:1:1: error: the file is larger than 16 MiB") {
+      String(repeating: "#\n", count: 9_000_000)
+    },
+    HostileFile(name: "growing placeholders", problem: "the file's placeholders expand to more than 16 MB") {
+      "version: 1\nparams: {x: \"" + String(repeating: "x", count: 200_000) + "\"}\nstages:\n  a:\n    cmd: "
+        + String(repeating: "${params.x}", count: 1000)
+    },
+  ]
+}
 
 /// Mutates a few pipelines: bytes flipped, pieces cut, doubled, exchanged, and tokens that YAML cares for put in.
 struct Fuzzer {

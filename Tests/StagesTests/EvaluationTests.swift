@@ -54,6 +54,7 @@ private struct FixedRetriever: Retriever {
 private struct FixedScorer: PairScoring {
   let score: @Sendable (String, String) -> Float
   func score(_ pairs: [(query: String, passage: String)]) -> [Float] { pairs.map { score($0.query, $0.passage) } }
+  func finish() {}
 }
 
 private func judge(_ relevant: [[Int]], passages count: Int) throws -> Judge {

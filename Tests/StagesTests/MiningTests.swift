@@ -36,9 +36,9 @@ import Testing
 
   @Test func `margins drop what is too near the positive, and the range counts places`() {
     #expect(ranked(miner { $0.wanted = 4 }, accept: all) == [3, 4, 5])
-    #expect(ranked(miner { $0.wanted = 4; $0.absoluteMargin = 0.2 }, accept: all) == [7, 8, 9])
-    // s₊ − |s₊|·m = 0.9 − 0.45
-    #expect(ranked(miner { $0.wanted = 4; $0.relativeMargin = 0.5 }, accept: all) == [12, 13, 14])
+    #expect(ranked(miner { $0.wanted = 4; $0.absoluteMargin = 0.21 }, accept: all) == [7, 8, 9])
+    // s₊ − |s₊|·m = 0.441
+    #expect(ranked(miner { $0.wanted = 4; $0.relativeMargin = 0.51 }, accept: all) == [12, 13, 14])
     #expect(ranked(miner { $0.wanted = 4; $0.maxScore = 0.31 }, accept: all) == [14, 15, 16])
     #expect(ranked(miner { $0.wanted = 9; $0.range = 2..<4 }, accept: all) == [5, 6])
   }

@@ -140,16 +140,17 @@ def write(path: Path, rows: list[dict]) -> None:
 
 
 def make_retrieval_set(options: argparse.Namespace) -> None:
-    rng = random.Random(options.seed)
     synsets = read_synsets(options.dictionary)
     by_id = {synset.id: synset for synset in synsets}
-    rng.shuffle(synsets)
+    random.Random(options.seed).shuffle(synsets)
     parts, start = {}, 0
     for name, share in SHARES.items():
         parts[name] = synsets[start:start + int(share * len(synsets))]
         start += len(parts[name])
     wanted = {"train": options.size, "validation": options.validation_size, "test": options.test_size}
-    groups = {name: make_groups(parts[name], by_id, wanted[name], options.negatives, rng) for name in SHARES}
+    # Each part draws for itself, so that another --size leaves the tested queries as they are.
+    groups = {name: make_groups(parts[name], by_id, wanted[name], options.negatives,
+                                random.Random(f"{options.seed} {name}")) for name in SHARES}
 
     answers = [group["positives"][0] for group in groups["test"]]
     known = {answer["id"] for answer in answers}

@@ -1,7 +1,8 @@
 /// From YAML events to one tree: anchors, aliases, merge keys, and the limits that keep hostile files small.
 
 /// Reads a file's bytes as one YAML document. Problems that leave a usable tree are reported; others give `nil`.
-func parseYAML(_ bytes: [UInt8], _ diagnostics: Diagnostics) -> Node? {
+func parseYAML(_ diagnostics: Diagnostics) -> Node? {
+  let bytes = diagnostics.bytes
   if let offset = firstInvalidUTF8(bytes) {
     let hint = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) ? "; it looks like UTF-16" : ""
     diagnostics.report(

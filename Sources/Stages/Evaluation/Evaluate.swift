@@ -63,7 +63,7 @@ struct Evaluate: Stage {
     guard let model else {
       throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
     }
-    switch try loadModel(model, context) {
+    switch try loadModel(model, context, for: "evaluate") {
     case .bi(let encoder):
       let retriever = try dense(encoder, judge)
       var evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever, progress: progress))
@@ -71,15 +71,16 @@ struct Evaluate: Stage {
       return evaluation
     case .cross(let scorer):
       let first: any Retriever =
-        if let firstStage { try dense(loadBiEncoder(firstStage, context), judge) } else { lexical() }
-      return Evaluation(
-        judge, "cross-encoder", .logit, try judge.rerank(first, by: scorer, depth: rerank, progress: progress))
+        if let firstStage { try dense(loadBiEncoder(firstStage, context, for: "evaluate"), judge) } else { lexical() }
+      let judgements = try judge.rerank(first, by: scorer, depth: rerank, progress: progress)
+      scorer.finish()
+      return Evaluation(judge, "cross-encoder", .logit, judgements)
     }
   }
 
   private func dense(_ encoder: any TextEncoding, _ judge: Judge) throws -> DenseRetriever {
     DenseRetriever(
-      queries: try encoder.encode(judge.groups.map(\.query)), passages: try encoder.encode(judge.pool.texts))
+      queries: try encoder.encode(queries: judge.groups), passages: try encoder.encode(judge.pool))
   }
 
   /// Raw and normalised scores of the user's own pairs.
@@ -92,10 +93,10 @@ struct Evaluate: Stage {
         passage: try columns.text("passage", or: ["context", "text"], in: $0))
     }
     let (scores, scale): ([Float], ScoreScale)
-    switch try loadModel(model, context) {
+    switch try loadModel(model, context, for: "evaluate samples") {
     case .bi(let encoder):
-      let queries = try encoder.encode(pairs.map(\.query))
-      let passages = try encoder.encode(pairs.map(\.passage))
+      let queries = try encoder.encode(pairs.map(\.query)) { "sample \($0 + 1)" }
+      let passages = try encoder.encode(pairs.map(\.passage)) { "sample \($0 + 1)" }
       scores = pairs.indices.map { queries.cosine($0, passages, $0) }
       scale = .cosine
     case .cross(let scorer):

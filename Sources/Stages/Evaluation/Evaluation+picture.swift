@@ -29,7 +29,7 @@ extension Evaluation {
     let below = sorted.count { $0.1 <= 0 }
     var settings = [
       "set title \(quoted(title))", "set xlabel 'queries, worst first'", "set ylabel 'margin'",
-      "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:*>0.75]", "set key bottom right", "set xzeroaxis lc '#888888'",
+      "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:0.75<*]", "set key bottom right", "set xzeroaxis lc '#888888'",
     ]
     for (line, worst) in sorted.prefix(4).enumerated() {
       settings.append(

@@ -64,7 +64,7 @@ struct Mine: Stage {
 
     var mined = [[Int]](repeating: [], count: groups.count)
     var dropped = 0
-    let judge = try teacher.map { try loadCrossEncoder($0, context) }
+    let judge = try teacher.map { try loadCrossEncoder($0, context, for: "mine") }
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
       let logits = try judge.score(passages.map { (groups[number].query, pool.passages[$0].text) })
@@ -88,15 +88,15 @@ struct Mine: Stage {
         context.progress(number + 1, of: groups.count)
       }
     }
+    judge?.finish()
     try write(groups, mined, pool, to: context, dropped: dropped)
   }
 
   private func retriever(_ groups: [QueryGroup], _ pool: PassagePool, _ context: StageContext) throws -> any Retriever {
-    let queries = groups.map(\.query)
-    if strategy == .bm25 { return LexicalRetriever(queries: queries, index: BM25(pool.texts)) }
+    if strategy == .bm25 { return LexicalRetriever(queries: groups.map(\.query), index: BM25(pool.texts)) }
     guard let encoder else { throw StageInputError("`strategy: nearest` needs a model at the port `encoder`") }
-    let model = try loadBiEncoder(encoder, context)
-    return DenseRetriever(queries: try model.encode(queries), passages: try model.encode(pool.texts))
+    let model = try loadBiEncoder(encoder, context, for: "mine")
+    return DenseRetriever(queries: try model.encode(queries: groups), passages: try model.encode(pool))
   }
 
   private func write(

@@ -32,7 +32,7 @@ struct Normalize: Stage {
   @Output("Distributions before and after.") var picture: PictureFile
 
   func run(_ context: StageContext) async throws {
-    let encoder = try loadBiEncoder(model, context)
+    let encoder = try loadBiEncoder(model, context, for: "normalize")
     let test = try PairScores(data, encoder)
     let fitting = try validation.map { try PairScores($0, encoder) }
     if let validation, validation.url == data.url {
@@ -77,7 +77,7 @@ struct PairScores {
     let passages = try PassagePool(of: groups, file: file.url)
     let judge = try Judge(groups: groups, pool: passages)
     let retriever = DenseRetriever(
-      queries: try encoder.encode(groups.map(\.query)), passages: try encoder.encode(passages.texts))
+      queries: try encoder.encode(queries: groups), passages: try encoder.encode(passages))
     let judgements = judge.judge(retriever)
     let hasGiven = judgements.contains { !$0.given.isEmpty }
     self.init(

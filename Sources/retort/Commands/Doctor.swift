@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Scheduling
 import Tensors
 
 struct Doctor: ParsableCommand {

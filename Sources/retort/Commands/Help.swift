@@ -11,11 +11,12 @@ struct Help: ParsableCommand {
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
     if let stage = StageCatalog.builtIn.describe(subject) {
-      return print(stage.reference)
+      print(stage.reference)
+      return
     }
     let commands = Retort.configuration.subcommands
     if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
-    let known = StageCatalog.builtIn.kinds + commands.map(\._commandName)
+    let known = StageCatalog.builtIn.kinds + commands.map { $0._commandName }
     let hint = nearest(to: subject, in: known).map { "; did you mean `\($0)`?" } ?? ""
     throw Failure("there is no stage kind or command `\(subject)`\(hint)")
   }

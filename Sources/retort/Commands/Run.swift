@@ -48,9 +48,9 @@ struct Run: AsyncParsableCommand {
         limits: RunLimits(
           jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
           keepGoing: keepGoing),
-        selected: selected.union(forced), forced: forced, overwrite: overwrite,
-        lockWait: lockTimeout.map { .seconds($0) }),
-      store: store, journal: journal, context: .thisMachine, program: try .thisBinary())
+        selected: selected.union(forced), forced: forced, overwrite: overwrite),
+      store: store, journal: journal, context: .thisMachine,
+      executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
     let interrupts = Interrupts.handle { coordinator.interrupt() }
     defer { interrupts.forEach { $0.cancel() } }
 

@@ -8,7 +8,7 @@ struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a run: states, times, inputs, outputs and metrics of its stages.")
 
-  @Argument(help: "The run's number, or `latest`.") var run: String
+  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
   @Argument(help: "Only this stage, with everything about it.") var stage: String?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
@@ -16,7 +16,7 @@ struct Show: ParsableCommand {
   func run() throws {
     let store = try Store(at: storeOptions.existing())
     let journal = try Journal(at: store.database)
-    let number = try journal.run(named: run)
+    let number = try journal.run(named: name)
     var report = try journal.report(of: number, store: store)
     if let stage {
       let known = report.stages.map(\.name).joined(separator: ", ")

@@ -1,6 +1,7 @@
 /// `retort why FILE STAGE`: what changed in a stage's key since its last result.
 import ArgumentParser
 import Lineage
+import Pipelines
 import Scheduling
 
 struct Why: ParsableCommand {

@@ -1,0 +1,39 @@
+/// `retort export RUN STAGE DIR`: copies a stage's outputs out of the store.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Lineage
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Copies a stage's outputs to a new folder, with `retort.json`, which tells what they were made from.")
+
+  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
+  @Argument(help: "The stage.") var stage: String
+  @Argument(help: "Where the copy goes; must not exist.", completion: .directory) var folder: String
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
+
+  private struct Report: Encodable {
+    var path: String
+    var outputs: [String: Digest]
+  }
+
+  func run() throws {
+    let store = try Store(at: storeOptions.existing())
+    let journal = try Journal(at: store.database)
+    let number = try journal.run(named: name)
+    guard let (outputs, provenance) = try journal.provenance(ofStage: stage, run: number) else {
+      throw Failure("run \(number) has no results of a stage `\(stage)`; `retort show \(number)` lists its stages")
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let only = outputs.count == 1 ? outputs.first?.value : nil
+    let artifacts = only.map { ["": $0] } ?? outputs
+    let target = URL(filePath: folder).absoluteURL
+    try store.export(
+      PublishedContent(artifacts: artifacts, description: try encoder.encode(provenance)), to: target)
+    if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
+    print("\(stage) of run \(number) → \(target.path)")
+  }
+}

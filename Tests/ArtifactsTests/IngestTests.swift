@@ -1,0 +1,126 @@
+/// The store takes files and folders in as a whole or not at all, whatever fails on the way.
+import Artifacts
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct IngestTests {
+  private let scratch: ScratchFolder
+  init() throws { scratch = try ScratchFolder() }
+
+  private struct Injected: Error {}
+
+  /// Fails at the operation with this number, counted from 0; later ones fail too, as on a disk that stays full.
+  private static func failing(at number: Int, count: Counter) -> FileOperations {
+    FileOperations { _, _ in
+      if count.next() >= number { throw Injected() }
+    }
+  }
+
+  final class Counter: Sendable {
+    private let value = Mutex(0)
+    func next() -> Int {
+      value.withLock { value in
+        defer { value += 1 }
+        return value
+      }
+    }
+    var total: Int { value.withLock { $0 } }
+  }
+
+  private func folder() throws -> URL {
+    try scratch.write("weights", to: "model/model.safetensors")
+    try scratch.write("{}", to: "model/1_Pooling/config.json")
+    let script = try scratch.write("#!/bin/sh\n", to: "model/run.sh")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.posixPath)
+    let model = scratch.url.appending(path: "model")
+    try FileManager.default.createDirectory(at: model.appending(path: "empty"), withIntermediateDirectories: true)
+    return model
+  }
+
+  @Test func `a file is found under the SHA-256 of its bytes`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let artifact = try store.ingest(scratch.write("abc", to: "a.txt"), owner: "test")
+    // The digest of "abc" from FIPS 180-2.
+    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    #expect(artifact.digest.description == expected)
+    #expect(artifact.bytes == 3)
+    let url = store.url(of: artifact)
+    #expect(url.posixPath.hasSuffix("objects/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"))
+    #expect(try String(contentsOf: url, encoding: .utf8) == "abc")
+  }
+
+  @Test func `a folder keeps its files, empty folders and executable bits`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let artifact = try store.ingest(folder(), owner: "test")
+    let tree = store.url(of: artifact)
+    let entries = try FolderScan.entries(of: tree)
+    #expect(entries.map(\.path) == ["1_Pooling/config.json", "empty", "model.safetensors", "run.sh"])
+    #expect(entries.map(\.isExecutable) == [false, false, false, true])
+    #expect(try store.damage(of: artifact, owner: "test") == nil)
+  }
+
+  @Test func `a folder hashes alike inside and outside of the store`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let folder = try folder()
+    let artifact = try store.ingest(folder, owner: "test")
+    let hasher = SourceHasher(memory: KnownStamps())
+    #expect(try hasher.hash(folder).artifact == artifact)
+    #expect(try hasher.hash(store.url(of: artifact)).artifact == artifact)
+  }
+
+  @Test func `a failure at any operation leaves a store in which the next attempt succeeds`() throws {
+    let folder = try folder()
+    let counter = Counter()
+    let whole = try Store(
+      at: scratch.url.appending(path: "count/.retort"), files: FileOperations { _, _ in _ = counter.next() })
+    let start = counter.total
+    let expected = try whole.ingest(folder, owner: "test")
+    let operations = counter.total - start
+    try #require(operations > 20)
+    for number in 0..<operations {
+      let root = scratch.url.appending(path: "store-\(number)")
+      let intact = try Store(at: root)
+      let broken = try Store(at: root, files: Self.failing(at: number, count: Counter()))
+      #expect(throws: Injected.self) { try broken.ingest(folder, owner: "test") }
+      try expectNothingHalf(root)
+      #expect(try intact.ingest(folder, owner: "test") == expected, "after a failure at operation \(number)")
+      #expect(try intact.damage(of: expected, owner: "test") == nil)
+      #expect(try FolderScan.names(in: root.appending(path: "tmp")).isEmpty)
+    }
+  }
+
+  /// Every object has the bytes that its name says; every tree has the digest that its name says.
+  private func expectNothingHalf(_ root: URL) throws {
+    for area in ["objects", "trees"] {
+      for prefix in try FolderScan.names(in: root.appending(path: area)) {
+        for name in try FolderScan.names(in: root.appending(path: "\(area)/\(prefix)")) {
+          let url = root.appending(path: "\(area)/\(prefix)/\(name)")
+          let digest = try SourceHasher(memory: KnownStamps()).hash(url).artifact.digest
+          #expect(digest.description == prefix + name)
+        }
+      }
+    }
+  }
+
+  @Test func `a cut object is reported and replaced when its bytes come again`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let folder = try folder()
+    let artifact = try store.ingest(folder, owner: "test")
+    let weights = try store.ingest(folder.appending(path: "model.safetensors"), owner: "test")
+    #expect(truncate(store.url(of: weights).posixPath, 2) == 0)
+    let damage = try #require(try store.damage(of: artifact, owner: "test"))
+    #expect(damage.description.hasSuffix("is damaged: found 2 bytes, expected 7 bytes"))
+    #expect(try store.ingest(folder, owner: "test") == artifact)
+    #expect(try store.damage(of: artifact, owner: "test") == nil)
+  }
+
+  @Test func `a tree that is gone is made again from its objects`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let artifact = try store.ingest(folder(), owner: "test")
+    try FileOperations().remove(store.url(of: artifact))
+    #expect(try store.damage(of: artifact, owner: "test") == nil)
+    #expect(try SourceHasher(memory: KnownStamps()).hash(store.url(of: artifact)).artifact == artifact)
+  }
+}

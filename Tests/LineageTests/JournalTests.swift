@@ -1,0 +1,173 @@
+/// The journal in SQLite: what is recorded is found again, all of a turn or nothing.
+import Artifacts
+import Foundation
+import GRDB
+@testable import Lineage
+@testable import Pipelines
+@testable import Scheduling
+import TestSupport
+import Testing
+
+@Suite struct JournalTests {
+  private let scratch: ScratchFolder
+  private let store: Store
+  private let journal: Journal
+  private let start = Date(timeIntervalSince1970: 1_000_000)
+
+  init() throws {
+    scratch = try ScratchFolder()
+    store = try Store(at: scratch.url.appending(path: ".retort"))
+    journal = try Journal(at: store.database)
+  }
+
+  private var file: URL { URL(filePath: "/project/p.yaml") }
+  private func artifact(_ text: String) -> StoredArtifact {
+    StoredArtifact(digest: Digest(of: text), bytes: text.utf8.count, kind: .file)
+  }
+  private func key(_ text: String) -> StageKey { StageKey(Digest(of: "key \(text)")) }
+  private func begin() throws -> Int {
+    try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start))
+  }
+  private func stage(
+    _ name: String, _ state: StageRecord.State, key: String? = nil, input: String? = nil, after seconds: Double = 0
+  ) -> JournalEntry {
+    let path = name == "first" ? URL(filePath: "/project/d") : nil
+    return .stage(
+      StageRecord(
+        stage: name, kind: "cmd", state: state, attempt: state == .running ? 1 : 0,
+        time: start.addingTimeInterval(seconds), key: key.map { self.key($0) },
+        inputs: input.map { ["in": .init(artifact: artifact($0), path: path)] } ?? [:]))
+  }
+  private func result(_ name: String, key: String, output: String, tau: Double = 0.1) -> JournalEntry {
+    .result(
+      StageResult(
+        stage: name, key: self.key(key),
+        preimage: [
+          KeyComponent(name: "kind", value: .string("cmd")), KeyComponent(name: "with.tau", value: .double(tau)),
+        ],
+        outputs: ["out": artifact(output)],
+        metrics: [.init(name: "loss", value: 0.5, step: 1), .init(name: "loss", value: 0.25, step: nil)],
+        isKept: true))
+  }
+  private func recordChain() throws -> Int {
+    let run = try begin()
+    try journal.record(
+      [
+        stage("first", .running, key: "1", input: "data"), result("first", key: "1", output: "middle"),
+        stage("first", .ran, key: "1", after: 2), stage("second", .running, key: "2", input: "middle"),
+        result("second", key: "2", output: "end"), stage("second", .ran, key: "2", after: 3),
+        .ended(.done, time: start.addingTimeInterval(5)),
+      ], run: run)
+    return run
+  }
+
+  @Test func `a result is found by its key, also after reopening`() throws {
+    _ = try recordChain()
+    let reopened = try Journal(at: store.database)
+    #expect(try reopened.result(for: key("2"))?.outputs == ["out": artifact("end")])
+    #expect(try reopened.metrics(of: key("2")) == ["loss": 0.25])
+    #expect(try reopened.result(for: key("3")) == nil)
+  }
+
+  @Test func `a run's report has states, times, artifacts and metrics, of cached stages too`() throws {
+    _ = try recordChain()
+    let again = try begin()
+    try journal.record([stage("first", .cached, key: "1"), stage("second", .failed, key: "x")], run: again)
+    let report = try journal.report(of: journal.run(named: "latest"), store: store)
+    #expect(report.run == again)
+    #expect(report.stages.map(\.state) == ["cached", "failed"])
+    #expect(report.stages[0].inputs["in"]?.source == "/project/d")
+    #expect(report.stages[0].outputs["out"]?.digest == artifact("middle").digest)
+    #expect(report.stages[0].outputs["out"]?.path == store.url(of: artifact("middle")).posixPath)
+    #expect(report.stages[0].metrics == ["loss": 0.25])
+    #expect(try journal.report(of: 1, store: store).stages[1].seconds == 3)
+    #expect(try journal.runs().map(\.run) == [2, 1])
+    #expect(try journal.runs()[1].seconds == 5)
+  }
+
+  @Test func `a turn that cannot be written as a whole is not written at all`() throws {
+    let run = try begin()
+    // A result of a stage that never ran has nowhere to go.
+    #expect(throws: (any Error).self) {
+      try journal.record(
+        [stage("first", .running), result("ghost", key: "1", output: "middle")], run: run)
+    }
+    #expect(try journal.report(of: run, store: store).stages.isEmpty)
+  }
+
+  @Test func `why names the components that differ, old and new`() throws {
+    _ = try recordChain()
+    let preimage = [
+      KeyComponent(name: "kind", value: .string("cmd")), KeyComponent(name: "with.tau", value: .double(0.2)),
+      KeyComponent(name: "seed", value: .string("7")),
+    ]
+    #expect(
+      try journal.differences(of: preimage, pipeline: "p", file: file, stage: "second") == [
+        KeyDifference(component: "with.tau", old: "0.1", new: "0.2"),
+        KeyDifference(component: "seed", old: nil, new: "\"7\""),
+      ])
+    #expect(try journal.differences(of: preimage, pipeline: "p", file: file, stage: "third") == nil)
+  }
+
+  @Test func `lineage goes up to the sources and down to what was made`() throws {
+    _ = try recordChain()
+    let up = try journal.lineage(of: artifact("end").digest, .up)
+    #expect(up.stages.map(\.name) == ["first", "second"])
+    #expect(up.artifacts.first { $0.digest == artifact("data").digest }?.source == "/project/d")
+    let down = try journal.lineage(of: artifact("middle").digest, .down)
+    #expect(down.stages.map(\.name) == ["second"])
+    #expect(try journal.lineage(of: artifact("end").digest, .down).stages.isEmpty)
+  }
+
+  @Test func `a digest may be shortened as long as it is unique`() throws {
+    _ = try recordChain()
+    let digest = artifact("end").digest
+    #expect(try journal.artifact(beginning: String(digest.description.prefix(12))) == digest)
+    #expect(throws: UnknownArtifact.self) { try journal.artifact(beginning: "") }
+  }
+
+  @Test func `a stamp is forgotten when its file has another one`() throws {
+    let old = FileStamp(device: 1, inode: 2, size: 3, modified: 4, changed: 5)
+    var new = old
+    new.changed = 6
+    try journal.remember(Digest(of: "old"), for: old)
+    #expect(try journal.digest(for: old) == Digest(of: "old"))
+    #expect(try journal.digest(for: new) == nil)
+    try journal.remember(Digest(of: "new"), for: new)
+    #expect(try journal.digest(for: old) == nil)
+  }
+
+  @Test func `the last publication at a path counts`() throws {
+    let run = try begin()
+    let target = URL(filePath: "/project/out")
+    for text in ["one", "two"] {
+      let record = PublicationRecord(
+        target: target, stage: "first", content: Digest(of: text), digest: Digest(of: "at \(text)"))
+      try journal.record([.publication(record)], run: run)
+    }
+    #expect(try journal.publication(at: target)?.content == Digest(of: "two"))
+  }
+
+  @Test func `a run that died is closed, one that lives is not`() throws {
+    let dead = try begin()
+    let alive = try begin()
+    try journal.record([stage("first", .running)], run: dead)
+    try journal.closeAbandoned { $0 == alive }
+    #expect(try journal.report(of: dead, store: store).state == "interrupted")
+    #expect(try journal.report(of: dead, store: store).stages[0].state == "interrupted")
+    #expect(try journal.report(of: alive, store: store).state == "running")
+  }
+
+  @Test func `a file that is no database is reported as damage`() throws {
+    let file = try scratch.write(String(repeating: "not a database ", count: 100), to: "broken.sqlite")
+    #expect(throws: DamagedDatabase.self) { try Journal(at: file) }
+  }
+
+  @Test func `commits are durable and foreign keys hold`() throws {
+    let queue = try DatabaseQueue(path: store.database.posixPath)
+    #expect(try queue.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
+    let run = try begin()
+    let ghost = StageRecord(stage: "s", kind: "cmd", state: .ran, attempt: 1, time: start)
+    #expect(throws: (any Error).self) { try journal.record([.stage(ghost)], run: run + 99) }
+  }
+}

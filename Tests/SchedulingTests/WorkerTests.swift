@@ -1,0 +1,103 @@
+/// What a worker does with an order, in this process.
+import Artifacts
+import Foundation
+import Pipelines
+@testable import Scheduling
+import Testing
+
+@Suite struct WorkerTests {
+  private func work(_ order: WorkOrder, in bench: Bench) async throws -> (exit: WorkerExit, printed: String) {
+    let file = try bench.scratch.write("", to: "printed")
+    let exit = try await Worker(
+      order, catalog: StageCatalog([]),
+      environment: ["PATH": "/usr/bin:/bin", "HOME": "/home", "TOKEN": "s3cret", "OTHER": "x"],
+      output: FileHandle(forWritingTo: file)
+    ).run()
+    return (exit, try String(contentsOf: file, encoding: .utf8))
+  }
+
+  @Test func `a command sees what is declared and nothing else`() async throws {
+    var bench = try Bench()
+    bench.add("env", "env | cut -d= -f1 | sort | tr '\\n' ' ' >out", secrets: ["TOKEN"])
+    let order = try bench.order("env")
+    #expect(try await work(order, in: bench).exit == .done)
+    let result = try #require(try WorkFolder(order.job.work).readResult())
+    let names = try String(contentsOf: bench.store.url(of: try #require(result.outputs["out"])), encoding: .utf8)
+    // `_`, PWD and SHLVL are bash's own.
+    #expect(names.split(separator: " ") == ["HOME", "LANG", "PATH", "PWD", "SHLVL", "TMPDIR", "TOKEN", "_"])
+  }
+
+  @Test func `secrets are masked and not in the order`() async throws {
+    var bench = try Bench()
+    bench.add("print", "echo $TOKEN; echo $TOKEN 1>&2; touch out", secrets: ["TOKEN"])
+    let order = try bench.order("print")
+    #expect(try await work(order, in: bench).printed == "***\n***\n")
+    #expect(!String(decoding: try JSONEncoder().encode(order), as: UTF8.self).contains("s3cret"))
+  }
+
+  @Test func `metrics of a command become events`() async throws {
+    var bench = try Bench()
+    bench.add("measure", "echo '{\"b\":2,\"a\":0.5}' > m.json; touch out", metrics: "m.json")
+    let order = try bench.order("measure")
+    _ = try await work(order, in: bench)
+    #expect(
+      try WorkFolder(order.job.work).readEvents() == [.metric("a", 0.5, step: nil), .metric("b", 2, step: nil)])
+  }
+
+  @Test func `an output that was not written fails the stage and leaves no result`() async throws {
+    var bench = try Bench()
+    bench.add("lazy", "true")
+    let order = try bench.order("lazy")
+    let error = await #expect(throws: (any Error).self) { try await work(order, in: bench) }
+    #expect("\(try #require(error))" == "the stage ended without writing its output `out` (out)")
+    #expect(try WorkFolder(order.job.work).readResult() == nil)
+  }
+
+  @Test func `a pipe that fails in the middle fails the command`() async throws {
+    var bench = try Bench()
+    bench.add("pipe", "false | cat >out")
+    let order = try bench.order("pipe")
+    await #expect(throws: (any Error).self) { try await work(order, in: bench) }
+  }
+
+  @Test func `a complete result is adopted unless the order forces`() async throws {
+    var bench = try Bench()
+    bench.add("count", "echo x >> \(bench.root.path)/count; touch out")
+    let order = try bench.order("count")
+    #expect(try await work(order, in: bench).exit == .done)
+    #expect(try await work(order, in: bench).exit == .adopted)
+    #expect(try bench.text("count") == "x\n")
+    #expect(try await work(bench.order("count", force: true), in: bench).exit == .done)
+    #expect(try bench.text("count") == "x\nx\n")
+  }
+
+  @Test func `a result whose output is gone is not adopted`() async throws {
+    var bench = try Bench()
+    bench.add("make", "echo 1 >out")
+    let order = try bench.order("make")
+    _ = try await work(order, in: bench)
+    let artifact = try #require(try WorkFolder(order.job.work).readResult()?.outputs["out"])
+    try FileOperations().remove(bench.store.url(of: artifact))
+    #expect(try await work(order, in: bench).exit == .done)
+    #expect(try bench.store.damage(of: artifact, owner: "test") == nil)
+  }
+
+  @Test func `a source that changes meanwhile is named and nothing is kept`() async throws {
+    var bench = try Bench()
+    let source = try bench.scratch.write("old", to: "data.txt")
+    bench.add("read", "cat <in >out ; printf new > \(source.path)", inputs: ["in": "data.txt"])
+    let order = try bench.order("read")
+    let error = await #expect(throws: SourceChanged.self) { try await work(order, in: bench) }
+    #expect(error?.url == source)
+    #expect(try WorkFolder(order.job.work).readResult() == nil)
+  }
+
+  @Test func `what failed leaves nothing for the next attempt to trip over`() async throws {
+    var bench = try Bench()
+    bench.add("twice", "test ! -e left; touch left; test -e \(bench.root.path)/again && touch out")
+    let order = try bench.order("twice")
+    await #expect(throws: (any Error).self) { try await work(order, in: bench) }
+    try bench.scratch.write("", to: "again")
+    #expect(try await work(order, in: bench).exit == .done)
+  }
+}
