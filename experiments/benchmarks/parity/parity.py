@@ -37,6 +37,11 @@ DISTILLATIONS = {
 RELATIVE, ABSOLUTE = 1e-3, 1e-5
 
 
+def distillations(tuning):
+    """Every setting with adapters; the default one with all weights, too."""
+    return [item for item in DISTILLATIONS.items() if tuning == "lora" or item[0] == "distill"]
+
+
 # --- Seeded draws, as Sources/Training/SeededDraws.swift ---
 
 def philox(counter, key):
@@ -112,7 +117,7 @@ def pipeline(model):
             stages[f"teacher-{tuning}-{suffix}"] = {
                 "uses": "teacher", "in": {"base": model, "train": "groups.jsonl"},
                 "with": {**common, **extra, "batch_size": TEACHER_BATCH, "epochs": epochs, "pos_weight": 2.0}}
-            for name, settings in DISTILLATIONS.items() if epochs else [("distill", {})]:
+            for name, settings in distillations(tuning) if epochs else [("distill", {})]:
                 stages[f"{name}-{tuning}-{suffix}"] = {
                     "uses": "distill", "in": {"base": model, "scores": "scores.jsonl"},
                     "with": {**common, **extra, **settings, "batch_size": GROUPS, "K": K, "epochs": epochs}}
@@ -158,7 +163,7 @@ def train(model, batches, rate):
         adam.step()
         schedule.step()
         for name, value in values.items():
-            metrics.setdefault(name, []).append(float(value))
+            metrics.setdefault(name, []).append(float(value.detach() if torch.is_tensor(value) else value))
     return metrics
 
 
@@ -228,7 +233,7 @@ def main():
     worst = 0.0
     print(f"{'training':<24} {'metric':<17} {'first':>10} {'last':>10} {'largest relative difference':>28}")
     for tuning, rate in [("lora", 1e-3), ("full", 5e-5)]:
-        for name, settings in [("teacher", None), *DISTILLATIONS.items()]:
+        for name, settings in [("teacher", None), *distillations(tuning)]:
             if name == "teacher":
                 network, batches = teacher(outputs[f"teacher-{tuning}-start"], model, tuning, tokenizer, groups)
             else:
@@ -243,7 +248,8 @@ def main():
                 relative = max(abs(a - b) / max(abs(b), ABSOLUTE) for a, b in zip(found, expected))
                 if metric not in ("lr", "grad_norm"):
                     worst = max(worst, share)
-                print(f"{name + ' ' + tuning:<24} {metric:<17} {expected[0]:>10.6f} {expected[-1]:>10.6f} {relative:>28.2e}")
+                title = f"{name} {tuning}"
+                print(f"{title:<24} {metric:<17} {expected[0]:>10.6f} {expected[-1]:>10.6f} {relative:>28.2e}", flush=True)
     print(f"largest difference of a loss: {worst:.3f} of what is allowed ({RELATIVE} relative + {ABSOLUTE})")
     return worst > 1
 
