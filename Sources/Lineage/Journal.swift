@@ -173,3 +173,10 @@ struct DamagedRow: Error, CustomStringConvertible {
   let expected: String
   var description: String { "the store's database is damaged: found `\(found)` where \(expected) should be" }
 }
+
+/// Whether an error says that the store's database is not what Retort wrote.
+package func isDamage(_ error: any Error) -> Bool {
+  if error is DamagedRow { return true }
+  guard let error = error as? DatabaseError else { return false }
+  return [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode.primaryResultCode)
+}

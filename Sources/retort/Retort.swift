@@ -1,7 +1,9 @@
 /// `retort`: the command line. Parses arguments, runs one command, and turns how it ended into an exit code.
 import ArgumentParser
 import Foundation
+import Lineage
 import Pipelines
+import Tensors
 
 @main
 struct Retort: AsyncParsableCommand {
@@ -20,6 +22,7 @@ struct Retort: AsyncParsableCommand {
 
   static func main() async {
     do {
+      _ = try Kernels.chosen()
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
@@ -41,11 +44,23 @@ struct Retort: AsyncParsableCommand {
     case let problems as Problems:
       complain(problems.description)
       Foundation.exit(Exit.usage.rawValue)
-    default:
-      // Help and version texts are errors to the argument parser, with code 0.
-      guard exitCode(for: error) != .success else { exit(withError: error) }
-      complain(fullMessage(for: error))
+    case is UnknownRun, is UnknownArtifact, is UnavailableKernels:
+      complain("error: \(error)")
       Foundation.exit(Exit.usage.rawValue)
+    case _ where isDamage(error):
+      complain("error: the store is damaged: \(error)")
+      Foundation.exit(Exit.storeDamaged.rawValue)
+    default:
+      // Help and version texts are errors to the argument parser, with code 0; wrong arguments have its code 64.
+      switch exitCode(for: error) {
+      case .success: exit(withError: error)
+      case .validationFailure:
+        complain(fullMessage(for: error))
+        Foundation.exit(Exit.usage.rawValue)
+      default:
+        complain("error: \(error)")
+        Foundation.exit(Exit.stageFailed.rawValue)
+      }
     }
   }
 
@@ -58,6 +73,7 @@ let retortVersion = "0.1.0"
 
 /// How a command may end, besides well.
 enum Exit: Int32 {
+  /// A stage, or the machine: a disk that is full, a file that cannot be read.
   case stageFailed = 1
   case usage = 2
   case storeDamaged = 3
