@@ -176,7 +176,7 @@ struct DamagedRow: Error, CustomStringConvertible {
 
 /// Whether an error says that the store's database is not what Retort wrote.
 package func isDamage(_ error: any Error) -> Bool {
-  if error is DamagedRow { return true }
+  if error is DamagedRow || error is DamagedDatabase { return true }
   guard let error = error as? DatabaseError else { return false }
   return [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode.primaryResultCode)
 }
