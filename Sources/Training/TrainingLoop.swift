@@ -31,7 +31,7 @@ package struct TrainingLoop<Task: TrainingTask> {
   package func run(
     from state: inout TrainingState, validate: (() throws -> [ValidationMetric])?
   ) throws -> [ValidationMetric] {
-    let budget = try stepBudget(state)
+    let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
     while state.epoch < settings.epochs {
       let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
       while state.batch < batchesPerEpoch { try step(&state, order, budget) }
@@ -116,9 +116,8 @@ package struct TrainingLoop<Task: TrainingTask> {
   }
 
   /// Bytes that one micro-batch may use.
-  private func stepBudget(_ state: TrainingState) throws -> Int {
-    let weights = model.weights.reduce(0) { $0 + $1.value.count * 4 }
-    let budget = settings.memory - weights - state.bytes
+  private func stepBudget(_ state: TrainingState, keepsBest: Bool) throws -> Int {
+    let budget = settings.memory - model.engine.allocator.bytesInUse - (keepsBest ? state.bestBytes : 0)
     let needed = model.trainingBytes(tokensPerSequence: task.heaviestChunk)
     guard needed <= budget else {
       let remedies = task.remedies.map { ($0.change, model.trainingBytes(tokensPerSequence: $0.chunk)) }

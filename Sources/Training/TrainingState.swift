@@ -45,6 +45,6 @@ package struct TrainingState {
     for (weight, value) in zip(weights, best.weights) { weight.value.update(from: value) }
   }
 
-  /// Bytes of gradients, moments and the best weights.
-  var bytes: Int { weights.reduce(0) { $0 + $1.value.count * 4 } * 4 }
+  /// Bytes that the best weights will take.
+  var bestBytes: Int { weights.reduce(0) { $0 + $1.value.count * 4 } }
 }

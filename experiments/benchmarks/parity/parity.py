@@ -134,9 +134,10 @@ def run_retort(program, folder, model):
     report = json.loads(shown.stdout)
     outputs = {stage["name"]: next(iter(stage["outputs"].values()))["path"] for stage in report["stages"]}
     database = sqlite3.connect(folder / ".retort/retort.sqlite")
-    rows = database.execute(
-        "SELECT stage, metric.name, metric.step, value FROM metric JOIN stage_run ON stage_run.id = metric.stage_run "
-        "WHERE step IS NOT NULL ORDER BY step").fetchall()
+    rows = database.execute(  # a cached stage's steps belong to the run that computed it
+        "SELECT stage, metric.name, step, value FROM stage_run "
+        "JOIN metric ON metric.stage_run = coalesce(stage_run.origin, stage_run.id) "
+        "WHERE run = (SELECT max(id) FROM run) AND step IS NOT NULL ORDER BY step").fetchall()
     metrics = {}
     for stage, name, _, value in rows:
         metrics.setdefault(stage, {}).setdefault(name, []).append(value)
