@@ -39,7 +39,8 @@ let package = Package(
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Stages", "Scheduling", "Lineage", "Models", "Tokenizers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),

@@ -44,8 +44,10 @@ struct Doctor: ParsableCommand {
     }
     let known = ["avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"]
     let flags = Set((field("flags") ?? "").split(separator: " ").map(String.init))
-    let found = known.filter(flags.contains).joined(separator: " ")
-    return Finding(name: "processor", value: "\(field("model name") ?? "unknown"), \(found.isEmpty ? "no AVX2" : found)")
+    let found = known.filter(flags.contains)
+    return Finding(
+      name: "processor", value: ([field("model name") ?? "unknown"] + found).joined(separator: " "),
+      remedy: found.isEmpty ? "without AVX2 training is slow" : nil)
   }
 
   private static var numerics: Finding {

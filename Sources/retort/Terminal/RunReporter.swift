@@ -129,10 +129,12 @@ final class TextReporter: RunReporter {
     var size = winsize()
     let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
     var columns = 0
-    return String(String.UnicodeScalarView(text.unicodeScalars.prefix { scalar in
-      columns += scalar.terminalColumns
-      return columns < width
-    }))
+    return String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.prefix { scalar in
+          columns += scalar.terminalColumns
+          return columns < width
+        }))
   }
 
   private func paint(_ text: String, _ code: Int) -> String { colour ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }
