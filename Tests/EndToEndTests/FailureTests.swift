@@ -1,0 +1,168 @@
+/// Ends that are not good: exit codes, what is said, and what the next run makes of it.
+import Foundation
+import Testing
+
+@Suite struct FailureTests {
+  /// One command stage, which follows a stage that is done.
+  private func pipeline(_ command: String, _ more: String = "") -> String {
+    """
+    version: 1
+    stages:
+      first:
+        cmd: echo one > ${out.text}
+        out: {text: {path: text.txt, type: text}}
+      second:
+        cmd: |
+          \(command.replacing("\n", with: "\n      "))
+          echo two > ${out.text}
+        in: {text: first.text}
+        out: {text: {path: text.txt, type: text}}
+        \(more)
+
+    """
+  }
+  /// In a command: the process that runs the pipeline.
+  private let coordinator = "$(ps -o ppid= -p $PPID)"
+
+  private func second(_ project: Project) async throws -> Run.Stage {
+    try #require(try await project.retort("show", "latest", "--json").decoded(Run.self)["second"])
+  }
+
+  @Test func `a failed command is reported with the last lines it printed`() async throws {
+    let project = try Project(pipeline("echo to output\necho to errors >&2\nfalse"))
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 1)
+    #expect(ended.output.contains("  to output\n  to errors\n  error: the command ended with exit code 1\n"))
+    #expect(ended.output.contains("run 1 failed: 1 ran, 0 cached, 1 failed"))
+    #expect(try await second(project).error?.contains("to errors") == true)
+  }
+
+  @Test func `a worker that is killed is reported with its signal, and the next run continues`() async throws {
+    let project = try Project(pipeline("[ -e $HOME/again ] || { touch $HOME/again; kill -9 $PPID; sleep 100; }"))
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 1 && ended.output.contains("killed by signal 9"))
+    #expect(try await project.run() == ["second"])
+  }
+
+  @Test func `a stage that takes too long is ended, and a retry may succeed`() async throws {
+    let command = "[ -e $HOME/again ] || { touch $HOME/again; sleep 100; }"
+    let project = try Project(pipeline(command, "timeout: 1s"))
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 1 && ended.output.contains("timeout"))
+
+    let patient = try Project(pipeline("[ -e $HOME/again ] || { touch $HOME/again; exit 3; }", "retry: 1"))
+    #expect(try await patient.run() == ["first", "second"])
+    #expect(try await second(patient).attempts == 2)
+  }
+
+  @Test func `an interrupted run ends with 130, leaves nothing running, and is continued`() async throws {
+    let project = try Project(
+      pipeline("[ -e $HOME/again ] || { echo $$ > $HOME/again; kill -INT \(coordinator); sleep 100; }"))
+    #expect(try await project.retort("run", "pipeline.yaml").code == 130)
+    #expect(try await second(project).state == "interrupted")
+    let command = try #require(Int32(project.read("again").trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(kill(command, 0) != 0)
+    #expect(try await project.run() == ["second"])
+  }
+
+  @Test func `a run is continued after the kill of the process that ran it`() async throws {
+    let project = try Project(
+      pipeline("[ -e $HOME/again ] || { touch $HOME/again; kill -9 \(coordinator); sleep 100; }"))
+    #expect(try await project.retort("run", "pipeline.yaml").code == 128 + SIGKILL)
+    #expect(try await project.run() == ["second"])
+    struct Line: Decodable { var state: String }
+    #expect(try await project.retort("runs", "--json").decoded([Line].self).map(\.state) == ["done", "interrupted"])
+  }
+
+  @Test func `a published file that was changed is not replaced unless asked for`() async throws {
+    let project = try Project(pipeline("true", "publish: kept/two.txt"))
+    #expect(try await project.run() == ["first", "second"])
+    #expect(try project.read("kept/two.txt") == "two\n")
+    try project.write("mine", to: "kept/two.txt")
+    let refused = try await project.retort("run", "pipeline.yaml")
+    #expect(refused.code == 1 && refused.output.contains("--overwrite"))
+    #expect(try project.read("kept/two.txt") == "mine")
+    #expect(try await project.run("--overwrite") == [])
+    #expect(try project.read("kept/two.txt") == "two\n")
+  }
+
+  @Test func `a secret reaches its command and no file of the store`() async throws {
+    let project = try Project(
+      pipeline("echo token $TOKEN", "secrets: [TOKEN]"))
+    let ended = try await project.retort("run", "pipeline.yaml", environment: ["TOKEN": "open-sesame"])
+    #expect(ended.code == 0)
+    let found = try await project.run(
+      URL(filePath: "/usr/bin/env"), ["grep", "-rla", "open-sesame", project.store.path])
+    #expect(found.output == "")
+    let log = try project.read(".retort/logs/1/second.1.log")
+    #expect(log.contains("token ***"))
+    #expect(try await project.retort("run", "pipeline.yaml", "--force", "second").output.contains("TOKEN is not set"))
+  }
+
+  @Test func `mistakes in a file are reported together, with their place, before anything runs`() async throws {
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        a:
+          cmd: cat ${in.x} > ${out.y}
+          in: {x: b.y}
+          out: {y: {path: y, type: text}}
+        b:
+          cmd: cat ${in.x} > ${out.y}
+          in: {x: a.y}
+          out: {y: {path: y, type: text}}
+        c:
+          uses: splitt
+        d:
+          cmd: cat ${in.x} > ${out.y}
+          in: {x: a.z}
+          out: {y: {path: y, type: text}}
+      """)
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 2)
+    for text in ["pipeline.yaml:12:", "did you mean `split`", "pipeline.yaml:15:", "wait for each other"] {
+      #expect(ended.errors.contains(text), "\(text) is not in \(ended.errors)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: project.store.appending(path: "retort.sqlite").path))
+
+    try project.write("a: [1\nb: }")
+    let broken = try await project.retort("validate", "pipeline.yaml")
+    #expect(broken.code == 2 && broken.errors.contains("pipeline.yaml:2:"))
+    #expect(try await project.retort("run", "nowhere.yaml").code == 2)
+    #expect(try await project.retort("show", "latest").code == 2)
+  }
+
+  @Test(arguments: [
+    ("broken.jsonl", #"{"query": "a", "passage": "b", "label": 1}"# + "\n{\"query\": \n", ["broken.jsonl:2:"]),
+    ("short.csv", "frage,passage,label\na,b,1\n", ["short.csv:1", "query"]),
+    ("empty.csv", "query,passage,label\na,b,1\n,b,0\n", ["empty.csv:3", "record 2"]),
+  ])
+  func `an error in data names its file, line and record`(name: String, text: String, expected: [String]) async throws {
+    let pipeline = """
+      version: 1
+      stages:
+        copy:
+          cmd: cp ${in.data} ${out.data}
+          in: {data: \(name)}
+          out: {data: {path: data, type: records}}
+        direct:
+          uses: groups
+          in: {data: \(name)}
+          with: {file_format: \(name.hasSuffix("csv") ? "csv" : "jsonl"), format: pairs}
+        handed-on:
+          uses: groups
+          in: {data: copy.data}
+          with: {file_format: \(name.hasSuffix("csv") ? "csv" : "jsonl"), format: pairs, query_template: "q: {text}"}
+      """
+    let project = try Project(pipeline, data: [name: text])
+    #expect(try await project.retort("run", "pipeline.yaml", "-k").code == 1)
+    let run = try await project.retort("show", "latest", "--json").decoded(Run.self)
+    #expect(run["copy"]?.state == "ran")
+    for part in expected {
+      #expect(run["direct"]?.error?.contains(part) == true)
+      // What another stage made has no name of its own: it goes by its stage and port.
+      #expect(run["handed-on"]?.error?.contains(part.replacing(name, with: "copy.data")) == true)
+    }
+  }
+}
