@@ -34,6 +34,11 @@ def write_lines(path: Path, values: list) -> None:
     path.write_text("".join(json.dumps(value) + "\n" for value in values))
 
 
+def read_lines(path: Path) -> list:
+    with open(path, encoding="utf-8", newline="\n") as file:  # str.splitlines would also cut at U+2028
+        return [json.loads(line) for line in file]
+
+
 def run(retort: str, folder: Path, name: str, stages: dict) -> dict:
     """Runs a pipeline and returns the paths of its outputs by stage and port."""
     (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "defaults": {"threads": 2}, "stages": stages}))
@@ -99,8 +104,7 @@ def main() -> None:
             return load_file(out[stage]["embeddings"] / "embeddings.safetensors")["embeddings"]
 
         def logits(stage: str) -> np.ndarray:
-            return np.array([json.loads(line)["candidates"][0]["logit"]
-                             for line in out[stage]["scores"].read_text().splitlines()])
+            return np.array([line["candidates"][0]["logit"] for line in read_lines(out[stage]["scores"])])
 
         def difference(name: str, ours: np.ndarray, theirs: np.ndarray, limit: float = 1e-4) -> None:
             check(name, float(np.abs(ours - theirs).max()), limit)
@@ -115,8 +119,8 @@ def main() -> None:
         teacher = CrossEncoder(str(out["teacher"]["model"]), device="cpu")
         difference("the teacher's folder in CrossEncoder, logits", logits("judged-teacher"),
                    teacher.predict(pairs, activation_fn=identity))
-        first = [json.loads(line)["candidates"][0]["score"] for line in out["judged-teacher"]["scores"].read_text().splitlines()]
-        difference("the same, scores by its own activation", np.array(first), teacher.predict(pairs))
+        scores = [line["candidates"][0]["score"] for line in read_lines(out["judged-teacher"]["scores"])]
+        difference("the same, scores by its own activation", np.array(scores), teacher.predict(pairs))
 
         tokens = AutoTokenizer.from_pretrained(model)(sentences[:32], padding=True, truncation=True, return_tensors="pt")
         with torch.no_grad():

@@ -32,8 +32,8 @@ final class TextReporter: RunReporter {
     switch event {
     case .began(let run): line("run \(run) of \(plan.name), store \(store.path)")
     case .moved(let id, let state): moved(id, to: state)
-    case .reported(let id, .log(let message)): line("[\(plan[id].name)] \(message)")
-    case .reported(let id, .warning(let message)): warn("[\(plan[id].name)] \(message)")
+    case .reported(let id, .log(let message)): line(named(id, message))
+    case .reported(let id, .warning(let message)): warn(named(id, message))
     case .reported(_, .metric): break
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
@@ -75,7 +75,7 @@ final class TextReporter: RunReporter {
     progress[id] = text
     if live {
       redraw()
-    } else if lastProgress[id].map({ ContinuousClock.now - $0 > .seconds(10) }) ?? true {
+    } else if ContinuousClock.now - (lastProgress[id] ?? began[id] ?? start) > .seconds(10) {
       lastProgress[id] = .now
       line("[\(plan[id].name)] \(text)")
     }
@@ -92,6 +92,12 @@ final class TextReporter: RunReporter {
     line(
       "run \(summary.run) \(summary.outcome.rawValue): "
         + counts.map { "\($0.1) \($0.0)" }.joined(separator: ", ") + skipped + ", \(seconds(since: start))")
+  }
+
+  /// A stage's line under its name, which many stages begin their lines with themselves.
+  private func named(_ id: StageID, _ message: String) -> String {
+    let name = "[\(plan[id].name)] "
+    return message.hasPrefix(name) ? message : name + message
   }
 
   private func warn(_ message: String) {
