@@ -27,6 +27,8 @@ package struct Journal: Sendable {
       }
     } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
       throw DamagedDatabase(url: url, reason: error.message ?? "not a database")
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+      throw FileError("write", url, code: ENOSPC)
     }
   }
 }
@@ -53,7 +55,7 @@ extension Journal: RunJournal {
     }
     let abandoned = try runs.filter { try !isAlive($0) }
     if abandoned.isEmpty { return }
-    try database.write { db in
+    try write { db in
       for run in abandoned {
         try db.execute(
           sql: "UPDATE stage_run SET state = 'interrupted' WHERE run = ? AND state = 'running'", arguments: [run])
@@ -63,7 +65,7 @@ extension Journal: RunJournal {
   }
 
   package func begin(_ run: RunStart) throws -> Int {
-    try database.write { db in
+    try write { db in
       try db.execute(
         sql: "INSERT OR IGNORE INTO pipeline (name, file) VALUES (?, ?)",
         arguments: [run.pipeline, run.file.posixPath])
@@ -137,15 +139,17 @@ extension Journal: RunJournal {
   }
 
   package func remember(_ digest: Digest, for stamp: FileStamp) throws {
-    try database.write { try $0.insert(stamp, digest) }
+    try write { try $0.insert(stamp, digest) }
   }
 
   package func record(_ entries: [JournalEntry], run: Int) throws {
-    do {
-      try database.write { db in
-        for entry in entries { try db.write(entry, run: run) }
-      }
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+    try write { db in
+      for entry in entries { try db.write(entry, run: run) }
+    }
+  }
+
+  private func write<Value>(_ updates: (Database) throws -> Value) throws -> Value {
+    do { return try database.write(updates) } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
       throw FileError("write", URL(filePath: database.path), code: ENOSPC)
     }
   }

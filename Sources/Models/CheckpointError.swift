@@ -32,9 +32,9 @@ extension CheckpointError {
     }
   }
 
-  /// Foundation's errors while writing `file`, retold with its name.
+  /// Foundation's errors while writing `file`, retold with its name; a full disk is for the caller to tell.
   static func writing<T>(_ file: URL, _ body: () throws -> T) throws -> T {
-    do { return try body() } catch let error as CocoaError {
+    do { return try body() } catch let error as CocoaError where error.code != .fileWriteOutOfSpace {
       throw CheckpointError(file, found: reason(error), expected: "a file that can be written")
     }
   }

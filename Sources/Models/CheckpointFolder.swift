@@ -83,7 +83,10 @@ package struct CheckpointFolder: Sendable {
       }
     }
     let problems = [("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)]
-      .filter { !$0.1.isEmpty }.map { "\($0.0) tensors \($0.1.joined(separator: ", "))" }
+      .filter { !$0.1.isEmpty }.map { problem, names in
+        let more = names.count > 4 ? " and \(names.count - 4) more" : ""
+        return "\(problem) tensors \(names.prefix(4).joined(separator: ", "))\(more)"
+      }
     guard problems.isEmpty else {
       throw CheckpointError(
         checkpoint.file, found: problems.joined(separator: "; "),

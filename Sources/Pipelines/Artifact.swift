@@ -44,11 +44,14 @@ package struct BoundArtifact: Sendable, Hashable, Codable {
   package var digest: String
   /// What the producing stage declared; absent for a file given by its path.
   package var type: ArtifactType?
+  /// The output that it is, `split.train`; absent for a file given by its path.
+  package var name: String?
 
-  package init(url: URL, digest: String = "", type: ArtifactType? = nil) {
+  package init(url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil) {
     self.url = url
     self.digest = digest
     self.type = type
+    self.name = name
   }
 }
 

@@ -66,6 +66,18 @@ extension Job {
     self.store = store
   }
 
+  /// A message with inputs from the store called as the pipeline calls them; what they are in the store stands below.
+  package func namingInputs(in message: String) -> String {
+    var text = message
+    var places: [String] = []
+    for (_, input) in inputs.sorted(by: { $0.key < $1.key }) {
+      guard let name = input.name, text.contains(input.url.path) else { continue }
+      text = text.replacing(input.url.path, with: name)
+      places.append("\n\(name) is \(input.url.path)")
+    }
+    return text + places.joined()
+  }
+
   /// What a built-in stage is bound to.
   package var binding: StageBinding {
     StageBinding(inputs: inputs, parameters: parameters, outputs: outputs.mapValues(\.url), seed: seed)

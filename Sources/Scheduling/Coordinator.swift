@@ -233,20 +233,21 @@ package actor Coordinator {
 
   private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {
     let planned = stage.material.stage
-    let sources = planned.inputs.filter { if case .file = $0.source { true } else { false } }.map(\.port)
-    let inputs = planned.inputs.compactMap { input in
-      stage.inputs[input.port].map { known in
-        (
-          input.port,
-          BoundArtifact(
-            url: known.url, digest: known.artifact.digest.description,
-            type: sources.contains(input.port) ? nil : input.type)
-        )
+    var inputs: [String: BoundArtifact] = [:]
+    var sources: [String] = []
+    for input in planned.inputs {
+      guard let known = stage.inputs[input.port] else { continue }
+      var bound = BoundArtifact(url: known.url, digest: known.artifact.digest.description)
+      switch input.source {
+      case .file: sources.append(input.port)
+      case .stage(let upstream, let port): (bound.type, bound.name) = (input.type, "\(plan[upstream].name).\(port)")
+      case .hub: bound.type = input.type
       }
+      inputs[input.port] = bound
     }
     return WorkOrder(
       job: Job(
-        material: stage.material, key: stage.key, inputs: Dictionary(uniqueKeysWithValues: inputs),
+        material: stage.material, key: stage.key, inputs: inputs,
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
   }

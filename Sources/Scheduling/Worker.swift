@@ -16,11 +16,15 @@ package struct Worker: Sendable {
   /// - Returns: the exit code, see `WorkerExit`.
   package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
     watchCoordinator()
+    var job: Job?
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
+      job = order.job
       return try await Worker(order, catalog: catalog).run().rawValue
     } catch {
-      let message = Array("error: \(error)\n".utf8)
+      let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
+      // An error in data says so itself, after its place.
+      let message = Array((text.contains(": error: ") ? "\(text)\n" : "error: \(text)\n").utf8)
       _ = write(2, message, message.count)  // a log that cannot be written must not hide the exit code
       return switch error {
       case let error as FileError where [ENOSPC, EDQUOT].contains(error.code): WorkerExit.diskFull.rawValue

@@ -38,8 +38,9 @@ struct Teacher: Stage {
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
     let pairs = try LabelledPairs(groups, encoder)
     guard pairs.negatives > 0 else {
-      throw StageInputError(
-        "\(train.url.lastPathComponent): no query has negatives, so there is nothing to tell positives from; "
+      throw DataError(
+        train.url,
+        "no query has negatives, so there is nothing to tell positives from; "
           + "mine some, or raise `random_negatives`, which needs passages of other queries")
     }
     context.log("[teacher] Pairs: \(pairs.all.count) | Positive: \(pairs.positives) | Negative: \(pairs.negatives)")

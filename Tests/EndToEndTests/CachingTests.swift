@@ -15,8 +15,9 @@ import Testing
     try project.write(
       smallPipeline.replacing("eval_ratio: 0.25, group_by: pair", with: "group_by: 'pair', eval_ratio: 25e-2"))
     #expect(try await project.run() == [])
-    try project.write(smallPipeline.replacing("candidates", with: "mined").replacing("mined.mined", with: "mined.candidates")
-      .replacing("in.mined", with: "in.candidates").replacing("in: {mined:", with: "in: {candidates:"))
+    try project.write(
+      smallPipeline.replacing("candidates", with: "mined").replacing("mined.mined", with: "mined.candidates")
+        .replacing("in.mined", with: "in.candidates").replacing("in: {mined:", with: "in: {candidates:"))
     #expect(try await project.run() == [])
     try project.write(smallPipeline.replacing("threads: 1, memory: 500MB", with: "threads: 2, memory: 1GB"))
     #expect(try await project.run() == [])
@@ -70,7 +71,8 @@ import Testing
       """
     let project = try Project(pipeline, data: ["texts.jsonl": #"{"id": "a", "text": "one two"}"# + "\n"])
     try FileManager.default.copyItem(
-      at: checkout.appending(path: "Tests/Fixtures/models/sentence-transformer"), to: project.root.appending(path: "model"))
+      at: checkout.appending(path: "Tests/Fixtures/models/sentence-transformer"),
+      to: project.root.appending(path: "model"))
     #expect(try await project.run() == ["embedded"])
     let first = try await project.retort("show", "latest", "--json").decoded(Run.self)
 

@@ -3,10 +3,14 @@
 /// Question k is about passage k mod 6; `pair` keeps questions in twos.
 let smallData: [String: String] = [
   "data/questions.json": "[\n"
-    + (0..<24).map { #"{"question": "how is word\#($0 % 6) written, \#($0)?", "rule": "r\#($0 % 6)", "pair": "p\#($0 / 2)"}"# }
+    + (0..<24).map {
+      #"{"question": "how is word\#($0 % 6) written, \#($0)?", "rule": "r\#($0 % 6)", "pair": "p\#($0 / 2)"}"#
+    }
     .joined(separator: ",\n") + "\n]\n",
-  "data/book.jsonl": (0..<6).map { #"{"id": "r\#($0)", "title": "word\#($0)", "text": "word\#($0) is written so"}"# + "\n" }
-    .joined(),
+  "data/book.jsonl": (0..<6).map {
+    #"{"id": "r\#($0)", "title": "word\#($0)", "text": "word\#($0) is written so"}"# + "\n"
+  }
+  .joined(),
 ]
 
 let smallPipeline = """

@@ -27,6 +27,7 @@ package struct TextFile {
 
   /// Throws `DataError` with line and byte where the bytes do not decode. The file is mapped, not copied, if UTF-8.
   package init(_ url: URL, encoding: FileEncoding = .auto) throws {
+    guard !url.isFolder else { throw DataError(url, "is a folder, expected a file") }
     let data: Data
     do {
       data = try Data(contentsOf: url, options: .mappedIfSafe)
