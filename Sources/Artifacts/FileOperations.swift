@@ -100,7 +100,8 @@ package struct FileOperations: Sendable {
     if mkdir(url.posixPath, 0o755) == 0 { return try syncFolder(url.deletingLastPathComponent()) }
     switch errno {
     case EEXIST where FileStatus.of(url)?.isFolder == true: return
-    case ENOENT where url.pathComponents.count > 1:
+    // Where the parent is there, as in /proc, making it would not help.
+    case ENOENT where FileStatus.of(url.deletingLastPathComponent()) == nil && url.pathComponents.count > 1:
       try makeFolder(url.deletingLastPathComponent())
       try makeFolder(url)
     default: throw FileError("make folder", url)

@@ -48,7 +48,7 @@ extension Database {
     if record.inputs.isEmpty { return }
     let stageRun = try stageRun(record.stage, run: run)
     for (port, input) in record.inputs {
-      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath)
+      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath, source: input.output)
     }
   }
 
@@ -63,7 +63,7 @@ extension Database {
   private func write(_ result: StageResult, run: Int) throws {
     let stageRun = try stageRun(result.stage, run: run)
     let key = result.key.description
-    for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact, path: nil) }
+    for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact) }
     for metric in result.metrics {
       try perform(
         "INSERT INTO metric (stage_run, name, step, value) VALUES (?, ?, ?, ?)",
@@ -86,15 +86,16 @@ extension Database {
   }
 
   private func edge(
-    _ stageRun: Int64, _ port: String, _ direction: String, _ artifact: StoredArtifact, path: String?
+    _ stageRun: Int64, _ port: String, _ direction: String, _ artifact: StoredArtifact, path: String? = nil,
+    source: String? = nil
   ) throws {
     let digest = artifact.digest.description
     try perform(
       "INSERT OR IGNORE INTO artifact (digest, bytes, kind) VALUES (?, ?, ?)",
       [digest, artifact.bytes, artifact.kind.rawValue])
     try perform(
-      "INSERT OR REPLACE INTO artifact_edge (stage_run, port, direction, digest, path) VALUES (?, ?, ?, ?, ?)",
-      [stageRun, port, direction, digest, path])
+      "INSERT OR REPLACE INTO artifact_edge (stage_run, port, direction, digest, path, source) VALUES (?, ?, ?, ?, ?, ?)",
+      [stageRun, port, direction, digest, path, source])
   }
 
   private func perform(_ sql: String, _ arguments: StatementArguments) throws {

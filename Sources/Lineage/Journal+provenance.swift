@@ -19,20 +19,15 @@ extension Journal {
           WHERE run = ? AND stage = ? AND stage_run.state IN ('ran', 'cached')
           """, arguments: [run, stage])
       guard let row else { return nil }
-      let makers = try Int64.fetchAll(
-        db,
-        sql: """
-          WITH RECURSIVE reached (stage_run) AS (
-            SELECT ?
-            UNION
-            SELECT max(made.stage_run) FROM reached
-              JOIN artifact_edge AS used ON used.stage_run = reached.stage_run AND used.direction = 'in'
-              JOIN artifact_edge AS made ON made.digest = used.digest AND made.direction = 'out'
-              GROUP BY used.digest
-          )
-          SELECT stage_run FROM reached ORDER BY stage_run
-          """, arguments: [row["maker"] as Int64])
-      let stages = try makers.map { try db.provenance(of: $0) }
+      // Of several that made the same bytes, the last one before they were used.
+      var makers: Set<Int64> = []
+      var next: [Int64] = [row["maker"]]
+      while let stageRun = next.popLast() {
+        guard makers.insert(stageRun).inserted else { continue }
+        next += try Int64.fetchAll(
+          db, sql: "SELECT max(maker) FROM flow WHERE user = ? AND maker < user GROUP BY port", arguments: [stageRun])
+      }
+      let stages = try makers.sorted().map { try db.provenance(of: $0) }
       return (try db.outputs(of: row["maker"]), Provenance(pipeline: row["name"], stages: stages))
     }
   }

@@ -57,7 +57,7 @@ extension Journal {
 
   /// The stages that led to the artifact (up) or that used it and what came of it (down), each once.
   package func lineage(of root: Digest, _ direction: LineageDirection) throws -> LineageGraph {
-    let (here, there) = direction == .up ? ("out", "in") : ("in", "out")
+    let (here, next, end) = direction == .up ? ("out", "maker", "user") : ("in", "user", "maker")
     return try database.read { db in
       let rows = try Row.fetchAll(
         db,
@@ -65,15 +65,13 @@ extension Journal {
           WITH RECURSIVE reached (stage_run) AS (
             SELECT stage_run FROM artifact_edge WHERE digest = ? AND direction = ?
             UNION
-            SELECT next.stage_run FROM reached
-              JOIN artifact_edge AS edge ON edge.stage_run = reached.stage_run AND edge.direction = ?
-              JOIN artifact_edge AS next ON next.digest = edge.digest AND next.direction = ?
+            SELECT \(next) FROM reached JOIN flow ON \(end) = reached.stage_run
           )
           SELECT stage_run.id, run, name, stage, kind, key FROM reached
             JOIN stage_run ON stage_run.id = reached.stage_run
             JOIN run ON run.id = run JOIN pipeline ON pipeline.id = pipeline
           ORDER BY stage_run.id
-          """, arguments: [root.description, here, there, here])
+          """, arguments: [root.description, here])
       var artifacts: [Digest: LineageGraph.Artifact] = [:]
       if let row = try Row.fetchOne(db, sql: "SELECT * FROM artifact WHERE digest = ?", arguments: [root.description]) {
         artifacts[root] = .init(try StoredArtifact(row), source: nil)

@@ -115,6 +115,20 @@ extension DatabaseMigrator {
           ) WITHOUT ROWID;
           """)
     }
+    // Different stages may make the same bytes: what a stage used is the output that the pipeline file names.
+    migrator.registerMigration("002-flow") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE artifact_edge ADD COLUMN source TEXT;  -- of an input that is another stage's: stage.port
+          CREATE VIEW flow AS                                -- which stage_run made what another one used, at its port
+          SELECT made.stage_run AS maker, used.stage_run AS user, used.port
+          FROM artifact_edge AS used
+            JOIN artifact_edge AS made ON made.digest = used.digest AND made.direction = 'out'
+            JOIN stage_run ON stage_run.id = made.stage_run
+          WHERE used.direction = 'in' AND used.path IS NULL
+            AND stage_run.stage || '.' || made.port = coalesce(used.source, stage_run.stage || '.' || made.port);
+          """)
+    }
     return migrator
   }()
 }

@@ -225,8 +225,8 @@ package actor Coordinator {
     var inputs: [String: StageRecord.Input] = [:]
     for input in plan[id].inputs {
       guard let artifact = resolved[id]?.inputs[input.port]?.artifact else { continue }
-      let path: URL? = if case .file(let url) = input.source { url } else { nil }
-      inputs[input.port] = StageRecord.Input(artifact: artifact, path: path)
+      inputs[input.port] = StageRecord.Input(
+        artifact: artifact, path: input.source.file, output: plan.name(of: input.source))
     }
     return inputs
   }
@@ -237,13 +237,11 @@ package actor Coordinator {
     var sources: [String] = []
     for input in planned.inputs {
       guard let known = stage.inputs[input.port] else { continue }
-      var bound = BoundArtifact(url: known.url, digest: known.artifact.digest.description)
-      switch input.source {
-      case .file: sources.append(input.port)
-      case .stage(let upstream, let port): (bound.type, bound.name) = (input.type, "\(plan[upstream].name).\(port)")
-      case .hub: bound.type = input.type
-      }
-      inputs[input.port] = bound
+      let isFile = input.source.file != nil
+      if isFile { sources.append(input.port) }
+      inputs[input.port] = BoundArtifact(
+        url: known.url, digest: known.artifact.digest.description, type: isFile ? nil : input.type,
+        name: plan.name(of: input.source))
     }
     return WorkOrder(
       job: Job(
@@ -279,6 +277,17 @@ package actor Coordinator {
     return RunSummary(
       run: run, outcome: outcome, ran: counts[.ran, default: 0], cached: counts[.cached, default: 0],
       failed: failures.count, skipped: counts[.skipped, default: 0])
+  }
+}
+
+extension InputSource {
+  fileprivate var file: URL? { if case .file(let url) = self { url } else { nil } }
+}
+
+extension Plan {
+  /// `split.train`; `nil` for what no stage makes.
+  fileprivate func name(of source: InputSource) -> String? {
+    if case .stage(let id, let port) = source { "\(self[id].name).\(port)" } else { nil }
   }
 }
 

@@ -68,6 +68,8 @@ package struct StageRecord: Sendable {
     package var artifact: StoredArtifact
     /// Where it lay, if it is not of another stage.
     package var path: URL?
+    /// Which output it is of another stage, `split.train`.
+    package var output: String?
   }
   package enum State: String, Sendable, Codable { case running, ran, cached, failed, skipped, interrupted }
   package var stage: String

@@ -72,7 +72,8 @@ struct StoreOptions: ParsableArguments {
 extension Plan {
   /// The plan of the file that a user named.
   static func read(_ file: String) throws -> Plan {
-    guard FileManager.default.fileExists(atPath: file) else { throw Failure("there is no file \(file)") }
+    guard let status = FileStatus.of(URL(filePath: file)) else { throw Failure("there is no file \(file)") }
+    guard !status.isFolder else { throw Failure("\(file) is a folder; name the pipeline file in it") }
     return try Plan(
       file: URL(filePath: file), catalog: .builtIn,
       workingFolder: URL(filePath: FileManager.default.currentDirectoryPath))

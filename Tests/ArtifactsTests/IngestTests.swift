@@ -103,6 +103,10 @@ import Testing
     }
   }
 
+  @Test func `a folder where none can be made is an error`() {
+    #expect(throws: FileError.self) { try FileOperations().makeFolder(URL(filePath: "/proc/none/below")) }
+  }
+
   @Test func `a cut object is reported and replaced when its bytes come again`() throws {
     let store = try Store(at: scratch.url.appending(path: ".retort"))
     let folder = try folder()

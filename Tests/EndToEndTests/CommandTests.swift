@@ -78,7 +78,7 @@ private struct Stage: Decodable, Equatable {
     #expect(try await project.retort("status", "pipeline.yaml", "--json").decoded([Stage].self).count == 6)
     let why = try await project.retort("why", "pipeline.yaml", "candidates", "--json").decoded(Why.self)
     #expect(why.state == "will run")
-    #expect(why.changes == [.init(component: "parameter num_negatives", old: "3", new: "2")])
+    #expect(why.changes == [.init(component: "with.num_negatives", old: "3", new: "2")])
     struct Line: Decodable { var run: Int, state: String, stages: [String: Int] }
     let runs = try await project.retort("runs", "--json").decoded([Line].self)
     #expect(runs.map(\.run) == [1] && runs[0].stages == ["ran": 6])

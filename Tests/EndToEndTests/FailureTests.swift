@@ -130,6 +130,7 @@ import Testing
     let broken = try await project.retort("validate", "pipeline.yaml")
     #expect(broken.code == 2 && broken.errors.contains("pipeline.yaml:2:"))
     #expect(try await project.retort("run", "nowhere.yaml").code == 2)
+    #expect(try await project.retort("run", ".").errors.contains("is a folder"))
     #expect(try await project.retort("show", "latest").code == 2)
   }
 

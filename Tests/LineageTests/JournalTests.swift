@@ -32,11 +32,12 @@ import Testing
     _ name: String, _ state: StageRecord.State, key: String? = nil, input: String? = nil, after seconds: Double = 0
   ) -> JournalEntry {
     let path = name == "first" ? URL(filePath: "/project/d") : nil
+    let output = path == nil ? "first.out" : nil
     return .stage(
       StageRecord(
         stage: name, kind: "cmd", state: state, attempt: state == .running ? 1 : 0,
         time: start.addingTimeInterval(seconds), key: key.map { self.key($0) },
-        inputs: input.map { ["in": .init(artifact: artifact($0), path: path)] } ?? [:]))
+        inputs: input.map { ["in": .init(artifact: artifact($0), path: path, output: output)] } ?? [:]))
   }
   private func result(_ name: String, key: String, output: String, tau: Double = 0.1) -> JournalEntry {
     .result(
@@ -117,6 +118,24 @@ import Testing
     let down = try journal.lineage(of: artifact("middle").digest, .down)
     #expect(down.stages.map(\.name) == ["second"])
     #expect(try journal.lineage(of: artifact("end").digest, .down).stages.isEmpty)
+  }
+
+  @Test func `a stage that made the same bytes as an ancestor is none, and provenance names each stage once`() throws {
+    let run = try begin()
+    try journal.record(
+      [
+        stage("first", .running, key: "1", input: "data"), result("first", key: "1", output: "middle"),
+        stage("first", .ran, key: "1"), stage("twin", .running, key: "3", input: "end"),
+        result("twin", key: "3", output: "middle"), stage("twin", .ran, key: "3"),
+        stage("second", .running, key: "2", input: "middle"), result("second", key: "2", output: "end"),
+        stage("second", .ran, key: "2"),
+      ], run: run)
+    #expect(try journal.lineage(of: artifact("end").digest, .up).stages.map(\.name) == ["first", "second"])
+    #expect(try journal.lineage(of: artifact("data").digest, .down).stages.map(\.name) == ["first", "second"])
+    let (outputs, provenance) = try #require(try journal.provenance(ofStage: "second", run: run))
+    #expect(outputs == ["out": artifact("end")])
+    #expect(provenance.stages.map(\.name) == ["first", "second"])
+    #expect(provenance.stages.map(\.parameters) == [["tau": .double(0.1)], ["tau": .double(0.1)]])
   }
 
   @Test func `a digest may be shortened as long as it is unique`() throws {

@@ -31,6 +31,7 @@ struct Export: ParsableCommand {
     let only = outputs.count == 1 ? outputs.first?.value : nil
     let artifacts = only.map { ["": $0] } ?? outputs
     let target = URL(filePath: folder).absoluteURL
+    guard FileStatus.of(target) == nil else { throw Failure("\(target.path) exists; name a new folder") }
     try store.export(
       PublishedContent(artifacts: artifacts, description: try encoder.encode(provenance)), to: target)
     if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
