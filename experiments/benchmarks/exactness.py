@@ -124,8 +124,9 @@ def main() -> None:
 
         tokens = AutoTokenizer.from_pretrained(model)(sentences[:32], padding=True, truncation=True, return_tensors="pt")
         with torch.no_grad():
-            adapted = PeftModel.from_pretrained(AutoModel.from_pretrained(model), out["student"]["student"] / "adapter")
-            merged = AutoModel.from_pretrained(out["student"]["student"])
+            base = AutoModel.from_pretrained(model)
+            adapted = PeftModel.from_pretrained(base, out["student"]["student"] / "adapter").eval()
+            merged = AutoModel.from_pretrained(out["student"]["student"]).eval()
             difference("base + the student's adapter in PEFT against the merged folder",
                        adapted(**tokens).last_hidden_state.numpy(), merged(**tokens).last_hidden_state.numpy())
             base = AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
