@@ -64,7 +64,8 @@ extension JSONReader {
   private func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[range]) }
 
   private func validated(_ utf8: some Collection<UInt8>, at start: Int) throws(JSONError) -> String {
-    guard let text = String(validating: utf8, as: UTF8.self) else {
+    let text = String(decoding: utf8, as: UTF8.self)
+    guard text.utf8.elementsEqual(utf8) else {
       throw error("UTF-8", found: "bytes that are not UTF-8", at: start)
     }
     return text
