@@ -3,6 +3,7 @@ import PackageDescription
 
 /// Targets and who may import whom: the data flows from `Pipelines` to `Scheduling`, in a worker on to `Stages`,
 /// `Training`, `Models`, `Tensors` and the kernels; results flow back into `Artifacts` and `Lineage`.
+/// `JSONText`, a leaf, reads and writes the JSON of tokenizers, models and data.
 let package = Package(
   name: "retort",
   platforms: [.macOS(.v15)],
@@ -24,9 +25,10 @@ let package = Package(
     // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
+    .target(name: "JSONText"),
     .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
-    .target(name: "Tokenizers"),
-    .target(name: "Models", dependencies: ["Tensors"]),
+    .target(name: "Tokenizers", dependencies: ["JSONText"]),
+    .target(name: "Models", dependencies: ["JSONText", "Tensors"]),
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
@@ -35,7 +37,7 @@ let package = Package(
     .target(
       name: "Lineage",
       dependencies: ["CSystem", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
-    .target(name: "Stages", dependencies: ["Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
+    .target(name: "Stages", dependencies: ["JSONText", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
     .executableTarget(
       name: "retort",
       dependencies: [
@@ -44,9 +46,10 @@ let package = Package(
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "JSONTextTests", dependencies: ["JSONText"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
+    .testTarget(name: "ModelsTests", dependencies: ["JSONText", "Models", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),

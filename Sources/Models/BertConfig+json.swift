@@ -1,4 +1,5 @@
 /// BERT's configuration out of `config.json` and into it.
+import JSONText
 
 extension BertConfig {
   /// Throws a `CheckpointError` that names the key if the file describes another architecture or lacks a size.
@@ -68,9 +69,4 @@ extension BertConfig {
       "vocab_size": .int(vocabularySize),
     ]
   }
-}
-
-extension JSONValue {
-  /// The double with the shortest text that reads back as `value`: 0.1 for the float 0.1.
-  package static func float(_ value: Float) -> JSONValue { .double(Double("\(value)") ?? Double(value)) }
 }

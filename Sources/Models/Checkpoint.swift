@@ -1,5 +1,6 @@
 /// The tensors of a model folder: `model.safetensors`, or shards that `model.safetensors.index.json` lists.
 import Foundation
+import JSONText
 import Tensors
 
 package struct Checkpoint: Sendable {
@@ -53,7 +54,7 @@ package struct Checkpoint: Sendable {
     for member in map {
       guard let name = member.value.string, !name.contains("/"), name.hasSuffix(".safetensors") else {
         throw CheckpointError(
-          index.file, "tensor \"\(member.key)\"", found: member.value.text(indented: false),
+          index.file, "tensor \"\(member.key)\"", found: member.value.text(),
           expected: "the name of a safetensors file beside the index")
       }
       if shardByFile[name] == nil {

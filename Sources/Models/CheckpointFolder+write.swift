@@ -1,5 +1,6 @@
 /// Writes trained models as folders that sentence-transformers loads. Nothing in them tells time or place.
 import Foundation
+import JSONText
 import Tensors
 
 extension CheckpointFolder {

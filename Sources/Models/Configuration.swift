@@ -1,5 +1,6 @@
 /// A JSON file of a model folder whose keys are asked for by name and type; what is missing or wrong is named.
 import Foundation
+import JSONText
 
 package struct Configuration: Sendable, Hashable {
   package let file: URL
@@ -13,11 +14,12 @@ package struct Configuration: Sendable, Hashable {
   package init(contentsOf file: URL) throws {
     let data = try CheckpointError.reading(file) { try Data(contentsOf: file) }
     self.file = file
-    do {
-      values = try data.withUnsafeBytes { try JSONParser.parse($0) }
-    } catch let error as JSONSyntaxError {
-      let line = 1 + data.prefix(error.offset).count { $0 == UInt8(ascii: "\n") }
-      throw CheckpointError(file, "line \(line)", found: error.found, expected: error.expected)
+    values = try data.withUnsafeBytes { bytes in
+      var reader = JSONReader(bytes)
+      do throws(JSONError) { return try reader.onlyValue() } catch {
+        let (line, column) = error.place(in: bytes)
+        throw CheckpointError(file, "line \(line), column \(column)", found: error.found, expected: error.expected)
+      }
     }
   }
 
@@ -28,7 +30,7 @@ package struct Configuration: Sendable, Hashable {
   }
 
   package func write() throws {
-    try CheckpointError.writing(file) { try Data((values.text(indented: true) + "\n").utf8).write(to: file) }
+    try CheckpointError.writing(file) { try Data(values.text(.indented).utf8).write(to: file) }
   }
 
   package func int(_ key: String) throws -> Int { try value(key, "a whole number", \.int) }
@@ -50,7 +52,7 @@ package struct Configuration: Sendable, Hashable {
       throw CheckpointError(file, "key \"\(key)\"", found: "nothing", expected: expected)
     }
     guard let typed = value[keyPath: path] else {
-      throw CheckpointError(file, "key \"\(key)\"", found: value.text(indented: false), expected: expected)
+      throw CheckpointError(file, "key \"\(key)\"", found: value.text(), expected: expected)
     }
     return typed
   }

@@ -1,5 +1,6 @@
 /// Low-rank adapters in the layout of PEFT, kept beside the merged weights: `adapter/` and `lora_config.json`.
 import Foundation
+import JSONText
 import Tensors
 
 struct PEFTAdapter {
@@ -40,9 +41,9 @@ struct PEFTAdapter {
       "fan_in_fan_out": false,
       "inference_mode": true,
       "init_lora_weights": true,
-      "lora_alpha": .number(lora.alpha),
+      "lora_alpha": alpha,
       "lora_dropout": .double(lora.dropout),
-      "modules_to_save": wholeModules.isEmpty ? nil : .strings(wholeModules),
+      "modules_to_save": wholeModules.isEmpty ? .null : .strings(wholeModules),
       "peft_type": "LORA",
       "r": .int(lora.r),
       "target_modules": .strings(targets),
@@ -53,10 +54,13 @@ struct PEFTAdapter {
 
   private var summary: JSONValue {
     [
-      "r": .int(lora.r), "alpha": .number(lora.alpha), "dropout": .double(lora.dropout),
+      "r": .int(lora.r), "alpha": alpha, "dropout": .double(lora.dropout),
       "target_modules": .strings(targets), "use_rslora": .bool(lora.useRSLoRA),
     ]
   }
+
+  /// PEFT's alpha is an integer where it can be.
+  private var alpha: JSONValue { Int(exactly: lora.alpha).map { .int($0) } ?? .double(lora.alpha) }
 
   private var wholeModules: [String] {
     Set(lora.modulesToSave).sorted().filter { module in
@@ -79,8 +83,4 @@ struct PEFTAdapter {
 
 extension JSONValue {
   fileprivate static func strings(_ strings: [String]) -> JSONValue { .array(strings.map { .string($0) }) }
-  /// A whole number without a fraction: PEFT's alpha is an integer where it can be.
-  fileprivate static func number(_ value: Double) -> JSONValue {
-    Int(exactly: value).map { .int($0) } ?? .double(value)
-  }
 }

@@ -1,5 +1,6 @@
 /// Writes safetensors files, byte for byte as the reference writer does for floats.
 import Foundation
+import JSONText
 import Tensors
 
 extension SafeTensors {
@@ -16,7 +17,7 @@ extension SafeTensors {
       offset = end
     }
     // The data begins at a multiple of 8 bytes.
-    var text = Array(header.text(indented: false).utf8)
+    var text = Array(header.text().utf8)
     text += Array(repeating: UInt8(ascii: " "), count: -text.count & 7)
     try CheckpointError.writing(file) {
       try Data().write(to: file)

@@ -1,6 +1,7 @@
 /// The header of a safetensors file: an 8-byte little-endian length and a JSON object that names each tensor, its type,
 /// shape and bytes. It is untrusted: nothing in it is believed before it is checked against the file.
 import Foundation
+import JSONText
 
 /// Types of elements that the format knows. Floats are read; the others are only listed.
 package enum ElementType: String, Sendable, CaseIterable {
@@ -55,15 +56,14 @@ package struct SafeTensorsHeader {
     self.file = file
     self.fileSize = bytes.count
     self.dataStart = Self.lengthBytes + Int(length)
+    var reader = JSONReader(bytes, in: Self.lengthBytes..<dataStart, maximumDepth: 3)
     let header: JSONValue
-    do {
-      header = try JSONParser.parse(
-        UnsafeRawBufferPointer(rebasing: bytes[Self.lengthBytes..<dataStart]), maximumDepth: 3)
-    } catch {
-      throw CheckpointError(file, "header byte \(error.offset)", found: error.found, expected: error.expected)
+    do { header = try reader.onlyValue() } catch {
+      let place = "header byte \(error.offset - Self.lengthBytes)"
+      throw CheckpointError(file, place, found: error.found, expected: error.expected)
     }
     guard let members = header.members else {
-      throw CheckpointError(file, "header", found: header.text(indented: false), expected: "an object of tensors")
+      throw CheckpointError(file, "header", found: header.text(), expected: "an object of tensors")
     }
     for member in members {
       if member.key == "__metadata__" {
@@ -90,14 +90,14 @@ package struct SafeTensorsHeader {
     }
     guard let type = value["dtype"]?.string.flatMap(ElementType.init) else {
       throw error(
-        "dtype \(value["dtype"]?.text(indented: false) ?? "")",
+        "dtype \(value["dtype"]?.text() ?? "")",
         "one of \(ElementType.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     guard let shape = Self.sizes(value["shape"]) else {
-      throw error("shape \(value["shape"]?.text(indented: false) ?? "")", "a list of whole numbers from 0")
+      throw error("shape \(value["shape"]?.text() ?? "")", "a list of whole numbers from 0")
     }
     guard let offsets = Self.sizes(value["data_offsets"]), offsets.count == 2 else {
-      throw error("data_offsets \(value["data_offsets"]?.text(indented: false) ?? "")", "two whole numbers from 0")
+      throw error("data_offsets \(value["data_offsets"]?.text() ?? "")", "two whole numbers from 0")
     }
     let (begin, end) = (offsets[0], offsets[1])
     guard begin <= end, end <= fileSize - dataStart else {

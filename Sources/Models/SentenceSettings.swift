@@ -1,5 +1,6 @@
 /// How an encoder's token vectors become a sentence's, as sentence-transformers keeps it beside the weights.
 import Foundation
+import JSONText
 import Tensors
 
 package struct SentenceSettings: Sendable, Hashable {
@@ -33,7 +34,7 @@ extension SentenceSettings {
       for prompt in general.values["prompts"]?.members ?? [] {
         guard let text = prompt.value.string else {
           throw CheckpointError(
-            general.file, "prompt \"\(prompt.key)\"", found: prompt.value.text(indented: false), expected: "a string")
+            general.file, "prompt \"\(prompt.key)\"", found: prompt.value.text(), expected: "a string")
         }
         prompts[prompt.key] = text
       }
@@ -76,7 +77,7 @@ extension SentenceSettings {
   private mutating func read(pooling file: Configuration) throws {
     let found: String
     if let mode = file.values["pooling_mode"] {
-      found = mode.string ?? mode.text(indented: false)
+      found = mode.string ?? mode.text()
     } else {
       found = try Self.classicModes.filter { try file.bool(ifPresent: $0.0) ?? false }.map(\.1).joined(separator: " + ")
     }
@@ -117,7 +118,7 @@ extension SentenceSettings {
     try write(["max_seq_length": .int(maxSequenceLength), "do_lower_case": false], to: "sentence_bert_config.json")
     var general = general ?? [:]
     general["prompts"] = .object(
-      prompts.sorted { $0.key < $1.key }.map { .init(key: $0.key, value: .string($0.value)) })
+      prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })
     general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
     general["similarity_fn_name"] = "cosine"
     try write(general, to: "config_sentence_transformers.json")

@@ -1,5 +1,6 @@
 /// `embed`: vectors of texts.
 import Foundation
+import JSONText
 import Models
 import Pipelines
 import Tensors
@@ -28,7 +29,7 @@ struct Embed: Stage {
     try FileManager.default.createDirectory(at: embeddings.url, withIntermediateDirectories: true)
     try SafeTensors.write(["embeddings": rows], to: embeddings.url.appending(path: "embeddings.safetensors"))
     let ids = JSONValue.array(passages.map { .string($0.id) })
-    try Data(ids.document.utf8).write(to: embeddings.url.appending(path: "ids.json"))
+    try Data(ids.text(.document).utf8).write(to: embeddings.url.appending(path: "ids.json"))
     context.log("[embed] Texts: \(passages.count) | Width: \(rows.columns)")
     context.metric("texts", Double(passages.count))
   }

@@ -1,5 +1,6 @@
 /// `split`: divides records or groups into a training, an evaluation and a test part.
 import Foundation
+import JSONText
 import Pipelines
 
 struct Split: Stage {
@@ -63,7 +64,7 @@ struct Split: Stage {
     try forEachRecord(of: file, format: format) { record in
       let content =
         if let duplicatesBy { try columns.text(duplicatesBy, in: record) } else {
-          columns.optionalText("query", or: ["question", "text"], in: record) ?? record.value.line
+          columns.optionalText("query", or: ["question", "text"], in: record) ?? record.value.text()
         }
       keys.append(
         Key(

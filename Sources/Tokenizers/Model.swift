@@ -1,4 +1,5 @@
 /// The third step: a word to ids. Each kind of the tokenizers format is a case; Unigram and BPE will be the next two.
+import JSONText
 
 enum Model: Sendable {
   case wordPiece(WordPiece)
@@ -39,24 +40,23 @@ enum Model: Sendable {
 }
 
 extension Model {
-  /// Reads the `model` object that `scanner` is at.
-  init(_ scanner: inout JSONScanner, file: String) throws {
-    var members: [String: JSONValue] = [:]
-    var vocabulary: Int?  // where it starts: it is read in place once the type is known
-    try scanner.object { key, scanner in
+  /// Reads the `model` object that `reader` is at.
+  init(_ reader: inout JSONReader, file: String) throws {
+    var values: JSONValue = [:]
+    var vocabulary: JSONReader?  // at its start: it is read in place once the type is known
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
       if key == "vocab" || key == "merges" {
-        if key == "vocab" { vocabulary = scanner.position }
-        try scanner.skip()
+        if key == "vocab" { vocabulary = reader }
+        try reader.skip()
       } else {
-        members[key] = try scanner.value()
+        values[key] = try reader.value()
       }
     }
-    let fields = TokenizerFields(members, path: "model", file: file)
-    guard let vocabulary else { throw fields.invalid("vocab", found: "missing", expected: "the vocabulary") }
-    var vocabularyScanner = scanner
-    vocabularyScanner.position = vocabulary
+    let fields = try TokenizerFields(values, path: "model", file: file)
+    guard var vocabulary else { throw fields.invalid("vocab", found: "missing", expected: "the vocabulary") }
     switch try fields.string("type", default: "WordPiece") {
-    case "WordPiece": self = .wordPiece(try WordPiece(fields, vocabulary: &vocabularyScanner))
+    case "WordPiece": self = .wordPiece(try WordPiece(fields, vocabulary: &vocabulary))
     case let type: throw fields.unsupported(type, supported: ["WordPiece"])
     }
   }

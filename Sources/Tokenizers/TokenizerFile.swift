@@ -1,5 +1,6 @@
 /// tokenizer.json and tokenizer_config.json as read from disk.
 import Foundation
+import JSONText
 
 /// The parts of tokenizer.json; the vocabulary is already a table.
 struct TokenizerFile {
@@ -8,21 +9,23 @@ struct TokenizerFile {
   let model: Model
 
   init(_ url: URL) throws {
-    var scanner = try JSONScanner(contentsOf: url)
-    var members: [String: JSONValue] = [:]
-    var model: Model?
-    try scanner.object { key, scanner in
-      if key == "model" {
-        model = try Model(&scanner, file: url.path)
-      } else {
-        members[key] = try scanner.value()
+    var values: JSONValue = [:]
+    let model = try readJSON(url) { reader in
+      var model: Model?
+      try reader.beginObject()
+      while let key = try reader.nextKey() {
+        if key == "model" {
+          model = try Model(&reader, file: url.path)
+        } else {
+          values[key] = try reader.value()
+        }
       }
+      return model
     }
-    try scanner.end()
-    fields = TokenizerFields(members, path: "", file: url.path)
+    fields = try TokenizerFields(values, path: "", file: url.path)
     guard let model else { throw fields.invalid("model", found: "missing", expected: "an object") }
     self.model = model
-    addedTokens = members["added_tokens"] == nil ? [] : try fields.objects("added_tokens").map(AddedToken.init)
+    addedTokens = values["added_tokens"] == nil ? [] : try fields.objects("added_tokens").map(AddedToken.init)
   }
 }
 
@@ -33,26 +36,36 @@ struct TokenizerSettings {
 
   init(folder: URL) throws {
     let url = folder.appending(path: "tokenizer_config.json")
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      modelMaxLength = nil
-      padToken = nil
-      return
+    let isThere = FileManager.default.fileExists(atPath: url.path)
+    let values: JSONValue = isThere ? try readJSON(url) { try $0.value() } : [:]
+    guard case .object = values else {
+      throw TokenizerError.invalid(field: "the file", found: values.kind, expected: "an object", file: url.path)
     }
-    var scanner = try JSONScanner(contentsOf: url)
-    guard case .object(let members) = try scanner.value() else {
-      throw TokenizerError.invalid(field: "the file", found: "no object", expected: "an object", file: url.path)
-    }
-    try scanner.end()
     // Python writes 1e30 for "no limit".
-    if case .number(let length) = members["model_max_length"], length < 1e9 {
-      modelMaxLength = Int(length)
-    } else {
-      modelMaxLength = nil
-    }
-    switch members["pad_token"] {
-    case .string(let token): padToken = token
-    case .object(let fields): padToken = if case .string(let token) = fields["content"] { token } else { nil }
-    default: padToken = nil
+    modelMaxLength = values["model_max_length"]?.double.flatMap { (0..<1e9).contains($0) ? Int($0) : nil }
+    let token = values["pad_token"]
+    padToken = token?.string ?? token?["content"]?.string
+  }
+}
+
+/// What `body` reads of the only value of a file. Throws `.unreadable` or `.malformed`.
+private func readJSON<T>(_ url: URL, _ body: (inout JSONReader) throws -> T) throws -> T {
+  let data: Data
+  do {
+    data = try Data(contentsOf: url, options: .mappedIfSafe)
+  } catch {
+    throw TokenizerError.unreadable(file: url.path, reason: error.localizedDescription)
+  }
+  return try data.withUnsafeBytes { bytes in
+    do {
+      var reader = JSONReader(bytes)
+      let value = try body(&reader)
+      try reader.finish()
+      return value
+    } catch let error as JSONError {
+      let (line, column) = error.place(in: bytes)
+      throw TokenizerError.malformed(
+        file: url.path, line: line, column: column, found: error.found, expected: error.expected)
     }
   }
 }

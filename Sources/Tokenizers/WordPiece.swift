@@ -1,4 +1,5 @@
 /// WordPiece: from the left, the longest piece that the vocabulary has; a word that cannot be spelt is one unknown.
+import JSONText
 
 struct WordPiece: Sendable {
   let pieces: PieceTable
@@ -62,16 +63,19 @@ struct WordPiece: Sendable {
 }
 
 extension WordPiece {
-  init(_ fields: TokenizerFields, vocabulary: inout JSONScanner) throws {
+  init(_ fields: TokenizerFields, vocabulary: inout JSONReader) throws {
     continuation = Array(try fields.string("continuing_subword_prefix", default: "##").utf8)
     longestWord = try fields.int("max_input_chars_per_word", default: 100)
     var pieces = PieceTable()
     pieces.reserve(pieces: 1 << 15, bytes: 1 << 18)
-    try vocabulary.numbers { key, id in
-      guard let id = Int32(exactly: id), id >= 0 else {
-        throw fields.invalid("vocab", found: "the id \(id)", expected: "ids from 0 up")
+    var piece: [UInt8] = []
+    try vocabulary.beginObject()
+    while try vocabulary.nextKey(into: &piece) {
+      let number = try vocabulary.int()
+      guard let id = Int32(exactly: number), id >= 0 else {
+        throw fields.invalid("vocab", found: "the id \(number)", expected: "ids from 0 up")
       }
-      pieces.insert(key, id: id)
+      pieces.insert(piece, id: id)
     }
     let unknown = try fields.string("unk_token", default: "[UNK]")
     guard let unknownID = pieces.id(of: unknown) else {

@@ -1,5 +1,6 @@
 /// A trained WordPiece vocabulary and the files that transformers and this module load it from.
 import Foundation
+import JSONText
 
 package struct WordPieceVocabulary: Sendable, Equatable {
   /// By id.
@@ -52,15 +53,7 @@ package struct WordPieceVocabulary: Sendable, Equatable {
       """
   }
 
-  /// A JSON string. Pieces hold no control characters, for the normalizer drops them.
-  private func quoted(_ text: String) -> String {
-    var scalars = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      if scalar == "\"" || scalar == "\\" { scalars.append("\\") }
-      scalars.append(scalar)
-    }
-    return "\"\(String(scalars))\""
-  }
+  private func quoted(_ text: String) -> String { JSONValue.string(text).text() }
 
   private func writeJSON(_ object: [String: Any], to file: URL) throws {
     try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys]).write(to: file)

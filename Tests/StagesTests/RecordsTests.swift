@@ -10,7 +10,7 @@ private func read(
 ) throws -> [String] {
   let folder = try ScratchFolder()
   let file = try TextFile(folder.write(text, to: name), encoding: encoding)
-  return try records(of: file, format: format).map(\.value.line)
+  return try records(of: file, format: format).map { $0.value.text() }
 }
 
 private func read(_ text: String, as name: String, format: RecordFormat = .auto) throws -> [String] {
@@ -52,12 +52,6 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
         .hasPrefix("b.csv:2: error: byte 1 of the line"))
   }
 
-  @Test func `JSON keeps its keys' order, its numbers' digits and its text's code points`() throws {
-    let line = #"{"b":0.10,"a":[1e5,-0],"e\u0301":"\ud83d\ude00\/\u00e9","n":null,"t":true}"#
-    let expected = "{\"b\":0.10,\"a\":[1e5,-0],\"e\u{301}\":\"😀/\u{E9}\",\"n\":null,\"t\":true}"
-    #expect(try read(line, as: "a.jsonl").map { Array($0.utf8) } == [Array(expected.utf8)])
-  }
-
   @Test(arguments: [
     (#"[{"a":1}, {"a":2}]"#, "x"), (#"{"data": [{"a":1},{"a":2}], "version": "1"}"#, "x"),
     ("{\"a\":1}\n\n{\"a\":2}\n", "x"), ("{\"a\":1}\r\n{\"a\":2}", "a.jsonl"),
@@ -67,9 +61,9 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
   }
 
   @Test(arguments: [
-    ("{\"a\":1}\n{\"한글\": tru}\n", "a.jsonl", "a.jsonl:2:8: error: unknown word, expected true"),
-    ("[\n {\"a\":1}\n {\"a\":2}]", "a.json", "a.json:3:2: error: expected `,` or `]` after an element"),
-    ("{\"a\":\"x\n", "a.jsonl", "a.jsonl:1:6: error: the string that begins here does not end"),
+    ("{\"a\":1}\n{\"한글\": tru}\n", "a.jsonl", "a.jsonl:2:8: error: found \"tru}\", expected true"),
+    ("[\n {\"a\":1}\n {\"a\":2}]", "a.json", "a.json:3:2: error: found \"{\\\"a\\\":2}]\", expected `,` or `]`"),
+    ("{\"a\":\"x\n", "a.jsonl", "a.jsonl:1:6: error: found a string that does not end, expected its closing quote"),
     ("[1]", "a.json", "a.json:1: error: record 1: expected an object, found a number"),
     (
       "{\"a\":[{}],\"b\":[{}]}", "a.json",

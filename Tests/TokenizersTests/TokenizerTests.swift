@@ -64,7 +64,7 @@ private func folder(_ changes: [(String, String)] = [], config: String? = nil) t
     let files = try folder([("\"##ed\": 7,", "\"##ed\" 7,")])
     let error = #expect(throws: TokenizerError.self) { try Tokenizer(folder: files.url) }
     let file = files.url.appending(path: "tokenizer.json").path
-    guard case .malformed(file, let line, let column, _, "\":\"") = error else {
+    guard case .malformed(file, let line, let column, _, "`:` after the key") = error else {
       Issue.record("\(String(describing: error))")
       return
     }

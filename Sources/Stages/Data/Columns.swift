@@ -1,5 +1,6 @@
 /// Finds the fields of a record under the names that the file has for them.
 import Foundation
+import JSONText
 
 /// Maps the names that a stage knows to a file's headers or dotted JSON paths: `{query: 질문, answer: output.answer}`.
 struct Columns {

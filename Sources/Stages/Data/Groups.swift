@@ -1,5 +1,6 @@
 /// The types that stages hand on in JSON lines: groups, candidates, scored candidates, corpus passages.
 import Foundation
+import JSONText
 
 /// A passage, or any text with an id: a line of a corpus, `{"id":"p1","text":"…"}`.
 package struct Passage: Hashable, Sendable {
@@ -98,7 +99,7 @@ extension Passage: LineRecord {
   package init(reading object: LineObject) throws {
     self.init(id: try object.text("id"), text: try object.text("text"))
   }
-  package var json: JSONValue { .object(["id": .string(id), "text": .string(text)]) }
+  package var json: JSONValue { ["id": .string(id), "text": .string(text)] }
 }
 
 extension QueryGroup: LineRecord {
@@ -112,8 +113,8 @@ extension QueryGroup: LineRecord {
   package var json: JSONValue {
     .object(
       [
-        JSONField("id", .string(id)), JSONField("query", .string(query)),
-        JSONField("positives", .array(positives.map(\.json))), JSONField("negatives", .array(negatives.map(\.json))),
+        JSONMember("id", .string(id)), JSONMember("query", .string(query)),
+        JSONMember("positives", .array(positives.map(\.json))), JSONMember("negatives", .array(negatives.map(\.json))),
       ] + typeField(type))
   }
 }
@@ -128,10 +129,10 @@ extension Candidate: LineRecord {
     self.init(
       passage: try Passage(reading: object), isPositive: try object.number("label") == 1, source: source)
   }
-  fileprivate var fields: [JSONField] {
+  fileprivate var fields: [JSONMember] {
     [
-      JSONField("id", .string(passage.id)), JSONField("text", .string(passage.text)),
-      JSONField("label", .int(isPositive ? 1 : 0)), JSONField("source", .string(source.rawValue)),
+      JSONMember("id", .string(passage.id)), JSONMember("text", .string(passage.text)),
+      JSONMember("label", .int(isPositive ? 1 : 0)), JSONMember("source", .string(source.rawValue)),
     ]
   }
   package var json: JSONValue { .object(fields) }
@@ -144,7 +145,7 @@ extension ScoredCandidate: LineRecord {
       candidate: try Candidate(reading: object), logit: try object.float("logit"), score: try object.float("score"))
   }
   package var json: JSONValue {
-    .object(candidate.fields + [JSONField("logit", .float(logit)), JSONField("score", .float(score))])
+    .object(candidate.fields + [JSONMember("logit", .float(logit)), JSONMember("score", .float(score))])
   }
 }
 
@@ -170,8 +171,8 @@ extension ScoredList: LineRecord {
 
 private func listJSON(_ id: String, _ query: String, _ candidates: [JSONValue], _ type: String?) -> JSONValue {
   .object(
-    [JSONField("id", .string(id)), JSONField("query", .string(query)), JSONField("candidates", .array(candidates))]
+    [JSONMember("id", .string(id)), JSONMember("query", .string(query)), JSONMember("candidates", .array(candidates))]
       + typeField(type))
 }
 
-private func typeField(_ type: String?) -> [JSONField] { type.map { [JSONField("type", .string($0))] } ?? [] }
+private func typeField(_ type: String?) -> [JSONMember] { type.map { [JSONMember("type", .string($0))] } ?? [] }

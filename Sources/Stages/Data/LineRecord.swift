@@ -1,5 +1,6 @@
 /// Reading and writing JSON lines of a known shape; unknown and missing keys are errors with their line.
 import Foundation
+import JSONText
 
 /// A type that is one JSON object of a line, or part of one.
 package protocol LineRecord: Sendable {
@@ -63,14 +64,13 @@ package struct LineObject {
 
   package func number(_ key: String) throws -> Double {
     let found = try require(key)
-    guard case .number(let digits) = found, let number = Double(digits) else { throw wrong(key, found, "a number") }
+    guard let number = found.double else { throw wrong(key, found, "a number") }
     return number
   }
 
-  /// Reads the digits as `Float` at once, so that the shortest text of a `Float` gives the same bits back.
   package func float(_ key: String) throws -> Float {
     let found = try require(key)
-    guard case .number(let digits) = found, let number = Float(digits) else { throw wrong(key, found, "a number") }
+    guard let number = found.float else { throw wrong(key, found, "a number") }
     return number
   }
 
@@ -102,7 +102,7 @@ package final class LineWriter {
   }
 
   package func write(_ value: JSONValue) throws {
-    buffer.append(contentsOf: value.line.utf8)
+    buffer.append(contentsOf: value.text().utf8)
     buffer.append(0x0A)
     if buffer.count > 1 << 20 { try flush() }
   }

@@ -1,5 +1,6 @@
 /// Records of JSON, JSON lines, CSV and TSV files, one after another.
 import Foundation
+import JSONText
 import Pipelines
 
 package enum RecordFormat: String, ParameterChoice {
@@ -22,7 +23,7 @@ package struct Record {
 package func forEachRecord(
   of file: TextFile, format: RecordFormat = .auto, list: String? = nil, _ body: (Record) throws -> Void
 ) throws {
-  try file.utf8.withUnsafeBytes { bytes in
+  try reading(file) { bytes in
     let cursor = RecordCursor(file: file.url, bytes: bytes)
     switch format == .auto ? detectFormat(file.url, bytes) : format {
     case .csv: try cursor.table(delimiter: UInt8(ascii: ","), body)
@@ -42,12 +43,19 @@ package func records(of file: TextFile, format: RecordFormat = .auto, list: Stri
 
 /// The whole document, if the file is JSON and no plain list of records; else `nil`.
 func jsonTree(of file: TextFile, format: RecordFormat) throws -> JSONValue? {
-  try file.utf8.withUnsafeBytes { bytes -> JSONValue? in
+  try reading(file) { bytes in
     var reader = JSONReader(bytes)
     let detected = format == .auto ? detectFormat(file.url, bytes) : format
-    guard detected == .json, !reader.skip(UInt8(ascii: "[")) else { return nil }
-    do throws(JSONSyntaxError) { return try reader.onlyValue() } catch {
-      throw RecordCursor(file: file.url, bytes: bytes).syntaxError(error)
+    return detected == .json && reader.peek() != "[" ? try reader.onlyValue() : nil
+  }
+}
+
+/// Lends the file's bytes; what is wrong with JSON in them is thrown as a `DataError`.
+private func reading<T>(_ file: TextFile, _ body: (UnsafeRawBufferPointer) throws -> T) throws -> T {
+  try file.utf8.withUnsafeBytes { bytes in
+    do { return try body(bytes) } catch let error as JSONError {
+      let (line, column) = error.place(in: bytes)
+      throw DataError(file.url, line: line, column: column, error.description)
     }
   }
 }
@@ -61,22 +69,26 @@ private func detectFormat(_ url: URL, _ bytes: UnsafeRawBufferPointer) -> Record
   default: break
   }
   var reader = JSONReader(bytes)
-  if reader.skip(UInt8(ascii: "[")) { return .json }
   let lineEnd = bytes.firstIndex(of: 0x0A) ?? bytes.count
-  if reader.skip(UInt8(ascii: "{")) {
+  switch reader.peek() {
+  case "[": return .json
+  case "{":
     var line = JSONReader(bytes, in: 0..<lineEnd)
-    do throws(JSONSyntaxError) {
-      guard case .object(let fields) = try line.onlyValue() else { return .jsonl }
-      let isDocument = fields.contains { field in
-        if case .array(let elements) = field.value { elements.first?.kind == "an object" } else { false }
-      }
+    do throws(JSONError) {
+      let isDocument = try line.onlyValue().members?.contains { $0.value.isListOfObjects } == true
       reader = JSONReader(bytes, in: lineEnd..<bytes.count)
-      return isDocument && reader.isAtEnd() ? .json : .jsonl
+      return isDocument && reader.peek() == nil ? .json : .jsonl
     } catch {
       return .json  // an object over several lines
     }
+  default: break
   }
   return bytes[..<lineEnd].contains(UInt8(ascii: "\t")) ? .tsv : .csv
+}
+
+extension JSONValue {
+  /// By its first element.
+  fileprivate var isListOfObjects: Bool { elements?.first?.kind == "an object" }
 }
 
 private struct RecordCursor {
@@ -96,7 +108,7 @@ private struct RecordCursor {
       guard row.fields.count == header.fields.count else {
         throw place.error("\(row.fields.count) fields, expected \(header.fields.count) as in the header")
       }
-      let fields = zip(header.fields, row.fields).map { JSONField($0, .string($1)) }
+      let fields = zip(header.fields, row.fields).map { JSONMember($0, .string($1)) }
       try body(Record(value: .object(fields), place: place, isTabular: true))
     }
   }
@@ -109,10 +121,10 @@ private struct RecordCursor {
       let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
       line += 1
       var reader = JSONReader(bytes, in: start..<end)
-      if !reader.isAtEnd() {
+      if reader.peek() != nil {
         number += 1
         let place = RecordPlace(file: file, line: line, number: number)
-        try body(try record(place) { () throws(JSONSyntaxError) in try reader.onlyValue() })
+        try body(try record(try reader.onlyValue(), at: place))
       }
       start = end + 1
     }
@@ -120,46 +132,33 @@ private struct RecordCursor {
 
   func document(list: String?, _ body: (Record) throws -> Void) throws {
     var reader = JSONReader(bytes)
-    if !reader.skip(UInt8(ascii: "[")) {
-      reader = try listInObject(named: list)
-      _ = reader.skip(UInt8(ascii: "["))
-    }
-    if reader.skip(UInt8(ascii: "]")) { return }
+    let isList = reader.peek() == "["
+    if !isList { reader = try listInObject(named: list) }
     var number = 0
     var line = 1
     var counted = 0
-    repeat {
-      _ = reader.isAtEnd()  // steps to the element, for its line
+    try reader.beginArray()
+    while try reader.nextElement() {
       line += bytes[counted..<reader.offset].count { $0 == 0x0A }
       counted = reader.offset
       number += 1
       let place = RecordPlace(file: file, line: line, number: number)
-      try body(try record(place) { () throws(JSONSyntaxError) in try reader.value() })
-    } while reader.skip(UInt8(ascii: ","))
-    guard reader.skip(UInt8(ascii: "]")) else {
-      throw syntaxError(reader.fail("expected `,` or `]` after an element"))
+      try body(try record(try reader.value(), at: place))
     }
+    if isList { try reader.finish() }
   }
 
-  /// A reader before the `[` of the list of records in an object.
+  /// A reader before the list of records in an object.
   private func listInObject(named name: String?) throws -> JSONReader {
     var found: [(key: String, reader: JSONReader)] = []
     var reader = JSONReader(bytes)
-    do throws(JSONSyntaxError) {
-      guard reader.skip(UInt8(ascii: "{")) else { throw reader.fail("expected a list or an object") }
-      while !reader.skip(UInt8(ascii: "}")) {
-        let key = try reader.key()
-        let start = reader
-        let value = try reader.value()
-        if case .array(let elements) = value, name.map({ $0 == key }) ?? (elements.first?.kind == "an object") {
-          found.append((key, start))
-        }
-        _ = reader.skip(UInt8(ascii: ","))
-      }
-      guard reader.isAtEnd() else { throw reader.fail("text after the end of the JSON value") }
-    } catch {
-      throw syntaxError(error)
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      let start = reader
+      let value = try reader.value()
+      if name == key && value.elements != nil || name == nil && value.isListOfObjects { found.append((key, start)) }
     }
+    try reader.finish()
     guard found.count == 1 else {
       let keys = found.map { "`\($0.key)`" }.joined(separator: ", ")
       let problem = found.isEmpty ? "no list of records" : "several lists (\(keys)); name one: `columns: {records: …}`"
@@ -168,19 +167,8 @@ private struct RecordCursor {
     return found[0].reader
   }
 
-  private func record(
-    _ place: RecordPlace, read: () throws(JSONSyntaxError) -> JSONValue
-  ) throws -> Record {
-    let value: JSONValue
-    do { value = try read() } catch { throw syntaxError(error) }
+  private func record(_ value: JSONValue, at place: RecordPlace) throws -> Record {
     guard case .object = value else { throw place.error("expected an object, found \(value.kind)") }
     return Record(value: value, place: place, isTabular: false)
-  }
-
-  func syntaxError(_ error: JSONSyntaxError) -> DataError {
-    let before = bytes[..<error.offset]
-    let lineStart = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
-    let column = bytes[lineStart..<error.offset].count { $0 & 0xC0 != 0x80 } + 1
-    return DataError(file, line: before.count { $0 == 0x0A } + 1, column: column, error.message)
   }
 }

@@ -1,5 +1,6 @@
 /// `evaluate`: how well a model, or BM25, finds the positives, and how well its scores separate them.
 import Foundation
+import JSONText
 import Pipelines
 
 struct Evaluate: Stage {
@@ -45,7 +46,7 @@ struct Evaluate: Stage {
     evaluation.samples = try samples.map { try score($0, context) } ?? []
     if groupBy == .none { evaluation.types = [] }
 
-    try Data(evaluation.json.document.utf8).write(to: results.url)
+    try Data(evaluation.json.text(.document).utf8).write(to: results.url)
     let writer = try LineWriter(perQuery.url)
     for line in evaluation.perQuery { try writer.write(line) }
     try writer.close()

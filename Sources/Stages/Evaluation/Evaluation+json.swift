@@ -15,27 +15,28 @@
 /// - `uniformity`: ln mean exp(−2‖x − y‖²) over passages' vectors (Wang and Isola); lower is more even.
 /// - `samples`: your own pairs with `raw` and `normalized` scores.
 import Foundation
+import JSONText
 
 extension Evaluation {
   var json: JSONValue {
-    .object([
+    [
       "method": .string(method),
       "queries": .int(queryCount),
       "passages": .int(passages.count),
       "ranking": metricObject(ranking),
       "by_type": .object(
         types.map { type in
-          JSONField(
-            type.name, .object([JSONField("queries", .int(type.count))] + metricFields(type.ranking)))
+          JSONMember(
+            type.name, .object([JSONMember("queries", .int(type.count))] + metricFields(type.ranking)))
         }),
       "score_scale": .string(scale.rawValue),
       "pool": pools.first.map { .string($0.name) } ?? .null,
-      "pools": .object(pools.map { JSONField($0.name, $0.json(scale)) }),
+      "pools": .object(pools.map { JSONMember($0.name, $0.json(scale)) }),
       "negatives_stride": .int(negativesStride),
       "margin_limit": .optional(scale == .unbounded ? nil : marginLimit),
       "uniformity": .optional(uniformity),
       "samples": .array(samples.map(\.json)),
-    ])
+    ]
   }
 
   /// One line a query, worst first: `rank` of the best positive, `gold`, the `top` five, `margin`.
@@ -44,7 +45,7 @@ extension Evaluation {
       let group = groups[query]
       let judgement = judgements[query]
       let gold = Set(judgement.positives.map(\.passage))
-      return .object([
+      return [
         "id": .string(group.id),
         "query": .string(group.query),
         "type": group.type.map { .string($0) } ?? .null,
@@ -52,25 +53,25 @@ extension Evaluation {
         "margin": .optional(margin(query)),
         "gold": .array(
           judgement.positives.map { positive in
-            .object([
+            [
               "id": .string(passages[positive.passage].id), "text": .string(passages[positive.passage].text),
               "rank": .int(positive.rank), "score": .float(positive.score),
-            ])
+            ]
           }),
         "top": .array(
           judgement.top.map { top in
-            .object([
+            [
               "id": .string(passages[top.passage].id), "text": .string(passages[top.passage].text),
               "score": top.score.map { .float($0) } ?? .null, "relevant": .bool(gold.contains(top.passage)),
-            ])
+            ]
           }),
-      ])
+      ]
     }
   }
 }
 
-private func metricFields(_ metrics: [(name: String, value: Double)]) -> [JSONField] {
-  metrics.map { JSONField($0.name, .double($0.value)) }
+private func metricFields(_ metrics: [(name: String, value: Double)]) -> [JSONMember] {
+  metrics.map { JSONMember($0.name, .double($0.value)) }
 }
 
 private func metricObject(_ metrics: [(name: String, value: Double)]) -> JSONValue { .object(metricFields(metrics)) }
@@ -79,46 +80,46 @@ extension Distribution {
   var json: JSONValue {
     .object(
       [
-        JSONField("count", .int(count)), JSONField("mean", .double(mean)),
-        JSONField("std", .double(variance.squareRoot())),
-      ] + zip(Self.quantileNames, quantiles).map { JSONField($0, .double($1)) })
+        JSONMember("count", .int(count)), JSONMember("mean", .double(mean)),
+        JSONMember("std", .double(variance.squareRoot())),
+      ] + zip(Self.quantileNames, quantiles).map { JSONMember($0, .double($1)) })
   }
 }
 
 extension ScorePool {
   func json(_ scale: ScoreScale) -> JSONValue {
     var fields = [
-      JSONField("positives", positive.json), JSONField("negatives", negative.json), JSONField("auc", .double(auc)),
-      JSONField("best_threshold", .double(bestThreshold)),
+      JSONMember("positives", positive.json), JSONMember("negatives", negative.json), JSONMember("auc", .double(auc)),
+      JSONMember("best_threshold", .double(bestThreshold)),
     ]
     if scale != .unbounded {
       fields += [
-        JSONField("margin", .double(margin)),
-        JSONField("variance", .double(variance)),
-        JSONField("negatives_above_half", .double(Self.share(of: negatives, atLeast: 0.5.nextUp))),
-        JSONField("thresholds", .array((1...9).map { thresholdJSON(Double($0) / 10) })),
+        JSONMember("margin", .double(margin)),
+        JSONMember("variance", .double(variance)),
+        JSONMember("negatives_above_half", .double(Self.share(of: negatives, atLeast: 0.5.nextUp))),
+        JSONMember("thresholds", .array((1...9).map { thresholdJSON(Double($0) / 10) })),
       ]
     }
     // s = 2·s̃ − 1
-    if scale == .cosine { fields.append(JSONField("raw_margin", .double(2 * margin))) }
+    if scale == .cosine { fields.append(JSONMember("raw_margin", .double(2 * margin))) }
     return .object(fields)
   }
 
   private func thresholdJSON(_ threshold: Double) -> JSONValue {
-    .object([
+    [
       "threshold": .double(threshold),
       "positives_at_or_above": .double(Self.share(of: positives, atLeast: threshold)),
       "negatives_at_or_above": .double(Self.share(of: negatives, atLeast: threshold)),
       "balanced_accuracy": .double(balancedAccuracy(threshold)),
-    ])
+    ]
   }
 }
 
 extension SampleScore {
   fileprivate var json: JSONValue {
-    .object([
+    [
       "query": .string(query), "passage": .string(passage), "raw": .float(raw),
       "normalized": .optional(scale == .unbounded ? nil : scale.normalize(raw)),
-    ])
+    ]
   }
 }

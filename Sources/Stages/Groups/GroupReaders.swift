@@ -1,5 +1,6 @@
 /// Readers of the forms in which retrieval data comes; each fills a `GroupBuilder`.
 import Foundation
+import JSONText
 import Pipelines
 
 /// The forms that `groups` reads.

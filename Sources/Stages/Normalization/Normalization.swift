@@ -1,5 +1,6 @@
 /// Maps from raw scores to 0…1, and how they are fitted.
 import Foundation
+import JSONText
 
 enum Normalization: Sendable, Hashable {
   /// (s + 1)/2: cosine 0 becomes 0.5.
@@ -84,12 +85,12 @@ enum Normalization: Sendable, Hashable {
   }
 
   /// The map's constants by name.
-  var constants: [JSONField] {
+  var constants: [JSONMember] {
     switch self {
     case .shift: []
-    case .minmax(let low, let high): [JSONField("min", .double(low)), JSONField("max", .double(high))]
-    case .zscore(let mean, let deviation): [JSONField("mean", .double(mean)), JSONField("std", .double(deviation))]
-    case .calibrated(let a, let b): [JSONField("a", .double(a)), JSONField("b", .double(b))]
+    case .minmax(let low, let high): [JSONMember("min", .double(low)), JSONMember("max", .double(high))]
+    case .zscore(let mean, let deviation): [JSONMember("mean", .double(mean)), JSONMember("std", .double(deviation))]
+    case .calibrated(let a, let b): [JSONMember("a", .double(a)), JSONMember("b", .double(b))]
     }
   }
 }

@@ -6,6 +6,7 @@
 /// - `ranking`: mean reciprocal rank of positives among their query's pairs, raw and after; `kept` if not worse.
 /// - `targets`: `negative_mean` and `margin`, each with its `target`, `value` and `met`.
 import Foundation
+import JSONText
 
 struct NormalizationReport {
   let method: String
@@ -74,7 +75,7 @@ struct NormalizationReport {
   private func met(_ isMet: Bool) -> String { isMet ? "met" : "missed" }
 
   var json: JSONValue {
-    .object([
+    [
       "method": .string(method),
       "constants": .object(map.constants),
       "fitted_on": .string(fitting == nil ? "nothing" : "validation"),
@@ -82,18 +83,18 @@ struct NormalizationReport {
       "threshold": .double(threshold),
       "before": before.json(.logit),
       "after": after.json(.logit),
-      "ranking": .object([
+      "ranking": [
         "raw": .double(ranking.raw), "after": .double(ranking.after), "kept": .bool(isRankingKept),
-      ]),
-      "targets": .object([
+      ],
+      "targets": [
         "negative_mean": target(targetNegativeMean, after.negative.mean, isNegativeMeanMet),
         "margin": target(targetMargin, after.margin, isMarginMet),
-      ]),
-    ])
+      ],
+    ]
   }
 
   private func target(_ target: Double, _ value: Double, _ isMet: Bool) -> JSONValue {
-    .object(["target": .double(target), "value": .double(value), "met": .bool(isMet)])
+    ["target": .double(target), "value": .double(value), "met": .bool(isMet)]
   }
 
   func picture(title: String) -> Picture {

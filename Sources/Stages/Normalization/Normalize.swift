@@ -1,5 +1,6 @@
 /// `normalize`: brings a model's scores to 0…1, suggests a threshold, and says how far the targets are.
 import Foundation
+import JSONText
 import Pipelines
 
 struct Normalize: Stage {
@@ -44,7 +45,7 @@ struct Normalize: Stage {
     let report = NormalizationReport(
       method: method.rawValue, map: map, test: test, fitting: fitting, targetNegativeMean: targetNegativeMean,
       targetMargin: targetMargin)
-    try Data(report.json.document.utf8).write(to: results.url)
+    try Data(report.json.text(.document).utf8).write(to: results.url)
     try report.picture(title: title).write(to: picture.url, scratch: context.scratch)
     for (name, value) in report.metrics { context.metric(name, value) }
     for line in report.lines { context.log("[normalize] \(line)") }
