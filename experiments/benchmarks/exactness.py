@@ -123,12 +123,13 @@ def main() -> None:
         difference("the same, scores by its own activation", np.array(scores), teacher.predict(pairs))
 
         tokens = AutoTokenizer.from_pretrained(model)(sentences[:32], padding=True, truncation=True, return_tensors="pt")
+        real = tokens["attention_mask"].bool().numpy()  # what stands at padding is nobody's result
         with torch.no_grad():
             base = AutoModel.from_pretrained(model)
             adapted = PeftModel.from_pretrained(base, out["student"]["student"] / "adapter").eval()
             merged = AutoModel.from_pretrained(out["student"]["student"]).eval()
             difference("base + the student's adapter in PEFT against the merged folder",
-                       adapted(**tokens).last_hidden_state.numpy(), merged(**tokens).last_hidden_state.numpy())
+                       adapted(**tokens).last_hidden_state.numpy()[real], merged(**tokens).last_hidden_state.numpy()[real])
             base = AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
             adapted = PeftModel.from_pretrained(base, out["teacher"]["model"] / "adapter").eval()
             merged = AutoModelForSequenceClassification.from_pretrained(out["teacher"]["model"]).eval()
