@@ -158,7 +158,9 @@ package struct LocalExecutor: Executor {
     let length = try file.seekToEnd()
     try file.seek(toOffset: length > 8192 ? length - 8192 : 0)
     let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
-    return text.split(whereSeparator: \.isNewline).suffix(count).map(String.init)
+    return text.split(whereSeparator: \.isNewline).suffix(count).map { line in
+      line.count > 1000 ? "…\(line.suffix(1000))" : String(line)
+    }
   }
 }
 

@@ -24,7 +24,9 @@ package struct Worker: Sendable {
     } catch {
       let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
       // An error in data says so itself, after its place.
-      let message = Array((text.contains(": error: ") ? "\(text)\n" : "error: \(text)\n").utf8)
+      let line = text.contains(": error: ") ? text : "error: \(text)"
+      // A command may have ended in the middle of a line.
+      let message = Array((job?.command == nil ? "\(line)\n" : "\n\(line)\n").utf8)
       _ = write(2, message, message.count)  // a log that cannot be written must not hide the exit code
       return switch error {
       case let error as FileError where [ENOSPC, EDQUOT].contains(error.code): WorkerExit.diskFull.rawValue

@@ -9,8 +9,16 @@ private let tokensPerBatch = 8192
 /// Texts or pairs that are tokenized before the model runs; bounds the memory of their tokens, decides no bit.
 let inputsAtOnce = 8192
 
+package struct NotFiniteOutput: Error, CustomStringConvertible {
+  let culprit: String?
+  package var description: String {
+    "the model's output is not a finite number" + (culprit.map { "; the first value to go wrong is in `\($0)`" } ?? "")
+      + ": take a model whose weights are sound"
+  }
+}
+
 extension SequenceModel {
-  /// [inputs, outputWidth]. `progress` hears of the inputs done.
+  /// [inputs, outputWidth]. `progress` hears of the inputs done. Throws `NotFiniteOutput`.
   func outputs(of inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> Tensor {
     let result = engine.zeros([inputs.count, outputWidth])
     let order = inputs.indices.sorted { (inputs[$0].ids.count, $0) < (inputs[$1].ids.count, $1) }
@@ -25,6 +33,7 @@ extension SequenceModel {
       let rows = order[start..<end]
       let batch = PackedBatch(rows.map { inputs[$0] }, chunkSize: sequencesPerChunk)
       let output = try forward(batch, mode: .inference).output
+      guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.value.isFinite }?.name) }
       for (index, row) in rows.enumerated() {
         (result.floats + row * outputWidth).update(from: output.floats + index * outputWidth, count: outputWidth)
       }

@@ -167,7 +167,7 @@ package struct TrainingLoop<Task: TrainingTask> {
 
 extension Tensor {
   fileprivate var doubles: [Double] { UnsafeBufferPointer(start: floats, count: count).map(Double.init) }
-  fileprivate var isFinite: Bool { UnsafeBufferPointer(start: floats, count: count).allSatisfy(\.isFinite) }
+  var isFinite: Bool { UnsafeBufferPointer(start: floats, count: count).allSatisfy(\.isFinite) }
 
   /// A tensor of the same shape with these values.
   fileprivate func filled(with values: ArraySlice<Double>, _ engine: Engine) -> Tensor {

@@ -70,9 +70,7 @@ import Testing
           in: {model: model, texts: texts.jsonl}
       """
     let project = try Project(pipeline, data: ["texts.jsonl": #"{"id": "a", "text": "one two"}"# + "\n"])
-    try FileManager.default.copyItem(
-      at: checkout.appending(path: "Tests/Fixtures/models/sentence-transformer"),
-      to: project.root.appending(path: "model"))
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
     #expect(try await project.run() == ["embedded"])
     let first = try await project.retort("show", "latest", "--json").decoded(Run.self)
 

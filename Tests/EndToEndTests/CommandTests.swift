@@ -112,6 +112,7 @@ private struct Stage: Decodable, Equatable {
       let help = try await project.retort("help", kind.kind)
       #expect(help.code == 0 && kind.outputs.allSatisfy(help.output.contains))
     }
+    #expect(try await project.retort("help", "cmd").output.contains("secrets"))
     for command in try await commands(of: project) {
       #expect(try await project.retort("help", command).output.contains("USAGE: retort \(command)"))
       #expect(try await project.retort(command, "--no-such-option").code == 2)

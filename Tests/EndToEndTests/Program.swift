@@ -29,6 +29,10 @@ struct Project {
 
   /// Replaces the pipeline.
   func write(_ pipeline: String) throws { try scratch.write(pipeline, to: "pipeline.yaml") }
+  /// Copies what lies in the checkout.
+  func copy(_ path: String, to target: String) throws {
+    try FileManager.default.copyItem(at: checkout.appending(path: path), to: root.appending(path: target))
+  }
   func write(_ text: String, to path: String) throws { try scratch.write(text, to: path) }
   func read(_ path: String) throws -> String { try String(contentsOf: root.appending(path: path), encoding: .utf8) }
 

@@ -29,8 +29,7 @@ import Testing
     for example in examples {
       let project = try Project(example)
       // Their paths are those of the pipelines that ship.
-      try FileManager.default.copyItem(
-        at: checkout.appending(path: "pipelines/data"), to: project.root.appending(path: "data"))
+      try project.copy("pipelines/data", to: "data")
       let ended = try await project.retort("validate", "pipeline.yaml")
       #expect(ended.code == 0, "\(ended.errors)")
     }

@@ -10,14 +10,29 @@ struct Help: ParsableCommand {
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
-    if let stage = StageCatalog.builtIn.describe(subject) {
-      print(stage.reference)
-      return
-    }
+    if let stage = StageCatalog.builtIn.describe(subject) { return print(stage.reference) }
+    if subject == "cmd" { return print(commandReference) }
     let commands = Retort.configuration.subcommands
     if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
-    let known = StageCatalog.builtIn.kinds + commands.map { $0._commandName }
+    let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName }
     let hint = nearest(to: subject, in: known).map { "; did you mean `\($0)`?" } ?? ""
     throw Failure("there is no stage kind or command `\(subject)`\(hint)")
   }
 }
+
+/// A `cmd` stage declares its own ports, so it has no `StageDescription` to print.
+private let commandReference = """
+  cmd: Runs a shell command of your own, in bash, in an empty folder.
+
+    cmd: python3 ${in.script} ${in.data} > ${out.table}
+    in: {script: tools/table.py, data: split.train}
+    out: {table: {path: table.md, type: text}}
+
+  ${in.PORT} and ${out.PORT} stand for paths, quoted for the shell: do not quote them again.
+
+    out      by port: `path` in the folder, and `type`, as `retort help` shows them for other kinds
+    env      variables to hand on; their values enter the key
+    secrets  variables to hand on; their values enter nothing and are masked in logs
+    tools    programs whose content enters the key
+    metrics  a flat JSON file of numbers that the command writes
+  """

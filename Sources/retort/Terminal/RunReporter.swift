@@ -58,7 +58,7 @@ final class TextReporter: RunReporter {
     case .ran: finish(id, "done in \(seconds(since: began[id] ?? start))")
     case .cached: finish(id, "cached")
     case .failed: finish(id, nil)
-    case .skipped: finish(id, "skipped: something it needs failed")
+    case .skipped: finish(id, "skipped: another stage failed")
     case .interrupted: finish(id, "interrupted")
     }
   }
