@@ -13,7 +13,10 @@ struct Run: AsyncParsableCommand {
   @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
   @Argument(help: "Run only these stages and what they need.") var stages: [String] = []
   @Flag(name: [.customShort("n"), .long], help: "Say what would run, and run nothing.") var dryRun = false
-  @Option(name: .shortAndLong, help: "Stages at once; as many as the threads allow unless given.") var jobs: Int?
+  @Option(
+    name: [.customShort("j", allowingJoined: true), .long],
+    help: "Stages at once; as many as the threads allow unless given.")
+  var jobs: Int?
   @Flag(name: .shortAndLong, help: "After a failure, go on with what does not depend on it.") var keepGoing = false
   @Option(help: "Run this stage although its result is known; may be repeated.") var force: [String] = []
   @Flag(help: "Replace published files that were changed since they were published.") var overwrite = false
