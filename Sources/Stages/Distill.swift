@@ -34,6 +34,7 @@ struct Distill: Stage {
   var studentScores = DistillationLoss.StudentScores.normalized
   @Parameter("The teacher's side of the KL term; with logits, `teacher_tau` is required.")
   var teacherScores = DistillationLoss.TeacherScores.sigmoid
+  @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000, neutral: 1) var klWeight = 1.0
   @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = 0.3
   @Parameter("The contrastive term: a margin between means, or InfoNCE over the batch.")
   var contrastive = DistillationLoss.Contrastive.margin
@@ -90,6 +91,7 @@ struct Distill: Stage {
     loss.scaleByTauSquared = scaleByTauSquared
     loss.studentScores = studentScores
     loss.teacherScores = teacherScores
+    loss.klWeight = klWeight
     loss.contrastiveWeight = contrastiveWeight
     loss.contrastive = contrastive
     loss.margin = margin

@@ -75,7 +75,7 @@ extension DistillationLoss {
         let p = exp(t - teacherTotal)
         let q = exp(x - studentTotal)
         sum += p * ((t - teacherTotal) - (x - studentTotal))
-        let gradient = scale * (q - p) / tau
+        let gradient = klWeight * scale * (q - p) / tau
         switch studentScores {
         case .cosine: scores.addGradient(gradient, query, candidate)
         case .normalized: scores.addNormalizedGradient(gradient, query, candidate)

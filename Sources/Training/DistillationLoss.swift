@@ -1,6 +1,6 @@
 /// The loss that teaches a bi-encoder a cross-encoder's judgement: its settings and its sum.
 
-/// KL(teacher ‖ student) + w_c·contrastive + w_n·negative penalty, over groups of one query and K judged candidates.
+/// w_kl·KL(teacher ‖ student) + w_c·contrastive + w_n·negative penalty, over groups of one query and K judged candidates.
 package struct DistillationLoss: Sendable {
   package enum StudentScores: String, Sendable, CaseIterable { case normalized, cosine }
   package enum TeacherScores: String, Sendable, CaseIterable { case sigmoid, logit }
@@ -16,6 +16,7 @@ package struct DistillationLoss: Sendable {
   /// What the KL term compares: s̃ = (cos + 1)/2, or cos.
   package var studentScores = StudentScores.normalized
   package var teacherScores = TeacherScores.sigmoid
+  package var klWeight = 1.0
   package var contrastiveWeight = 0.3
   package var contrastive = Contrastive.margin
   /// Least distance of the mean s̃ of positives from that of negatives.
@@ -50,7 +51,7 @@ package struct DistillationLoss: Sendable {
 
     scores.addGradients(to: &similarity)
     return Loss(
-      value: divergence + contrastiveWeight * contrast + negativePenaltyWeight * penalty,
+      value: klWeight * divergence + contrastiveWeight * contrast + negativePenaltyWeight * penalty,
       parts: [
         .init(name: "kl", value: divergence), .init(name: "contrastive", value: contrast),
         .init(name: "negative_penalty", value: penalty),

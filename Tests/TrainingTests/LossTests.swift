@@ -13,7 +13,7 @@ private struct Golden: Decodable {
   }
   struct Distillation: Decodable {
     struct Settings: Decodable {
-      var tau, contrastiveWeight, margin, contrastiveTemperature, positiveThreshold: Double
+      var tau, klWeight, contrastiveWeight, margin, contrastiveTemperature, positiveThreshold: Double
       var negativePenaltyWeight, negativeTarget: Double
       var teacherTau: Double?
       var scaleByTauSquared: Bool
@@ -39,6 +39,7 @@ private struct Golden: Decodable {
       loss.scaleByTauSquared = settings.scaleByTauSquared
       loss.studentScores = try #require(.init(rawValue: settings.studentScores))
       loss.teacherScores = try #require(.init(rawValue: settings.teacherScores))
+      loss.klWeight = settings.klWeight
       loss.contrastiveWeight = settings.contrastiveWeight
       loss.contrastive = try #require(.init(rawValue: settings.contrastive))
       loss.margin = settings.margin

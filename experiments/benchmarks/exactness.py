@@ -20,7 +20,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-GENERATOR = Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate/tokenizers.py"
+GENERATOR = Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate/wordpiece.py"
 failed = False
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-GENERATOR = Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate/tokenizers.py"
+GENERATOR = Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate/wordpiece.py"
 
 
 def write_lines(model, count, out):

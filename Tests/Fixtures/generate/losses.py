@@ -30,8 +30,8 @@ def binary_cross_entropy(weight):
 
 
 DEFAULTS = {"tau": 0.2, "teacherTau": None, "scaleByTauSquared": False, "studentScores": "normalized",
-            "teacherScores": "sigmoid", "contrastiveWeight": 0.3, "contrastive": "margin", "margin": 0.7,
-            "contrastiveTemperature": 0.05, "positivesFrom": "labels", "positiveThreshold": 0.5,
+            "teacherScores": "sigmoid", "klWeight": 1.0, "contrastiveWeight": 0.3, "contrastive": "margin",
+            "margin": 0.7, "contrastiveTemperature": 0.05, "positivesFrom": "labels", "positiveThreshold": 0.5,
             "negativePenaltyWeight": 0.4, "negativeTarget": 0.15}
 
 
@@ -69,7 +69,7 @@ def distillation_loss(rows, logits, labels, passages, known, settings):
     mean = torch.stack([F.relu(normalized[q][~up[q]].mean() - s["negativeTarget"]).square()
                         for q in range(count) if (~up[q]).any()]).mean()
     penalty = 0.5 * (single + mean)
-    loss = kl + s["contrastiveWeight"] * contrast + s["negativePenaltyWeight"] * penalty
+    loss = s["klWeight"] * kl + s["contrastiveWeight"] * contrast + s["negativePenaltyWeight"] * penalty
     return loss, [kl, contrast, penalty]
 
 
@@ -138,7 +138,8 @@ if __name__ == "__main__":
             distillation("logits", tau=0.3, teacherTau=1.5, scaleByTauSquared=True, studentScores="cosine",
                          teacherScores="logit"),
             distillation("positives from the teacher", positivesFrom="teacher", margin=0.9, negativeTarget=0.4),
-            distillation("infonce", contrastive="infonce", contrastiveTemperature=0.1, contrastiveWeight=0.7),
+            distillation("infonce", klWeight=0.4, contrastive="infonce", contrastiveTemperature=0.1,
+                         contrastiveWeight=0.7),
             distillation("infonce by the teacher", contrastive="infonce", positivesFrom="teacher",
                          negativePenaltyWeight=0.0),
         ]})

@@ -1,7 +1,7 @@
 """Makes Tests/Fixtures/tokenizers: small WordPiece tokenizers, and what the tokenizers library says of nasty lines.
 
-    python Tests/Fixtures/generate/tokenizers.py            # the committed files; ids change, as the trainer's do
-    python Tests/Fixtures/generate/tokenizers.py lines N    # N nasty lines, one JSON string a line, for larger comparisons
+    python Tests/Fixtures/generate/wordpiece.py            # the committed files; ids change, as the trainer's do
+    python Tests/Fixtures/generate/wordpiece.py lines N    # N nasty lines, one JSON string a line, for larger comparisons
 """
 
 import json
@@ -9,10 +9,9 @@ import random
 import sys
 from pathlib import Path
 
-sys.path.pop(0)  # this file has the library's name
-from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers, processors  # noqa: E402
-from tokenizers.models import WordPiece  # noqa: E402
-from tokenizers.trainers import WordPieceTrainer  # noqa: E402
+from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers.models import WordPiece
+from tokenizers.trainers import WordPieceTrainer
 
 FOLDER = Path(__file__).resolve().parent.parent / "tokenizers"
 
