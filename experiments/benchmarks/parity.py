@@ -14,14 +14,15 @@ import random
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 import transformers
 from peft import PeftModel
 
-sys.path.append(str(Path(__file__).resolve().parents[3] / "Tests/Fixtures/generate"))
-from losses import distillation_loss  # noqa: E402
+sys.path.append(str(Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate"))
+from losses import distillation_loss
 
 SEED, STEPS, MAX_LEN, CLIP, DECAY = 11, 20, 64, 1.0, 0.01
 TEACHER_BATCH, GROUPS, K, CANDIDATES = 16, 4, 4, 8
@@ -221,7 +222,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
     parser.add_argument("--retort", default="retort")
-    parser.add_argument("--work", default="parity-work")
+    parser.add_argument("--work", default=tempfile.mkdtemp(prefix="parity-"), help="kept afterwards")
     arguments = parser.parse_args()
     folder = Path(arguments.work).resolve()
     folder.mkdir(parents=True, exist_ok=True)
