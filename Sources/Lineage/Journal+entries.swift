@@ -34,8 +34,8 @@ extension Database {
     let ended = record.state == .running ? nil : record.time
     try perform(
       """
-      INSERT INTO stage_run (run, stage, kind, state, key, attempt, started, ended, host, error, origin)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+      INSERT INTO stage_run (run, stage, base, coordinates, kind, state, key, attempt, started, ended, host, error, origin)
+      VALUES (?1, ?2, ?11, ?12, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
         CASE WHEN ?4 = 'cached' THEN (SELECT stage_run FROM result WHERE result.key = ?5) END)
       ON CONFLICT (run, stage) DO UPDATE SET
         state = excluded.state, key = excluded.key, attempt = max(attempt, excluded.attempt), ended = excluded.ended,
@@ -43,7 +43,7 @@ extension Database {
       """,
       [
         run, record.stage, record.kind, record.state.rawValue, key, record.attempt, record.time, ended,
-        LockHolder.thisHost, record.error,
+        LockHolder.thisHost, record.error, record.base, try record.coordinates.json,
       ])
     if record.inputs.isEmpty { return }
     let stageRun = try stageRun(record.stage, run: run)
@@ -103,13 +103,26 @@ extension Database {
   }
 }
 
+extension [Coordinate] {
+  /// An object in the matrix's order; `nil` for none.
+  fileprivate var json: String? {
+    get throws {
+      guard !isEmpty else { return nil }
+      return "{" + (try map { try "\(storedText($0.name)):\($0.value.json)" }).joined(separator: ",") + "}"
+    }
+  }
+}
+
+/// A value as one line of JSON, keys sorted.
+func storedText(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
 extension ParameterValue {
   /// One line, keys sorted.
   var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    get throws { try storedText(self) }
   }
 }

@@ -129,6 +129,18 @@ extension DatabaseMigrator {
             AND stage_run.stage || '.' || made.port = coalesce(used.source, stage_run.stage || '.' || made.port);
           """)
     }
+    // A matrix makes several stages of one: each says which one it is of, and what the matrix says of it.
+    migrator.registerMigration("003-variants") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE stage_run ADD COLUMN base TEXT;         -- the stage as the pipeline file names it
+          ALTER TABLE stage_run ADD COLUMN coordinates TEXT;  -- JSON object in the matrix's order; absent: none
+          UPDATE stage_run SET base = stage;
+          ALTER TABLE run ADD COLUMN version TEXT;            -- of retort
+          ALTER TABLE run ADD COLUMN revision TEXT;           -- commit of the project
+          ALTER TABLE run ADD COLUMN comparison TEXT;         -- JSON: what an experiment's `compare` says
+          """)
+    }
     return migrator
   }()
 }

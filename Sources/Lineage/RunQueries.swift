@@ -33,6 +33,10 @@ package struct RunReport: Codable, Sendable, Hashable {
   }
   package struct Stage: Codable, Sendable, Hashable {
     package var name: String
+    /// The stage as the pipeline file names it.
+    package var base: String
+    /// What the matrix says of this one.
+    package var coordinates: [String: ParameterValue]
     package var kind: String
     /// running, ran, cached, failed, skipped, interrupted
     package var state: String
@@ -51,6 +55,12 @@ package struct RunReport: Codable, Sendable, Hashable {
   package var state: String
   package var started: Date
   package var seconds: Double?
+  /// Of retort.
+  package var version: String?
+  /// The commit that was checked out in the project.
+  package var revision: String?
+  /// What an experiment said to compare.
+  package var comparison: Comparison?
   /// In the order in which they began.
   package var stages: [Stage]
   package var warnings: [String]
@@ -101,15 +111,16 @@ extension Journal {
       let row = try Row.fetchOne(
         db,
         sql: """
-          SELECT name, file, state, started, ended FROM run JOIN pipeline ON pipeline.id = run.pipeline
-          WHERE run.id = ?
+          SELECT name, file, state, started, ended, version, revision, comparison
+          FROM run JOIN pipeline ON pipeline.id = run.pipeline WHERE run.id = ?
           """, arguments: [run])
       guard let row else { throw UnknownRun(name: String(run)) }
       let stages = try Row.fetchAll(
         db, sql: "SELECT *, coalesce(origin, id) AS maker FROM stage_run WHERE run = ? ORDER BY id", arguments: [run])
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
-        seconds: row.seconds, stages: try stages.map { try db.stage($0, store: store) },
+        seconds: row.seconds, version: row["version"], revision: row["revision"],
+        comparison: try (row["comparison"] as String?).map(decoded), stages: try stages.map { try db.stage($0, store: store) },
         warnings: try String.fetchAll(
           db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))
     }
@@ -126,7 +137,8 @@ extension Database {
       sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL ORDER BY rowid",
       arguments: [maker])
     var stage = RunReport.Stage(
-      name: row["stage"], kind: row["kind"], state: row["state"], attempts: row["attempt"], seconds: row.seconds,
+      name: row["stage"], base: row["base"], coordinates: try (row["coordinates"] as String?).map(decoded) ?? [:],
+      kind: row["kind"], state: row["state"], attempts: row["attempt"], seconds: row.seconds,
       key: try (row["key"] as String?).map { StageKey(try Digest(stored: $0)) }, inputs: [:], outputs: [:],
       metrics: Dictionary(metrics.map { ($0["name"], $0["value"]) }) { $1 }, error: row["error"])
     for edge in edges {
@@ -140,6 +152,10 @@ extension Database {
     }
     return stage
   }
+}
+
+private func decoded<Value: Decodable>(_ json: String) throws -> Value {
+  try JSONDecoder().decode(Value.self, from: Data(json.utf8))
 }
 
 extension Row {

@@ -9,6 +9,30 @@ package struct StageID: Hashable, Sendable, Codable, Comparable {
   package static func < (left: StageID, right: StageID) -> Bool { left.index < right.index }
 }
 
+/// The value that one dimension of a matrix has for a stage: `tau=0.1`.
+package struct Coordinate: Hashable, Sendable {
+  package var name: String
+  package var value: ParameterValue
+
+  package init(_ name: String, _ value: ParameterValue) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// What an experiment's `compare` says: which metrics its table shows, and by which it is sorted.
+package struct Comparison: Hashable, Sendable, Codable {
+  /// `stage.metric`, the stage as the pipeline file names it.
+  package var metrics: [String]
+  /// One of them; a leading `-` puts the highest first.
+  package var sort: String?
+
+  package init(metrics: [String], sort: String? = nil) {
+    self.metrics = metrics
+    self.sort = sort
+  }
+}
+
 package struct Plan: Sendable {
   package var name: String
   /// As the user named it.
@@ -17,6 +41,8 @@ package struct Plan: Sendable {
   package var root: URL
   /// Dense by `StageID`; a stage comes after all that it takes inputs from.
   package var stages: [PlannedStage]
+  /// Of an experiment that says what to compare.
+  package var comparison: Comparison?
   /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
   package var obstacles: [Problem] = []
 
@@ -32,7 +58,12 @@ package struct Plan: Sendable {
 
 package struct PlannedStage: Sendable {
   package var id: StageID
+  /// `student[tau=0.1]`: the base and the coordinates, `base` alone where there are none.
   package var name: String
+  /// The stage as the pipeline file names it.
+  package var base: String
+  /// In the order of the matrix; empty unless a matrix varies this stage.
+  package var coordinates: [Coordinate]
   package var location: SourceLocation
   /// Of the built-in kind; of a `cmd` stage made from its YAML, with kind `cmd`.
   package var description: StageDescription
@@ -57,13 +88,16 @@ package struct PlannedStage: Sendable {
   package var timeout: Duration?
 
   package init(
-    id: StageID, name: String, location: SourceLocation, description: StageDescription, command: Command? = nil,
+    id: StageID, base: String, coordinates: [Coordinate] = [], location: SourceLocation,
+    description: StageDescription, command: Command? = nil,
     inputs: [PlannedInput] = [], parameters: [String: ParameterValue] = [:], seed: UInt64? = nil,
     outputs: [PlannedOutput] = [], publish: Publication? = nil, threads: Int = 1, memory: Int = 1 << 30,
     precision: String = "fp32", retry: Int = 0, timeout: Duration? = nil
   ) {
     self.id = id
-    self.name = name
+    name = base + coordinates.suffix
+    self.base = base
+    self.coordinates = coordinates
     self.location = location
     self.description = description
     self.command = command
@@ -138,5 +172,12 @@ package struct Publication: Hashable, Sendable {
   package struct Target: Hashable, Sendable {
     package var port: String
     package var url: URL
+  }
+}
+
+extension [Coordinate] {
+  /// `[tau=0.1,K=4]`; nothing for none.
+  package var suffix: String {
+    isEmpty ? "" : "[" + map { "\($0.name)=\($0.value.yaml)" }.joined(separator: ",") + "]"
   }
 }

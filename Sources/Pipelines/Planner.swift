@@ -101,7 +101,7 @@ private struct Planner {
     let fields = stage.fields
     let resources = Resources(fields, over: spec.resources)
     var planned = PlannedStage(
-      id: StageID(index: 0), name: stage.name, location: diagnostics.location(stage.mark),
+      id: StageID(index: 0), base: stage.name, location: diagnostics.location(stage.mark),
       description: StageDescription(unknown: stage.name))
     planned.threads = resources.threads ?? processors
     planned.memory = resources.memory ?? memory

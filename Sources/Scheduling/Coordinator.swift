@@ -54,7 +54,10 @@ package actor Coordinator {
   package func run() async throws -> RunSummary {
     defer { send.finish() }
     try journal.closeAbandoned { try store.isRunning($0) }
-    run = try journal.begin(RunStart(pipeline: plan.name, file: plan.file, root: plan.root, time: clock()))
+    run = try journal.begin(
+      RunStart(
+        pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
+        comparison: plan.comparison))
     let logs = store.logFolder(ofRun: run)
     try FileOperations().makeFolder(logs)
     // Held until the run is over, so that others can tell a run that goes on from one that was killed.
@@ -212,7 +215,8 @@ package actor Coordinator {
     send.yield(.moved(id, state))
     guard let recorded = state.recorded else { return }
     var entry = StageRecord(
-      stage: plan[id].name, kind: plan[id].description.kind.name, state: recorded, attempt: 0, time: clock(),
+      stage: plan[id].name, base: plan[id].base, coordinates: plan[id].coordinates,
+      kind: plan[id].description.kind.name, state: recorded, attempt: 0, time: clock(),
       key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)
     if case .running(let attempt) = state {
       entry.attempt = attempt

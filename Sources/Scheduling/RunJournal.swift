@@ -23,11 +23,22 @@ package struct RunStart: Sendable {
   package var file: URL
   package var root: URL
   package var time: Date
-  package init(pipeline: String, file: URL, root: URL, time: Date) {
+  /// Of retort.
+  package var version: String
+  /// The commit that is checked out in the project; absent outside git.
+  package var revision: String?
+  package var comparison: Comparison?
+  package init(
+    pipeline: String, file: URL, root: URL, time: Date, version: String = retortVersion, revision: String? = nil,
+    comparison: Comparison? = nil
+  ) {
     self.pipeline = pipeline
     self.file = file
     self.root = root
     self.time = time
+    self.version = version
+    self.revision = revision
+    self.comparison = comparison
   }
 }
 
@@ -73,6 +84,9 @@ package struct StageRecord: Sendable {
   }
   package enum State: String, Sendable, Codable { case running, ran, cached, failed, skipped, interrupted }
   package var stage: String
+  /// The stage as the pipeline file names it, and what the matrix says of this one.
+  package var base: String
+  package var coordinates: [Coordinate] = []
   package var kind: String
   package var state: State
   package var attempt: Int

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Lineage
 import Pipelines
+import Scheduling
 import Tensors
 
 @main
@@ -68,8 +69,6 @@ struct Retort: AsyncParsableCommand {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 }
-
-let retortVersion = "0.1.0"
 
 /// How a command may end, besides well.
 enum Exit: Int32 {

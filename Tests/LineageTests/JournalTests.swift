@@ -35,7 +35,7 @@ import Testing
     let output = path == nil ? "first.out" : nil
     return .stage(
       StageRecord(
-        stage: name, kind: "cmd", state: state, attempt: state == .running ? 1 : 0,
+        stage: name, base: name, kind: "cmd", state: state, attempt: state == .running ? 1 : 0,
         time: start.addingTimeInterval(seconds), key: key.map { self.key($0) },
         inputs: input.map { ["in": .init(artifact: artifact($0), path: path, output: output)] } ?? [:]))
   }
@@ -186,7 +186,7 @@ import Testing
     let queue = try DatabaseQueue(path: store.database.posixPath)
     #expect(try queue.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
     let run = try begin()
-    let ghost = StageRecord(stage: "s", kind: "cmd", state: .ran, attempt: 1, time: start)
+    let ghost = StageRecord(stage: "s", base: "s", kind: "cmd", state: .ran, attempt: 1, time: start)
     #expect(throws: (any Error).self) { try journal.record([.stage(ghost)], run: run + 99) }
   }
 }

@@ -44,7 +44,7 @@ struct Bench {
     }
     stages.append(
       PlannedStage(
-        id: StageID(index: stages.count), name: name, location: location,
+        id: StageID(index: stages.count), base: name, location: location,
         description: StageDescription(
           kind: StageKind("cmd", revision: 1), abstract: "", numeric: false, outsideTools: [], usesSeed: false,
           inputs: [], parameters: [], outputs: []),
