@@ -120,7 +120,8 @@ extension Journal {
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
         seconds: row.seconds, version: row["version"], revision: row["revision"],
-        comparison: try (row["comparison"] as String?).map(decoded), stages: try stages.map { try db.stage($0, store: store) },
+        comparison: try (row["comparison"] as String?).map(decoded),
+        stages: try stages.map { try db.stage($0, store: store) },
         warnings: try String.fetchAll(
           db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))
     }
