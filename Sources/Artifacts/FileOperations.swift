@@ -93,6 +93,13 @@ package struct FileOperations: Sendable {
     return false
   }
 
+  /// A symbolic link, and the folders it lies in.
+  package func makeLink(_ url: URL, to target: URL) throws {
+    try makeFolder(url.deletingLastPathComponent())
+    try before("symlink", url)
+    try check(symlink(target.posixPath, url.posixPath), "link", url)
+  }
+
   /// Makes a folder and its parents, durable when this returns; one that exists is left alone.
   package func makeFolder(_ url: URL) throws {
     if FileStatus.of(url)?.isFolder == true { return }

@@ -1,4 +1,5 @@
 /// What a `cmd` stage runs: a text for bash in which inputs and outputs are placeholders.
+import Artifacts
 import Foundation
 
 package struct Command: Hashable, Sendable {
@@ -43,12 +44,14 @@ package struct Command: Hashable, Sendable {
     }.joined()
   }
 
-  /// The text for bash, each port as one quoted word.
+  /// The text for bash, each port as one quoted word, a gathered one as a word for each variant, by their names.
   package func text(inputs: [String: URL], outputs: [String: URL]) -> String {
-    template.map { segment in
+    let gathered = Dictionary(grouping: inputs.keys.sorted(by: canonicalOrder), by: declaredPort)
+    return template.map { segment in
       switch segment {
       case .text(let text): text
-      case .input(let port): inputs[port].map { shellQuoted($0.path) } ?? ""
+      case .input(let port):
+        (gathered[port] ?? []).compactMap { inputs[$0] }.map { shellQuoted($0.path) }.joined(separator: " ")
       case .output(let port): outputs[port].map { shellQuoted($0.path) } ?? ""
       }
     }.joined()

@@ -31,6 +31,8 @@ package struct JobCommand: Codable, Sendable {
   package var environment: [String: String]
   /// Names of variables to take from the coordinator's environment; their values are masked in logs.
   package var secrets: [String]
+  /// What the command gathers: names in the work folder, `in/all/tau=0.1`, and where each lies.
+  package var links: [String: URL] = [:]
   /// A flat JSON file of numbers, if the command writes one.
   package var metrics: URL?
 }
@@ -54,9 +56,18 @@ extension Job {
         return (output.port, BoundArtifact(url: folder.appending(path: path), type: output.type))
       })
     command = planned.command.map { [outputs] command in
-      JobCommand(
-        text: command.text(inputs: inputs.mapValues(\.url), outputs: outputs.mapValues(\.url)), folder: folder,
-        environment: material.environment, secrets: command.secrets,
+      var places = inputs.mapValues(\.url)
+      var links: [String: URL] = [:]
+      for (port, url) in places where port != declaredPort(of: port) {
+        // The store's names say nothing of the variant; these do.
+        let variant = port.dropFirst(declaredPort(of: port).count + 1).dropLast().replacing("/", with: "%2F")
+        let name = "in/\(declaredPort(of: port))/\(variant)"
+        links[name] = url
+        places[port] = work.appending(path: name, directoryHint: .notDirectory)
+      }
+      return JobCommand(
+        text: command.text(inputs: places, outputs: outputs.mapValues(\.url)), folder: folder,
+        environment: material.environment, secrets: command.secrets, links: links,
         metrics: command.metrics.map { folder.appending(path: $0) })
     }
     threads = planned.threads

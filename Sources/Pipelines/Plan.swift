@@ -18,6 +18,9 @@ package struct Coordinate: Hashable, Sendable {
     self.name = name
     self.value = value
   }
+
+  /// `tau=0.1`.
+  package var text: String { "\(name)=\(value.yaml)" }
 }
 
 /// What an experiment's `compare` says: which metrics its table shows, and by which it is sorted.
@@ -54,6 +57,16 @@ package struct Plan: Sendable {
   }
 
   package subscript(id: StageID) -> PlannedStage { stages[id.index] }
+
+  /// Of `student` every variant; of `student[tau=0.1]` those with these coordinates; empty if there is none.
+  package func ids(named name: String) -> [StageID] {
+    let base = name.prefix { $0 != "[" }
+    let wanted = name.dropFirst(base.count).dropFirst().dropLast().split(separator: ",").map(String.init)
+    return stages.filter { stage in
+      stage.name == name
+        || (stage.base == base && wanted.allSatisfy { stage.coordinates.map(\.text).contains($0) })
+    }.map(\.id)
+  }
 }
 
 package struct PlannedStage: Sendable {
@@ -124,6 +137,7 @@ package struct PlannedStage: Sendable {
 }
 
 package struct PlannedInput: Sendable {
+  /// `data`; of a gather each variant has a port of its own, `all[tau=0.1]`.
   package var port: String
   package var source: InputSource
   /// `nil` where only the content can tell.
@@ -136,7 +150,13 @@ package struct PlannedInput: Sendable {
     self.type = type
     self.location = location
   }
+
+  /// The port that the stage declares: `all` of `all[tau=0.1]`.
+  package var declaredPort: String { Pipelines.declaredPort(of: port) }
 }
+
+/// The port that a stage declares: `all` of `all[tau=0.1]`.
+package func declaredPort(of port: String) -> String { String(port.prefix { $0 != "[" }) }
 
 package enum InputSource: Hashable, Sendable {
   /// An existing file or folder, absolute.
@@ -166,6 +186,8 @@ package struct PlannedOutput: Sendable {
 package struct Publication: Hashable, Sendable {
   /// The published folder, or the file of a single output; absolute, inside the root.
   package var url: URL
+  /// Of `publish` in the file.
+  package var location: SourceLocation
   /// Where each output goes, sorted by port: `url` itself for the only one, else `url/port`.
   package var targets: [Target]
 
@@ -178,6 +200,6 @@ package struct Publication: Hashable, Sendable {
 extension [Coordinate] {
   /// `[tau=0.1,K=4]`; nothing for none.
   package var suffix: String {
-    isEmpty ? "" : "[" + map { "\($0.name)=\($0.value.yaml)" }.joined(separator: ",") + "]"
+    isEmpty ? "" : "[" + map(\.text).joined(separator: ",") + "]"
   }
 }

@@ -1,33 +1,70 @@
-/// From a pipeline file to its plan; every problem of the file is found before anything runs.
+/// From a pipeline or experiment file to its plan; every problem of the file is found before anything runs.
 import Foundation
 
 extension Plan {
-  /// Reads and checks a pipeline file.
+  /// Reads and checks a pipeline or experiment file.
   /// - Parameters:
   ///   - file: as the user named it.
-  ///   - workingFolder: decides the project's root where nothing marks it.
+  ///   - settings: values that replace those of the file, `params.epochs=3`.
+  ///   - workingFolder: decides the project's root where nothing marks it; paths in settings are relative to it.
   /// - Throws: `Problems`.
-  package init(file: URL, catalog: StageCatalog, workingFolder: URL) throws(Problems) {
+  package init(
+    file: URL, settings: [String] = [], catalog: StageCatalog, workingFolder: URL
+  ) throws(Problems) {
     let root = projectRoot(of: file, workingFolder: workingFolder)
-    try self.init(bytes: try readPipeline(file), of: file, root: root, catalog: catalog)
+    try self.init(
+      bytes: try readPipeline(file), of: file, settings: settings, root: root, catalog: catalog,
+      workingFolder: workingFolder)
   }
 
-  /// Checks the bytes of a pipeline file.
-  init(bytes: [UInt8], of file: URL, root: URL, catalog: StageCatalog) throws(Problems) {
+  /// Checks the bytes of a pipeline or experiment file.
+  init(
+    bytes: [UInt8], of file: URL, settings: [String] = [], root: URL, catalog: StageCatalog, workingFolder: URL? = nil
+  ) throws(Problems) {
     let diagnostics = Diagnostics(file: file, bytes: bytes)
-    let document = parseYAML(diagnostics)
     var plan = Plan(name: file.deletingPathExtension().lastPathComponent, file: file, root: root, stages: [])
-    if let document {
-      var planner = Planner(file: file, root: root, catalog: catalog, diagnostics)
-      planner.plan(Spec(document, diagnostics), into: &plan)
+    let document = parseYAML(diagnostics)
+    let settings = settings.compactMap { Setting(argument: $0, folder: workingFolder ?? root, diagnostics) }
+    if let document, let experiment = Experiment(document, settings, diagnostics) {
+      plan.fill(from: experiment, catalog: catalog, diagnostics)
     }
     guard diagnostics.problems.isEmpty else { throw Problems(diagnostics.problems) }
     self = plan
   }
+
+  private mutating func fill(from experiment: Experiment, catalog: StageCatalog, _ diagnostics: Diagnostics) {
+    let source = diagnostics.sources[experiment.pipeline]
+    var planner = Planner(file: source.file, folder: source.folder, root: root, catalog: catalog, diagnostics)
+    var merger = VariantMerger(experiment.variants.map(\.matrix))
+    for (index, variant) in experiment.variants.enumerated() {
+      var part = self
+      planner.plan(Spec(variant.document, matrix: variant.matrix, diagnostics), into: &part)
+      // The others would have the same problems.
+      guard diagnostics.problems.isEmpty else { return planner.publications.check(part.stages) }
+      merger.add(part.stages, of: index)
+      for obstacle in part.obstacles where !obstacles.contains(obstacle) { obstacles.append(obstacle) }
+      if experiment.variants.count == 1 { name = part.name }
+    }
+    if let own = experiment.name { name = own }
+    stages = merger.finish()
+    comparison = experiment.comparison
+    planner.publications.check(stages)
+  }
+}
+
+extension Experiment {
+  /// Of a file of either form; `nil` after a report.
+  fileprivate init?(_ document: Node, _ settings: [Setting], _ diagnostics: Diagnostics) {
+    if document["pipeline"] == nil {
+      self.init(pipeline: document, settings: settings, diagnostics)
+    } else {
+      self.init(document, settings: settings, diagnostics)
+    }
+  }
 }
 
 /// The file's bytes. Throws if it cannot be read or is too large to be a pipeline.
-private func readPipeline(_ file: URL) throws(Problems) -> [UInt8] {
+func readPipeline(_ file: URL) throws(Problems) -> [UInt8] {
   let largest = 16 << 20
   let start = SourceLocation(file: file, line: 1, column: 1)
   do {
@@ -43,7 +80,6 @@ private struct Planner {
   let catalog: StageCatalog
   let diagnostics: Diagnostics
   let decoder: ValueDecoder
-  let folder: URL
   let publications: PublicationChecker
   /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory.
   private let processors = ProcessInfo.processInfo.activeProcessorCount
@@ -54,17 +90,27 @@ private struct Planner {
   private struct Draft {
     var spec: StageSpec
     var stage: PlannedStage
-    /// For each bound input, in the file's order: its port, and what it refers to.
-    var bindings: [(port: String, mark: Mark, reference: Reference)] = []
+    /// For each bound input, in the file's order.
+    var bindings: [Binding] = []
     /// Whether nothing of it has been reported, so that the stage can be bound.
     var isSound = true
+
+    /// The drafts whose outputs it takes, ascending and once each.
+    var producers: [Int] { Set(bindings.flatMap(\.producers)).sorted() }
   }
 
-  init(file: URL, root: URL, catalog: StageCatalog, _ diagnostics: Diagnostics) {
+  private struct Binding {
+    var port: String
+    var mark: Mark
+    var reference: Reference
+    /// Where it refers to an output: the drafts of the variants that have it, one unless it gathers.
+    var producers: [Int] = []
+  }
+
+  init(file: URL, folder: URL, root: URL, catalog: StageCatalog, _ diagnostics: Diagnostics) {
     self.catalog = catalog
     self.diagnostics = diagnostics
     decoder = ValueDecoder(diagnostics: diagnostics)
-    folder = file.absoluteURL.standardizedFileURL.deletingLastPathComponent()
     publications = PublicationChecker(diagnostics, file: file, root: root)
     commands = CommandReader(diagnostics, folder: folder, root: root)
   }
@@ -75,24 +121,14 @@ private struct Planner {
     var drafts: [Draft] = []
     for stage in spec.stages { drafts.append(draft(stage, of: &spec)) }
     bind(&drafts)
-    let places = Dictionary(drafts.enumerated().map { ($1.spec.name, $0) }) { first, _ in first }
-    let dependencies = drafts.map { draft in
-      Set(
-        draft.bindings.compactMap { binding in
-          if case .output(let stage, _) = binding.reference { places[stage] } else { nil }
-        }
-      ).sorted()
-    }
-    let (order, cycles) = orderStages(dependencies)
-    for cycle in cycles { report(cycle.map { drafts[$0] }) }
-    var ids: [String: StageID] = [:]
+    let (order, cycles) = orderStages(drafts.map(\.producers))
+    for cycle in cycles { report(cycle, of: drafts) }
+    var ids: [Int: StageID] = [:]
     for place in order {
       let id = StageID(index: plan.stages.count)
-      ids[drafts[place].spec.name] = id
-      plan.stages.append(complete(drafts[place], id, ids, &plan))
+      ids[place] = id
+      plan.stages.append(complete(drafts[place], id, ids, drafts, &plan))
     }
-    publications.check(
-      zip(order, plan.stages).map { ($1, drafts[$0].spec.fields["publish"]?.mark ?? drafts[$0].spec.mark) })
   }
 
   // MARK: - What a stage is
@@ -101,7 +137,8 @@ private struct Planner {
     let fields = stage.fields
     let resources = Resources(fields, over: spec.resources)
     var planned = PlannedStage(
-      id: StageID(index: 0), base: stage.name, location: diagnostics.location(stage.mark),
+      id: StageID(index: 0), base: stage.name, coordinates: stage.matrix.coordinates,
+      location: diagnostics.location(stage.mark),
       description: StageDescription(unknown: stage.name))
     planned.threads = resources.threads ?? processors
     planned.memory = resources.memory ?? memory
@@ -109,6 +146,7 @@ private struct Planner {
     planned.retry = fields.integer("retry", in: 0...100) ?? 0
     planned.timeout = fields.quantity("timeout", "a time such as 4h, 90m or 1h30m", parseDuration)
     var draft = Draft(spec: stage, stage: planned)
+    spec.substitution.matrix = stage.substitutes
     switch (fields["uses"], fields["cmd"]) {
     case (_?, nil): readBuiltIn(&draft, seed: spec.seed)
     case (nil, _?): readCommand(&draft, &spec.substitution)
@@ -179,8 +217,9 @@ private struct Planner {
     let ports = drafts.map { draft in
       (draft.spec.name, draft.stage.description.isUnknown ? nil : draft.stage.outputs.map(\.port))
     }
-    var resolver = ReferenceResolver(
-      diagnostics, folder: folder, ports: Dictionary(ports) { first, _ in first })
+    var resolver = ReferenceResolver(diagnostics, ports: Dictionary(ports) { first, _ in first })
+    let variants = Dictionary(grouping: drafts.indices) { drafts[$0].spec.name }
+    let matrices = drafts.map(\.spec.matrix)
     for index in drafts.indices {
       let spec = drafts[index].spec
       let description = drafts[index].stage.description
@@ -194,7 +233,17 @@ private struct Planner {
             "stage kind `\(description.kind.name)` has no input `\(entry.key.shortened)`; it has "
               + names.joined(last: "and"), at: entry.mark, suggestion: nearest(to: entry.key, in: names))
         } else if let reference {
-          drafts[index].bindings.append((entry.key, entry.value.mark, reference))
+          var binding = Binding(port: entry.key, mark: entry.value.mark, reference: reference)
+          if case .output(let stage, _, let gathers) = reference {
+            binding.producers = producers(
+              of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+            if gathers && drafts[index].stage.description.kind.name != "cmd" {
+              diagnostics.report(
+                "the input `\(entry.key)` of stage `\(spec.name)` takes one artifact; only `cmd` stages gather several",
+                at: entry.value.mark)
+            }
+          }
+          drafts[index].bindings.append(binding)
         }
       }
       for input in description.inputs where !input.isOptional && !entries.contains(where: { $0.key == input.name }) {
@@ -206,34 +255,56 @@ private struct Planner {
     }
   }
 
-  private func report(_ cycle: [Draft]) {
-    let names = (cycle + [cycle[0]]).map(\.spec.name)
-    let next = names[1]
-    let mark = cycle[0].bindings.first { binding in
-      if case .output(next, _) = binding.reference { true } else { false }
-    }?.mark
-    diagnostics.report(
-      "these stages wait for each other: \(names.joined(separator: " ← "))", at: mark ?? cycle[0].spec.mark)
+  /// The variants that a stage with `matrix` takes an output from: the one that agrees with all of it, or, gathering,
+  /// every one that does not contradict it.
+  private func producers(
+    of matrix: Combination, among variants: [Int], _ matrices: [Combination], gathers: Bool
+  ) -> [Int] {
+    if gathers { return variants.filter { matrix.joined(matrices[$0]) != nil } }
+    let fitting = variants.filter { matrices[$0].isPart(of: matrix) }
+    return fitting.max { matrices[$0].count < matrices[$1].count }.map { [$0] } ?? []
   }
 
-  /// The stage with its inputs, given the ids of all stages before it.
-  private func complete(_ draft: Draft, _ id: StageID, _ ids: [String: StageID], _ plan: inout Plan) -> PlannedStage {
+  private func report(_ cycle: [Int], of drafts: [Draft]) {
+    let stages = cycle.map { drafts[$0] }
+    let names = (stages + [stages[0]]).map(\.spec.name)
+    let next = cycle[cycle.count > 1 ? 1 : 0]
+    let mark = stages[0].bindings.first { $0.producers.contains(next) }?.mark
+    diagnostics.report(
+      "these stages wait for each other: \(names.joined(separator: " ← "))", at: mark ?? stages[0].spec.mark)
+  }
+
+  /// The stage with its inputs, given the ids of all stages before it, by draft.
+  private func complete(
+    _ draft: Draft, _ id: StageID, _ ids: [Int: StageID], _ drafts: [Draft], _ plan: inout Plan
+  ) -> PlannedStage {
     var stage = draft.stage
     stage.id = id
-    for (port, mark, reference) in draft.bindings {
-      let location = diagnostics.location(mark)
-      switch reference {
+    var isBound = true
+    for binding in draft.bindings {
+      let port = binding.port
+      let location = diagnostics.location(binding.mark)
+      switch binding.reference {
       case .file(let url):
         stage.inputs.append(PlannedInput(port: port, source: .file(url), type: nil, location: location))
       case .hub(let model):
         plan.obstacles.append(
-          diagnostics.problem("models of the hub are not supported yet; download it and name its folder", at: mark))
+          diagnostics.problem(
+            "models of the hub are not supported yet; download it and name its folder", at: binding.mark))
         stage.inputs.append(PlannedInput(port: port, source: .hub(model), type: .model, location: location))
-      case .output(let name, let output):
-        guard let producer = ids[name] else { continue }  // in a cycle, which is reported
-        let type = plan[producer].outputs.first { $0.port == output }?.type
-        stage.inputs.append(
-          PlannedInput(port: port, source: .stage(producer, port: output), type: type, location: location))
+      case .output(_, let output, let gathers):
+        for draft in binding.producers {
+          guard let producer = ids[draft] else {
+            isBound = false  // in a cycle, which is reported
+            continue
+          }
+          let type = plan[producer].outputs.first { $0.port == output }?.type
+          let own = drafts[draft].spec.matrix.filter { value in stage.coordinates.allSatisfy { $0.name != value.name } }
+          stage.inputs.append(
+            PlannedInput(
+              port: gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output), type: type,
+              location: location))
+        }
       }
     }
     stage.inputs.sort { $0.port < $1.port }
@@ -242,7 +313,6 @@ private struct Planner {
       guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
       stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
     }
-    let isBound = stage.inputs.count == draft.bindings.count
     if draft.isSound && isBound && fit && stage.command == nil { askForProblems(stage, draft) }
     return stage
   }
@@ -250,14 +320,15 @@ private struct Planner {
   private func checkTypes(_ stage: PlannedStage) -> Bool {
     var fit = true
     for input in stage.inputs {
-      guard let type = input.type, let declared = stage.description.inputs.first(where: { $0.name == input.port }),
+      guard let type = input.type,
+        let declared = stage.description.inputs.first(where: { $0.name == input.declaredPort }),
         !declared.accepts.contains(type)
       else { continue }
       fit = false
       let accepted = declared.accepts.map(\.rawValue).joined(last: "or")
       diagnostics.report(
-        "the input `\(input.port)` of stage `\(stage.name)` takes \(accepted), not \(type.rawValue)",
-        at: Mark(line: input.location.line, column: input.location.column))
+        "the input `\(input.declaredPort)` of stage `\(stage.base)` takes \(accepted), not \(type.rawValue)",
+        at: diagnostics.mark(input.location))
     }
     return fit
   }

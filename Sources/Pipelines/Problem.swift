@@ -46,7 +46,10 @@ package struct Problems: Error, Sendable, CustomStringConvertible {
   package var all: [Problem]
 
   package init(_ all: [Problem]) {
-    self.all = all.sorted { ($0.location.line, $0.location.column) < ($1.location.line, $1.location.column) }
+    self.all = all.sorted {
+      ($0.location.file.path, $0.location.line, $0.location.column)
+        < ($1.location.file.path, $1.location.line, $1.location.column)
+    }
   }
 
   package var description: String { all.map(\.description).joined(separator: "\n") }

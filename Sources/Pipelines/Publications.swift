@@ -30,30 +30,37 @@ struct PublicationChecker {
     }
     let single = outputs.count == 1
     return Publication(
-      url: url,
+      url: url, location: diagnostics.location(mark),
       targets: outputs.map {
         Publication.Target(
           port: $0.port, url: single ? url : url.appending(path: $0.port, directoryHint: .notDirectory))
       })
   }
 
-  /// - Parameter stages: with the place of each one's `publish`.
-  func check(_ stages: [(stage: PlannedStage, mark: Mark)]) {
+  func check(_ stages: [PlannedStage]) {
     var owners: [String: PlannedStage] = [:]
-    for (stage, mark) in stages {
-      guard let url = stage.publish?.url else { continue }
+    for stage in stages {
+      guard let publication = stage.publish else { continue }
+      let (url, mark) = (publication.url, diagnostics.mark(publication.location))
       if let other = owners[url.path] {
-        diagnostics.report("stage `\(other.name)` publishes to the same path", at: mark)
+        diagnostics.report(
+          other.base == stage.base
+            ? "`\(other.name)` and `\(stage.name)` publish to the same path; write what tells them apart into it, "
+              + "such as ${matrix.\(stage.coordinates.last?.name ?? "NAME")}"
+            : "stage `\(other.name)` publishes to the same path", at: mark)
       } else {
         owners[url.path] = stage
       }
     }
     guard !owners.isEmpty else { return }
     var inputs: [String: String] = [:]
-    for (stage, mark) in stages {
-      if let url = stage.publish?.url, let other = ancestors(of: url).dropFirst().lazy.compactMap({ owners[$0] }).first
+    for stage in stages {
+      if let publication = stage.publish,
+        let other = ancestors(of: publication.url).dropFirst().lazy.compactMap({ owners[$0] }).first
       {
-        diagnostics.report("the path lies inside the one that stage `\(other.name)` publishes to", at: mark)
+        diagnostics.report(
+          "the path lies inside the one that stage `\(other.name)` publishes to",
+          at: diagnostics.mark(publication.location))
       }
       for input in stage.inputs {
         guard case .file(let url) = input.source else { continue }
@@ -63,10 +70,12 @@ struct PublicationChecker {
         }
       }
     }
-    for (stage, mark) in stages {
-      if let url = stage.publish?.url, let input = ancestors(of: url).dropFirst().lazy.compactMap({ inputs[$0] }).first
+    for stage in stages {
+      if let publication = stage.publish,
+        let input = ancestors(of: publication.url).dropFirst().lazy.compactMap({ inputs[$0] }).first
       {
-        diagnostics.report("the path lies inside a folder that is an input, \(input)", at: mark)
+        diagnostics.report(
+          "the path lies inside a folder that is an input, \(input)", at: diagnostics.mark(publication.location))
       }
     }
   }
@@ -75,7 +84,7 @@ struct PublicationChecker {
     let target = owner.publish?.targets.first { url.lies(in: $0.url) }
     diagnostics.report(
       "stage `\(owner.name)` publishes this path; take the stage's output itself",
-      at: Mark(line: input.location.line, column: input.location.column),
+      at: diagnostics.mark(input.location),
       suggestion: target.map { "\(owner.name).\($0.port)" })
   }
 

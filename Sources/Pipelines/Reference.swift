@@ -2,7 +2,8 @@
 import Foundation
 
 enum Reference {
-  case output(stage: String, port: String)
+  /// - Parameter gathers: of every variant, `student.*.student`.
+  case output(stage: String, port: String, gathers: Bool)
   case file(URL)
   case hub(HubReference)
 }
@@ -10,15 +11,17 @@ enum Reference {
 /// Resolves references of one file against its stages and the files around it.
 struct ReferenceResolver {
   let diagnostics: Diagnostics
-  /// The folder that paths are relative to.
-  let folder: URL
   /// Output ports of every stage; `nil` where its kind is not known.
   private let ports: [String: [String]?]
-  private var files: [String: (url: URL, exists: Bool)] = [:]
+  private var files: [FileName: (url: URL, exists: Bool)] = [:]
 
-  init(_ diagnostics: Diagnostics, folder: URL, ports: [String: [String]?]) {
+  private struct FileName: Hashable {
+    let path: String
+    let source: Int
+  }
+
+  init(_ diagnostics: Diagnostics, ports: [String: [String]?]) {
     self.diagnostics = diagnostics
-    self.folder = folder
     self.ports = ports
   }
 
@@ -35,21 +38,25 @@ struct ReferenceResolver {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     if parts.count == 2, let known = ports[parts[0]] {
       guard let ports = known else { return nil }
-      if ports.contains(parts[1]) { return .output(stage: parts[0], port: parts[1]) }
-      report(unknownPort: parts[1], of: parts[0], ports, at: node.mark)
+      let gathers = parts[1].hasPrefix("*.")
+      let port = gathers ? String(parts[1].dropFirst(2)) : parts[1]
+      if ports.contains(port) { return .output(stage: parts[0], port: port, gathers: gathers) }
+      report(unknownPort: port, of: parts[0], ports, at: node.mark)
       return nil
     }
-    let file = file(text)
+    let file = file(text, in: node.mark.source)
     if file.exists { return .file(file.url) }
     report(missing: text, file.url, at: node.mark)
     return nil
   }
 
-  private mutating func file(_ path: String) -> (url: URL, exists: Bool) {
-    if let known = files[path] { return known }
-    let url = URL(path: path, in: folder)
+  /// Relative to the folder of the file that the path is written in.
+  private mutating func file(_ path: String, in source: Int) -> (url: URL, exists: Bool) {
+    let name = FileName(path: path, source: source)
+    if let known = files[name] { return known }
+    let url = URL(path: path, in: diagnostics.sources[source].folder)
     let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))
-    files[path] = file
+    files[name] = file
     return file
   }
 
@@ -70,10 +77,6 @@ struct ReferenceResolver {
   }
 
   private func report(unknownPort port: String, of stage: String, _ ports: [String], at mark: Mark) {
-    if port == "*" || port.hasPrefix("*.") {
-      diagnostics.report("gathering `\(stage).*` needs `matrix`; \(unsupportedMatrix)", at: mark)
-      return
-    }
     let has = ports.isEmpty ? "it has none" : "it has \(ports.joined(last: "and"))"
     diagnostics.report(
       "stage `\(stage)` has no output `\(port.shortened)`; \(has) (a file of that name is written ./\(stage).\(port.shortened))",

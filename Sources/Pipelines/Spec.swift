@@ -1,4 +1,5 @@
-/// A pipeline file as it is written: its parts with their places, parameters filled in, nothing resolved yet.
+/// A pipeline file as it is written: its parts with their places, matrices unfolded, parameters filled in, nothing
+/// resolved yet.
 import Foundation
 
 struct Spec {
@@ -29,11 +30,14 @@ struct Resources {
   init() {}
 }
 
-/// One entry of `stages`.
+/// One entry of `stages`, for one combination of what matrices say of it.
 struct StageSpec {
   var name: String
+  var matrix: Combination
   var mark: Mark
   var fields: Fields
+  /// What `${matrix.x}` stands for in it: its own matrix and an experiment's; `nil` where that is wrong.
+  var substitutes: Combination?
 
   /// Keys that mean something only beside `cmd`.
   static let commandKeys = ["out", "env", "secrets", "tools", "metrics"]
@@ -45,11 +49,13 @@ struct StageSpec {
 
 extension Spec {
   /// Reads a file's root node; reports what is out of place.
-  init(_ root: Node, _ diagnostics: Diagnostics) {
+  /// - Parameter matrix: what an experiment's matrix says.
+  init(_ root: Node, matrix: Combination = [], _ diagnostics: Diagnostics) {
     let keys = ["version", "name", "params", "defaults", "stages"]
     let fields = Fields(root, of: "a pipeline", allowed: keys, diagnostics)
     let params = fields["params"] ?? Node(value: .mapping([]), mark: root.mark)
     substitution = Substitution(params: params, diagnostics)
+    substitution.matrix = matrix
     guard case .mapping = root.value else { return }  // which is reported
     checkPlain(params.entries(of: "`params`", diagnostics) ?? [], diagnostics)
     if let version = fields["version"] {
@@ -70,13 +76,19 @@ extension Spec {
     if entries?.isEmpty ?? (fields["stages"] == nil) {
       diagnostics.report("a pipeline needs at least one stage in `stages`", at: fields.mark(of: "stages"))
     }
-    stages = (entries ?? []).map { entry in
-      if !isIdentifier(entry.key) {
-        diagnostics.report("`\(entry.key.shortened)` is no name for a stage: \(identifierRule)", at: entry.mark)
+    for entry in entries ?? [] where !isIdentifier(entry.key) {
+      diagnostics.report("`\(entry.key.shortened)` is no name for a stage: \(identifierRule)", at: entry.mark)
+    }
+    let variants = stageVariants(entries ?? [], &substitution, diagnostics)
+    for (entry, combinations) in zip(entries ?? [], variants) {
+      for combination in combinations ?? [[]] {
+        substitution.matrix = combinations == nil ? nil : matrix + combination
+        let fields = Fields(filled(entry.value), of: "a stage", allowed: StageSpec.keys, diagnostics)
+        stages.append(
+          StageSpec(
+            name: entry.key, matrix: combination, mark: entry.mark, fields: fields,
+            substitutes: substitution.matrix))
       }
-      let fields = Fields(filled(entry.value), of: "a stage", allowed: StageSpec.keys, diagnostics)
-      if fields["matrix"] != nil { diagnostics.report(unsupportedMatrix, at: fields.mark(of: "matrix")) }
-      return StageSpec(name: entry.key, mark: entry.mark, fields: fields)
     }
   }
 

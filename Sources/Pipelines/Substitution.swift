@@ -38,6 +38,8 @@ func templatePieces(_ text: String) -> [TemplatePiece]? {
 struct Substitution {
   /// The value of the file's `params`.
   let params: Node
+  /// What `${matrix.x}` stands for; `nil` where the matrix is wrong, which is reported.
+  var matrix: Combination? = []
   let diagnostics: Diagnostics
   /// What substitution may write in all; keeps `${params.big}${params.big}…` small.
   private var remainingBytes = 1 << 22
@@ -112,11 +114,19 @@ struct Substitution {
   /// `nil` after a report.
   private func lookUp(_ name: String, at mark: Mark) -> Node? {
     var path = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    var node = params
     switch path.removeFirst() {
     case "params" where !path.isEmpty: break
-    case "matrix":
-      diagnostics.report(unsupportedMatrix, at: mark)
-      return nil
+    case "matrix" where !path.isEmpty:
+      guard let matrix else { return nil }
+      let dimension = path.removeFirst()
+      guard let value = matrix.first(where: { $0.name == dimension }) else {
+        diagnostics.report(
+          "there is no `\(dimension.shortened)` in the matrices of this stage and of those that it takes inputs from",
+          at: mark, suggestion: nearest(to: dimension, in: matrix.map(\.name)).map { "${matrix.\($0)}" })
+        return nil
+      }
+      node = value.node
     case "in", "out":
       diagnostics.report("`${\(name.shortened)}` has a meaning only in the `cmd` of a stage that declares it", at: mark)
       return nil
@@ -126,12 +136,13 @@ struct Substitution {
         suggestion: params.keys.contains(name) ? "${params.\(name)}" : nil)
       return nil
     }
-    var node = params
     for key in path {
       guard let next = node[key] else {
         diagnostics.report(
-          "there is no parameter `\(name.shortened)` in `params`", at: mark,
-          suggestion: nearest(to: key, in: node.keys).map { "params.\($0)" })
+          name.hasPrefix("params")
+            ? "there is no parameter `\(name.shortened)` in `params`" : "`${\(name.shortened)}` names no value",
+          at: mark,
+          suggestion: nearest(to: key, in: node.keys).map { name.hasPrefix("params") ? "params.\($0)" : $0 })
         return nil
       }
       node = next
@@ -141,8 +152,6 @@ struct Substitution {
   }
 }
 
-let unsupportedMatrix = "`matrix` is not supported by this version of retort"
-
 extension Node {
   /// Values in it, itself included.
   fileprivate var count: Int {
@@ -151,9 +160,5 @@ extension Node {
     case .sequence(let nodes): nodes.reduce(1) { $0 + $1.count }
     case .mapping(let entries): entries.reduce(1) { $0 + $1.value.count }
     }
-  }
-
-  fileprivate var keys: [String] {
-    if case .mapping(let entries) = value { entries.map(\.key) } else { [] }
   }
 }

@@ -173,7 +173,9 @@ package actor Coordinator {
       let (result, damage) = try resolver.lookUp(stage.key)
       if let damage { warn(id, "\(damage); stage `\(plan[id].name)` makes it again") }
       if let result { outputs[id] = result.outputs }
-      return machine.resolved(id, cached: result != nil && !options.forced.contains(id))
+      let cached = result != nil && !options.forced.contains(id)
+      if !cached, let mayRun = options.mayRun, !mayRun.contains(id) { throw MustBeCached(stage: plan[id].name) }
+      return machine.resolved(id, cached: cached)
     } catch {
       return fail(id, StageFailure(.error("\(error)")))
     }
@@ -281,6 +283,13 @@ package actor Coordinator {
     return RunSummary(
       run: run, outcome: outcome, ran: counts[.ran, default: 0], cached: counts[.cached, default: 0],
       failed: failures.count, skipped: counts[.skipped, default: 0])
+  }
+}
+
+struct MustBeCached: Error, CustomStringConvertible {
+  let stage: String
+  var description: String {
+    "the result of stage `\(stage)` is not known, and --only or --from keep it from running; run it first"
   }
 }
 

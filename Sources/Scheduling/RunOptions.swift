@@ -5,6 +5,8 @@ package struct RunOptions: Sendable {
   package var limits: RunLimits
   /// Closed under dependencies, see `Plan.closure`.
   package var selected: Set<StageID>
+  /// Those of them that may run; the others must be cached. `nil`: all.
+  package var mayRun: Set<StageID>?
   /// Run although their results are known.
   package var forced: Set<StageID>
   /// Replace published files that were changed since.
@@ -13,11 +15,13 @@ package struct RunOptions: Sendable {
   package var backOff: @Sendable (_ attempt: Int) -> Duration
 
   package init(
-    limits: RunLimits, selected: Set<StageID>, forced: Set<StageID> = [], overwrite: Bool = false,
+    limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
+    overwrite: Bool = false,
     backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
   ) {
     self.limits = limits
     self.selected = selected
+    self.mayRun = mayRun
     self.forced = forced
     self.overwrite = overwrite
     self.backOff = backOff
@@ -25,6 +29,13 @@ package struct RunOptions: Sendable {
 }
 
 extension Plan {
+  /// The stages and all that needs them, directly or not.
+  package func dependents(of sources: Set<StageID>) -> Set<StageID> {
+    stages.reduce(into: sources) { found, stage in
+      if stage.dependencies.contains(where: found.contains) { found.insert(stage.id) }
+    }
+  }
+
   /// The stages and all that they need, directly or not.
   package func closure(of targets: Set<StageID>) -> Set<StageID> {
     var closure = targets

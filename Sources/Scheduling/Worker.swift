@@ -69,6 +69,7 @@ package struct Worker: Sendable {
 
     if let command = job.command {
       try files.makeFolder(command.folder)
+      for (name, target) in command.links { try files.makeLink(work.url.appending(path: name), to: target) }
       let runner = try CommandRunner(command, scratch: work.scratch, environment: environment)
       try runner.run(holding: lock.descriptor, output: output)
       try command.metrics.map { try readMetrics($0) }?.forEach { events.write(.metric($0.key, $0.value, step: nil)) }
@@ -88,7 +89,7 @@ package struct Worker: Sendable {
   }
 
   /// What a stage writes into; the scratch folder outlives a failure.
-  private var folders: [URL] { ["out", "cwd"].map { work.url.appending(path: $0) } }
+  private var folders: [URL] { ["out", "cwd", "in"].map { work.url.appending(path: $0) } }
 
   private func isWhole(_ result: WorkResult) throws -> Bool {
     try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }

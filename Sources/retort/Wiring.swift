@@ -69,13 +69,26 @@ struct StoreOptions: ParsableArguments {
   }
 }
 
+/// A pipeline or experiment file, and what is to be different in it.
+struct PlanOptions: ParsableArguments {
+  @Argument(help: "The pipeline or experiment file.", completion: .file(extensions: ["yaml", "yml"]))
+  var file: String
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Replace a value of the file, such as params.epochs=3; may be repeated.", valueName: "path=value"))
+  var settings: [String] = []
+
+  func plan() throws -> Plan { try .read(file, settings: settings) }
+}
+
 extension Plan {
   /// The plan of the file that a user named.
-  static func read(_ file: String) throws -> Plan {
+  static func read(_ file: String, settings: [String] = []) throws -> Plan {
     guard let status = FileStatus.of(URL(filePath: file)) else { throw Failure("there is no file \(file)") }
     guard !status.isFolder else { throw Failure("\(file) is a folder; name the pipeline file in it") }
     return try Plan(
-      file: URL(filePath: file), catalog: .builtIn,
+      file: URL(filePath: file), settings: settings, catalog: .builtIn,
       workingFolder: URL(filePath: FileManager.default.currentDirectoryPath))
   }
 }

@@ -1,4 +1,4 @@
-/// The example of the design, as far as this version goes: without `matrix` and gathering.
+/// The example of the design.
 let examplePipeline = #"""
   # yaml-language-server: $schema=../.retort/schema.json
   version: 1
@@ -36,15 +36,16 @@ let examplePipeline = #"""
       in:   {teacher: teacher.model, candidates: candidates.candidates}
     student:
       uses: distill
+      matrix: {tau: [0.1, 0.2]}                    # as GitHub Actions; include and exclude too → student[tau=0.1]
       in:   {base: "hf://intfloat/multilingual-e5-small", scores: scored.scores, validation: eval-groups.groups}
-      with: {K: 8, tau: 0.1, contrastive_weight: 0.3, negative_penalty_weight: 0.4}
-      publish: models/bi_encoder_distilled/tau-0.1
+      with: {K: 8, tau: "${matrix.tau}", contrastive_weight: 0.3, negative_penalty_weight: 0.4}
+      publish: models/bi_encoder_distilled/tau-${matrix.tau}
     scores:
       uses: evaluate
       in:   {model: student.student, data: eval-groups.groups}
     summary:
       cmd: python3 ${in.script} ${in.all} > ${out.table}
-      in:   {script: tools/summary.py, all: scores.results}
+      in:   {script: tools/summary.py, all: scores.*.results}      # gather: every variant
       out:  {table: {path: table.md, type: text}}
       tools: [python3]                             # the resolved binary's digest enters the key
       env:  [LANG]                                 # values enter the key

@@ -15,14 +15,15 @@ struct PlanTests {
     #expect(plan.root.path == project.folder.url.path)
     #expect(
       plan.stages.map(\.name) == [
-        "split", "train-groups", "eval-groups", "teacher", "candidates", "scored", "student", "scores", "summary",
+        "split", "train-groups", "eval-groups", "teacher", "candidates", "scored", "student[tau=0.1]",
+        "student[tau=0.2]", "scores[tau=0.1]", "scores[tau=0.2]", "summary",
       ])
     #expect(
       plan.obstacles.map(\.message) == [
         "models of the hub are not supported yet; download it and name its folder",
         "models of the hub are not supported yet; download it and name its folder",
       ])
-    #expect(plan.obstacles.map(\.location.line) == [23, 37])
+    #expect(plan.obstacles.map(\.location.line) == [23, 38])
   }
 
   @Test func `everything of a stage is resolved`() throws {
@@ -45,7 +46,7 @@ struct PlanTests {
     #expect(teacher.inputs[1].source == .stage(StageID(index: 1), port: "groups"))
     #expect(teacher.inputs[1].location.column == 64)
     #expect(teacher.dependencies == [StageID(index: 1), StageID(index: 2)])
-    let student = try #require(plan.stages.first { $0.name == "student" })
+    let student = try #require(plan.stages.first { $0.base == "student" })
     let published = plan.root.appending(path: "models/bi_encoder_distilled/tau-0.1")
     #expect(student.publish?.url.path == published.path)
     #expect(student.publish?.targets.map(\.url.path) == [published.path])
@@ -139,14 +140,19 @@ struct PlanTests {
 
   @Test func `a job file has everything a worker needs and comes back from JSON as it was`() throws {
     let plan = try project.plan(examplePipeline)
-    let summary = plan.stages[8]
+    let summary = plan.stages[10]
     let material = KeyMaterial(stage: summary, inputs: [:], numericsProfile: "", environment: ["LANG": "C.UTF-8"])
     let work = URL(filePath: "/store/work/k"), store = URL(filePath: "/store")
     let inputs = [
-      "script": BoundArtifact(url: URL(filePath: "/store/s")), "all": BoundArtifact(url: URL(filePath: "/a")),
+      "script": BoundArtifact(url: URL(filePath: "/store/s")),
+      "all[tau=0.2]": BoundArtifact(url: URL(filePath: "/b")), "all[tau=0.1]": BoundArtifact(url: URL(filePath: "/a")),
     ]
     let job = Job(material: material, key: material.key, inputs: inputs, work: work, store: store)
-    #expect(job.command?.text == "python3 /store/s /a > /store/work/k/cwd/table.md")
+    #expect(
+      job.command?.text
+        == "python3 /store/s /store/work/k/in/all/tau=0.1 /store/work/k/in/all/tau=0.2 > /store/work/k/cwd/table.md")
+    #expect(
+      job.command?.links == ["in/all/tau=0.1": URL(filePath: "/a"), "in/all/tau=0.2": URL(filePath: "/b")])
     #expect(job.command?.environment == ["LANG": "C.UTF-8"])
     #expect(job.command?.secrets == ["HF_TOKEN"])
     let teacher = KeyMaterial(stage: plan.stages[3], inputs: [:], numericsProfile: "")

@@ -40,7 +40,8 @@ struct Bench {
       let targets = outputs.map {
         Publication.Target(port: $0, url: outputs.count == 1 ? url : url.appending(path: $0))
       }
-      return Publication(url: url, targets: targets)
+      return Publication(
+        url: url, location: location, targets: targets)
     }
     stages.append(
       PlannedStage(

@@ -1,22 +1,22 @@
 /// From YAML events to one tree: anchors, aliases, merge keys, and the limits that keep hostile files small.
 
-/// Reads a file's bytes as one YAML document. Problems that leave a usable tree are reported; others give `nil`.
-func parseYAML(_ diagnostics: Diagnostics) -> Node? {
-  let bytes = diagnostics.bytes
+/// Reads a file as one YAML document. Problems that leave a usable tree are reported; others give `nil`.
+func parseYAML(_ diagnostics: Diagnostics, source: Int = 0) -> Node? {
+  let bytes = diagnostics.sources[source].bytes
   if let offset = firstInvalidUTF8(bytes) {
     let hint = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) ? "; it looks like UTF-16" : ""
     diagnostics.report(
       "the byte 0x\(String(bytes[offset], radix: 16)) is not valid UTF-8\(hint); save the file as UTF-8",
-      at: diagnostics.mark(ofByte: offset))
+      at: diagnostics.mark(ofByte: offset, source: source))
     return nil
   }
   return bytes.withUnsafeBufferPointer { buffer in
     do throws(YAMLSyntaxError) {
-      var composer = Composer(stream: try EventStream(buffer), diagnostics: diagnostics)
+      var composer = Composer(stream: try EventStream(buffer, source: source), diagnostics: diagnostics)
       return try composer.document()
     } catch {
-      let mark = error.mark ?? diagnostics.mark(ofByte: error.byte)
-      let line = diagnostics.line(mark.line)
+      let mark = error.mark ?? diagnostics.mark(ofByte: error.byte, source: source)
+      let line = diagnostics.line(mark)
       let hint =
         line.contains("${")
         ? "; inside {…} and […] write \"${…}\" in quotes"

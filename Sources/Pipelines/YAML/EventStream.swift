@@ -27,10 +27,14 @@ struct YAMLSyntaxError: Error {
 
 /// Pulls events from libyaml. It owns the parser, which must keep its address because it points into itself.
 final class EventStream {
+  private let source: Int
   private let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
 
-  /// - Parameter bytes: valid UTF-8 that must outlive the stream.
-  init(_ bytes: UnsafeBufferPointer<UInt8>) throws(YAMLSyntaxError) {
+  /// - Parameters:
+  ///   - bytes: valid UTF-8 that must outlive the stream.
+  ///   - source: what marks say of the file.
+  init(_ bytes: UnsafeBufferPointer<UInt8>, source: Int) throws(YAMLSyntaxError) {
+    self.source = source
     guard yaml_parser_initialize(parser) == 1 else {
       parser.deallocate()
       throw YAMLSyntaxError(message: "out of memory")
@@ -49,7 +53,7 @@ final class EventStream {
       var raw = yaml_event_t()
       guard yaml_parser_parse(parser, &raw) == 1 else { throw failure }
       defer { yaml_event_delete(&raw) }
-      if let event = YAMLEvent(raw) { return (event, Mark(raw.start_mark)) }
+      if let event = YAMLEvent(raw) { return (event, Mark(raw.start_mark, source)) }
     }
   }
 
@@ -63,12 +67,14 @@ final class EventStream {
     let context = parser.pointee.context.map { context in
       " \(String(cString: context)), begun in line \(parser.pointee.context_mark.line + 1)"
     }
-    return YAMLSyntaxError(message: problem + (context ?? ""), mark: Mark(parser.pointee.problem_mark))
+    return YAMLSyntaxError(message: problem + (context ?? ""), mark: Mark(parser.pointee.problem_mark, source))
   }
 }
 
 extension Mark {
-  fileprivate init(_ mark: yaml_mark_t) { self.init(line: Int(mark.line) + 1, column: Int(mark.column) + 1) }
+  fileprivate init(_ mark: yaml_mark_t, _ source: Int) {
+    self.init(line: Int(mark.line) + 1, column: Int(mark.column) + 1, source: source)
+  }
 }
 
 extension YAMLEvent {

@@ -1,11 +1,15 @@
 /// A YAML document as a tree in which every value knows its place.
 
-/// A place in the file: line and column (in Unicode scalars), both from 1.
+/// A place in a file: line and column (in Unicode scalars), both from 1.
 struct Mark: Hashable, Sendable, Comparable {
   var line: Int
   var column: Int
+  /// Which of the files that `Diagnostics` knows.
+  var source = 0
 
-  static func < (left: Mark, right: Mark) -> Bool { (left.line, left.column) < (right.line, right.column) }
+  static func < (left: Mark, right: Mark) -> Bool {
+    (left.source, left.line, left.column) < (right.source, right.line, right.column)
+  }
 }
 
 struct Node: Sendable {
@@ -32,6 +36,20 @@ struct Node: Sendable {
   subscript(key: String) -> Node? {
     guard case .mapping(let entries) = value else { return nil }
     return entries.first { $0.key == key }?.value
+  }
+
+  /// The value without its places; `nil` if part of it is invalid.
+  var plainValue: ParameterValue? {
+    switch value {
+    case .scalar(let value, _): return value
+    case .invalid: return nil
+    case .sequence(let nodes):
+      let values = nodes.compactMap(\.plainValue)
+      return values.count == nodes.count ? .list(values) : nil
+    case .mapping(let entries):
+      let values = entries.compactMap { entry in entry.value.plainValue.map { (entry.key, $0) } }
+      return values.count == entries.count ? .map(Dictionary(values) { first, _ in first }) : nil
+    }
   }
 
   /// For messages: `the text “abc”`, `a list`.

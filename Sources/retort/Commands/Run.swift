@@ -10,8 +10,13 @@ struct Run: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Runs a pipeline: every stage whose result is not known yet.")
 
-  @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
-  @Argument(help: "Run only these stages and what they need.") var stages: [String] = []
+  @OptionGroup var source: PlanOptions
+  @Argument(help: "Run only these stages and what they need; `student` is every variant of it.")
+  var stages: [String] = []
+  @Option(help: "Run this stage and what it needs, as if it were named last; may be repeated.") var until: [String] = []
+  @Option(help: "Run this stage and what comes after it; what comes before must be cached. May be repeated.")
+  var from: [String] = []
+  @Option(help: "Run this stage alone; what it needs must be cached. May be repeated.") var only: [String] = []
   @Flag(name: [.customShort("n"), .long], help: "Say what would run, and run nothing.") var dryRun = false
   @Option(
     name: [.customShort("j", allowingJoined: true), .long],
@@ -33,8 +38,9 @@ struct Run: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let plan = try Plan.read(file)
-    let selected = plan.closure(of: try plan.ids(of: stages) ?? Set(plan.stages.map(\.id)))
+    let plan = try source.plan()
+    let selection = try selection(of: plan)
+    let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
     if dryRun {
       try PlanReport(plan, selected: selected, forced: forced, store: storeOptions).print(json: json)
@@ -51,7 +57,7 @@ struct Run: AsyncParsableCommand {
         limits: RunLimits(
           jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
           keepGoing: keepGoing),
-        selected: selected.union(forced), forced: forced, overwrite: overwrite),
+        selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
     let interrupts = Interrupts.handle { coordinator.interrupt() }
@@ -73,6 +79,19 @@ struct Run: AsyncParsableCommand {
   }
 }
 
+extension Run {
+  /// The stages to look at, and those of them that may run; `nil`: all.
+  private func selection(of plan: Plan) throws -> (stages: Set<StageID>, mayRun: Set<StageID>?) {
+    let until = try plan.ids(of: stages + until)
+    let only = try plan.ids(of: only)
+    let from = try plan.ids(of: from).map { plan.dependents(of: $0) }
+    let all = plan.closure(of: until ?? Set(plan.stages.map(\.id)))
+    guard only != nil || from != nil else { return (all, nil) }
+    let mayRun = (only ?? []).union(from?.intersection(all) ?? [])
+    return (plan.closure(of: mayRun), mayRun)
+  }
+}
+
 extension WorkerProgram {
   /// This binary, whatever it was started as.
   fileprivate static func thisBinary() throws -> WorkerProgram {
@@ -86,12 +105,14 @@ extension Plan {
   func ids(of names: [String]) throws -> Set<StageID>? {
     guard !names.isEmpty else { return nil }
     return Set(
-      try names.map { name in
-        guard let stage = stages.first(where: { $0.name == name }) else {
-          let known = stages.map(\.name).joined(separator: ", ")
-          throw Failure("\(file.relativePath) has no stage `\(name)`; it has \(known)")
+      try names.map { name -> [StageID] in
+        let ids = self.ids(named: name)
+        guard !ids.isEmpty else {
+          let known = stages.prefix(100).map(\.name)
+          let more = stages.count > known.count ? " and \(stages.count - known.count) more" : ""
+          throw Failure("\(file.relativePath) has no stage `\(name)`; it has \(known.joined(separator: ", "))\(more)")
         }
-        return stage.id
-      })
+        return ids
+      }.joined())
   }
 }

@@ -9,7 +9,7 @@ struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows the state of each stage against what is on disk and in the store.")
 
-  @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
+  @OptionGroup var source: PlanOptions
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
@@ -27,7 +27,7 @@ struct Status: ParsableCommand {
   }
 
   func run() throws {
-    let plan = try Plan.read(file)
+    let plan = try source.plan()
     let preview = try Preview(plan, store: storeOptions)
     let store = try Store(at: storeOptions.folder(root: plan.root))
     let reports = try preview.stages.map { stage in

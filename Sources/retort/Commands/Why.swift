@@ -8,7 +8,7 @@ struct Why: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Says why a stage would run: every component of its key that differs from its last result.")
 
-  @Argument(help: "The pipeline file.", completion: .file(extensions: ["yaml", "yml"])) var file: String
+  @OptionGroup var source: PlanOptions
   @Argument(help: "The stage.") var stage: String
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
@@ -22,7 +22,7 @@ struct Why: ParsableCommand {
   }
 
   func run() throws {
-    let plan = try Plan.read(file)
+    let plan = try source.plan()
     let target = try plan.ids(of: [stage]) ?? []
     let preview = try Preview(plan, selected: plan.closure(of: target), store: storeOptions)
     guard let found = preview.stages.first(where: { target.contains($0.id) }) else { return }
