@@ -1,4 +1,5 @@
 /// Reads a `cmd` stage: its text, its outputs, and what it may see of the machine.
+import Artifacts
 import Foundation
 
 struct CommandReader {
@@ -135,7 +136,7 @@ struct CommandReader {
     let own = Set(command.outputs.values).union(command.metrics.map { [$0] } ?? [])
     let port = "\u{0}"  // no text of a file contains it
     let text = command.template.map { if case .text(let text) = $0 { text } else { port } }.joined()
-    for word in Set(text.split { $0.isWhitespace || "\"'`;|&<>()=".contains($0) }.map(String.init)).sorted()
+    for word in Set(text.utf8.split { Self.wordEnds.contains($0) }.map { String(Substring($0)) }).sorted()
     where !word.contains(port) && !word.hasPrefix("-") && !own.contains(word) && namesFile(word) {
       diagnostics.report(
         "`\(word.shortened)` is a file of the project that the stage does not declare; add it to `in` "
@@ -143,15 +144,15 @@ struct CommandReader {
     }
   }
 
+  private static let wordEnds = Set(" \t\n\r\"'`;|&<>()=".utf8)
+
   private mutating func namesFile(_ word: String) -> Bool {
     if let known = isFile[word] { return known }
     let found = folders.contains { folder in
-      let file = URL(path: word, in: folder)
-      var isFolder: ObjCBool = false
-      return file.lies(in: folders[folders.count - 1])
-        && FileManager.default.fileExists(
-          atPath: file.path, isDirectory: &isFolder)
-        && !isFolder.boolValue
+      // Nearly no word names a file, so the cheap question comes first.
+      let path = word.hasPrefix("/") ? word : "\(folder.path)/\(word)"
+      return access(path, F_OK) == 0 && URL(path: word, in: folder).lies(in: folders[folders.count - 1])
+        && FileStatus.of(URL(filePath: path))?.isFolder == false
     }
     isFile[word] = found
     return found

@@ -63,6 +63,13 @@ struct Experiment {
       guard let matrix = Matrix(node, diagnostics, checkName: { !$0.key.isEmpty }) else { return nil }
       combinations = matrix.combinations
     }
+    let stageCount = max(1, document["stages"]?.keys.count ?? 0)
+    guard combinations.count * stageCount <= 10 * mostVariants else {
+      diagnostics.report(
+        "\(combinations.count) combinations of \(stageCount) stages are more than \(10 * mostVariants)",
+        at: fields.mark(of: "matrix"))
+      return nil
+    }
     for setting in settings where combinations.contains(where: { $0[setting.path] != nil }) {
       diagnostics.report("`\(setting.path.shortened)` is a dimension of the experiment's matrix", at: setting.mark)
     }

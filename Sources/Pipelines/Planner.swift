@@ -220,6 +220,7 @@ private struct Planner {
     var resolver = ReferenceResolver(diagnostics, ports: Dictionary(ports) { first, _ in first })
     let variants = Dictionary(grouping: drafts.indices) { drafts[$0].spec.name }
     let matrices = drafts.map(\.spec.matrix)
+    var gathered = 0
     for index in drafts.indices {
       let spec = drafts[index].spec
       let description = drafts[index].stage.description
@@ -237,6 +238,10 @@ private struct Planner {
           if case .output(let stage, _, let gathers) = reference {
             binding.producers = producers(
               of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+            gathered += binding.producers.count
+            if gathered > 10 * mostVariants {
+              return diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: entry.value.mark)
+            }
             if gathers && drafts[index].stage.description.kind.name != "cmd" {
               diagnostics.report(
                 "the input `\(entry.key)` of stage `\(spec.name)` takes one artifact; only `cmd` stages gather several",

@@ -65,35 +65,38 @@ struct Substitution {
         })
     case .scalar(_, let text):
       guard text.utf8.contains(UInt8(ascii: "$")) else { break }
-      node.value = fill(text, at: node.mark)
+      return fill(text, at: node.mark)
     }
     return node
   }
 
-  private mutating func fill(_ text: String, at mark: Mark) -> Node.Value {
+  /// A value that comes from another file keeps its place there: what is wrong with it is wrong there, and its paths
+  /// are meant there.
+  private mutating func fill(_ text: String, at mark: Mark) -> Node {
+    let invalid = Node(value: .invalid, mark: mark)
     guard let pieces = templatePieces(text) else {
       diagnostics.report("`${` without a `}`; a literal one is written `$${`", at: mark)
-      return .invalid
+      return invalid
     }
     if pieces.count == 1, case .placeholder(let name) = pieces[0] {
-      guard let node = lookUp(name, at: mark) else { return .invalid }
+      guard let node = lookUp(name, at: mark) else { return invalid }
       remainingValues -= node.count
       guard remainingValues >= 0 else {
         diagnostics.report("the file's placeholders expand to more than a million values", at: mark)
-        return .invalid
+        return invalid
       }
-      return node.value
+      return Node(value: node.value, mark: node.mark.source == mark.source ? mark : node.mark)
     }
     var filled = ""
     for piece in pieces {
       switch piece {
       case .text(let text): filled += text
       case .placeholder(let name):
-        guard let text = self.text(of: name, at: mark) else { return .invalid }
+        guard let text = self.text(of: name, at: mark) else { return invalid }
         filled += text
       }
     }
-    return .scalar(.string(filled), text: filled)
+    return Node(value: .scalar(.string(filled), text: filled), mark: mark)
   }
 
   /// The value of `${name}` as text, as it is written in `params`; `nil` after a report.

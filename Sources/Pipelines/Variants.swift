@@ -47,7 +47,8 @@ func stageVariants(
   return variants
 }
 
-private let mostVariants = 100_000
+/// Of stages, and of what they gather: more than anyone runs, little enough to plan.
+let mostVariants = 20_000
 
 /// Every pair that agrees, each result once; the values of `first` stand first.
 private func join(_ first: [Combination], _ second: [Combination]) -> [Combination] {

@@ -51,13 +51,15 @@ let golden = fixtures.appending(path: "models")
     var refused = 0
     for _ in 0..<4000 {
       var bytes = original
-      for _ in 0...random.next(below: 3) {
-        let place = random.next(below: min(bytes.count, 480))
-        switch random.next(below: 4) {
-        case 0: bytes[place] = UInt8(random.next(below: 256))
-        case 1: bytes[place] = Array("{}[],:\"\\-0919eE.".utf8)[random.next(below: 16)]
-        case 2: bytes.removeSubrange(place..<min(bytes.count, place + random.next(below: 40)))
-        default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + random.next(below: 40))], at: place)
+      for _ in 0...Int.random(in: 0..<3, using: &random) {
+        let place = Int.random(in: 0..<min(bytes.count, 480), using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: bytes[place] = UInt8(Int.random(in: 0..<256, using: &random))
+        case 1: bytes[place] = Array("{}[],:\"\\-0919eE.".utf8)[Int.random(in: 0..<16, using: &random)]
+        case 2: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 0..<40, using: &random)))
+        default:
+          bytes.insert(
+            contentsOf: bytes[place..<min(bytes.count, place + Int.random(in: 0..<40, using: &random))], at: place)
         }
         if bytes.isEmpty { break }
       }
@@ -131,16 +133,3 @@ let hostileFiles: [HostileFile] = [
   HostileFile(#"{"a":7}"#, "the keys dtype, shape, data_offsets"),
   HostileFile(#"{"__metadata__":{"format":1}}"#, data: 0, "an object of strings"),
 ]
-
-/// Random numbers for tests (SplitMix64).
-struct SplitMix {
-  var state: UInt64
-
-  mutating func next(below bound: Int) -> Int {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return Int((z ^ z >> 31) % UInt64(bound))
-  }
-}

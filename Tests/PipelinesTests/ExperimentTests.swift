@@ -162,6 +162,7 @@ struct ExperimentTests {
   @Test(
     arguments: [
       ("epochs", "write PATH=VALUE"), ("params.epochs=[", "error: not valid YAML"),
+      ("params.epochs=three", "--set:1:16: error: `with.epochs`"),
       ("stages.student.with.tau=hot", "--set:1:26: error: `with.tau` must be"), ("params.epoch=1", "did you mean"),
       ("stages.student.with.K=4", "is a dimension of the experiment's matrix"),
     ])

@@ -122,15 +122,3 @@ struct KeyTests {
     #expect(try key(Spelling().text(&random), numerics: "bf16") != original)
   }
 }
-
-/// Random numbers that are the same in every run (Steele, Lea & Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}

@@ -1,4 +1,5 @@
 /// Helps for people: the reference of stage kinds, nearest words, widths; and the order of stages.
+import TestSupport
 import Testing
 
 @testable import Pipelines

@@ -1,6 +1,7 @@
 /// The order of a run, without processes, files or time.
 import Pipelines
 @testable import Scheduling
+import TestSupport
 import Testing
 
 @Suite struct RunMachineTests {
@@ -163,17 +164,5 @@ private struct Replay {
       case .record, .terminate, .finish: false
       }
     }
-  }
-}
-
-/// Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
