@@ -35,7 +35,13 @@ package struct Digest: Hashable, Sendable, Comparable {
     guard digits.count == 64 else { return nil }
     var words = Words()
     for (index, digit) in digits.enumerated() {
-      guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
+      let value: UInt8
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): value = digit - UInt8(ascii: "A") + 10
+      default: return nil
+      }
       words[index / 16] = words[index / 16] << 4 | UInt64(value)
     }
     self.words = words
@@ -87,10 +93,13 @@ package struct Digest: Hashable, Sendable, Comparable {
 extension Digest: CustomStringConvertible {
   /// 64 lower-case hexadecimal digits.
   package var description: String {
-    (0..<4).map { index in
-      let digits = String(words[index], radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
+    String(unsafeUninitializedCapacity: 64) { text in
+      for index in 0..<64 {
+        let digit = UInt8(truncatingIfNeeded: words[index / 16] >> (60 - 4 * UInt64(index % 16))) & 15
+        text[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+      }
+      return 64
+    }
   }
 
   package var bytes: [UInt8] {

@@ -174,7 +174,7 @@ extension URL {
   /// The path as the system calls take it.
   package var posixPath: String {
     let path = path(percentEncoded: false)
-    return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    return path.utf8.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
   package func sibling(_ name: String) -> URL { deletingLastPathComponent().appending(path: name) }
 }

@@ -82,6 +82,32 @@ extension Journal: RunJournal {
     }
   }
 
+  package func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult] {
+    try database.read { db in
+      var results: [StageKey: RecordedResult] = [:]
+      // The last of the latest runs may have been of a few stages only.
+      let rows = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT DISTINCT result.key, port, digest, bytes, artifact.kind
+          FROM stage_run
+            JOIN result ON result.key = stage_run.key
+            LEFT JOIN result_output ON result_output.key = result.key
+            LEFT JOIN artifact USING (digest)
+          WHERE run IN (
+            SELECT run.id FROM run JOIN pipeline ON pipeline.id = run.pipeline WHERE name = ? AND file = ?
+            ORDER BY run.id DESC LIMIT 3)
+          """, arguments: [name, file.posixPath])
+      while let row = try rows.next() {
+        let key = StageKey(try Digest(stored: row["key"]))
+        var outputs = results[key]?.outputs ?? [:]
+        if let port = row["port"] as String? { outputs[port] = try StoredArtifact(row) }
+        results[key] = RecordedResult(outputs: outputs)
+      }
+      return results
+    }
+  }
+
   package func result(for key: StageKey) throws -> RecordedResult? {
     try database.read { db in
       let statement = try db.cachedStatement(

@@ -106,7 +106,8 @@ extension Journal {
     }
   }
 
-  package func report(of run: Int, store: Store) throws -> RunReport {
+  /// - Parameter kind: only stages of this kind; absent: all.
+  package func report(of run: Int, kind: String? = nil, store: Store) throws -> RunReport {
     try database.read { db in
       let row = try Row.fetchOne(
         db,
@@ -116,7 +117,9 @@ extension Journal {
           """, arguments: [run])
       guard let row else { throw UnknownRun(name: String(run)) }
       let stages = try Row.fetchAll(
-        db, sql: "SELECT *, coalesce(origin, id) AS maker FROM stage_run WHERE run = ? ORDER BY id", arguments: [run])
+        db,
+        sql: "SELECT *, coalesce(origin, id) AS maker FROM stage_run WHERE run = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id",
+        arguments: [run, kind])
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
         seconds: row.seconds, version: row["version"], revision: row["revision"],
@@ -132,10 +135,11 @@ extension Database {
   fileprivate func stage(_ row: Row, store: Store) throws -> RunReport.Stage {
     let maker: Int64 = row["maker"]
     let edges = try Row.fetchAll(
-      self, sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ?", arguments: [maker])
+      cachedStatement(sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ?"),
+      arguments: [maker])
     let metrics = try Row.fetchAll(
-      self,
-      sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL ORDER BY rowid",
+      cachedStatement(
+        sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL ORDER BY rowid"),
       arguments: [maker])
     var stage = RunReport.Stage(
       name: row["stage"], base: row["base"], coordinates: try (row["coordinates"] as String?).map(decoded) ?? [:],

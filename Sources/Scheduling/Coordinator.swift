@@ -65,6 +65,7 @@ package actor Coordinator {
     _ = try alive.take()
     defer { withExtendedLifetime(alive) {} }
     send.yield(.began(run: run))
+    try resolver.recall()
     resolver.hashSources(of: options.selected)
     let summary = try await withThrowingTaskGroup(of: Void.self) { group in
       var actions = machine.begin()
@@ -214,7 +215,7 @@ package actor Coordinator {
   }
 
   private func record(_ id: StageID, _ state: StageState) {
-    send.yield(.moved(id, state))
+    if state != .resolving { send.yield(.moved(id, state)) }
     guard let recorded = state.recorded else { return }
     var entry = StageRecord(
       stage: plan[id].name, base: plan[id].base, coordinates: plan[id].coordinates,

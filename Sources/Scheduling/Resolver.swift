@@ -38,6 +38,7 @@ package struct Resolver: Sendable {
   private let context: KeyContext
   private let buffer: StampBuffer
   package let hasher: SourceHasher
+  private var recent: [StageKey: RecordedResult] = [:]
   private var sources: [URL: Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>] = [:]
 
   package init(_ plan: Plan, store: Store, journal: any RunJournal, context: KeyContext) {
@@ -51,6 +52,9 @@ package struct Resolver: Sendable {
 
   /// Stamps learned since the last call, to be recorded.
   package func newStamps() -> [FileStamp: Digest] { buffer.take() }
+
+  /// Learns the results that the pipeline used last.
+  package mutating func recall() throws { recent = try journal.results(ofPipeline: plan.name, file: plan.file) }
 
   /// Hashes every file and folder that the stages read, once for the whole run, on all cores.
   package mutating func hashSources(of selected: Set<StageID>) {
@@ -96,7 +100,7 @@ package struct Resolver: Sendable {
 
   /// The recorded result, if the store still holds it; otherwise also what is damaged.
   package func lookUp(_ key: StageKey) throws -> (result: RecordedResult?, damage: Damage?) {
-    guard let result = try journal.result(for: key) else { return (nil, nil) }
+    guard let result = try recent[key] ?? journal.result(for: key) else { return (nil, nil) }
     for (_, artifact) in result.outputs.sorted(by: { $0.key < $1.key }) {
       if let damage = try store.damage(of: artifact, owner: "check-\(key)-\(getpid())") { return (nil, damage) }
     }

@@ -8,6 +8,8 @@ package protocol RunJournal: StampMemory {
   func closeAbandoned(isAlive: (_ run: Int) throws -> Bool) throws
   /// Opens a run and returns its number.
   func begin(_ run: RunStart) throws -> Int
+  /// What the stages of the pipeline's latest runs gave, by key: most of what a run will ask for, in one question.
+  func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult]
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
   /// The final values of what a key's stage measured.

@@ -21,7 +21,11 @@ struct Retort: AsyncParsableCommand {
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 
+  /// What `--json` counts a run's seconds from.
+  static let start = ContinuousClock.now
+
   static func main() async {
+    _ = start
     do {
       _ = try Kernels.chosen()
       var command = try parseAsRoot()

@@ -172,6 +172,7 @@ final class MemoryJournal: RunJournal {
       return state.runs
     }
   }
+  func results(ofPipeline name: String, file: URL) -> [StageKey: RecordedResult] { [:] }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
   func metrics(of key: StageKey) -> [String: Double] { state.withLock { $0.metrics[key] ?? [:] } }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }

@@ -72,7 +72,7 @@ struct Run: AsyncParsableCommand {
     async let summary = coordinator.run()
     for await event in coordinator.events { try reporter.report(event) }
     let outcome = try await summary
-    if !json, let table = EvaluationTable(try journal.report(of: outcome.run, store: store)) {
+    if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
       print("\n" + table.text)
     }
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }

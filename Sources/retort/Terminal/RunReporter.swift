@@ -29,6 +29,8 @@ final class TextReporter: RunReporter {
   }
 
   func report(_ event: RunEvent) {
+    // Of what was done before there may be thousands at once.
+    defer { if case .moved(_, .cached) = event {} else { fflush(nil) } }
     switch event {
     case .began(let run): line("run \(run) of \(plan.name), store \(store.path)")
     case .moved(let id, let state): moved(id, to: state)
@@ -122,7 +124,6 @@ final class TextReporter: RunReporter {
   }
 
   private func draw() {
-    defer { fflush(nil) }
     guard live else { return }
     for (id, text) in progress.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
       print(clipped("  \(plan[id].name)  \(text)"))
@@ -173,6 +174,8 @@ final class JSONReporter: RunReporter {
     var total: Int?
     var path: String?
     var counts: [String: Int]?
+    /// Since the program's start.
+    var seconds: Double?
   }
 
   func report(_ event: RunEvent) throws {
@@ -201,7 +204,7 @@ final class JSONReporter: RunReporter {
           event: "ended", state: summary.outcome.rawValue, run: summary.run,
           counts: [
             "ran": summary.ran, "cached": summary.cached, "failed": summary.failed, "skipped": summary.skipped,
-          ])
+          ], seconds: (ContinuousClock.now - Retort.start).inSeconds)
       }
     if let line { try printJSON(line, pretty: false) }
   }
