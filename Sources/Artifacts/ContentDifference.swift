@@ -50,9 +50,9 @@ package struct ContentDifference: Codable, Sendable, Hashable {
     self.path = path
     byte = offset
     // What lies before is the same in both, so it tells whether this is text.
-    if let lines = (Self.line(left, at: offset), Self.line(right, at: offset)) as? (String, String) {
+    if let leftLine = Self.line(left, at: offset), let rightLine = Self.line(right, at: offset) {
       line = 1 + left.prefix(offset).count { $0 == UInt8(ascii: "\n") }
-      (self.left, self.right) = lines
+      (self.left, self.right) = (leftLine, rightLine)
     } else {
       func text(_ data: Data) -> String {
         offset < data.count ? "0x" + String(data[offset], radix: 16) : "the end"

@@ -44,6 +44,8 @@ extension RunComparison {
   package struct Cell: Codable, Sendable, Hashable {
     /// Absent: no member has the metric.
     package var sample: Sample?
+    /// One a member.
+    package var values: [Double?]
     /// Of the mean, to the first row's; absent in the first row.
     package var difference: Double?
     package var verdict: Verdict?
@@ -57,7 +59,9 @@ extension RunComparison {
     var notes: [String] = []
     let metrics = try names.map { name in
       let direction = MetricDirection(of: name)
-      var cells = groups.map { Cell(sample: $0.sample(name)) }
+      var cells = groups.map { group in
+        Cell(sample: group.sample(name), values: group.members.map { $0.metric(name) })
+      }
       var reference: [String: Double]?
       for (row, group) in groups.enumerated() {
         guard groups.count > 1, cells[row].sample != nil else { continue }
@@ -70,7 +74,9 @@ extension RunComparison {
         cells[row].verdict =
           difference == 0
           ? .same : direction.map { $0.prefers(own.mean, to: first.mean) ? .better : .worse }
-        if let values, let reference {
+        // On other data the queries that both happen to have stand for neither.
+        let base = stageAndMetric(name).stage
+        if let values, let reference, group.evaluatedData(base) == groups[0].evaluatedData(base) {
           // In the order of ids, so that the draws are the same every time.
           let shared = values.keys.filter { reference[$0] != nil }.sorted()
           guard !shared.isEmpty else { continue }
@@ -86,25 +92,22 @@ extension RunComparison {
 extension SeedGroup {
   fileprivate func sample(_ name: String) -> Sample? { Sample(members.compactMap { $0.metric(name) }) }
 
-  /// Means over the members; `nil` unless every member has the same queries.
+  /// Each query's mean over the members that have it, which the seed may decide; `nil` unless every member has some.
   fileprivate func perQuery(
     _ name: String, _ values: (RecordedStage, String) throws -> PerQuery
   ) throws -> ([String: Double]?, gone: [String]) {
     let (base, metric) = stageAndMetric(name)
-    var (all, gone): ([[String: Double]], [String]) = ([], [])
+    var gone: [String] = []
+    var found: [String: [Double]] = [:]
+    var isWhole = true
     for member in members {
-      guard let stage = member.stage(base) else { continue }
-      switch try values(stage, metric) {
-      case .values(let found): all.append(found)
-      case .none: break
-      case .gone(let reason):
-        gone.append("no test for `\(base)` of \(member.name): \(reason)")
+      switch try member.stage(base).map({ try values($0, metric) }) {
+      case .values(let values): for (id, value) in values { found[id, default: []].append(value) }
+      case .gone(let reason): gone.append("no test for `\(base)` of \(member.name): \(reason)")
+      case .some(.none), nil: isWhole = false
       }
     }
-    guard all.count == members.count, let first = all.first else { return (nil, gone) }
-    let shared = first.keys.filter { id in all.allSatisfy { $0[id] != nil } }
-    let means = shared.map { id in (id, all.reduce(0) { $0 + $1[id]! } / Double(all.count)) }
-    return (Dictionary(uniqueKeysWithValues: means), gone)
+    return (isWhole && gone.isEmpty ? found.compactMapValues { Sample($0)?.mean } : nil, gone)
   }
 }
 

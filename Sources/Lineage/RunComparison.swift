@@ -194,15 +194,23 @@ private struct Sides {
     }
   }
 
-  /// Evaluations whose metrics are compared although their data are not the same.
+  /// Evaluations whose metrics are compared although rows evaluate other data. That seeds of one row do is as meant.
   func incomparable(_ metrics: [String]) -> [String] {
-    distinct(metrics.map { stageAndMetric($0).stage }).compactMap { base in
-      let stages = variants.compactMap { $0.stage(base) }.filter { isEvaluation($0.report.kind) }
-      let digests = Set(stages.compactMap { $0.report.inputs["data"]?.digest })
-      return digests.count > 1
-        ? "`\(base)` evaluates different data (port `data`) in what is compared: its figures cannot be held against each other"
-        : nil
+    let stages = distinct(metrics.map { stageAndMetric($0).stage }).filter { base in
+      Set(groups.map { $0.evaluatedData(base) }.filter { !$0.isEmpty }).count > 1
     }
+    if stages.isEmpty { return [] }
+    let names = stages.map { "`\($0)`" }.joined(separator: ", ")
+    return ["\(names): not all rows evaluate the same data (port `data`), so their figures cannot be held against each other"]
+  }
+}
+
+extension SeedGroup {
+  /// Digests of what its members' evaluation stage has at the port `data`; nothing for other kinds of stages.
+  func evaluatedData(_ base: String) -> Set<Digest> {
+    Set(
+      members.compactMap { $0.stage(base)?.report }.filter { isEvaluation($0.kind) }
+        .compactMap { $0.inputs["data"]?.digest })
   }
 }
 

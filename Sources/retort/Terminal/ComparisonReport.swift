@@ -144,9 +144,9 @@ func formatted(sample: Sample) -> String {
   formatted(metric: sample.mean) + (sample.deviation.map { " ± \(formatted(metric: $0))" } ?? "")
 }
 
-/// With its sign, a minus as wide as the plus.
+/// With its sign.
 func formatted(difference: Double) -> String {
-  difference == 0 ? "0" : (difference < 0 ? "−" : "+") + formatted(metric: abs(difference))
+  difference == 0 ? "0" : (difference < 0 ? "-" : "+") + formatted(metric: abs(difference))
 }
 
 func formatted(test: RandomisationTest) -> String {
