@@ -28,7 +28,9 @@ package struct ContentDifference: Codable, Sendable, Hashable {
   }
 
   private static func files(_ url: URL) throws -> [String: URL] {
-    guard let status = FileStatus.of(url) else { throw CocoaError(.fileNoSuchFile, userInfo: [NSFilePathErrorKey: url.posixPath]) }
+    guard let status = FileStatus.of(url) else {
+      throw CocoaError(.fileNoSuchFile, userInfo: [NSFilePathErrorKey: url.posixPath])
+    }
     guard status.isFolder else { return ["": url] }
     let paths = try FileManager.default.subpathsOfDirectory(atPath: url.posixPath)
     return Dictionary(

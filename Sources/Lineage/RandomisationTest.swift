@@ -32,8 +32,8 @@ package struct RandomisationTest: Codable, Sendable, Hashable {
     differing = values.count
     isExact = values.count <= Self.exactLimit
     if isExact {
-      // The observed choice is one of all, so p cannot be 0.
-      let choices = 1 << values.count
+      // The observed choice is one of all, so p cannot be 0. The first sign stays: the other half is the mirror image.
+      let choices = 1 << max(0, values.count - 1)
       var extreme = 0
       for choice in 0..<choices {
         var sum = 0.0

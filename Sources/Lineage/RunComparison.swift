@@ -201,7 +201,9 @@ private struct Sides {
     }
     if stages.isEmpty { return [] }
     let names = stages.map { "`\($0)`" }.joined(separator: ", ")
-    return ["\(names): not all rows evaluate the same data (port `data`), so their figures cannot be held against each other"]
+    return [
+      "\(names): not all rows evaluate the same data (port `data`), so their figures cannot be held against each other"
+    ]
   }
 }
 

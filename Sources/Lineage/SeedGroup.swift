@@ -7,11 +7,8 @@ struct SeedGroup {
 
   /// What all members share, for arguments and people: `12[tau=0.1]`, `12[tau=0.1] + 13[tau=0.1]`.
   var name: String {
-    var names: [String] = []
-    for member in members {
-      let name = "\(member.run)\(member.coordinates.filter { !$0.isSeed }.suffix)"
-      if !names.contains(name) { names.append(name) }
-    }
+    if members.count == 1 { return members[0].name }
+    let names = distinct(members.map { "\($0.run)\($0.coordinates.filter { !$0.isSeed }.suffix)" })
     return names.count > 3 ? "\(names[0]) + \(names.count - 1) more" : names.joined(separator: " + ")
   }
 

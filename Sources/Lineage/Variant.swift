@@ -98,12 +98,16 @@ extension Journal {
     guard let open = argument.firstIndex(of: "[") else {
       return try variants(of: run(named: argument), store: store)
     }
-    guard argument.last == "]" else { throw ComparisonError.malformed(argument) }
+    guard argument.hasSuffix("]"), !argument.hasSuffix("[]") else { throw ComparisonError.malformed(argument) }
     let all = try variants(of: run(named: String(argument[..<open])), store: store)
     let inner = argument[argument.index(after: open)...].dropLast()
     // A comma may also belong to a value that is a list.
     let parts = inner.split(separator: ",").reduce(into: [String]()) { parts, part in
-      if part.contains("=") || parts.isEmpty { parts.append(String(part)) } else { parts[parts.count - 1] += ",\(part)" }
+      if part.contains("=") || parts.isEmpty {
+        parts.append(String(part))
+      } else {
+        parts[parts.count - 1] += ",\(part)"
+      }
     }
     let wanted = try parts.map { part in
       let sides = part.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " } }

@@ -61,7 +61,9 @@ struct Diff: ParsableCommand {
         table.add([component.component, text(component.old), text(component.new)])
       }
       for output in outputs {
-        table.add(["out.\(output.port)"] + [output.left, output.right].map { $0.map { "\($0.digest)".prefix(12) + "" } ?? "(absent)" })
+        table.add(
+          ["out.\(output.port)"]
+            + [output.left, output.right].map { $0.map { "\($0.digest)".prefix(12) + "" } ?? "(absent)" })
       }
       if !table.isEmpty { Swift.print(table.text) }
       for output in report.outputs ?? [] where output.stage == stage.name {
@@ -84,7 +86,8 @@ extension RunDifference.Stage {
     let bytes = outputs.allSatisfy(\.isSame) ? ", with the same outputs" : ""
     return switch relation {
     case .same: "one key, but other outputs: the stage is not deterministic"
-    case .differs: components.isEmpty ? "another key, of which the store no longer knows more\(bytes)" : "another key\(bytes)"
+    case .differs:
+      components.isEmpty ? "another key, of which the store no longer knows more\(bytes)" : "another key\(bytes)"
     case .follows: "follows from its inputs\(bytes)"
     case .partial: "not computed in both"
     }

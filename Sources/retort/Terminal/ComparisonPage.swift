@@ -23,7 +23,8 @@ struct ComparisonPage {
   }
 
   var html: String {
-    let title = "Comparison of " + comparison.rows.prefix(4).map(\.name).joined(separator: ", ")
+    let title =
+      "Comparison of " + comparison.rows.prefix(4).map(\.name).joined(separator: ", ")
       + (comparison.rows.count > 4 ? " and \(comparison.rows.count - 4) more" : "")
     // Warnings go first: whoever reads the figures should have read them.
     let first = sections.filter { $0.title == "warnings" }

@@ -19,10 +19,13 @@ struct ComparisonReport {
       metrics, lines("parameters", comparison.parameters), lines("inputs", comparison.inputs),
       lines("code", comparison.code), lineage, times,
     ].filter { !$0.isEmpty }
-    let differs = shown.isEmpty && !all ? [ReportSection(title: "nothing differs", lines: [same].compactMap { $0 })] : shown
-    return differs + [
-      ReportSection(title: "warnings", lines: comparison.warnings), ReportSection(title: "notes", lines: comparison.notes),
-    ].filter { !$0.isEmpty }
+    let differs =
+      shown.isEmpty && !all ? [ReportSection(title: "nothing differs", lines: [same].compactMap { $0 })] : shown
+    return differs
+      + [
+        ReportSection(title: "warnings", lines: comparison.warnings),
+        ReportSection(title: "notes", lines: comparison.notes),
+      ].filter { !$0.isEmpty }
   }
 
   private var names: [String] {
@@ -87,9 +90,13 @@ struct ComparisonReport {
     guard all || !stages.allSatisfy({ $0.relation == .same }) else { return ReportSection(title: "lineage") }
     section.rows = shown.map { stage in
       let keys = stage.keys.map { keys in
-        ReportCell(keys.isEmpty ? "–" : keys.count > 2 ? "\(keys.count) keys" : keys.map { String($0.prefix(8)) }.joined(separator: ", "))
+        ReportCell(
+          keys.isEmpty
+            ? "–" : keys.count > 2 ? "\(keys.count) keys" : keys.map { String($0.prefix(8)) }.joined(separator: ", "))
       }
-      return [ReportCell(stage.name), ReportCell(stage.relation.word), ReportCell(stage.components.joined(separator: ", "))] + keys
+      return [
+        ReportCell(stage.name), ReportCell(stage.relation.word), ReportCell(stage.components.joined(separator: ", ")),
+      ] + keys
     }
     if !all {
       section.lines = [

@@ -39,11 +39,15 @@ struct LinePlot {
     ]
     for tick in ticks(low, high, about: 4) {
       let place = short(y(tick))
-      parts.append("<line class=\"grid\" x1=\"\(short(Self.left))\" x2=\"\(short(Self.width - Self.right))\" y1=\"\(place)\" y2=\"\(place)\"/>")
-      parts.append("<text x=\"\(short(Self.left - 6))\" y=\"\(place)\" dy=\"0.32em\" text-anchor=\"end\">\(number(tick))</text>")
+      parts.append(
+        "<line class=\"grid\" x1=\"\(short(Self.left))\" x2=\"\(short(Self.width - Self.right))\" y1=\"\(place)\" y2=\"\(place)\"/>"
+      )
+      parts.append(
+        "<text x=\"\(short(Self.left - 6))\" y=\"\(place)\" dy=\"0.32em\" text-anchor=\"end\">\(number(tick))</text>")
     }
     for tick in ticks(steps.0, steps.1, about: 4) where tick == tick.rounded() {
-      parts.append("<text x=\"\(short(x(tick)))\" y=\"\(short(Self.height - 8))\" text-anchor=\"middle\">\(number(tick))</text>")
+      parts.append(
+        "<text x=\"\(short(x(tick)))\" y=\"\(short(Self.height - 8))\" text-anchor=\"middle\">\(number(tick))</text>")
     }
     for (line, points) in lines where !points.isEmpty {
       let places = points.map { (short(x($0.0)), short(y($0.1))) }

@@ -53,7 +53,8 @@ struct OutputDifference: Encodable {
         let index = tensor.index.map { $0.map { "\($0)" }.joined(separator: ", ") }
         let others = tensor.tensors > 1 ? "; \(tensor.tensors) tensors differ" : ""
         let share = tensor.differing.map { " (\($0) of \(tensor.count ?? 0) elements differ\(others))" } ?? ""
-        lines.append("\(name): \(tensor.tensor)\(index.map { "[\($0)]" } ?? "") is \(tensor.left) and \(tensor.right)\(share)")
+        lines.append(
+          "\(name): \(tensor.tensor)\(index.map { "[\($0)]" } ?? "") is \(tensor.left) and \(tensor.right)\(share)")
       } else if let content = file.content {
         let place = content.line.map { " line \($0)" } ?? content.byte.map { " byte \($0)" } ?? ""
         lines.append("\(name)\(place): `\(content.left)` and `\(content.right)`")

@@ -41,7 +41,9 @@ extension [ReportSection] {
       if !section.rows.isEmpty {
         func line(_ cells: [String]) -> String { "| " + cells.map(\.markdown).joined(separator: " | ") + " |" }
         lines.append(line(section.header))
-        lines.append("|" + section.header.indices.map { section.numbers.contains($0) ? "--:" : "---" }.joined(separator: "|") + "|")
+        lines.append(
+          "|" + section.header.indices.map { section.numbers.contains($0) ? "--:" : "---" }.joined(separator: "|") + "|"
+        )
         lines += section.rows.map { line($0.map(\.text)) }
         if !section.lines.isEmpty { lines.append("") }
       }
