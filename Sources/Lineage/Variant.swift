@@ -67,7 +67,8 @@ extension Journal {
     let (stages, order) = try database.read { db in
       (try db.recorded(report), try db.coordinateNames(of: run))
     }
-    let choices = Set(stages.map(\.report.coordinates))
+    // A run that has just begun has no stages yet.
+    let choices = stages.isEmpty ? [[:]] : Set(stages.map(\.report.coordinates))
     let variants = choices.filter { choice in
       !choices.contains { $0.count > choice.count && $0.contains(choice) }
     }

@@ -40,8 +40,8 @@ struct ComparisonPage {
       <!doctype html>
       <html lang="en">
       <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta charset="utf-8"/>
+      <meta name="viewport" content="width=device-width, initial-scale=1"/>
       <title>\(escaped(title))</title>
       <style>\(Self.style)</style>
       </head>

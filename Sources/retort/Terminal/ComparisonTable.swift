@@ -10,7 +10,7 @@ struct ComparisonTable {
   /// `nil` if the run is of no experiment that says what to compare, or nothing was measured.
   init?(ofRun run: Int, in journal: Journal, _ store: Store) throws {
     let variants = try journal.variants(of: run, store: store)
-    guard variants.contains(where: { $0.comparison != nil }) else { return nil }
+    guard variants.contains(where: { $0.comparison?.metrics.isEmpty == false }) else { return nil }
     var request = RunComparison.Request()
     request.ranks = true
     let comparison = try RunComparison(variants, request, perQuery: PerQueryReader(store).callAsFunction)
