@@ -28,9 +28,7 @@ package struct ContentDifference: Codable, Sendable, Hashable {
   }
 
   private static func files(_ url: URL) throws -> [String: URL] {
-    guard let status = FileStatus.of(url) else {
-      throw CocoaError(.fileNoSuchFile, userInfo: [NSFilePathErrorKey: url.posixPath])
-    }
+    guard let status = FileStatus.of(url) else { throw FileError("read", url, code: ENOENT) }
     guard status.isFolder else { return ["": url] }
     let paths = try FileManager.default.subpathsOfDirectory(atPath: url.posixPath)
     return Dictionary(
@@ -63,12 +61,20 @@ package struct ContentDifference: Codable, Sendable, Hashable {
     }
   }
 
+  /// Bytes on each side of a difference that are looked at, however long the line is.
+  private static let window = 1000
+
   /// The line with the byte at `offset`, shortened around it; `nil` if it is not text.
   private static func line(_ data: Data, at offset: Int) -> String? {
     guard offset < data.count else { return "the end" }
     let newline = UInt8(ascii: "\n")
-    let start = data[..<offset].lastIndex(of: newline).map { $0 + 1 } ?? 0
-    let end = data[offset...].firstIndex(of: newline) ?? data.count
+    var start = max(0, offset - window)
+    var end = min(data.count, offset + window)
+    // Not in the middle of a character.
+    while start > 0, start < offset, data[start] & 0xC0 == 0x80 { start += 1 }
+    while end < data.count, end > offset, data[end] & 0xC0 == 0x80 { end -= 1 }
+    start = data[start..<offset].lastIndex(of: newline).map { $0 + 1 } ?? start
+    end = data[offset..<end].firstIndex(of: newline) ?? end
     guard let line = String(bytes: data[start..<end], encoding: .utf8), !line.unicodeScalars.contains("\0") else {
       return nil
     }

@@ -53,12 +53,12 @@ package struct TensorDifference: Codable, Sendable, Hashable {
           memcmp(start, other, leftBytes.count) != 0
         else { return nil }
         let elements = leftBytes.count / size
-        let differing = (0..<elements).filter { memcmp(start + $0 * size, other + $0 * size, size) != 0 }
-        guard let element = differing.first else { return nil }
+        func differs(_ element: Int) -> Bool { memcmp(start + element * size, other + element * size, size) != 0 }
+        guard let element = (0..<elements).first(where: differs) else { return nil }
         var difference = TensorDifference(
           tensor: name, left: type.text(leftBytes, at: element), right: type.text(rightBytes, at: element))
         difference.index = indices(of: element, in: try left.shape(of: name))
-        difference.differing = differing.count
+        difference.differing = (element..<elements).count(where: differs)
         difference.count = elements
         return difference
       }
