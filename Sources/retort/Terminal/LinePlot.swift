@@ -53,7 +53,11 @@ struct LinePlot {
       let places = points.map { (short(x($0.0)), short(y($0.1))) }
       let path = places.map { "\($0.0),\($0.1)" }.joined(separator: " ")
       parts.append("<g class=\"\(line.style)\"><title>\(escaped(line.name))</title><polyline points=\"\(path)\"/>")
-      if points.count <= 24 { parts += places.map { "<circle cx=\"\($0.0)\" cy=\"\($0.1)\" r=\"2.5\"/>" } }
+      // Dots that do not run into each other.
+      let span = x(points[points.count - 1].0) - x(points[0].0)
+      if points.count == 1 || span / Double(points.count - 1) >= 10 {
+        parts += places.map { "<circle cx=\"\($0.0)\" cy=\"\($0.1)\" r=\"2.5\"/>" }
+      }
       parts.append("</g>")
     }
     return parts.joined() + "</svg>"
