@@ -24,6 +24,8 @@ package struct RunReport: Codable, Sendable, Hashable {
     package var bytes: Int
     /// Where it lay, if no stage made it.
     package var source: String?
+    /// Which output it is of another stage, `split.train`.
+    package var output: String?
   }
   package struct Output: Codable, Sendable, Hashable {
     package var digest: Digest
@@ -92,12 +94,14 @@ extension Journal {
     }
   }
 
-  /// - Parameter name: a run's number, or `latest`.
+  /// - Parameter name: a run's number, `latest`, or `latest~2`, the second before it.
   package func run(named name: String) throws -> Int {
     try database.read { db in
       let run =
-        if name == "latest" {
-          try Int.fetchOne(db, sql: "SELECT max(id) FROM run")
+        if name == "latest" || name.hasPrefix("latest~") {
+          try UInt32(name == "latest" ? "0" : name.dropFirst("latest~".count)).flatMap {
+            try Int.fetchOne(db, sql: "SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?", arguments: [$0])
+          }
         } else {
           try Int.fetchOne(db, sql: "SELECT id FROM run WHERE id = ?", arguments: [Int(name)])
         }
@@ -149,7 +153,8 @@ extension Database {
     for edge in edges {
       let artifact = try StoredArtifact(edge)
       if edge["direction"] == "in" {
-        stage.inputs[edge["port"]] = .init(digest: artifact.digest, bytes: artifact.bytes, source: edge["path"])
+        stage.inputs[edge["port"]] = .init(
+          digest: artifact.digest, bytes: artifact.bytes, source: edge["path"], output: edge["source"])
       } else {
         stage.outputs[edge["port"]] = .init(
           digest: artifact.digest, bytes: artifact.bytes, path: store.url(of: artifact).posixPath)
@@ -159,13 +164,13 @@ extension Database {
   }
 }
 
-private func decoded<Value: Decodable>(_ json: String) throws -> Value {
+func decoded<Value: Decodable>(_ json: String) throws -> Value {
   try JSONDecoder().decode(Value.self, from: Data(json.utf8))
 }
 
 extension Row {
   /// From `started` to `ended`.
-  fileprivate var seconds: Double? {
+  var seconds: Double? {
     guard let ended = self["ended"] as Date?, let started = self["started"] as Date? else { return nil }
     return ended.timeIntervalSince(started)
   }

@@ -42,6 +42,16 @@ package struct SafeTensors: Sendable {
     }
   }
 
+  /// The elements as they lie in the file, little-endian, for as long as `body` runs.
+  package func withBytes<Result>(
+    of name: String, _ body: (ElementType, UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    let entry = try entry(name)
+    return try data.withUnsafeBytes { try body(entry.type, UnsafeRawBufferPointer(rebasing: $0[entry.bytes])) }
+  }
+
+  package func type(of name: String) throws -> ElementType { try entry(name).type }
+
   private func entry(_ name: String) throws -> SafeTensorsHeader.Entry {
     guard let index = indexByName[name] else {
       throw CheckpointError(file, found: "no tensor \"\(name)\"", expected: "one")

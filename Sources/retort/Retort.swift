@@ -17,7 +17,8 @@ struct Retort: AsyncParsableCommand {
       """,
     version: retortVersion,
     subcommands: [
-      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, LineageCommand.self, Validate.self,
+      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Compare.self, Diff.self,
+      LineageCommand.self, Validate.self,
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 
@@ -49,7 +50,7 @@ struct Retort: AsyncParsableCommand {
     case let problems as Problems:
       complain(problems.description)
       Foundation.exit(Exit.usage.rawValue)
-    case is UnknownRun, is UnknownArtifact, is UnavailableKernels:
+    case is UnknownRun, is UnknownArtifact, is ComparisonError, is UnavailableKernels:
       complain("error: \(error)")
       Foundation.exit(Exit.usage.rawValue)
     case _ where isDamage(error):

@@ -180,6 +180,34 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
     #expect(try Data(contentsOf: run.folder.url.appending(path: "picture")) == picture)
   }
 
+  @Test func `the metrics are the means of what each query is read back with`() async throws {
+    let run = try StageRun()
+    let words = (0..<12).map { "w\($0 % 5)x w\($0 * 7 % 11)y" }
+    let passages = words.enumerated().map { #"{"id":"p\#($0)","text":"\#($1)"}"# }
+    // Each query is the text of one of its two positives, or of a passage that answers another one.
+    let groups = words.indices.map { number in
+      let positives = [number, (number + 5) % 12].map { passages[$0] }.joined(separator: ",")
+      let query = words[(number + number % 3) % 12]
+      return #"{"id":"q\#(number)","query":"\#(query)","positives":[\#(positives)],"negatives":[]}"#
+    }
+    try run.folder.write(groups.joined(separator: "\n"), to: "groups.jsonl")
+    try run.folder.write(passages.joined(separator: "\n"), to: "corpus.jsonl")
+    try await run.run(
+      Evaluate.self, inputs: ["data": "groups.jsonl", "corpus": "corpus.jsonl"], with: ["method": .string("bm25")])
+    let scores = try PerQueryScores(contentsOf: run.folder.url.appending(path: "per_query"))
+    for metric in ["accuracy@1", "precision@3", "recall@5", "mrr@10", "mrr", "ndcg@10", "map@100", "mean_rank"] {
+      let values = try #require(scores.values(of: metric))
+      #expect(values.count == 12)
+      let mean = values.values.reduce(0, +) / 12
+      #expect(abs(mean - (run.metric(metric) ?? .nan)) < 1e-12, "\(metric)")
+    }
+    #expect(Set(scores.values(of: "mrr")?.values.map { $0 } ?? []).count > 2)
+    #expect(scores.values(of: "auc") == nil && scores.values(of: "margin") == nil)
+    let broken = try run.folder.write(#"{"id":"q1","gold":[{"id":"p"}]}"#, to: "broken")
+    let message = await failure { try PerQueryScores(contentsOf: broken) }
+    #expect(message.hasPrefix("broken:1"), "\(message)")
+  }
+
   @Test func `a positive that the corpus lacks is an error that names it`() async throws {
     let run = try StageRun()
     try run.folder.write(

@@ -18,6 +18,7 @@ struct Show: ParsableCommand {
     let journal = try Journal(at: store.database)
     let number = try journal.run(named: name)
     var report = try journal.report(of: number, store: store)
+    report.warnings += try journal.evaluationWarnings(ofRun: number, store: store)
     if let stage {
       let known = report.stages.map(\.name).joined(separator: ", ")
       report.stages = report.stages.filter { $0.name == stage }

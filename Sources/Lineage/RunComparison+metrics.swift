@@ -1,0 +1,175 @@
+/// The metrics of a comparison: means over seeds, differences to the first row, and whether they could be chance.
+import Foundation
+
+/// Mean and sample standard deviation (divided by n − 1).
+package struct Sample: Codable, Sendable, Hashable {
+  package var mean: Double
+  /// `nil` of a single value.
+  package var deviation: Double?
+  package var count: Int
+
+  /// `nil` of no values.
+  package init?(_ values: [Double]) {
+    guard !values.isEmpty else { return nil }
+    count = values.count
+    let mean = values.reduce(0, +) / Double(count)
+    self.mean = mean
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    deviation = count > 1 ? (squares / Double(count - 1)).squareRoot() : nil
+  }
+}
+
+/// A metric's values for single queries.
+package enum PerQuery: Sendable {
+  /// By the query's id.
+  case values([String: Double])
+  /// The stage, or the metric, has none.
+  case none
+  /// There were some; why they cannot be had.
+  case gone(String)
+}
+
+extension RunComparison {
+  package enum Verdict: String, Codable, Sendable { case better, worse, same }
+
+  package struct Metric: Codable, Sendable, Hashable {
+    /// `scores.ndcg@10`
+    package var name: String
+    /// Absent: no judgement.
+    package var direction: MetricDirection?
+    /// One a row.
+    package var cells: [Cell]
+  }
+
+  package struct Cell: Codable, Sendable, Hashable {
+    /// Absent: no member has the metric.
+    package var sample: Sample?
+    /// One a member.
+    package var values: [Double?]
+    /// Of the mean, to the first row's; absent in the first row.
+    package var difference: Double?
+    package var verdict: Verdict?
+    /// Of the differences to the first row, query by query; each query's value is first averaged over a row's members.
+    package var test: RandomisationTest?
+  }
+
+  static func metrics(
+    _ names: [String], _ groups: [SeedGroup], perQuery: (RecordedStage, String) throws -> PerQuery
+  ) throws -> ([Metric], notes: [String]) {
+    var notes: [String] = []
+    let metrics = try names.map { name in
+      let direction = MetricDirection(of: name)
+      var cells = groups.map { group in
+        Cell(sample: group.sample(name), values: group.members.map { $0.metric(name) })
+      }
+      var reference: [String: Double]?
+      for (row, group) in groups.enumerated() {
+        guard groups.count > 1, cells[row].sample != nil else { continue }
+        let (values, gone) = try group.perQuery(name, perQuery)
+        notes += gone
+        if row == 0 { reference = values }
+        guard row > 0, let first = cells[0].sample, let own = cells[row].sample else { continue }
+        let difference = own.mean - first.mean
+        cells[row].difference = difference
+        cells[row].verdict =
+          difference == 0
+          ? .same : direction.map { $0.prefers(own.mean, to: first.mean) ? .better : .worse }
+        // On other data the queries that both happen to have stand for neither.
+        let base = stageAndMetric(name).stage
+        if let values, let reference, group.evaluatedData(base) == groups[0].evaluatedData(base) {
+          // In the order of ids, so that the draws are the same every time.
+          let shared = values.keys.filter { reference[$0] != nil }.sorted()
+          guard !shared.isEmpty else { continue }
+          cells[row].test = RandomisationTest(differences: shared.map { values[$0]! - reference[$0]! })
+        }
+      }
+      return Metric(name: name, direction: direction, cells: cells)
+    }
+    return (metrics, distinct(notes))
+  }
+}
+
+extension SeedGroup {
+  fileprivate func sample(_ name: String) -> Sample? { Sample(members.compactMap { $0.metric(name) }) }
+
+  /// Each query's mean over the members that have it, which the seed may decide; `nil` unless every member has some.
+  fileprivate func perQuery(
+    _ name: String, _ values: (RecordedStage, String) throws -> PerQuery
+  ) throws -> ([String: Double]?, gone: [String]) {
+    let (base, metric) = stageAndMetric(name)
+    var gone: [String] = []
+    var found: [String: [Double]] = [:]
+    var isWhole = true
+    for member in members {
+      switch try member.stage(base).map({ try values($0, metric) }) {
+      case .values(let values): for (id, value) in values { found[id, default: []].append(value) }
+      case .gone(let reason): gone.append("no test for `\(base)` of \(member.name): \(reason)")
+      case .some(.none), nil: isWhole = false
+      }
+    }
+    return (isWhole && gone.isEmpty ? found.compactMapValues { Sample($0)?.mean } : nil, gone)
+  }
+}
+
+extension Variant {
+  /// The final value of `stage.metric`.
+  fileprivate func metric(_ name: String) -> Double? {
+    let (stage, metric) = stageAndMetric(name)
+    return self.stage(stage)?.report.metrics[metric]
+  }
+}
+
+/// Which metrics, in which order of rows: resolved from what was asked for and what the runs have.
+struct MetricRequest {
+  let names: [String]
+  /// `nil`: rows stay as they were named.
+  private let sort: (name: String, direction: MetricDirection)?
+
+  init(_ request: RunComparison.Request, _ variants: [Variant]) throws {
+    let known = RunComparison.bases(of: variants).flatMap { base in
+      distinct(variants.flatMap { $0.stage(base)?.report.metrics.keys.sorted() ?? [] }).map { "\(base).\($0)" }
+    }
+    func check(_ name: String) throws -> String {
+      guard known.contains(name) else { throw ComparisonError.unknownMetric(name, known: known) }
+      return name
+    }
+    // What an experiment names may not have been measured yet, if its run failed.
+    let comparison = variants.compactMap(\.comparison).first
+    if !request.metrics.isEmpty {
+      names = try request.metrics.map(check)
+    } else if let comparison, !comparison.metrics.isEmpty {
+      names = comparison.metrics
+    } else if request.all {
+      names = known
+    } else {
+      names = known.filter { name in Set(variants.map { $0.metric(name) }).count > 1 }
+    }
+    func order(_ text: String) -> (String, MetricDirection) {
+      text.hasPrefix("-") ? (String(text.dropFirst()), .higher) : (text, .lower)
+    }
+    if let text = request.sort {
+      let (name, direction) = order(text)
+      sort = (try check(name), direction)
+    } else if request.metrics.isEmpty, let text = comparison?.sort {
+      sort = order(text)
+    } else if request.ranks {
+      sort = names.lazy.compactMap { name in MetricDirection(of: name).map { (name, $0) } }.first
+    } else {
+      sort = nil
+    }
+  }
+
+  /// Rows without the metric go last.
+  func ordered(_ groups: [SeedGroup]) -> [SeedGroup] {
+    guard let sort else { return groups }
+    let values = groups.map { $0.sample(sort.name)?.mean }
+    return groups.indices.sorted { left, right in
+      switch (values[left], values[right]) {
+      case (let left?, let right?) where left != right: sort.direction.prefers(left, to: right)
+      case (_?, nil): true
+      case (nil, _?): false
+      default: left < right
+      }
+    }.map { groups[$0] }
+  }
+}

@@ -1,0 +1,39 @@
+/// Reads back what `evaluate` wrote of every query, and what a metric is for each of them.
+import Foundation
+import JSONText
+
+/// The file at `evaluate`'s port `per_query`.
+package struct PerQueryScores: Sendable {
+  private struct Query {
+    let id: String
+    let ranking: QueryRanking
+    let margin: Double?
+  }
+  private let queries: [Query]
+
+  /// Throws a `DataError` with file and line if it is no such file.
+  package init(contentsOf file: URL) throws {
+    var queries: [Query] = []
+    try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
+      let value = record.value
+      let ranks = value["gold"]?.elements?.map { $0["rank"]?.int }
+      guard let id = value["id"]?.string, let ranks, !ranks.contains(nil) else {
+        throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank`")
+      }
+      queries.append(
+        Query(id: id, ranking: QueryRanking(ranks: ranks.compactMap { $0 }), margin: value["margin"]?.double))
+    }
+    self.queries = queries
+  }
+
+  /// By the query's id; their mean is the metric, but for `margin`, which `evaluate` takes over pairs, not queries.
+  /// `nil` for metrics that single queries do not have.
+  package func values(of metric: String) -> [String: Double]? {
+    let pairs = queries.compactMap { query in
+      let value =
+        metric == "margin" ? query.margin : rankingMetrics([query.ranking]).first { $0.name == metric }?.value
+      return value.map { (query.id, $0) }
+    }
+    return pairs.isEmpty ? nil : Dictionary(pairs) { first, _ in first }
+  }
+}

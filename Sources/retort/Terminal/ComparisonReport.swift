@@ -1,0 +1,178 @@
+/// A comparison as sections: metrics first, then what went in, where the lineages part, and times.
+import Foundation
+import Lineage
+
+struct ComparisonReport {
+  private let comparison: RunComparison
+  private let all: Bool
+  /// Beyond so many columns of metrics, metrics become the table's lines.
+  private static let mostColumns = 4
+
+  /// - Parameter all: also what does not differ.
+  init(_ comparison: RunComparison, all: Bool) {
+    self.comparison = comparison
+    self.all = all
+  }
+
+  var sections: [ReportSection] {
+    let shown = [
+      metrics, lines("parameters", comparison.parameters), lines("inputs", comparison.inputs),
+      lines("code", comparison.code), lineage, times,
+    ].filter { !$0.isEmpty }
+    let differs =
+      shown.isEmpty && !all ? [ReportSection(title: "nothing differs", lines: [same].compactMap { $0 })] : shown
+    return differs
+      + [
+        ReportSection(title: "warnings", lines: comparison.warnings),
+        ReportSection(title: "notes", lines: comparison.notes),
+      ].filter { !$0.isEmpty }
+  }
+
+  private var names: [String] {
+    comparison.rows.map { $0.members.count > 1 ? "\($0.name) ×\($0.members.count)" : $0.name }
+  }
+
+  var metrics: ReportSection {
+    let metrics = comparison.metrics
+    let isTested = metrics.contains { $0.cells.contains { $0.test != nil } }
+    guard !metrics.isEmpty else { return ReportSection(title: "metrics") }
+    var section = ReportSection(title: "metrics")
+    if metrics.count <= Self.mostColumns {
+      let own = metrics.map { metric in
+        Columns(metric.name + arrow(metric), metric.cells, isTested: metric.cells.contains { $0.test != nil })
+      }
+      section.header = ["run"] + own.flatMap(\.header)
+      section.rows = names.indices.map { row in [ReportCell(names[row])] + own.flatMap { $0.cells[row] } }
+    } else {
+      let own = names.indices.map { row in
+        Columns(names[row], metrics.map { $0.cells[row] }, isTested: isTested && row > 0, isReference: row == 0)
+      }
+      section.header = ["metric"] + own.flatMap(\.header)
+      section.rows = metrics.indices.map { index in
+        [ReportCell(metrics[index].name + arrow(metrics[index]))] + own.flatMap { $0.cells[index] }
+      }
+    }
+    section.numbers = Set(1..<section.header.count)
+    if names.count > 1 {
+      section.lines.append("difference: to \(names[0]); ↑ higher is better, ↓ lower is better")
+    }
+    if metrics.contains(where: { $0.cells.contains { $0.sample?.deviation != nil } }) {
+      section.lines.append("mean ± sample standard deviation over seeds")
+    }
+    if isTested {
+      section.lines.append(
+        "p: two-sided paired randomisation test of the queries' differences, averaged over seeds")
+    }
+    return section
+  }
+
+  private func arrow(_ metric: RunComparison.Metric) -> String {
+    switch metric.direction {
+    case .higher: " ↑"
+    case .lower: " ↓"
+    case nil: ""
+    }
+  }
+
+  private func lines(_ title: String, _ lines: [RunComparison.Line]) -> ReportSection {
+    var section = ReportSection(title: title, header: [title] + names)
+    section.rows = lines.filter { all ? !$0.values.joined().isEmpty : $0.differs }.map { line in
+      [ReportCell(line.name)] + line.values.map { ReportCell($0.map(oneLine).joined(separator: ", ")) }
+    }
+    return section
+  }
+
+  /// Differences only: down to the first stage that differs, and any other that does not merely follow.
+  private var lineage: ReportSection {
+    var section = ReportSection(title: "lineage", header: ["lineage", "", "differs in"] + names)
+    let stages = comparison.lineage
+    let shown = stages.filter { all || $0.relation == .differs || $0.relation == .partial }
+    guard all || !stages.allSatisfy({ $0.relation == .same }) else { return ReportSection(title: "lineage") }
+    section.rows = shown.map { stage in
+      let keys = stage.keys.map { keys in
+        ReportCell(
+          keys.isEmpty
+            ? "–" : keys.count > 2 ? "\(keys.count) keys" : keys.map { String($0.prefix(8)) }.joined(separator: ", "))
+      }
+      return [
+        ReportCell(stage.name), ReportCell(stage.relation.word), ReportCell(stage.components.joined(separator: ", ")),
+      ] + keys
+    }
+    if !all {
+      section.lines = [
+        same, list("follow from these", .follows),
+      ].compactMap { $0 }
+    }
+    return section
+  }
+
+  private var same: String? { list("the same", .same) }
+
+  private func list(_ title: String, _ relation: RunComparison.Relation) -> String? {
+    let names = comparison.lineage.filter { $0.relation == relation }.map(\.name)
+    return names.isEmpty ? nil : "\(title): \(names.joined(separator: ", "))"
+  }
+
+  private var times: ReportSection {
+    var section = ReportSection(title: "times", header: ["times"] + names, numbers: Set(1...names.count))
+    let times = comparison.times
+    func cells(_ seconds: [Double?]) -> [ReportCell] { seconds.map { ReportCell($0.map(formatted(seconds:)) ?? "") } }
+    section.rows = times.filter { all || $0.differs }.map { [ReportCell($0.stage)] + cells($0.seconds) }
+    if !section.rows.isEmpty {
+      let sums = names.indices.map { row in times.reduce(0) { $0 + ($1.seconds[row] ?? 0) } }
+      section.rows.append([ReportCell("all stages")] + cells(sums))
+    }
+    return section
+  }
+}
+
+/// Values that stand side by side: the mean with its deviation, the difference, p.
+private struct Columns {
+  let header: [String]
+  let cells: [[ReportCell]]
+
+  init(_ name: String, _ cells: [RunComparison.Cell], isTested: Bool, isReference: Bool = false) {
+    let isCompared = !isReference && cells.contains { $0.difference != nil }
+    header = [name] + (isCompared ? ["difference"] : []) + (isCompared && isTested ? ["p"] : [])
+    self.cells = cells.map { cell in
+      var row = [ReportCell(cell.sample.map(formatted(sample:)) ?? "")]
+      if isCompared {
+        let tone: ReportCell.Tone = cell.verdict == .better ? .better : cell.verdict == .worse ? .worse : .plain
+        let word = tone == .plain ? "" : " \(tone.rawValue)"
+        row.append(ReportCell(cell.difference.map { formatted(difference: $0) + word } ?? "", tone))
+        if isTested { row.append(ReportCell(cell.test.map(formatted(test:)) ?? "")) }
+      }
+      return row
+    }
+  }
+}
+
+func formatted(sample: Sample) -> String {
+  formatted(metric: sample.mean) + (sample.deviation.map { " ± \(formatted(metric: $0))" } ?? "")
+}
+
+/// With its sign.
+func formatted(difference: Double) -> String {
+  difference == 0 ? "0" : (difference < 0 ? "-" : "+") + formatted(metric: abs(difference))
+}
+
+func formatted(test: RandomisationTest) -> String {
+  test.p < 0.001 ? "<0.001" : String(format: test.p < 0.1 ? "%.3f" : "%.2f", test.p)
+}
+
+/// A value that may be a whole script, as the beginning of one line.
+private func oneLine(_ text: String) -> String {
+  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
+  return line.count > 80 ? line.prefix(79) + "…" : line
+}
+
+extension RunComparison.Relation {
+  var word: String {
+    switch self {
+    case .same: "same"
+    case .differs: "differs"
+    case .follows: "follows"
+    case .partial: "not in all"
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/// A report as sections of tables, and its forms as plain text and as Markdown.
+
+struct ReportCell: ExpressibleByStringLiteral, Equatable {
+  enum Tone: String { case plain, better, worse }
+  var text: String
+  var tone = Tone.plain
+
+  init(_ text: String, _ tone: Tone = .plain) {
+    self.text = text
+    self.tone = tone
+  }
+  init(stringLiteral text: String) { self.init(text) }
+}
+
+struct ReportSection: Equatable {
+  var title: String
+  var header: [String] = []
+  /// As wide as the header.
+  var rows: [[ReportCell]] = []
+  /// Columns of numbers, which end at the right.
+  var numbers: Set<Int> = []
+  /// Sentences below the table.
+  var lines: [String] = []
+
+  var isEmpty: Bool { rows.isEmpty && lines.isEmpty }
+}
+
+extension [ReportSection] {
+  var text: String {
+    filter { !$0.isEmpty }.map { section in
+      var table = Table([section.title] + section.header.dropFirst(), numbers: section.numbers)
+      for row in section.rows { table.add(row.map(\.text)) }
+      let parts = (section.rows.isEmpty ? [section.title] : [table.text]) + section.lines
+      return parts.joined(separator: "\n")
+    }.joined(separator: "\n\n")
+  }
+
+  var markdown: String {
+    filter { !$0.isEmpty }.map { section in
+      var lines = ["## \(section.title)", ""]
+      if !section.rows.isEmpty {
+        func line(_ cells: [String]) -> String { "| " + cells.map(\.markdown).joined(separator: " | ") + " |" }
+        lines.append(line(section.header))
+        lines.append(
+          "|" + section.header.indices.map { section.numbers.contains($0) ? "--:" : "---" }.joined(separator: "|") + "|"
+        )
+        lines += section.rows.map { line($0.map(\.text)) }
+        if !section.lines.isEmpty { lines.append("") }
+      }
+      return (lines + section.lines.map { "- \($0.markdown)" }).joined(separator: "\n")
+    }.joined(separator: "\n\n")
+  }
+}
+
+extension String {
+  /// Without what Markdown would read as a table's column, emphasis or a tag.
+  fileprivate var markdown: String {
+    var text = ""
+    for character in self {
+      switch character {
+      case "|", "*", "_", "<", "\\", "[", "]": text += "\\\(character)"
+      case "\n": text += " "
+      default: text.append(character)
+      }
+    }
+    return text
+  }
+}
