@@ -7,6 +7,7 @@ import Scheduling
 
 package struct Journal: Sendable {
   let database: DatabasePool
+  private var observer: (any JournalObserver)?
 
   /// Opens or makes the database. Throws if it is damaged, made by a newer version, or on a network.
   package init(at url: URL) throws {
@@ -47,6 +48,15 @@ struct NewerDatabase: Error, CustomStringConvertible {
   var description: String { "\(url.posixPath) was made by a newer version of retort; update retort" }
 }
 
+extension Journal {
+  /// This journal, with somebody who hears what is written.
+  package func observed(by observer: any JournalObserver) -> Journal {
+    var journal = self
+    journal.observer = observer
+    return journal
+  }
+}
+
 extension Journal: RunJournal {
   package func closeAbandoned(isAlive: (Int) throws -> Bool) throws {
     let runs = try database.read { db in
@@ -65,7 +75,7 @@ extension Journal: RunJournal {
   }
 
   package func begin(_ run: RunStart) throws -> Int {
-    try write { db in
+    let number = try write { db in
       try db.execute(
         sql: "INSERT OR IGNORE INTO pipeline (name, file) VALUES (?, ?)",
         arguments: [run.pipeline, run.file.posixPath])
@@ -80,6 +90,8 @@ extension Journal: RunJournal {
         ])
       return Int(db.lastInsertedRowID)
     }
+    observer?.began(run, as: number)
+    return number
   }
 
   package func result(for key: StageKey) throws -> RecordedResult? {
@@ -147,6 +159,7 @@ extension Journal: RunJournal {
     try write { db in
       for entry in entries { try db.write(entry, run: run) }
     }
+    observer?.recorded(entries, run: run)
   }
 
   private func write<Value>(_ updates: (Database) throws -> Value) throws -> Value {

@@ -96,7 +96,10 @@ package struct Provenance: Codable, Sendable, Hashable {
     guard FileStatus.of(url) != nil, FileStatus.of(beside)?.isFile == true else { throw NoProvenance(url: url) }
     let provenance = try decode(beside)
     let name = url.lastPathComponent
-    guard let output = provenance.contents[name] else { throw NoProvenance(url: url, known: provenance.contents.keys.sorted()) }
+    // A file of the only output, or one of several outputs.
+    guard let output = provenance.contents["."] ?? provenance.contents[name] else {
+      throw NoProvenance(url: url, known: provenance.contents.keys.sorted())
+    }
     return (provenance, [name: output])
   }
 
