@@ -2,7 +2,8 @@
 import Foundation
 
 package enum SessionMemory {
-  /// Resident bytes of the processes whose session this process leads; `nil` where the system cannot tell.
+  /// Resident bytes of the processes whose session this process leads; `nil` if there are none, or where
+  /// the system cannot tell.
   package static func residentBytes(ofSession leader: Int32) -> Int? {
     guard FileManager.default.fileExists(atPath: "/proc/\(leader)/stat"),
       let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc")  // `nil` means the same
@@ -17,6 +18,7 @@ package enum SessionMemory {
       guard fields.count > 21, Int32(fields[3]) == leader else { return nil }
       return Int(fields[21])
     }
-    return pages.reduce(0, +) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    let sum = pages.reduce(0, +)
+    return sum > 0 ? sum * Int(sysconf(Int32(_SC_PAGESIZE))) : nil
   }
 }

@@ -7,7 +7,7 @@ extension RunSnapshot {
   /// - Parameter height: how many lines there is room for; stages that ended are counted instead of listed if need be.
   func lines(height: Int = .max) -> [StyledLine] {
     let head = StyledLine("run \(run) of \(pipeline): ") + StyledLine(state, isOver ? colour(ofRun: state) : nil)
-      + ", \(progressWords), elapsed \(formatted(seconds: seconds))"
+      + ", \(progressWords)" + (seconds.map { ", elapsed \(formatted(seconds: $0))" } ?? "")
     let running = stages.filter { $0.state == "running" }
     let failed = stages.filter { $0.state == "failed" }
     let rest = running.flatMap(lines(of:)) + failed.flatMap { failureLines($0) }
@@ -39,7 +39,7 @@ extension RunSnapshot {
       case "cached": ("✓", 2)
       default: ("-", 33)
       }
-    let time = stage.state == "ran" ? "  \(formatted(seconds: stage.seconds))" : ""
+    let time = stage.state == "ran" ? stage.seconds.map { "  \(formatted(seconds: $0))" } ?? "" : ""
     return StyledLine(sign, code) + " \(padded(stage.name))  " + StyledLine(stage.state, code) + time
   }
 
@@ -49,6 +49,7 @@ extension RunSnapshot {
   }
 
   private func lines(of stage: Stage) -> [StyledLine] {
+    if isOver { return [StyledLine("- ", 33) + "\(padded(stage.name))  was running"] }
     var line = StyledLine("▶ \(padded(stage.name))  ")
     if let done = stage.done, let total = stage.total, total > 0 {
       let share = min(1, Double(done) / Double(total))
@@ -60,7 +61,7 @@ extension RunSnapshot {
     if let rate = stage.rate, rate > 0 { words.append(rateWords(rate)) }
     if let left = stage.secondsLeft { words.append("ETA \(formatted(seconds: left))") }
     if let memory = stage.memory { words.append(formatted(bytes: memory)) }
-    words.append("elapsed \(formatted(seconds: stage.seconds))")
+    if let seconds = stage.seconds { words.append("elapsed \(formatted(seconds: seconds))") }
     if stage.attempt > 1 { words.append("attempt \(stage.attempt)") }
     let series = stage.series.map { series in
       "\(series.name) \(series.last.map(formatted(metric:)) ?? "not a number") \(series.sparkline)"

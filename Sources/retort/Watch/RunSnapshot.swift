@@ -17,7 +17,8 @@ struct RunSnapshot: Encodable {
     /// running, ran, cached, failed, skipped, interrupted
     var state: String
     var attempt: Int
-    var seconds: Double
+    /// Absent if nobody wrote down when it ended.
+    var seconds: Double?
     var error: String?
     // Of a running one:
     var done: Int?
@@ -39,7 +40,8 @@ struct RunSnapshot: Encodable {
   var pid: Int32
   var host: String
   var started: Date
-  var seconds: Double
+  /// Absent if nobody wrote down when it ended.
+  var seconds: Double?
   /// How many stages it is to bring to an end.
   var planned: Int?
   var stages: [Stage]

@@ -22,16 +22,18 @@ struct RunWatcher {
     // In this order: a coordinator records the end before it lets its lock go.
     let isHeld = try store.isRunning(run)
     let watched = try journal.watched(run)
+    let hasDied = watched.state == "running" && !isHeld && !isBeginning(watched, now)
+    let goesOn = watched.state == "running" && !hasDied
     var snapshot = RunSnapshot(
-      run: run, pipeline: watched.pipeline, file: watched.file, state: watched.state, pid: watched.pid,
-      host: watched.host, started: watched.started, seconds: (watched.ended ?? now).timeIntervalSince(watched.started),
-      planned: watched.planned, stages: [])
-    if watched.state == "running" && !isHeld && !isBeginning(watched, now) { snapshot.state = "died" }
+      run: run, pipeline: watched.pipeline, file: watched.file, state: hasDied ? "died" : watched.state,
+      pid: watched.pid, host: watched.host, started: watched.started,
+      seconds: (watched.ended ?? (goesOn ? now : nil))?.timeIntervalSince(watched.started), planned: watched.planned,
+      stages: [])
     for stage in watched.stages {
       var shown = RunSnapshot.Stage(
         name: stage.name, kind: stage.kind, state: stage.state.rawValue, attempt: stage.attempt,
-        seconds: (stage.ended ?? now).timeIntervalSince(stage.started), error: stage.error)
-      if stage.state == .running, !snapshot.isOver, let key = stage.key {
+        seconds: (stage.ended ?? (goesOn ? now : nil))?.timeIntervalSince(stage.started), error: stage.error)
+      if stage.state == .running, goesOn, let key = stage.key {
         try add(WorkFolder(store.workFolder(of: key.digest)), to: &shown, now)
       }
       snapshot.stages.append(shown)
@@ -41,7 +43,7 @@ struct RunWatcher {
 
   /// A run is in the database a moment before its lock is taken.
   private func isBeginning(_ watched: WatchedRun, _ now: Date) -> Bool {
-    now.timeIntervalSince(watched.started) < 5 && watched.host == LockHolder.thisHost && kill(watched.pid, 0) == 0
+    now.timeIntervalSince(watched.started) < 3 && watched.host == LockHolder.thisHost && kill(watched.pid, 0) == 0
   }
 
   private mutating func add(_ work: WorkFolder, to stage: inout RunSnapshot.Stage, _ now: Date) throws {
@@ -67,7 +69,7 @@ struct RunWatcher {
     looks[stage.name] = recent
     let first = recent[0]
     if now.timeIntervalSince(first.time) >= 5 { return Double(done - first.done) / now.timeIntervalSince(first.time) }
-    let seconds = began.map(now.timeIntervalSince) ?? stage.seconds
+    guard let seconds = began.map(now.timeIntervalSince) ?? stage.seconds else { return nil }
     return seconds > 0 ? Double(done) / seconds : nil
   }
 }
