@@ -73,7 +73,8 @@ struct ModelCard {
   private static func introduction(_ kind: Kind) -> String {
     switch kind {
     case .biEncoder: "A bi-encoder: it maps texts to vectors whose cosine tells how well a passage answers a query."
-    case .crossEncoder: "A cross-encoder: it reads a query and a passage together and scores how well one answers the other."
+    case .crossEncoder:
+      "A cross-encoder: it reads a query and a passage together and scores how well one answers the other."
     }
   }
 

@@ -9,24 +9,29 @@ package struct ProgressTail: Sendable {
   /// Metrics by step, in the order in which they were first reported.
   package private(set) var series: [(name: String, values: [Double])] = []
   private let file: URL
-  private var offset: UInt64 = 0
-  private var inode: Int64?
+  private var offset = 0
+  /// The last bytes before it, by which a file is known again: another one may have the same inode.
+  private var before = Data()
 
   package init(_ work: WorkFolder) { file = work.events }
 
   /// Reads on. A file that was begun anew or cut back, as a stage does that begins again, is read from its beginning.
   package mutating func read() throws {
-    guard let stamp = FileStatus.of(file)?.stamp else { return }
-    if stamp.inode != inode || stamp.size < offset {
+    guard FileStatus.of(file) != nil else { return }
+    let handle = try FileHandle(forReadingFrom: file)
+    var data = try handle.data(from: offset - before.count)
+    if data.starts(with: before) {
+      data = data.dropFirst(before.count)
+    } else {
       progress = nil
       series = []
       offset = 0
-      inode = stamp.inode
+      before = Data()
+      data = try handle.data(from: 0)
     }
-    let handle = try FileHandle(forReadingFrom: file)
-    try handle.seek(toOffset: offset)
-    let (events, bytes) = try WorkFolder.decode(handle.readToEnd() ?? Data())
-    offset += UInt64(bytes)
+    let (events, bytes) = try WorkFolder.decode(data)
+    if bytes > 0 { before = Data(data.prefix(bytes).suffix(128)) }
+    offset += bytes
     for event in events {
       switch event {
       case .progress(let done, let total, let detail): progress = (done, total, detail)
@@ -42,5 +47,12 @@ package struct ProgressTail: Sendable {
     } else {
       series.append((name, [value]))
     }
+  }
+}
+
+extension FileHandle {
+  fileprivate func data(from offset: Int) throws -> Data {
+    try seek(toOffset: UInt64(offset))
+    return try readToEnd() ?? Data()
   }
 }

@@ -17,7 +17,8 @@ struct Retort: AsyncParsableCommand {
       """,
     version: retortVersion,
     subcommands: [
-      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, LineageCommand.self, Validate.self,
+      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, LineageCommand.self,
+      Validate.self,
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 

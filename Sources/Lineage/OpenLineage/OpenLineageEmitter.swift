@@ -143,7 +143,8 @@ package final class OpenLineageEmitter: JournalObserver {
   private func made(_ name: String, _ type: ArtifactType?, _ artifact: StoredArtifact?) -> ParameterValue {
     let url = artifact.map(store.url(of:))
     return OpenLineageEvent.dataset(
-      namespace: namespace, name: "\(plan.name).\(name)", version: artifact?.digest, source: ("retort", store.root.absoluteString),
+      namespace: namespace, name: "\(plan.name).\(name)", version: artifact?.digest,
+      source: ("retort", store.root.absoluteString),
       fields: type?.isLines == true ? url.flatMap { jsonFields(ofFirstLine: $0) } : nil)
   }
 }

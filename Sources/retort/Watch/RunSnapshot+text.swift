@@ -6,7 +6,8 @@ import Scheduling
 extension RunSnapshot {
   /// - Parameter height: how many lines there is room for; stages that ended are counted instead of listed if need be.
   func lines(height: Int = .max) -> [StyledLine] {
-    let head = StyledLine("run \(run) of \(pipeline): ") + StyledLine(state, isOver ? colour(ofRun: state) : nil)
+    let head =
+      StyledLine("run \(run) of \(pipeline): ") + StyledLine(state, isOver ? colour(ofRun: state) : nil)
       + ", \(progressWords)" + (seconds.map { ", elapsed \(formatted(seconds: $0))" } ?? "")
     let running = stages.filter { $0.state == "running" }
     let failed = stages.filter { $0.state == "failed" }
