@@ -113,18 +113,6 @@ extension Journal: RunJournal {
     }
   }
 
-  package func metrics(of key: StageKey) throws -> [String: Double] {
-    try database.read { db in
-      let rows = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT name, value FROM metric JOIN result USING (stage_run)
-          WHERE key = ? AND step IS NULL AND value IS NOT NULL ORDER BY metric.rowid
-          """, arguments: [key.description])
-      return Dictionary(rows.map { ($0["name"], $0["value"]) }) { $1 }
-    }
-  }
-
   package func publication(at target: URL) throws -> PublicationRecord? {
     try database.read { db in
       let row = try Row.fetchOne(

@@ -10,8 +10,6 @@ package protocol RunJournal: StampMemory {
   func begin(_ run: RunStart) throws -> Int
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
-  /// The final values of what a key's stage measured.
-  func metrics(of key: StageKey) throws -> [String: Double]
   /// The stages that led to a key's result, each after all that it was made from, the key's own last.
   func provenance(of key: StageKey) throws -> [Provenance.Stage]
   /// What was last published at a path.

@@ -174,7 +174,6 @@ final class MemoryJournal: RunJournal {
     }
   }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
-  func metrics(of key: StageKey) -> [String: Double] { state.withLock { $0.metrics[key] ?? [:] } }
   /// Of the key's own stage.
   func provenance(of key: StageKey) -> [Provenance.Stage] {
     state.withLock { state in
