@@ -28,7 +28,7 @@ extension RunSnapshot {
   private var progressWords: String {
     let known = counts.filter { $0.count > 0 }
     let words = known.map { "\($0.count) \($0.state.rawValue)" }.joined(separator: ", ")
-    let done = known.reduce(0) { $0 + $1.count }
+    let done = count(.ran) + count(.cached)
     let all = planned.map { " of \($0)" } ?? ""
     return "\(done)\(all) stages done" + (words.isEmpty ? "" : " (\(words))")
   }
