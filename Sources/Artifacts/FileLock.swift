@@ -20,6 +20,13 @@ package final class FileLock: Sendable {
   /// Waits until it is free.
   package func wait() throws { _ = try attempt(LOCK_EX) }
 
+  /// Whether nobody holds it, as far as one can tell without keeping others from taking it for more than a moment.
+  package func isFree() throws -> Bool {
+    guard try attempt(LOCK_SH | LOCK_NB) else { return false }
+    _ = try attempt(LOCK_UN)
+    return true
+  }
+
   private func attempt(_ operation: Int32) throws -> Bool {
     while flock(descriptor, operation) != 0 {
       if errno == EWOULDBLOCK { return false }

@@ -17,10 +17,13 @@ package struct PublishedContent: Sendable {
   package let artifacts: [String: StoredArtifact]
   /// `retort.json`; left out where the target is a single file.
   package let description: Data
+  /// `README.md` of the folders among the artifacts that have none themselves, by the same names.
+  package let cards: [String: Data]
 
-  package init(artifacts: [String: StoredArtifact], description: Data) {
+  package init(artifacts: [String: StoredArtifact], description: Data, cards: [String: Data] = [:]) {
     self.artifacts = artifacts
     self.description = description
+    self.cards = cards
   }
 }
 
@@ -85,6 +88,9 @@ extension Store {
         try files.makeFolder(target)
         try copyOut(artifact, to: target.appending(path: name))
       }
+    }
+    for (name, card) in content.cards {
+      try files.write(card, toNew: (name.isEmpty ? target : target.appending(path: name)).appending(path: "README.md"))
     }
     try files.remove(target.appending(path: "retort.json"))
     try files.write(content.description, toNew: target.appending(path: "retort.json"))

@@ -44,7 +44,7 @@ package struct Store: Sendable {
   /// Whether the run's coordinator lives, on whatever machine the lock reaches.
   package func isRunning(_ run: Int) throws -> Bool {
     guard FileStatus.of(lock(ofRun: run)) != nil else { return false }
-    return try !FileLock(at: lock(ofRun: run)).take()
+    return try !FileLock(at: lock(ofRun: run)).isFree()
   }
 
   /// Where an artifact lies; a stage may read there, nobody may write.

@@ -1,4 +1,4 @@
-/// A recorded stage's outputs with everything that made them: what an export carries with it.
+/// A recorded stage's outputs with everything that made them: what an export or a publication carries with it.
 import Artifacts
 import Foundation
 import GRDB
@@ -19,16 +19,17 @@ extension Journal {
           WHERE run = ? AND stage = ? AND stage_run.state IN ('ran', 'cached')
           """, arguments: [run, stage])
       guard let row else { return nil }
-      // Of several that made the same bytes, the last one before they were used.
-      var makers: Set<Int64> = []
-      var next: [Int64] = [row["maker"]]
-      while let stageRun = next.popLast() {
-        guard makers.insert(stageRun).inserted else { continue }
-        next += try Int64.fetchAll(
-          db, sql: "SELECT max(maker) FROM flow WHERE user = ? AND maker < user GROUP BY port", arguments: [stageRun])
-      }
-      let stages = try makers.sorted().map { try db.provenance(of: $0) }
-      return (try db.outputs(of: row["maker"]), Provenance(pipeline: row["name"], stages: stages))
+      let maker: Int64 = row["maker"]
+      let stages = try db.ancestry(of: [maker]).map { try db.provenance(of: $0) }
+      return (try db.outputs(of: maker), Provenance(pipeline: row["name"], stage: stage, stages: stages))
+    }
+  }
+
+  package func provenance(of key: StageKey) throws -> [Provenance.Stage] {
+    try database.read { db in
+      let maker = try Int64.fetchOne(
+        db, sql: "SELECT stage_run FROM result WHERE key = ?", arguments: [key.description])
+      return try db.ancestry(of: maker.map { [$0] } ?? []).map { try db.provenance(of: $0) }
     }
   }
 
@@ -40,6 +41,25 @@ extension Journal {
 }
 
 extension Database {
+  /// The stage runs and all that led to them, each after what it was made from; depends on nothing but ports and edges.
+  func ancestry(of roots: [Int64]) throws -> [Int64] {
+    // Of several that made the same bytes, the last one before they were used.
+    let makers = try cachedStatement(
+      sql: "SELECT max(maker) FROM flow WHERE user = ? AND maker < user GROUP BY port ORDER BY port DESC")
+    var order: [Int64] = []
+    var seen: Set<Int64> = []
+    var stack = roots.reversed().map { (id: $0, isExpanded: false) }
+    while let (id, isExpanded) = stack.popLast() {
+      if isExpanded {
+        order.append(id)
+      } else if seen.insert(id).inserted {
+        stack.append((id, true))
+        stack += try Int64.fetchAll(makers, arguments: [id]).map { ($0, false) }
+      }
+    }
+    return order
+  }
+
   fileprivate func outputs(of stageRun: Int64) throws -> [String: StoredArtifact] {
     let rows = try Row.fetchAll(
       self,
@@ -49,40 +69,46 @@ extension Database {
   }
 
   fileprivate func provenance(of stageRun: Int64) throws -> Provenance.Stage {
-    guard let row = try Row.fetchOne(self, sql: "SELECT * FROM stage_run WHERE id = ?", arguments: [stageRun]) else {
-      throw DamagedRow(found: "no row", expected: "stage run \(stageRun)")
-    }
+    let row = try Row.fetchOne(
+      self,
+      sql: """
+        SELECT stage, kind, key, version, revision, root FROM stage_run JOIN run ON run.id = run
+        WHERE stage_run.id = ?
+        """, arguments: [stageRun])
+    guard let row else { throw DamagedRow(found: "no row", expected: "stage run \(stageRun)") }
     let key: String = row["key"]
-    let decoder = JSONDecoder()
+    var stage = Provenance.Stage(name: row["stage"], kind: row["kind"], key: StageKey(try Digest(stored: key)))
+    stage.retort = row["version"]
+    stage.revision = row["revision"]
     let components = try Row.fetchAll(
       self, sql: "SELECT name, value FROM key_component WHERE key = ? ORDER BY position", arguments: [key])
-    let values = try components.map { component in
-      let value: String = component["value"]
-      return (component["name"] as String, try decoder.decode(ParameterValue.self, from: Data(value.utf8)))
+    for component in components {
+      let (name, json): (String, String) = (component["name"], component["value"])
+      let value = try JSONDecoder().decode(ParameterValue.self, from: Data(json.utf8))
+      switch (name, value) {
+      case ("cmd", .string(let text)): stage.command = text
+      // A key holds the seed as text, since JSON's numbers do not hold every one.
+      case ("seed", .string(let text)): stage.seed = UInt64(text)
+      case ("numerics", .string(let text)): stage.numerics = text
+      case _ where name.hasPrefix("with."): stage.parameters[String(name.dropFirst(5))] = value
+      default: break
+      }
     }
+    let root = (row["root"] as String?).map { URL(filePath: $0, directoryHint: .isDirectory) }
     let inputs = try Row.fetchAll(
-      self, sql: "SELECT port, digest FROM artifact_edge WHERE stage_run = ? AND direction = 'in'",
+      self,
+      sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ? AND direction = 'in'",
       arguments: [stageRun])
+    for input in inputs {
+      let path = (input["path"] as String?).map { URL(filePath: $0) }
+      stage.inputs[input["port"]] = Provenance.Input(
+        try StoredArtifact(input), source: path?.provenanceName(root: root), output: input["source"])
+    }
+    stage.outputs = try outputs(of: stageRun).mapValues(Provenance.Output.init)
     let metrics = try Row.fetchAll(
       self, sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL",
       arguments: [stageRun])
-    let parameters = values.filter { $0.0.hasPrefix("with.") }.map { (String($0.0.dropFirst(5)), $0.1) }
-    let seed: UInt64? = values.first { $0.0 == "seed" }.flatMap { UInt64(parameter: $0.1) }
-    return Provenance.Stage(
-      name: row["stage"], kind: row["kind"], key: StageKey(try Digest(stored: key)),
-      parameters: Dictionary(uniqueKeysWithValues: parameters),
-      seed: seed,
-      inputs: Dictionary(
-        uniqueKeysWithValues: try inputs.map { ($0["port"] as String, try Digest(stored: $0["digest"])) }),
-      outputs: try outputs(of: stageRun).mapValues(\.digest),
-      metrics: Dictionary(metrics.map { ($0["name"] as String, $0["value"] as Double) }) { $1 })
-  }
-}
-
-extension UInt64 {
-  /// A key holds the seed as text, since JSON's numbers do not hold every one.
-  fileprivate init?(parameter: ParameterValue) {
-    guard case .string(let text) = parameter else { return nil }
-    self.init(text)
+    stage.metrics = Dictionary(metrics.map { ($0["name"] as String, $0["value"] as Double) }) { $1 }
+    return stage
   }
 }

@@ -7,6 +7,7 @@ import Scheduling
 
 package struct Journal: Sendable {
   let database: DatabasePool
+  private var observer: (any JournalObserver)?
 
   /// Opens or makes the database. Throws if it is damaged, made by a newer version, or on a network.
   package init(at url: URL) throws {
@@ -47,6 +48,15 @@ struct NewerDatabase: Error, CustomStringConvertible {
   var description: String { "\(url.posixPath) was made by a newer version of retort; update retort" }
 }
 
+extension Journal {
+  /// This journal, with somebody who hears what is written.
+  package func observed(by observer: any JournalObserver) -> Journal {
+    var journal = self
+    journal.observer = observer
+    return journal
+  }
+}
+
 extension Journal: RunJournal {
   package func closeAbandoned(isAlive: (Int) throws -> Bool) throws {
     let runs = try database.read { db in
@@ -65,21 +75,23 @@ extension Journal: RunJournal {
   }
 
   package func begin(_ run: RunStart) throws -> Int {
-    try write { db in
+    let number = try write { db in
       try db.execute(
         sql: "INSERT OR IGNORE INTO pipeline (name, file) VALUES (?, ?)",
         arguments: [run.pipeline, run.file.posixPath])
       try db.execute(
         sql: """
-          INSERT INTO run (pipeline, state, started, host, pid, version, revision, comparison)
-          SELECT id, 'running', ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
+          INSERT INTO run (pipeline, state, started, host, pid, version, revision, comparison, root, stages)
+          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
           """,
         arguments: [
           run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.version, run.revision,
-          try run.comparison.map(storedText), run.pipeline, run.file.posixPath,
+          try run.comparison.map(storedText), run.root.posixPath, run.stages, run.pipeline, run.file.posixPath,
         ])
       return Int(db.lastInsertedRowID)
     }
+    observer?.began(run, as: number)
+    return number
   }
 
   package func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult] {
@@ -127,18 +139,6 @@ extension Journal: RunJournal {
     }
   }
 
-  package func metrics(of key: StageKey) throws -> [String: Double] {
-    try database.read { db in
-      let rows = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT name, value FROM metric JOIN result USING (stage_run)
-          WHERE key = ? AND step IS NULL AND value IS NOT NULL ORDER BY metric.rowid
-          """, arguments: [key.description])
-      return Dictionary(rows.map { ($0["name"], $0["value"]) }) { $1 }
-    }
-  }
-
   package func publication(at target: URL) throws -> PublicationRecord? {
     try database.read { db in
       let row = try Row.fetchOne(
@@ -173,6 +173,7 @@ extension Journal: RunJournal {
     try write { db in
       for entry in entries { try db.write(entry, run: run) }
     }
+    observer?.recorded(entries, run: run)
   }
 
   private func write<Value>(_ updates: (Database) throws -> Value) throws -> Value {

@@ -141,6 +141,14 @@ extension DatabaseMigrator {
           ALTER TABLE run ADD COLUMN comparison TEXT;         -- JSON: what an experiment's `compare` says
           """)
     }
+    // For provenance that names sources by where they lie in the project, and for those who watch a run.
+    migrator.registerMigration("004-run-root") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE run ADD COLUMN root TEXT;               -- the project's root
+          ALTER TABLE run ADD COLUMN stages INTEGER;          -- how many it is to bring to an end
+          """)
+    }
     return migrator
   }()
 }

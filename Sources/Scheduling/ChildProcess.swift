@@ -5,9 +5,16 @@ import CSystem
 import Foundation
 
 /// How a process ended.
-package enum ProcessEnd: Sendable, Hashable {
+package enum ProcessEnd: Sendable, Hashable, CustomStringConvertible {
   case exit(Int32)
   case signal(Int32)
+
+  package var description: String {
+    switch self {
+    case .exit(let code): "exit code \(code)"
+    case .signal(let number): "signal \(number)"
+    }
+  }
 }
 
 package struct ChildProcess: Sendable {

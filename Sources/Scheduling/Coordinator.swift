@@ -57,12 +57,12 @@ package actor Coordinator {
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
-        comparison: plan.comparison))
+        comparison: plan.comparison, stages: options.selected.count))
     let logs = store.logFolder(ofRun: run)
     try FileOperations().makeFolder(logs)
     // Held until the run is over, so that others can tell a run that goes on from one that was killed.
     let alive = try FileLock(at: store.lock(ofRun: run))
-    _ = try alive.take()
+    try alive.wait()  // whoever only looks whether this run lives holds it for a moment
     defer { withExtendedLifetime(alive) {} }
     send.yield(.began(run: run))
     try resolver.recall()
@@ -135,8 +135,9 @@ package actor Coordinator {
         inbox.put(.retry(id))
       }
     case .publish(let id):
-      guard let publication = plan[id].publish, let outputs = outputs[id] else { return }
-      let provenance = try provenance(of: id)
+      guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else { return }
+      let provenance = Provenance(
+        pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
       let publisher = Publisher(
         store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
       group.addTask { [inbox, stage = plan[id].name] in
@@ -255,18 +256,6 @@ package actor Coordinator {
         material: stage.material, key: stage.key, inputs: inputs,
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
-  }
-
-  private func provenance(of id: StageID) throws -> Provenance {
-    let stages = try plan.closure(of: [id]).sorted().compactMap { id -> Provenance.Stage? in
-      guard let stage = resolved[id], let outputs = outputs[id] else { return nil }
-      let planned = plan[id]
-      return Provenance.Stage(
-        name: planned.name, kind: planned.description.kind.name, key: stage.key, parameters: planned.parameters,
-        seed: planned.seed, inputs: stage.inputs.mapValues(\.artifact.digest), outputs: outputs.mapValues(\.digest),
-        metrics: try journal.metrics(of: stage.key))
-    }
-    return Provenance(pipeline: plan.name, stages: stages)
   }
 
   private var summary: RunSummary {

@@ -3,44 +3,6 @@ import Artifacts
 import Foundation
 import Pipelines
 
-/// `retort.json`: everything that made the outputs, readable without the store.
-package struct Provenance: Codable, Sendable {
-  package struct Stage: Codable, Sendable {
-    package var name: String
-    package var kind: String
-    package var key: StageKey
-    package var parameters: [String: ParameterValue]
-    package var seed: UInt64?
-    package var inputs: [String: Digest]
-    package var outputs: [String: Digest]
-    package var metrics: [String: Double]
-
-    package init(
-      name: String, kind: String, key: StageKey, parameters: [String: ParameterValue], seed: UInt64?,
-      inputs: [String: Digest], outputs: [String: Digest], metrics: [String: Double]
-    ) {
-      self.name = name
-      self.kind = kind
-      self.key = key
-      self.parameters = parameters
-      self.seed = seed
-      self.inputs = inputs
-      self.outputs = outputs
-      self.metrics = metrics
-    }
-  }
-  package var retort: String
-  package var pipeline: String
-  /// The stage whose outputs these are, last; before it all that it was made from, in order.
-  package var stages: [Stage]
-
-  package init(pipeline: String, stages: [Stage]) {
-    retort = "1"
-    self.pipeline = pipeline
-    self.stages = stages
-  }
-}
-
 struct Publisher: Sendable {
   let store: Store
   let journal: any RunJournal
@@ -51,12 +13,10 @@ struct Publisher: Sendable {
   func publish(
     _ publication: Publication, of stage: String, outputs: [String: StoredArtifact], provenance: Provenance
   ) throws -> PublicationRecord? {
-    var artifacts: [String: StoredArtifact] = [:]
-    for target in publication.targets {
-      guard let artifact = outputs[target.port] else { throw MissingUpstream(stage: stage, port: target.port) }
-      artifacts[target.url == publication.url ? "" : target.port] = artifact
+    for target in publication.targets where outputs[target.port] == nil {
+      throw MissingUpstream(stage: stage, port: target.port)
     }
-    let content = PublishedContent(artifacts: artifacts, description: try storedJSON(provenance))
+    let content = try PublishedContent(outputs, in: store, provenance: provenance)
     let last = try journal.publication(at: publication.url)
     let identity = content.digest
     if let last, last.content == identity, FileStatus.of(publication.url) != nil,
@@ -71,6 +31,23 @@ struct Publisher: Sendable {
 }
 
 extension PublishedContent {
+  /// A stage's outputs with what made them, and cards beside models. The only output is the target itself; several lie
+  /// in it by port.
+  package init(_ outputs: [String: StoredArtifact], in store: Store, provenance: Provenance) throws {
+    var provenance = provenance
+    var artifacts: [String: StoredArtifact] = [:]
+    var cards: [String: Data] = [:]
+    for (port, artifact) in outputs {
+      let name = outputs.count == 1 ? "" : port
+      artifacts[name] = artifact
+      provenance.contents[name.isEmpty ? "." : name] = "\(provenance.stage).\(port)"
+      guard artifact.kind == .folder else { continue }
+      let card = try ModelCard(of: store.url(of: artifact), port: port, provenance: provenance)
+      cards[name] = card.map { Data($0.text.utf8) }
+    }
+    self.init(artifacts: artifacts, description: try provenance.encoded(), cards: cards)
+  }
+
   fileprivate var digest: Digest {
     var hash = CanonicalHash(domain: "retort publication 1")
     hash.addMap(count: artifacts.count)
@@ -79,6 +56,11 @@ extension PublishedContent {
       hash.add(artifact.digest.description)
     }
     hash.add(String(decoding: description, as: UTF8.self))
+    // A publication without cards keeps the digest it had before there were any.
+    for (name, card) in cards.sorted(by: { canonicalOrder($0.key, $1.key) }) {
+      hash.add(name)
+      hash.add(String(decoding: card, as: UTF8.self))
+    }
     return hash.finish()
   }
 }

@@ -12,8 +12,8 @@ package protocol RunJournal: StampMemory {
   func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult]
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
-  /// The final values of what a key's stage measured.
-  func metrics(of key: StageKey) throws -> [String: Double]
+  /// The stages that led to a key's result, each after all that it was made from, the key's own last.
+  func provenance(of key: StageKey) throws -> [Provenance.Stage]
   /// What was last published at a path.
   func publication(at target: URL) throws -> PublicationRecord?
   /// Writes what happened in one turn: all of it, or nothing.
@@ -30,9 +30,11 @@ package struct RunStart: Sendable {
   /// The commit that is checked out in the project; absent outside git.
   package var revision: String?
   package var comparison: Comparison?
+  /// How many stages it is to bring to an end.
+  package var stages: Int?
   package init(
     pipeline: String, file: URL, root: URL, time: Date, version: String = retortVersion, revision: String? = nil,
-    comparison: Comparison? = nil
+    comparison: Comparison? = nil, stages: Int? = nil
   ) {
     self.pipeline = pipeline
     self.file = file
@@ -41,6 +43,7 @@ package struct RunStart: Sendable {
     self.version = version
     self.revision = revision
     self.comparison = comparison
+    self.stages = stages
   }
 }
 

@@ -17,7 +17,7 @@ struct Retort: AsyncParsableCommand {
       """,
     version: retortVersion,
     subcommands: [
-      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Compare.self, Diff.self,
+      Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, Compare.self, Diff.self,
       LineageCommand.self, Validate.self,
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])

@@ -66,7 +66,7 @@ import Testing
     _ = try recordChain()
     let reopened = try Journal(at: store.database)
     #expect(try reopened.result(for: key("2"))?.outputs == ["out": artifact("end")])
-    #expect(try reopened.metrics(of: key("2")) == ["loss": 0.25])
+    #expect(try reopened.provenance(of: key("2")).last?.metrics == ["loss": 0.25])
     #expect(try reopened.result(for: key("3")) == nil)
   }
 

@@ -156,6 +156,7 @@ final class MemoryJournal: RunJournal {
     var runs = 0
     var results: [StageKey: RecordedResult] = [:]
     var metrics: [StageKey: [String: Double]] = [:]
+    var names: [StageKey: String] = [:]
     var publications: [URL: PublicationRecord] = [:]
     var transactions = 0
     var ended: [RunOutcome] = []
@@ -174,7 +175,15 @@ final class MemoryJournal: RunJournal {
   }
   func results(ofPipeline name: String, file: URL) -> [StageKey: RecordedResult] { [:] }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
-  func metrics(of key: StageKey) -> [String: Double] { state.withLock { $0.metrics[key] ?? [:] } }
+  /// Of the key's own stage.
+  func provenance(of key: StageKey) -> [Provenance.Stage] {
+    state.withLock { state in
+      var stage = Provenance.Stage(name: state.names[key] ?? "", kind: "cmd", key: key)
+      stage.outputs = state.results[key]?.outputs.mapValues(Provenance.Output.init) ?? [:]
+      stage.metrics = state.metrics[key] ?? [:]
+      return [stage]
+    }
+  }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
   func remember(_ digest: Digest, for stamp: FileStamp) {}
@@ -186,6 +195,7 @@ final class MemoryJournal: RunJournal {
         case .result(let result) where result.isKept:
           state.results[result.key] = RecordedResult(outputs: result.outputs)
           let final = result.metrics.filter { $0.step == nil }.map { ($0.name, $0.value) }
+          state.names[result.key] = result.stage
           state.metrics[result.key] = Dictionary(final) { $1 }
         case .publication(let record): state.publications[record.target] = record
         case .ended(let outcome, _): state.ended.append(outcome)

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Scheduling
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -26,14 +27,9 @@ struct Export: ParsableCommand {
     guard let (outputs, provenance) = try journal.provenance(ofStage: stage, run: number) else {
       throw Failure("run \(number) has no results of a stage `\(stage)`; `retort show \(number)` lists its stages")
     }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let only = outputs.count == 1 ? outputs.first?.value : nil
-    let artifacts = only.map { ["": $0] } ?? outputs
     let target = URL(filePath: folder).absoluteURL
     guard FileStatus.of(target) == nil else { throw Failure("\(target.path) exists; name a new folder") }
-    try store.export(
-      PublishedContent(artifacts: artifacts, description: try encoder.encode(provenance)), to: target)
+    try store.export(PublishedContent(outputs, in: store, provenance: provenance), to: target)
     if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
     print("\(stage) of run \(number) → \(target.path)")
   }

@@ -29,12 +29,19 @@ struct Run: AsyncParsableCommand {
   var lockTimeout: Int?
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
   @Flag(help: "Print events as JSON lines.") var json = false
+  @Flag(help: "Go on in the background, also when this terminal closes; `retort watch` follows it.") var detach = false
+  @Option(help: "A command for bash when the run ended or failed; $RETORT_OUTCOME and other variables tell how.")
+  var notify: String?
+  @Option(help: ArgumentHelp("Tell the run as OpenLineage events: lines of a file, or posts.", valueName: "file|url"))
+  var openlineage: String?
+  @Option(help: .hidden) var announce: Int32?
   @OptionGroup var storeOptions: StoreOptions
 
   func validate() throws {
     guard jobs ?? 1 > 0, threads > 0, lockTimeout ?? 0 >= 0 else {
       throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
     }
+    if detach && dryRun { throw ValidationError("--detach and -n exclude each other") }
   }
 
   func run() async throws {
@@ -50,7 +57,11 @@ struct Run: AsyncParsableCommand {
 
     let folder = storeOptions.folder(root: plan.root)
     let store = try Store(at: folder)
-    let journal = try Journal(at: store.database)
+    if detach { return try await startDetached(in: store) }
+    var journal = try Journal(at: store.database)
+    let emitter = try openlineage.map { try openLineage($0, plan, journal, store) }
+    if let emitter { journal = journal.observed(by: emitter) }
+    let hooks = RunHooks(pipeline: plan.name, announce: announce, notify: notify, emitter: emitter)
     let coordinator = Coordinator(
       plan,
       options: RunOptions(
@@ -69,13 +80,33 @@ struct Run: AsyncParsableCommand {
       } else {
         TextReporter(plan, store: folder, live: isatty(STDOUT_FILENO) == 1)
       }
-    async let summary = coordinator.run()
-    for await event in coordinator.events { try reporter.report(event) }
-    let outcome = try await summary
+    let outcome: RunSummary
+    do {
+      async let summary = coordinator.run()
+      for await event in coordinator.events {
+        try hooks.see(event)
+        try reporter.report(event)
+      }
+      outcome = try await summary
+    } catch {
+      await hooks.end()
+      throw error
+    }
     if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
       print("\n" + table.text)
     }
+    await hooks.end()
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
+  }
+
+  private func openLineage(
+    _ destination: String, _ plan: Plan, _ journal: Journal, _ store: Store
+  ) throws -> OpenLineageEmitter {
+    let namespace = ProcessInfo.processInfo.environment["OPENLINEAGE_NAMESPACE"] ?? "retort"
+    do {
+      return OpenLineageEmitter(
+        plan, journal: journal, store: store, sink: try OpenLineageSink(destination), namespace: namespace)
+    } catch let error as FileError { throw Failure("\(error)") }
   }
 }
 
@@ -94,7 +125,7 @@ extension Run {
 
 extension WorkerProgram {
   /// This binary, whatever it was started as.
-  fileprivate static func thisBinary() throws -> WorkerProgram {
+  static func thisBinary() throws -> WorkerProgram {
     guard let executable = Bundle.main.executableURL else { throw Failure("the path of this program is unknown") }
     return WorkerProgram(executable: executable)
   }

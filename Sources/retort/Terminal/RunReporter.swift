@@ -126,22 +126,10 @@ final class TextReporter: RunReporter {
   private func draw() {
     guard live else { return }
     for (id, text) in progress.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
-      print(clipped("  \(plan[id].name)  \(text)"))
+      // One line must stay one line, or erasing would miss it.
+      print("  \(plan[id].name)  \(text)".clipped(to: Screen.current.columns))
       shownLines += 1
     }
-  }
-
-  /// One line must stay one line, or erasing would miss it.
-  private func clipped(_ text: String) -> String {
-    var size = winsize()
-    let width = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
-    var columns = 0
-    return String(
-      String.UnicodeScalarView(
-        text.unicodeScalars.prefix { scalar in
-          columns += scalar.terminalColumns
-          return columns < width
-        }))
   }
 
   private func paint(_ text: String, _ code: Int) -> String { colour ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }

@@ -1,0 +1,87 @@
+/// The graph as text that other programs draw: Mermaid flowcharts and Graphviz' DOT.
+import Artifacts
+
+extension LineageGraph {
+  /// https://mermaid.js.org/syntax/flowchart.html; GitHub draws it in a fenced block.
+  package var mermaid: String {
+    var lines = ["flowchart LR"]
+    for node in nodes {
+      let label = "\"\(node.label.map(mermaidText).joined(separator: "<br/>"))\""
+      lines.append("  \(node.id)" + (node.isStage ? "[\(label)]" : "([\(label)])"))
+    }
+    for edge in edges { lines.append("  \(edge.from) -->|\"\(mermaidText(edge.port))\"| \(edge.to)") }
+    return lines.joined(separator: "\n")
+  }
+
+  /// https://graphviz.org/doc/info/lang.html
+  package var dot: String {
+    var lines = ["digraph lineage {", "  rankdir=LR;", "  node [fontname=\"sans-serif\"];"]
+    for node in nodes {
+      let label = node.label.map(dotText).joined(separator: "\\n")
+      lines.append("  \(node.id) [shape=\(node.isStage ? "box" : "ellipse"), label=\"\(label)\"];")
+    }
+    for edge in edges { lines.append("  \(edge.from) -> \(edge.to) [label=\"\(dotText(edge.port))\"];") }
+    return (lines + ["}"]).joined(separator: "\n")
+  }
+
+  private struct Node {
+    var id: String
+    var label: [String]
+    var isStage: Bool
+  }
+  private struct Edge {
+    var from: String
+    var to: String
+    var port: String
+  }
+
+  private func id(of stage: Stage) -> String { "s\(stage.id)" }
+  private func id(of artifact: Digest) -> String { "a\(artifact.description.prefix(16))" }
+
+  /// An artifact is called by where it lay, else by the first output that it is.
+  private var nodes: [Node] {
+    var names: [Digest: String] = [:]
+    for stage in stages {
+      for (port, digest) in stage.outputs.sorted(by: { $0.key < $1.key }) where names[digest] == nil {
+        names[digest] = "\(stage.name).\(port)"
+      }
+    }
+    return artifacts.map { artifact in
+      let name = artifact.source ?? names[artifact.digest]
+      return Node(
+        id: id(of: artifact.digest), label: [name, String(artifact.digest.description.prefix(12))].compactMap { $0 },
+        isStage: false)
+    }
+      + stages.map { stage in
+        let run = stage.run.map { ", run \($0)" } ?? ""
+        return Node(id: id(of: stage), label: [stage.name, stage.kind + run], isStage: true)
+      }
+  }
+
+  private var edges: [Edge] {
+    stages.flatMap { stage in
+      stage.inputs.sorted { $0.key < $1.key }.map {
+        Edge(from: id(of: $0.value), to: id(of: stage), port: $0.key)
+      }
+        + stage.outputs.sorted { $0.key < $1.key }.map {
+          Edge(from: id(of: stage), to: id(of: $0.value), port: $0.key)
+        }
+    }
+  }
+}
+
+/// For inside quotes: Mermaid takes entities by name or number, begun by `#`.
+private func mermaidText(_ text: String) -> String {
+  String(
+    text.flatMap { character -> [Character] in
+      switch character {
+      case "\"", "#", "<", ">", "&", "`", ";", "\\", "\n", "\r\n", "\r":
+        Array(character.unicodeScalars.map { "#\($0.value);" }.joined())
+      default: [character]
+      }
+    })
+}
+
+private func dotText(_ text: String) -> String {
+  text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: " ")
+}

@@ -1,0 +1,114 @@
+/// Where OpenLineage events go: appended to a file, or posted to a URL in the background, in order. A run never waits for
+/// them, and one that cannot be delivered stops nothing.
+import Artifacts
+import Foundation
+import Scheduling
+import Synchronization
+
+package final class OpenLineageSink: Sendable {
+  /// What delivering may still take when the run is over.
+  private static let patience = Duration.seconds(10)
+  private let queue: AsyncStream<Data>.Continuation
+  private let delivery: Task<String?, Never>
+  private let deadline: Deadline
+
+  /// Shared with the task that delivers.
+  private final class Deadline: Sendable {
+    private let time = Mutex<ContinuousClock.Instant?>(nil)
+    var isOver: Bool { time.withLock { $0.map { $0 < .now } ?? false } }
+    func set(_ patience: Duration) { time.withLock { $0 = .now + patience } }
+  }
+
+  /// - Parameter destination: `http://…`, `https://…`, or a file's path. Throws if the file cannot be opened.
+  package init(_ destination: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    let (events, queue) = AsyncStream<Data>.makeStream()
+    self.queue = queue
+    let deadline = Deadline()
+    self.deadline = deadline
+    let deliver: @Sendable (Data) async throws -> Void
+    if destination.hasPrefix("http://") || destination.hasPrefix("https://") {
+      let endpoint = HTTPEndpoint(url: destination, environment: environment)
+      deliver = { try await endpoint.post($0) }
+    } else {
+      let url = URL(filePath: destination)
+      let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else { throw FileError("write OpenLineage events to", url) }
+      let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      deliver = { try file.write(contentsOf: $0 + Data("\n".utf8)) }
+    }
+    delivery = Task {
+      var lost = 0
+      var reason = ""
+      for await event in events {
+        do {
+          if deadline.isOver { throw Late() }
+          try await deliver(event)
+        } catch {
+          if lost == 0 { reason = "\(error)" }
+          lost += 1
+        }
+      }
+      return lost == 0 ? nil : "\(lost) OpenLineage events were not delivered to \(destination): \(reason)"
+    }
+  }
+
+  func send(_ event: Data) { queue.yield(event) }
+
+  /// - Returns: what was not delivered and why, if anything.
+  func finish() async -> String? {
+    deadline.set(Self.patience)
+    queue.finish()
+    return await delivery.value
+  }
+
+  private struct Late: Error, CustomStringConvertible {
+    var description: String { "it answers too slowly" }
+  }
+}
+
+/// Posts with the program curl: linking an HTTP client would cost every worker 6 ms more to start.
+private struct HTTPEndpoint {
+  let url: String
+  /// `OPENLINEAGE_API_KEY`, if set, is sent as the bearer's token.
+  let environment: [String: String]
+
+  private struct Refused: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  func post(_ event: Data) async throws {
+    let body = try unnamedFile(event)
+    let errors = try unnamedFile(Data())
+    let key = environment["OPENLINEAGE_API_KEY"].map { "Authorization: Bearer \($0)\n" } ?? ""
+    let headers = try unnamedFile(Data("Content-Type: application/json\n\(key)".utf8))
+    let child = try ChildProcess(
+      "/usr/bin/env",
+      [
+        "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--output", "/dev/null", "--header",
+        "@/dev/fd/3", "--data-binary", "@-", url,
+      ],
+      environment: environment, descriptors: [body.raw, errors.raw, errors.raw, headers.raw], newSession: true)
+    switch await child.end(killGroup: false) {
+    case .exit(0): return
+    case .exit(127): throw Refused(description: "the program curl is not installed")
+    case .exit(let code):
+      var text = [UInt8](repeating: 0, count: 1000)
+      let count = pread(errors.raw, &text, text.count, 0)
+      let line = String(decoding: text.prefix(max(0, count)), as: UTF8.self).split(whereSeparator: \.isNewline).first
+      throw Refused(description: line.map(String.init) ?? "curl ended with \(code)")
+    case .signal(let number): throw Refused(description: "curl was killed by signal \(number)")
+    }
+  }
+
+  /// Open at its beginning, and gone when it is closed.
+  private func unnamedFile(_ content: Data) throws -> Descriptor {
+    var path = Array((FileManager.default.temporaryDirectory.posixPath + "/retort-XXXXXX").utf8CString)
+    let file = Descriptor(mkstemp(&path))
+    let url = URL(filePath: String(decoding: path.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+    guard file.raw >= 0 else { throw FileError("create", url) }
+    guard fcntl(file.raw, F_SETFD, FD_CLOEXEC) == 0, unlink(path) == 0 else { throw FileError("create", url) }
+    try FileHandle(fileDescriptor: file.raw, closeOnDealloc: false).write(contentsOf: content)
+    guard lseek(file.raw, 0, SEEK_SET) == 0 else { throw FileError("write", url) }
+    return file
+  }
+}

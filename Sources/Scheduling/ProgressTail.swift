@@ -1,0 +1,58 @@
+/// What a stage reported so far, read from its event file as that grows.
+import Artifacts
+import Foundation
+import Pipelines
+
+package struct ProgressTail: Sendable {
+  /// Units of work, their number, and the stage's own words.
+  package private(set) var progress: (done: Int, total: Int, detail: String)?
+  /// Metrics by step, in the order in which they were first reported.
+  package private(set) var series: [(name: String, values: [Double])] = []
+  private let file: URL
+  private var offset = 0
+  /// The last bytes before it, by which a file is known again: another one may have the same inode.
+  private var before = Data()
+
+  package init(_ work: WorkFolder) { file = work.events }
+
+  /// Reads on. A file that was begun anew or cut back, as a stage does that begins again, is read from its beginning.
+  package mutating func read() throws {
+    guard FileStatus.of(file) != nil else { return }
+    let handle = try FileHandle(forReadingFrom: file)
+    var data = try handle.data(from: offset - before.count)
+    if data.starts(with: before) {
+      data = data.dropFirst(before.count)
+    } else {
+      progress = nil
+      series = []
+      offset = 0
+      before = Data()
+      data = try handle.data(from: 0)
+    }
+    let (events, bytes) = try WorkFolder.decode(data)
+    if bytes > 0 { before = Data(data.prefix(bytes).suffix(128)) }
+    offset += bytes
+    for event in events {
+      switch event {
+      case .progress(let done, let total, let detail): progress = (done, total, detail)
+      case .metric(let name, let value, _?): append(value, to: name)
+      case .metric, .log, .warning: break
+      }
+    }
+  }
+
+  private mutating func append(_ value: Double, to name: String) {
+    if let index = series.firstIndex(where: { $0.name == name }) {
+      series[index].values.append(value)
+    } else {
+      series.append((name, [value]))
+    }
+  }
+}
+
+extension FileHandle {
+  fileprivate func data(from offset: Int) throws -> Data {
+    try seek(toOffset: UInt64(offset))
+    return try readToEnd() ?? Data()
+  }
+}

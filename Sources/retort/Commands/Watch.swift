@@ -1,0 +1,47 @@
+/// `retort watch [RUN]`: follows a run from another terminal.
+import ArgumentParser
+import Artifacts
+import Foundation
+import Lineage
+import Scheduling
+
+struct Watch: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Follows a run from another terminal until it ends.",
+    discussion: """
+      Ends with the exit code of the run, or 130 if the run's process is gone. Prints the run once, and ends with 0, if \
+      standard output is no terminal.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's number; else the one that goes on, or the last one.", valueName: "run"))
+  var name: String?
+  @Flag(help: "Print the run as it is now, and end.") var once = false
+  @Flag(help: "Print it as JSON, once.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
+
+  func run() async throws {
+    let store = try Store(at: storeOptions.existing())
+    let journal = try Journal(at: store.database)
+    guard let run = try name.map(journal.run(named:)) ?? journal.runToWatch() else {
+      throw Failure("there was no run yet; `retort run FILE` makes one")
+    }
+    var watcher = RunWatcher(run, journal: journal, store: store)
+    if json { return try printJSON(try watcher.look()) }
+    guard isatty(STDOUT_FILENO) == 1, !once else {
+      let columns = isatty(STDOUT_FILENO) == 1 ? Screen.current.columns : nil
+      for line in try watcher.look().lines() { print(line.rendered(columns: columns, colour: Screen.hasColour)) }
+      return
+    }
+    var block = LiveBlock()
+    var snapshot = try watcher.look()
+    while !snapshot.isOver {
+      block.show(snapshot.lines(height: Screen.current.rows - 1))
+      try await Task.sleep(for: .milliseconds(500))
+      snapshot = try watcher.look()
+    }
+    block.show(snapshot.lines(height: Screen.current.rows - 1))
+    if let table = EvaluationTable(try journal.report(of: run, store: store)) { print("\n" + table.text) }
+    let code = RunOutcome(rawValue: snapshot.state)?.exitCode ?? Exit.interrupted.rawValue
+    if code != 0 { throw ExitCode(code) }
+  }
+}

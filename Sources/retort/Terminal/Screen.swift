@@ -1,0 +1,77 @@
+/// A terminal's size, text cut to fit it, and a block of lines that is drawn again in place.
+import Foundation
+import Pipelines
+
+struct Screen {
+  var columns: Int
+  var rows: Int
+
+  /// Of standard output; 80 by 24 where that is unknown.
+  static var current: Screen {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+      return Screen(columns: 80, rows: 24)
+    }
+    return Screen(columns: Int(size.ws_col), rows: Int(size.ws_row))
+  }
+
+  static var hasColour: Bool {
+    isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["NO_COLOR"] ?? "" == ""
+  }
+}
+
+extension String {
+  /// As much of it as takes fewer than `columns` columns; wide characters take two.
+  func clipped(to columns: Int) -> String {
+    var taken = 0
+    return String(
+      String.UnicodeScalarView(
+        unicodeScalars.prefix { scalar in
+          taken += scalar.terminalColumns
+          return taken < columns
+        }))
+  }
+}
+
+/// A line in parts, each with an SGR code or none.
+struct StyledLine {
+  var parts: [(text: String, code: Int?)]
+
+  init(_ text: String, _ code: Int? = nil) { parts = [(text, code)] }
+  static func + (left: StyledLine, right: StyledLine) -> StyledLine {
+    var line = left
+    line.parts += right.parts
+    return line
+  }
+  static func + (left: StyledLine, right: String) -> StyledLine { left + StyledLine(right) }
+
+  var columns: Int { parts.reduce(0) { $0 + $1.text.columns } }
+
+  /// - Parameter columns: what it has to stay below; `nil`: any length.
+  func rendered(columns: Int?, colour: Bool) -> String {
+    var left = columns
+    return parts.map { text, code in
+      let shown = left.map { text.clipped(to: $0) } ?? text
+      left = left.map { shown.utf8.count == text.utf8.count ? $0 - shown.columns : 0 }
+      return colour && code != nil && !shown.isEmpty ? "\u{1B}[\(code!)m\(shown)\u{1B}[0m" : shown
+    }.joined()
+  }
+}
+
+/// Lines at the bottom of a terminal that replace each other.
+struct LiveBlock {
+  /// Columns of each line that stands there.
+  private var shown: [Int] = []
+
+  /// Replaces what it showed, as much as the screen holds, by one write.
+  mutating func show(_ lines: [StyledLine], on screen: Screen = .current, colour: Bool = Screen.hasColour) {
+    // A narrower window has broken lines in two.
+    let height = shown.reduce(0) { $0 + max(1, ($1 + screen.columns - 1) / screen.columns) }
+    var text = height > 0 ? "\u{1B}[\(min(height, screen.rows - 1))A\r\u{1B}[J" : ""
+    let visible = lines.prefix(screen.rows - 1)
+    for line in visible { text += line.rendered(columns: screen.columns, colour: colour) + "\n" }
+    shown = visible.map { min($0.columns, screen.columns - 1) }
+    print(text, terminator: "")
+    fflush(nil)
+  }
+}

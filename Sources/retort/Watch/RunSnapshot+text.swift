@@ -1,0 +1,100 @@
+/// The snapshot as lines for people.
+import Foundation
+import Lineage
+import Scheduling
+
+extension RunSnapshot {
+  /// - Parameter height: how many lines there is room for; stages that ended are counted instead of listed if need be.
+  func lines(height: Int = .max) -> [StyledLine] {
+    let head =
+      StyledLine("run \(run) of \(pipeline): ") + StyledLine(state, isOver ? colour(ofRun: state) : nil)
+      + ", \(progressWords)" + (seconds.map { ", elapsed \(formatted(seconds: $0))" } ?? "")
+    let running = stages.filter { $0.state == "running" }
+    let failed = stages.filter { $0.state == "failed" }
+    let rest = running.flatMap(lines(of:)) + failed.flatMap { failureLines($0) }
+    let ended = stages.filter { $0.state != "running" && $0.state != "failed" }
+    let room = height - 1 - rest.count - advice.count
+    let list = ended.count <= max(0, room) ? ended.map(endedLine) : []
+    return [head] + list + rest + advice
+  }
+
+  private var nameColumns: Int { min(40, stages.map(\.name.columns).max() ?? 0) }
+
+  private func padded(_ name: String) -> String {
+    name + String(repeating: " ", count: max(0, nameColumns - name.columns))
+  }
+
+  /// `3 of 9 stages done (2 ran, 1 cached)`
+  private var progressWords: String {
+    let known = counts.filter { $0.count > 0 }
+    let words = known.map { "\($0.count) \($0.state.rawValue)" }.joined(separator: ", ")
+    let done = count(.ran) + count(.cached)
+    let all = planned.map { " of \($0)" } ?? ""
+    return "\(done)\(all) stages done" + (words.isEmpty ? "" : " (\(words))")
+  }
+
+  private func endedLine(_ stage: Stage) -> StyledLine {
+    let (sign, code): (String, Int?) =
+      switch stage.state {
+      case "ran": ("✓", 32)
+      case "cached": ("✓", 2)
+      default: ("-", 33)
+      }
+    let time = stage.state == "ran" ? stage.seconds.map { "  \(formatted(seconds: $0))" } ?? "" : ""
+    return StyledLine(sign, code) + " \(padded(stage.name))  " + StyledLine(stage.state, code) + time
+  }
+
+  private func failureLines(_ stage: Stage) -> [StyledLine] {
+    let reason = stage.error?.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+    return [StyledLine("✗", 31) + " \(padded(stage.name))  " + StyledLine("failed", 31) + "  \(reason)"]
+  }
+
+  private func lines(of stage: Stage) -> [StyledLine] {
+    if isOver { return [StyledLine("- ", 33) + "\(padded(stage.name))  was running"] }
+    var line = StyledLine("▶ \(padded(stage.name))  ")
+    if let done = stage.done, let total = stage.total, total > 0 {
+      let share = min(1, Double(done) / Double(total))
+      let full = Int(share * 20)
+      line = line + StyledLine(String(repeating: "█", count: full), 36) + String(repeating: "░", count: 20 - full)
+      line = line + String(format: " %3.0f %%  ", (share * 100).rounded(.down)) + "\(done)/\(total)  "
+    }
+    var words: [String] = []
+    if let rate = stage.rate, rate > 0 { words.append(rateWords(rate)) }
+    if let left = stage.secondsLeft { words.append("ETA \(formatted(seconds: left))") }
+    if let memory = stage.memory { words.append(formatted(bytes: memory)) }
+    if let seconds = stage.seconds { words.append("elapsed \(formatted(seconds: seconds))") }
+    if stage.attempt > 1 { words.append("attempt \(stage.attempt)") }
+    let series = stage.series.map { series in
+      "\(series.name) \(series.last.map(formatted(metric:)) ?? "not a number") \(series.sparkline)"
+    }
+    let more = series.isEmpty ? [stage.detail].compactMap { $0 }.filter { !$0.isEmpty } : series
+    return [line + words.joined(separator: "  ")] + more.map { StyledLine("    \($0)") }
+  }
+
+  private func rateWords(_ rate: Double) -> String {
+    rate >= 1 ? String(format: rate < 100 ? "%.1f/s" : "%.0f/s", rate) : "\(formatted(seconds: 1 / rate)) each"
+  }
+
+  /// What to do next, where there is something.
+  private var advice: [StyledLine] {
+    switch state {
+    case "died":
+      [
+        StyledLine("Nobody runs it any more: ", 31)
+          + "process \(pid) on \(host) is gone, killed or with its machine. What was finished is kept;",
+        StyledLine("`retort run \(file)` continues."),
+      ]
+    case "interrupted": [StyledLine("`retort run \(file)` continues.")]
+    case "failed", "waited too long": [StyledLine("More: retort show \(run) STAGE")]
+    default: []
+    }
+  }
+
+  private func colour(ofRun state: String) -> Int {
+    switch state {
+    case "done": 32
+    case "interrupted": 33
+    default: 31
+    }
+  }
+}

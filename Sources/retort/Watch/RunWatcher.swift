@@ -1,0 +1,82 @@
+/// Reads a run from the database and from the event files of its stages, as often as asked; never writes anything.
+import Artifacts
+import Foundation
+import Lineage
+import Scheduling
+
+struct RunWatcher {
+  private let run: Int
+  private let journal: Journal
+  private let store: Store
+  private var tails: [String: ProgressTail] = [:]
+  /// The last looks at each stage's progress, oldest first.
+  private var looks: [String: [(time: Date, done: Int)]] = [:]
+
+  init(_ run: Int, journal: Journal, store: Store) {
+    self.run = run
+    self.journal = journal
+    self.store = store
+  }
+
+  mutating func look(at now: Date = Date()) throws -> RunSnapshot {
+    // In this order: a coordinator records the end before it lets its lock go.
+    let isHeld = try store.isRunning(run)
+    let watched = try journal.watched(run)
+    let hasDied = watched.state == "running" && !isHeld && !isBeginning(watched, now)
+    let goesOn = watched.state == "running" && !hasDied
+    var snapshot = RunSnapshot(
+      run: run, pipeline: watched.pipeline, file: watched.file, state: hasDied ? "died" : watched.state,
+      pid: watched.pid, host: watched.host, started: watched.started,
+      seconds: (watched.ended ?? (goesOn ? now : nil))?.timeIntervalSince(watched.started), planned: watched.planned,
+      stages: [])
+    for stage in watched.stages {
+      var shown = RunSnapshot.Stage(
+        name: stage.name, kind: stage.kind, state: stage.state.rawValue, attempt: stage.attempt,
+        seconds: (stage.ended ?? (goesOn ? now : nil))?.timeIntervalSince(stage.started), error: stage.error)
+      if stage.state == .running, goesOn, let key = stage.key {
+        try add(WorkFolder(store.workFolder(of: key.digest)), to: &shown, now)
+      }
+      snapshot.stages.append(shown)
+    }
+    return snapshot
+  }
+
+  /// A run is in the database a moment before its lock is taken.
+  private func isBeginning(_ watched: WatchedRun, _ now: Date) -> Bool {
+    now.timeIntervalSince(watched.started) < 3 && watched.host == LockHolder.thisHost && kill(watched.pid, 0) == 0
+  }
+
+  private mutating func add(_ work: WorkFolder, to stage: inout RunSnapshot.Stage, _ now: Date) throws {
+    var tail = tails[stage.name] ?? ProgressTail(work)
+    try tail.read()
+    tails[stage.name] = tail
+    if let holder = work.readHolder(), holder.host == LockHolder.thisHost {
+      stage.memory = SessionMemory.residentBytes(ofSession: holder.pid)
+    }
+    let validation = tail.series.first { $0.name.hasPrefix("validation_") }
+    let training = tail.series.first { $0.name == "loss" } ?? tail.series.first { $0.name != validation?.name }
+    stage.series = [training, validation].compactMap { $0 }.map { .init($0.name, $0.values) }
+    guard let progress = tail.progress else { return }
+    (stage.done, stage.total, stage.detail) = progress
+    stage.rate = rate(stage, progress.done, since: work.began, now)
+    if let rate = stage.rate, rate > 0 { stage.secondsLeft = Double(max(0, progress.total - progress.done)) / rate }
+  }
+
+  /// Over the last half minute, if it was looked at for a while; else since the worker took the stage's lock.
+  private mutating func rate(_ stage: RunSnapshot.Stage, _ done: Int, since began: Date?, _ now: Date) -> Double? {
+    var recent = (looks[stage.name] ?? []).filter { now.timeIntervalSince($0.time) < 30 && $0.done <= done }
+    recent.append((now, done))
+    looks[stage.name] = recent
+    let first = recent[0]
+    if now.timeIntervalSince(first.time) >= 5 { return Double(done - first.done) / now.timeIntervalSince(first.time) }
+    guard let seconds = began.map(now.timeIntervalSince) ?? stage.seconds else { return nil }
+    return seconds > 0 ? Double(done) / seconds : nil
+  }
+}
+
+extension WorkFolder {
+  /// When the worker wrote its name into the lock.
+  fileprivate var began: Date? {
+    FileStatus.of(lock).map { Date(timeIntervalSince1970: Double($0.stamp.modified) / 1e9) }
+  }
+}
