@@ -18,6 +18,7 @@ struct Retort: AsyncParsableCommand {
     version: retortVersion,
     subcommands: [
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, LineageCommand.self, Validate.self,
+      SchemaCommand.self,
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 

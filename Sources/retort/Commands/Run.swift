@@ -43,7 +43,8 @@ struct Run: AsyncParsableCommand {
     let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
     if dryRun {
-      try PlanReport(plan, selected: selected, forced: forced, store: storeOptions).print(json: json)
+      let preview = try Preview(plan, selected: selected, forced: forced, store: storeOptions)
+      try PlanReport(preview, forced: forced).print(json: json)
       return
     }
     if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }
@@ -94,7 +95,7 @@ extension Run {
 
 extension WorkerProgram {
   /// This binary, whatever it was started as.
-  fileprivate static func thisBinary() throws -> WorkerProgram {
+  static func thisBinary() throws -> WorkerProgram {
     guard let executable = Bundle.main.executableURL else { throw Failure("the path of this program is unknown") }
     return WorkerProgram(executable: executable)
   }
