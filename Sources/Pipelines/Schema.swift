@@ -57,7 +57,6 @@ package struct PipelineSchema {
     return closed(
       "An experiment: a pipeline, changed and varied.",
       [
-        "version": ["const": 1, "description": "Of the format."],
         "name": ["type": ["string", "null"], "description": "Default: the file's name."],
         "pipeline": ["type": "string", "minLength": 1, "description": "The pipeline's file, relative to this one."],
         "set": [
@@ -69,7 +68,7 @@ package struct PipelineSchema {
           "The table to print at the end.",
           [
             "metrics": [
-              "type": "array", "minItems": 1, "description": "`stage.metric`, each a column.",
+              "type": ["array", "null"], "description": "`stage.metric`, each a column.",
               "items": ["type": "string", "pattern": .string("^\(metric)$")],
             ],
             "sort": [
@@ -225,7 +224,7 @@ package struct PipelineSchema {
 
   /// As of GitHub Actions. - Parameter ofPaths: names are dotted paths of an experiment's pipeline.
   private func matrix(ofPaths: Bool) -> JSONValue {
-    let combinations: JSONValue = ["type": ["array", "null"], "items": ["type": "object"]]
+    let combinations: JSONValue = ["type": "array", "items": ["type": ["object", "null"]]]
     let name: JSONValue = ofPaths ? path : identifier
     return [
       "description": .string(
@@ -235,7 +234,7 @@ package struct PipelineSchema {
       "type": ["object", "null"],
       "properties": ["include": combinations, "exclude": combinations],
       "propertyNames": ["anyOf": [["enum": ["include", "exclude"]], ["pattern": name]]],
-      "additionalProperties": ["type": ["array", "string"], "minItems": 1, "pattern": placeholder],
+      "additionalProperties": ["type": "array", "minItems": 1],
     ]
   }
 }
@@ -245,7 +244,7 @@ package struct PipelineSchema {
 /// A whole text that a value of any type takes the place of.
 private let placeholder: JSONValue = #"^\$\{(params|matrix)\.[^}]+\}$"#
 private let identifier: JSONValue = "^[A-Za-z_][A-Za-z0-9_-]*$"
-private let path: JSONValue = #"^(params|defaults|stages)\.[^.\s]+(\.[^.\s]+)*$"#
+private let path: JSONValue = #"^(name|(params|defaults|stages)(\.[^.]+)+)$"#
 private let relative: JSONValue = #"^(?!\.{0,2}(/|$))(?!.*/(\.{0,2})(/|$)).+$"#
 private let variable = "[A-Za-z_][A-Za-z0-9_]*"
 private let duration = "(?=[0-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?"

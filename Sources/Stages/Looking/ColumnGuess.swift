@@ -94,6 +94,17 @@ struct ColumnGuess {
     found.append(Recognised(role: words.role, column: column.name, why: why, isKnown: first == column.name))
   }
 
+  /// Where a role's column is one of several that differ in their numbers, `오답1` and `오답2`: all, by what they share.
+  mutating func joinNumbered(_ role: String) {
+    guard let place = found.firstIndex(where: { $0.role == role && !$0.isKnown }) else { return }
+    let name = found[place].column
+    let stem = String(name.reversed().drop(while: \.isWholeNumber).drop { $0 == "_" || $0 == " " }.reversed())
+    let alike = file.columns.map(\.name).filter { $0.hasPrefix(stem) && ($0.last?.isWholeNumber ?? false) }
+    guard stem != name, !stem.isEmpty, alike.count > 1 else { return }
+    found[place] = Recognised(
+      role: role, column: stem, why: "\(alike.joined(separator: ", ")), by their names", isKnown: false)
+  }
+
   /// Where names do not tell: the columns of texts that are left, if they are just as many as are wanted; the longest
   /// texts are passages.
   mutating func fillByValues() {
@@ -106,8 +117,12 @@ struct ColumnGuess {
       add(role, column, "by its values: \(other), \(Int(column.meanLength)) characters on average")
     }
   }
+}
 
-  private func plain(_ name: String) -> String {
-    String(String.UnicodeScalarView(name.lowercased().unicodeScalars.filter { $0.properties.isAlphabetic || $0.properties.numericType != nil }))
+/// Letters and digits alone, small.
+private func plain(_ name: String) -> String {
+  let scalars = name.lowercased().unicodeScalars.filter { scalar in
+    scalar.properties.isAlphabetic || scalar.properties.numericType != nil
   }
+  return String(String.UnicodeScalarView(scalars))
 }

@@ -169,6 +169,7 @@ extension DataLook {
   ) throws -> (form: GroupFormat, guess: ColumnGuess, why: String) {
     var guess = ColumnGuess(file, given: hints.columns)
     guess.find(.negative) { $0.filled > 0 && !$0.isLabel }
+    guess.joinNumbered("negative")
     guess.find(.positive) { $0.filled > 0 && !$0.isLabel }
     guess.find(.label) { $0.filled == file.records && $0.isLabel }
     guess.find(.query) { $0.isText && !$0.hasLists }

@@ -55,9 +55,8 @@ package struct ColumnProfile: Sendable {
   private(set) var hasLists = false
   /// Whether some values are objects, or lists of these.
   private(set) var hasObjects = false
-  /// Whether every value is a truth value or a number from 0 to 1.
-  private(set) var isLabel = true
-  private(set) var isNumeric = true
+  private var areLabels = true
+  private var areNumbers = true
   /// Of some records, each value of a list.
   private(set) var sample: [String] = []
   private var hashes: Set<Int> = []
@@ -69,7 +68,9 @@ package struct ColumnProfile: Sendable {
   package var distinct: Int { hashes.count }
   package var meanLength: Double { texts == 0 ? 0 : Double(characters) / Double(texts) }
   func contains(_ value: String) -> Bool { hashes.contains(value.hashValue) }
-  var isText: Bool { !hasObjects && !isNumeric && texts > 0 }
+  /// Whether every value is a truth value or a number from 0 to 1.
+  var isLabel: Bool { areLabels && texts > 0 && !hasObjects && !hasLists }
+  var isText: Bool { !hasObjects && !areNumbers && texts > 0 }
 
   mutating func add(_ value: JSONValue) {
     switch value {
@@ -104,8 +105,9 @@ package struct ColumnProfile: Sendable {
     hashes.insert(text.hashValue)
     if sample.count < 1000 { sample.append(text) }
     let number = Double(text)
-    isNumeric = isNumeric && number != nil
-    isLabel = isLabel && (number.map { (0...1).contains($0) } ?? ["true", "false", "yes", "no"].contains(text.lowercased()))
+    areNumbers = areNumbers && number != nil
+    let isTruth = ["true", "false", "yes", "no"].contains(text.lowercased())
+    areLabels = areLabels && (number.map { (0...1).contains($0) } ?? isTruth)
   }
 }
 

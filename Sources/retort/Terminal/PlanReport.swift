@@ -51,7 +51,7 @@ struct PlanReport: Encodable {
       return count > 0 ? "\(count) \(state)" : nil
     }
     Swift.print("\n\(pipeline): \(counts.joined(separator: ", "))")
-    if let total { Swift.print(total.text) }
+    if let total, stages.contains(where: { $0.forecast != nil }) || !total.unknown.isEmpty { Swift.print(total.text) }
   }
 }
 
