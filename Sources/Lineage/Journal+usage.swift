@@ -36,7 +36,8 @@ extension Database {
       seconds: ended.timeIntervalSince(started), peakMemory: row["peak_memory"],
       epochs: try parameter("epochs", key: row["key"]), maxSamples: try parameter("max_samples", key: row["key"]))
     let edges = try cachedStatement(
-      sql: "SELECT port, direction, digest, bytes, kind FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ?"
+      sql:
+        "SELECT port, direction, digest, bytes, kind FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ?"
     )
     for edge in try Row.fetchAll(edges, arguments: [row["id"] as Int64]) {
       let artifact = try StoredArtifact(edge)

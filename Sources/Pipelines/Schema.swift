@@ -40,7 +40,8 @@ package struct PipelineSchema {
         "version": ["const": 1, "description": "Of the format."],
         "name": ["type": ["string", "null"], "description": "Default: the file's name."],
         "params": [
-          "type": ["object", "null"], "description": "Plain values; `${params.NAME}` stands for one anywhere in stages.",
+          "type": ["object", "null"],
+          "description": "Plain values; `${params.NAME}` stands for one anywhere in stages.",
           "additionalProperties": ["not": ["type": "string", "pattern": #"\$\{"#]],
         ],
         "defaults": ["$ref": "#/$defs/defaults"],
@@ -126,7 +127,8 @@ package struct PipelineSchema {
       JSONMember(
         "metrics", ["type": ["string", "null"], "description": "Of a `cmd`: the flat JSON of numbers that it writes."]),
       JSONMember("matrix", ["$ref": "#/$defs/matrix"]),
-      JSONMember("publish", ["type": ["string", "null"], "description": "Where to copy the outputs, in the project."]),
+      JSONMember(
+        "publish", ["type": ["string", "null"], "description": "Where to copy the outputs, in the project."]),
       JSONMember("retry", retry),
       JSONMember("timeout", text(duration, "How long it may take: 4h, 90m, 1h30m.", ["4h", "30m"])),
       JSONMember("checkpoint", checkpoint),
@@ -199,7 +201,8 @@ package struct PipelineSchema {
 
   private var retry: JSONValue {
     [
-      "description": "Further attempts after a failure; {attempts, delay, max_delay}: the pause doubles up to max_delay.",
+      "description":
+        "Further attempts after a failure; {attempts, delay, max_delay}: the pause doubles up to max_delay.",
       "type": ["integer", "object", "string", "null"], "minimum": 0, "maximum": 100, "pattern": placeholder,
       "properties": [
         "attempts": ParameterType.int(0...100).schema("Further attempts."),
@@ -215,7 +218,8 @@ package struct PipelineSchema {
       "When a training saves its state.",
       [
         "every": [
-          "description": "A time such as 10m, or a number of steps.", "type": ["string", "integer", "null"], "minimum": 1,
+          "description": "A time such as 10m, or a number of steps.", "type": ["string", "integer", "null"],
+          "minimum": 1,
           "pattern": .string("^(\(duration))$|\(placeholder.string ?? "")"),
         ],
         "keep": ParameterType.int(1...1_000_000).schema("How many of the latest to keep.", nullable: true),
@@ -279,4 +283,3 @@ private func closed(
   schema["additionalProperties"] = false
   return schema
 }
-

@@ -22,7 +22,9 @@ package struct StageProbe: Sendable {
     let folder = FileManager.default.temporaryDirectory.appending(path: "retort-probe-\(UUID().uuidString)")
     try files.makeFolder(folder)
     let outcome: Swift.Result<Result, any Error>
-    do { outcome = .success(try await time(stage, of: plan, store: store, in: folder)) } catch { outcome = .failure(error) }
+    do { outcome = .success(try await time(stage, of: plan, store: store, in: folder)) } catch {
+      outcome = .failure(error)
+    }
     try files.remove(folder)
     return try outcome.get()
   }

@@ -80,7 +80,8 @@ private let training = """
     #expect(!left.contains { $0.hasPrefix("retort-probe") })
 
     _ = try await project.run()
-    try project.write(training.replacing("epochs: 2", with: "epochs: 4").replacing("negatives: 1", with: "negatives: 2"))
+    try project.write(
+      training.replacing("epochs: 2", with: "epochs: 4").replacing("negatives: 1", with: "negatives: 2"))
     let changed = try await plan(project)
     #expect(changed["base"]?.state == "cached" && changed["base"]?.forecast == nil)
     #expect(changed["teacher"]?.state == "may run" && changed["after"]?.forecast?.basis == "history")
@@ -92,7 +93,7 @@ private let training = """
   @Test func `a training that cannot begin says why, and the plan goes on`() async throws {
     let project = try Project(training, data: smallData)
     _ = try await project.run("base", "candidates")
-    try project.write(training.replacing("memory: 500MB", with: "memory: 1MB"))
+    try project.write(training.replacing("memory: 500MB", with: "memory: 1kB"))
     let ended = try await project.retort("plan", "pipeline.yaml")
     #expect(ended.code == 0 && ended.errors.contains("`teacher` does not come to its first steps"))
     #expect(ended.errors.contains("Raise `memory`") && ended.output.contains("without `teacher`"))

@@ -63,7 +63,8 @@ private let numbers = words.indices
   }
 
   @Test func `tuples with numbered columns, and nested ones`() async throws {
-    let table = "질의\t정답 문서\t오답1\t오답2\n"
+    let table =
+      "질의\t정답 문서\t오답1\t오답2\n"
       + numbers.map { "\(query($0))\t\(passage($0))\t\(passage($0 + 1))\t\(passage($0 + 2))\n" }.joined()
     let lines = numbers.map {
       #"{"input": {"물음": "\#(query($0))"}, "정답문서": [{"id": "a\#($0)", "text": "\#(passage($0))"}], "#
@@ -96,7 +97,8 @@ private let numbers = words.indices
 
   @Test func `folders: BEIR's, and one of divided pairs`() async throws {
     let project = try Project(data: [
-      "beir/corpus.jsonl": numbers.map { #"{"_id": "d\#($0)", "title": "", "text": "\#(passage($0))"}"# + "\n" }.joined(),
+      "beir/corpus.jsonl": numbers.map { #"{"_id": "d\#($0)", "title": "", "text": "\#(passage($0))"}"# + "\n" }
+        .joined(),
       "beir/queries.jsonl": numbers.map { #"{"_id": "q\#($0)", "text": "\#(query($0))"}"# + "\n" }.joined(),
       "beir/qrels/test.tsv": "query-id\tcorpus-id\tscore\n" + numbers.map { "q\($0)\td\($0)\t1\n" }.joined(),
       "나눔/v1/train.csv": "질문,본문\n" + numbers.map { "\(query($0)),\(passage($0))\n" }.joined(),
@@ -144,12 +146,13 @@ private let numbers = words.indices
       "data.yaml": "mine", "broken.csv": "query,passage\na,b,c\n", "few.csv": "query,passage\na b,c d\ne f,g h\n",
     ])
     let refused = try await project.retort("new", "data.csv")
-    #expect(refused.code == 2 && refused.errors.contains("--force") && (try project.read("data.yaml")) == "mine")
+    #expect(refused.code == 2 && refused.errors.contains("--force"))
+    #expect(try project.read("data.yaml") == "mine")
     #expect(try await project.retort("new", "data.csv", "--force").code == 0)
     let broken = try await project.retort("new", "broken.csv")
     #expect(broken.code == 2 && broken.errors.contains("broken.csv:2: error: record 1: 3 fields"))
     #expect(try await project.retort("new", "few.csv").errors.contains("2 queries are too few"))
     #expect(try await project.retort("new", "nowhere.csv").errors.contains("there is no file nowhere.csv"))
-    #expect(try await project.retort("new", "data.csv", "--columns", "qurey=a").errors.contains("did you mean `query`"))
+    #expect(try await project.retort("new", "data.csv", "--columns", "queri=a").errors.contains("did you mean `query`"))
   }
 }

@@ -38,7 +38,8 @@ import Testing
 
   @Test func `the schema and validate accept the same files and reject the same ones`() async throws {
     let project = try Project(data: [
-      "data.jsonl": "", "model/config.json": "{}", "base.yaml": pipeline("split: {uses: split, in: {data: data.jsonl}}"),
+      "data.jsonl": "", "model/config.json": "{}",
+      "base.yaml": pipeline("split: {uses: split, in: {data: data.jsonl}}"),
     ])
     var names: [String: (description: String, isRight: Bool)] = [:]
     for (isRight, table) in [(true, right), (false, wrong)] {
@@ -106,7 +107,10 @@ private let right: [(String, String)] = [
           matrix: {e: [0.1, 0.2], seed: [1, 2], exclude: [{e: 0.1, seed: 2}], include: [{e: 0.3, seed: 1}]}}
       """)
   ),
-  ("an anchor and a merge", pipeline("a: &a {uses: split, in: {data: data.jsonl}}\nb: {<<: *a, with: {eval_ratio: 0.1}}")),
+  (
+    "an anchor and a merge",
+    pipeline("a: &a {uses: split, in: {data: data.jsonl}}\nb: {<<: *a, with: {eval_ratio: 0.1}}")
+  ),
   ("an experiment", experiment("name: x\nset: {stages.split.with.eval_ratio: 0.3}")),
   (
     "a sweep",

@@ -1,6 +1,6 @@
 import Artifacts
 import Foundation
-import Pipelines
+@testable import Pipelines
 import Testing
 
 @testable import Scheduling

@@ -42,8 +42,10 @@ struct RoleWords {
   static let rule = RoleWords(
     role: "rule", known: GroupReader.ruleAliases,
     synonyms: ["규정", "규정번호", "규칙", "규칙번호", "조항", "조항번호", "근거", "근거조항", "정답규정", "reference", "evidence"])
-  static let id = RoleWords(role: "id", known: ["_id", "rule_id"], synonyms: ["번호", "규정번호", "규칙번호", "조항번호", "no", "code"])
-  static let title = RoleWords(role: "title", known: ["name", "제목"], synonyms: ["표제", "표제어", "항목", "조항명", "규정명", "heading"])
+  static let id = RoleWords(
+    role: "id", known: ["_id", "rule_id"], synonyms: ["번호", "규정번호", "규칙번호", "조항번호", "no", "code"])
+  static let title = RoleWords(
+    role: "title", known: ["name", "제목"], synonyms: ["표제", "표제어", "항목", "조항명", "규정명", "heading"])
   static let text = RoleWords(
     role: "text", known: ["content", "내용", "passage"],
     synonyms: ["본문", "설명", "해설", "규정", "문단", "단락", "지문", "문서", "body", "description", "paragraph"])
@@ -80,7 +82,8 @@ struct ColumnGuess {
     let all = ([words.role] + words.known + words.synonyms).map(plain)
     let same = all.lazy.compactMap { word in free.first { plain($0.name) == word } }.first
     // In a longer name only a word of some length means anything.
-    let part = all.filter { $0.utf8.count > 4 }.lazy.compactMap { word in free.first { plain($0.name).contains(word) } }.first
+    let part = all.filter { $0.utf8.count > 4 }.lazy.compactMap { word in free.first { plain($0.name).contains(word) } }
+      .first
     if let column = same ?? part { add(words.role, column, "by its name") }
   }
 
@@ -113,7 +116,9 @@ struct ColumnGuess {
       .sorted { $0.meanLength < $1.meanLength }
     guard texts.count == missing.count, !file.columns.contains(where: \.hasObjects) else { return }
     for (role, column) in zip(missing, texts) {
-      let other = missing.count == 1 ? "the only other column of texts" : role == "query" ? "the shorter texts" : "the longer texts"
+      let other =
+        missing.count == 1
+        ? "the only other column of texts" : role == "query" ? "the shorter texts" : "the longer texts"
       add(role, column, "by its values: \(other), \(Int(column.meanLength)) characters on average")
     }
   }

@@ -24,7 +24,8 @@ struct DataFolder {
       parts = Self.partNames.filter { qrels.contains("\($0).tsv") }
       version = nil
       guard let first = parts.first else {
-        throw CannotTell("\(url.lastPathComponent)/qrels has none of \(Self.partNames.map { "\($0).tsv" }.joined(separator: ", "))")
+        throw CannotTell(
+          "\(url.lastPathComponent)/qrels has none of \(Self.partNames.map { "\($0).tsv" }.joined(separator: ", "))")
       }
       why = "it has corpus.jsonl, queries.jsonl and qrels/\(parts.map { "\($0).tsv" }.joined(separator: ", "))"
       files = ["queries.jsonl", "corpus.jsonl", "qrels/\(first).tsv"].map { url.appending(path: $0) }

@@ -94,7 +94,8 @@ extension DataLook {
     if folder.form == .preprocessed, let first = files.first {
       let (form, guess, why) = try Self.pairsOrTuples(first, hints)
       guard form == .pairs else {
-        throw CannotTell("\(first.url.lastPathComponent) holds tuples, and such a folder pairs: name its files themselves")
+        throw CannotTell(
+          "\(first.url.lastPathComponent) holds tuples, and such a folder pairs: name its files themselves")
       }
       columns = guess.mapping
       recognised = guess.found
@@ -118,7 +119,8 @@ extension DataLook {
     var best: (links: PassageLinks, file: FileLook, book: FileLook)?
     for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
       guard let links = try PassageLinks(from: file, to: book, hints) else { continue }
-      if best.map({ links.share > $0.links.share }) ?? true { best = (links, file, book) }
+      // Names of passages may stand in both files; that of queries has something to ask, too.
+      if best.map({ links.rank > $0.links.rank }) ?? true { best = (links, file, book) }
     }
     if let (links, file, book) = best {
       let guess = links.guess
@@ -141,7 +143,8 @@ extension DataLook {
   }
 
   private init(
-    _ form: GroupFormat, _ why: String, _ file: FileLook, _ guess: ColumnGuess, _ book: FileLook?, _ bookGuess: ColumnGuess?
+    _ form: GroupFormat, _ why: String, _ file: FileLook, _ guess: ColumnGuess, _ book: FileLook?,
+    _ bookGuess: ColumnGuess?
   ) {
     self.form = form.rawValue
     self.why = why
@@ -192,7 +195,8 @@ extension DataLook {
     func names(_ words: RoleWords) -> String { ([words.role] + words.known).map { "`\($0)`" }.joined(separator: ", ") }
     let columns = file.columns.map { "`\($0.name)`" }.joined(separator: ", ")
     let known = guess.found.map { "`\($0.role)` is \($0.column)" }.joined(separator: ", ")
-    let links = guess.has("rule") || file["rule"] != nil
+    let links =
+      guess.has("rule") || file["rule"] != nil
       ? " It names passages in `\(guess["rule"]?.name ?? "rule")`: name the file that holds these, too." : ""
     return CannotTell(
       """

@@ -8,6 +8,7 @@ struct PassageLinks {
   /// Of the names, how many lead to a passage; 0 to 1.
   let share: Double
   let why: String
+  var rank: Double { share + (guess.has("query") ? 1 : 0) }
 
   /// `nil` if less than half of any column's values are names of passages.
   init?(from file: FileLook, to book: FileLook, _ hints: DataLook.Hints) throws {
@@ -47,7 +48,8 @@ struct PassageLinks {
   static func guess(_ book: FileLook, _ given: [String: String]) -> ColumnGuess {
     var guess = ColumnGuess(book, given: given)
     guess.find(.text) { $0.isText && !$0.hasLists && $0.meanLength >= 8 }
-    if !guess.has("text"), let longest = book.columns.filter({ $0.isText && !$0.hasLists }).max(by: { $0.meanLength < $1.meanLength }),
+    if !guess.has("text"),
+      let longest = book.columns.filter({ $0.isText && !$0.hasLists }).max(by: { $0.meanLength < $1.meanLength }),
       longest.meanLength >= 8
     {
       guess.add("text", longest, "by its values: the longest texts, \(Int(longest.meanLength)) characters on average")
@@ -73,12 +75,15 @@ struct PassageLinks {
         context: .silent)
       var builder = GroupBuilder()
       try reader.readPassages(book.url, into: &builder)
-      return [Key(role: "id", column: nil, names: Set(builder.passages.flatMap { [$0.id] + ($0.title.map { [$0] } ?? []) }))]
+      return [
+        Key(role: "id", column: nil, names: Set(builder.passages.flatMap { [$0.id] + ($0.title.map { [$0] } ?? []) }))
+      ]
     }
     guard guess.has("text") else { return [] }
     let text = guess["text"]?.name
     if let id = guess["id"] {
-      return [Key(role: "id", column: id, names: [])] + (guess["title"].map { [Key(role: "title", column: $0, names: [])] } ?? [])
+      return [Key(role: "id", column: id, names: [])]
+        + (guess["title"].map { [Key(role: "title", column: $0, names: [])] } ?? [])
     }
     // Any column that is different in each record may be what passages go by.
     return book.columns.filter { $0.distinct == book.records && !$0.hasLists && $0.name != text }

@@ -100,7 +100,9 @@ package struct PipelineDraft {
           with:
       \(lines)
       """
-      + (isFirst ? "      # query_template: \"query: {text}\"      # for models that want it, as e5; passage_template too\n" : "")
+      + (isFirst
+        ? "      # query_template: \"query: {text}\"      # for models that want it, as e5; passage_template too\n"
+        : "")
   }
 
   private struct Ports {

@@ -14,7 +14,8 @@ struct New: AsyncParsableCommand {
       """)
 
   @Argument(help: "Data files or a folder.", completion: .file()) var data: [String]
-  @Option(name: .shortAndLong, help: "The pipeline to write; pipelines/NAME.yaml or NAME.yaml after the data unless given.")
+  @Option(
+    name: .shortAndLong, help: "The pipeline to write; pipelines/NAME.yaml or NAME.yaml after the data unless given.")
   var output: String?
   @Flag(help: "Replace the file if it is there.") var force = false
   @Option(help: "A base model's folder; a small one from random weights unless given.", completion: .directory)

@@ -19,7 +19,8 @@ struct SchemaCommand: ParsableCommand {
     let schema = PipelineSchema(.builtIn).document.text(.document)
     guard write else { return print(schema, terminator: "") }
     let here = URL(filePath: FileManager.default.currentDirectoryPath)
-    print(try writeSchema(to: storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))))
+    print(
+      try writeSchema(to: storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))))
   }
 }
 
