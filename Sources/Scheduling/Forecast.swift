@@ -2,9 +2,9 @@
 ///
 /// The rule: a training's work is `epochs` × samples, where samples are the records of its first required input that is
 /// no model, at most `max_samples`; the work of any other stage is the bytes of its input files, models not counted.
-/// Time, and outputs that are files, grow with the work; memory and folders (models) do not. Each is the median over the
-/// executions, brought to the new work. The range is what the same rule missed the history by, each execution forecast
-/// from the others.
+/// Time grows with the work and with the bytes of the models that go in; outputs that are files grow with the work;
+/// memory and folders (models) stay. Each is the median over the executions, brought to the new work. The range is what
+/// the same rule missed the history by, each execution forecast from the others.
 import Artifacts
 import Foundation
 import Pipelines
@@ -79,12 +79,15 @@ package struct Forecaster {
   /// `nil` where nothing like it was ever executed.
   /// - Parameter inputs: by port; `nil` while they are unknown: then as the last time.
   package func forecast(_ stage: PlannedStage, inputs: [String: StoredArtifact]?) throws -> Forecast? {
-    let all = try history(stage.description.kind.name)
+    let models = stage.description.modelPorts
+    let bound = models.intersection(stage.inputs.map(\.port))
+    // BM25 is no measure of a model.
+    let all = try history(stage.description.kind.name).filter { models.intersection($0.inputs.keys) == bound }
     let own = all.filter {
       $0.base == stage.base && $0.pipeline == plan.name && $0.file == plan.file.posixPath
     }
-    // One command is no measure of another.
-    let like = own.isEmpty && stage.command == nil ? all : own
+    // One command is no measure of another, nor one model of another that is not there yet.
+    let like = own.isEmpty && stage.command == nil && (inputs != nil || bound.isEmpty) ? all : own
     guard let last = like.first else { return nil }
     var planned = last
     planned.inputs = inputs ?? last.inputs
@@ -92,13 +95,17 @@ package struct Forecaster {
     planned.maxSamples = stage.parameters["max_samples"].flatMap(Int.init(parameter:))
     let work = try self.work(of: planned, stage.description)
     let works = try like.map { try self.work(of: $0, stage.description) }
+    let model = planned.bytes(of: bound)
+    let times = zip(works, like).map { work, usage in
+      (work: work, value: usage.seconds * (bound.isEmpty ? 1 : model / usage.bytes(of: bound)))
+    }
 
     let files = like.map { Double($0.outputs.values.filter { $0.kind == .file }.reduce(0) { $0 + $1.bytes }) }
     let folders = like.map { Double($0.outputs.values.filter { $0.kind == .folder }.reduce(0) { $0 + $1.bytes }) }
     let grown = estimate(work, zip(works, files).map { ($0, $1) })
     let fixed = estimate(nil, folders.map { (nil, $0) })
     return Forecast(
-      seconds: estimate(work, zip(works, like).map { ($0, $1.seconds) }),
+      seconds: estimate(work, times),
       memory: last.peakMemory == nil
         ? nil : estimate(nil, like.compactMap { usage in usage.peakMemory.map { (nil, Double($0)) } }),
       disk: Forecast.Estimate(value: grown.value + fixed.value, range: sum(grown, fixed)), executions: like.count,
@@ -107,17 +114,27 @@ package struct Forecaster {
 
   /// `nil` where it cannot be told.
   private func work(of usage: StageUsage, _ description: StageDescription) throws -> Double? {
-    let isModel = Set(description.inputs.filter { $0.accepts.contains(.model) && $0.accepts.count == 1 }.map(\.name))
-    let data = usage.inputs.filter { $0.value.kind == .file && !isModel.contains($0.key) }
+    let models = description.modelPorts
+    let data = usage.inputs.filter { $0.value.kind == .file && !models.contains($0.key) }
     guard let epochs = usage.epochs else {
       let bytes = data.values.reduce(0) { $0 + $1.bytes }
       return bytes > 0 ? Double(bytes) : nil
     }
-    let port = description.inputs.first { !$0.isOptional && !isModel.contains($0.name) }?.name
+    let port = description.inputs.first { !$0.isOptional && !models.contains($0.name) }?.name
     guard epochs > 0, let samples = port.flatMap({ data[$0] }), let count = try records(samples), count > 0 else {
       return nil
     }
     return Double(epochs * min(count, usage.maxSamples ?? count))
+  }
+}
+
+extension StageDescription {
+  fileprivate var modelPorts: Set<String> { Set(inputs.filter { $0.accepts == [.model] }.map(\.name)) }
+}
+
+extension StageUsage {
+  fileprivate func bytes(of ports: Set<String>) -> Double {
+    Double(max(1, inputs.filter { ports.contains($0.key) }.reduce(0) { $0 + $1.value.bytes }))
   }
 }
 

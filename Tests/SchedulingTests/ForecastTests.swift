@@ -25,9 +25,12 @@ import Testing
     _ base: String, _ description: StageDescription, _ parameters: [String: ParameterValue] = [:]
   ) -> PlannedStage {
     let file = URL(filePath: "/p.yaml")
+    let location = SourceLocation(file: file, line: 1, column: 1)
     return PlannedStage(
-      id: StageID(index: 0), base: base, location: SourceLocation(file: file, line: 1, column: 1),
-      description: description, parameters: parameters)
+      id: StageID(index: 0), base: base, location: location, description: description,
+      inputs: description.inputs.map {
+        PlannedInput(port: $0.name, source: .file(file), type: nil, location: location)
+      }, parameters: parameters)
   }
 
   private func forecast(
@@ -76,6 +79,21 @@ import Testing
     #expect(try seconds(["epochs": .int(3), "max_samples": .int(200)], ["base": base, "data": new]) == 24)
     // Not there yet: as the last time.
     #expect(try seconds(["epochs": .int(1)], nil) == 4)
+  }
+
+  @Test func `time grows with the model's bytes, and one model is no measure of another that is not there yet`() throws
+  {
+    func inputs(_ model: Int) -> [String: StoredArtifact] {
+      ["base": artifact("\(model)", bytes: model, kind: .folder), "data": artifact("data", bytes: 10)]
+    }
+    let stage = stage("t", trainer, ["epochs": .int(1)])
+    let records = [inputs(1)["data"]!.digest: 100]
+    let other = usage("other", seconds: 3, epochs: 1, inputs(100))
+    #expect(try forecast(stage, inputs: inputs(500), [other], records: records)?.seconds.value == 15)
+    #expect(try forecast(stage, inputs: nil, [other], records: records) == nil)
+    // Nor is one without any, as BM25.
+    let lexical = usage("t", seconds: 1, epochs: 1, ["data": artifact("data", bytes: 10)])
+    #expect(try forecast(stage, inputs: inputs(500), [lexical], records: records) == nil)
   }
 
   @Test func `the range is what the rule missed each execution by, forecast from the others`() throws {

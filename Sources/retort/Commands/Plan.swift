@@ -9,8 +9,8 @@ struct PlanCommand: AsyncParsableCommand {
     abstract: "Says of each stage whether it is cached, will run or may run, why, and forecasts time, memory and disk.",
     discussion: """
       Forecasts rest on earlier executions of the same stage of the same file, else of its kind: time and files grow \
-      with the bytes of a stage's input files, a training's time with epochs × samples; the range is what this rule \
-      missed the history by. A training that was never run, but could, is timed for three steps, its validation not \
+      with the bytes of a stage's input files, a training's time with epochs × samples, time also with the bytes of \
+      models that go in; the range is what this rule missed the history by. A training that was never run, but could, is timed for three steps, its validation not \
       included. What a stage's inputs will be, while they are not there, is taken from its last execution.
       """)
 
