@@ -90,6 +90,7 @@ package struct PipelineSchema {
           #"([0-9]+(\.[0-9]*)?|\.[0-9]+) *([KMGTkmgt][Ii]?)?[Bb]"#, "Bytes that a stage may use: 6GB, 512MiB.",
           ["4GB", "6GB"])),
       JSONMember("precision", ParameterType.choice(["auto", "fp32"]).schema("Of the arithmetic.", nullable: true)),
+      JSONMember("retry", retry), JSONMember("checkpoint", checkpoint),
     ]
   }
 
@@ -129,9 +130,7 @@ package struct PipelineSchema {
       JSONMember("matrix", ["$ref": "#/$defs/matrix"]),
       JSONMember(
         "publish", ["type": ["string", "null"], "description": "Where to copy the outputs, in the project."]),
-      JSONMember("retry", retry),
       JSONMember("timeout", text(duration, "How long it may take: 4h, 90m, 1h30m.", ["4h", "30m"])),
-      JSONMember("checkpoint", checkpoint),
     ]
     return [
       "type": "object",
@@ -222,7 +221,7 @@ package struct PipelineSchema {
           "minimum": 1,
           "pattern": .string("^(\(duration))$|\(placeholder.string ?? "")"),
         ],
-        "keep": ParameterType.int(1...1_000_000).schema("How many of the latest to keep.", nullable: true),
+        "keep": ParameterType.int(1...1000).schema("How many of the latest to keep.", nullable: true),
       ], nullable: true)
   }
 
@@ -251,7 +250,7 @@ private let identifier: JSONValue = "^[A-Za-z_][A-Za-z0-9_-]*$"
 private let path: JSONValue = #"^(name|(params|defaults|stages)(\.[^.]+)+)$"#
 private let relative: JSONValue = #"^(?!\.{0,2}(/|$))(?!.*/(\.{0,2})(/|$)).+$"#
 private let variable = "[A-Za-z_][A-Za-z0-9_]*"
-private let duration = "(?=[0-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?"
+private let duration = "(?=[0-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?"
 
 private let reference: JSONValue = [
   "type": "string", "minLength": 1,

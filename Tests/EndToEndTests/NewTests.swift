@@ -45,7 +45,8 @@ private let numbers = words.indices
   @Test func `pairs in CP949, and the whole pipeline runs`() async throws {
     let project = try Project()
     let rows = numbers.flatMap { [(query($0), passage($0), 1), (query($0), passage($0 + 1), 0)] }
-    let table = "질문 내용,답변 본문,정답 여부\r\n" + rows.map { "\($0),\($1),\($2)\r\n" }.joined()
+    let table =
+      "id,질문 내용,답변 본문,정답 여부\r\n" + rows.enumerated().map { "\($0),\($1.0),\($1.1),\($1.2)\r\n" }.joined()
     try project.write(table, to: "utf8.csv")
     let converted = try await project.run(
       URL(filePath: "/usr/bin/env"), ["iconv", "-f", "UTF-8", "-t", "CP949", "-o", "쌍.csv", "utf8.csv"])
@@ -54,7 +55,7 @@ private let numbers = words.indices
     #expect(look.form == "pairs" && look.output == "쌍.yaml")
     #expect(look.files[0].encoding == "CP949" && look.files[0].records == 16)
     #expect(look.column("query") == "질문 내용" && look.column("passage") == "답변 본문")
-    #expect(look.column("label") == "정답 여부")
+    #expect(look.column("label") == "정답 여부" && look.column("id") == "")
     #expect(look.counts == .init(groups: 8, positives: 8, negatives: 8, passages: 8))
     #expect(look.examples.count == 3 && look.examples[0] == first)
     try await run(look, to: "normalized", in: project)

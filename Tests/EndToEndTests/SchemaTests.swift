@@ -57,6 +57,16 @@ import Testing
     }
   }
 
+  @Test func `the schema knows retries and checkpoints in full`() async throws {
+    let files = [
+      "retry.yaml": split("retry: {attempts: 3, delay: 500ms, max_delay: 1m}"),
+      "checkpoint.yaml": teacher("epochs: 1").replacing("with:", with: "checkpoint: {every: 10m, keep: 2}, with:"),
+      "steps.yaml": pipeline("c: {cmd: 'true'}", "defaults: {checkpoint: {every: 100}, retry: 1}\n"),
+    ]
+    let schema = try await check(files.keys.sorted(), in: try Project(data: files)).schema
+    #expect(schema == files.mapValues { _ in [] })
+  }
+
   @Test func `schema prints what it writes into the store`() async throws {
     let project = try Project()
     let printed = try await project.retort("schema")
@@ -166,6 +176,12 @@ private let wrong: [(String, String)] = [
   ("an unknown precision", split("precision: fp8")),
   ("too many retries", split("retry: 101")),
   ("retries in words", split("retry: often")),
+  ("retries of another kind", split("retry: {tries: 2}")),
+  ("retries below 0", split("retry: {attempts: -1}")),
+  ("a pause without a unit", split("retry: {attempts: 1, delay: 5}")),
+  ("a misspelt key of checkpoint", teacher("}, checkpoint: {evry: 10m")),
+  ("a checkpoint after no step", teacher("}, checkpoint: {every: 0")),
+  ("no checkpoints to keep", teacher("}, checkpoint: {keep: 0")),
   ("a path that is a number", split("publish: 3")),
   ("an unknown default", pipeline("c: {cmd: 'true'}", "defaults: {sead: 1}\n")),
   ("a parameter that is a placeholder", pipeline("c: {cmd: 'true'}", "params: {a: 1, b: '${params.a}'}\n")),

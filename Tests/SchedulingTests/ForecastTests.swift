@@ -87,7 +87,7 @@ import Testing
       ["base": artifact("\(model)", bytes: model, kind: .folder), "data": artifact("data", bytes: 10)]
     }
     let stage = stage("t", trainer, ["epochs": .int(1)])
-    let records = [inputs(1)["data"]!.digest: 100]
+    let records = [artifact("data", bytes: 10).digest: 100]
     let other = usage("other", seconds: 3, epochs: 1, inputs(100))
     #expect(try forecast(stage, inputs: inputs(500), [other], records: records)?.seconds.value == 15)
     #expect(try forecast(stage, inputs: nil, [other], records: records) == nil)

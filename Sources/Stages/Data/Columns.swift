@@ -19,10 +19,10 @@ struct Columns {
     }
   }
 
-  /// The first of `aliases` that the record has; `columns:` overrides them all, and what it gives to another name is
-  /// no alias any more.
+  /// The first of `aliases` that the record has; `columns:` overrides them all, with an empty path for none, and what
+  /// it gives to another name is no alias any more.
   func find(_ name: String, or aliases: [String] = [], in record: Record) -> JSONValue? {
-    if let path = names[name] { return record.value.at(path: path) }
+    if let path = names[name] { return path.isEmpty ? nil : record.value.at(path: path) }
     for path in [name] + aliases where !taken.contains(path) {
       if let value = record.value.at(path: path) { return value }
     }

@@ -108,6 +108,17 @@ struct ColumnGuess {
       role: role, column: stem, why: "\(alike.joined(separator: ", ")), by their names", isKnown: false)
   }
 
+  /// `groups` takes an id for the query's: one that numbers rows would keep the rows of a query apart.
+  mutating func dropRowNumbers() {
+    guard !has("id"), let query = self["query"],
+      let id = (["id"] + GroupReader.idAliases).lazy.compactMap({ [file] in file[$0] }).first,
+      id.distinct > query.distinct
+    else { return }
+    found.append(
+      Recognised(
+        role: "id", column: "", why: "`\(id.name)` numbers rows, and a query has several", isKnown: false))
+  }
+
   /// Where names do not tell: the columns of texts that are left, if they are just as many as are wanted; the longest
   /// texts are passages.
   mutating func fillByValues() {

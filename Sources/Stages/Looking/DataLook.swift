@@ -187,6 +187,7 @@ extension DataLook {
     guess.find(.passage) { $0.isText && !$0.hasLists }
     guess.fillByValues()
     guard guess.has("query"), guess.has("passage") else { throw cannotTell(file, guess, hints) }
+    guess.dropRowNumbers()
     let label = guess.has("label") ? "a label says whether it does" : "there is no column of labels, so all do"
     return (.pairs, guess, "each record has a query and one text that may answer it; \(label)")
   }

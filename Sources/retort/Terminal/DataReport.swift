@@ -21,7 +21,10 @@ extension DataLook {
   var report: String {
     var lines = ["taken for \(form): \(why)"]
     func add(_ recognised: [Recognised], _ name: String) {
-      for column in recognised { lines.append("  \(name)\(column.role) is `\(column.column)`: \(column.why)") }
+      for column in recognised {
+        let what = column.column.isEmpty ? "none" : "`\(column.column)`"
+        lines.append("  \(name)\(column.role) is \(what): \(column.why)")
+      }
     }
     add(recognised, "")
     add(recognisedInPassages, "the passages' ")
