@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Pipelines", dependencies: ["CYAML", "Artifacts"]),
+    .target(name: "Pipelines", dependencies: ["CYAML", "JSONText", "Artifacts"]),
     .target(name: "Scheduling", dependencies: ["CSystem", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage",
@@ -41,7 +41,7 @@ let package = Package(
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Stages", "Scheduling", "Lineage", "Models", "Tokenizers",
+        "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -64,6 +64,9 @@ extension Database {
     let stageRun = try stageRun(result.stage, run: run)
     let key = result.key.description
     for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact) }
+    if let bytes = result.peakMemory {
+      try perform("UPDATE stage_run SET peak_memory = ? WHERE id = ?", [bytes, stageRun])
+    }
     for metric in result.metrics {
       try perform(
         "INSERT INTO metric (stage_run, name, step, value) VALUES (?, ?, ?, ?)",

@@ -149,6 +149,14 @@ extension DatabaseMigrator {
           ALTER TABLE run ADD COLUMN stages INTEGER;          -- how many it is to bring to an end
           """)
     }
+    // What stages needed, for forecasts. Cached ones, which are the most, do not weigh on the index.
+    migrator.registerMigration("004-usage") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE stage_run ADD COLUMN peak_memory INTEGER;  -- bytes: of the worker, or the largest program it ran
+          CREATE INDEX stage_run_executed ON stage_run (kind, id) WHERE state IN ('ran', 'failed', 'interrupted');
+          """)
+    }
     return migrator
   }()
 }

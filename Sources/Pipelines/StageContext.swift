@@ -10,15 +10,19 @@ package struct StageContext: Sendable {
   package let precision: String
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
+  /// Ends a training after its first steps, where no more than their times are wanted.
+  private let probe: StepProbe?
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
-    threads: Int, memory: Int, precision: String, scratch: URL, report: @escaping @Sendable (StageEvent) -> Void
+    threads: Int, memory: Int, precision: String, scratch: URL, probe: StepProbe? = nil,
+    report: @escaping @Sendable (StageEvent) -> Void
   ) {
     self.threads = threads
     self.memory = memory
     self.precision = precision
     self.scratch = scratch
+    self.probe = probe
     self.report = report
   }
 
@@ -32,6 +36,8 @@ package struct StageContext: Sendable {
   package func progress(_ done: Int, of total: Int, detail: String = "") {
     report(.progress(done: done, total: total, detail: detail))
   }
+  /// A training's step is done. Throws `Probed` where that was enough.
+  package func stepped(_ done: Int, of total: Int) throws { try probe?.stepped(of: total) }
 }
 
 /// What a worker reports while it runs: one JSON line each in its event file.

@@ -162,8 +162,8 @@ package actor Coordinator {
     case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
-    case .ended(let id, .success(.success(let success, let made, let metrics))):
-      accept(id, made, metrics)
+    case .ended(let id, .success(.success(let success, let made, let metrics, let peakMemory))):
+      accept(id, made, metrics, peakMemory)
       return machine.finished(id, success)
     }
   }
@@ -193,7 +193,9 @@ package actor Coordinator {
   }
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
-  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) {
+  private func accept(
+    _ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric], _ peakMemory: Int?
+  ) {
     guard let stage = resolved[id] else { return }
     let differs = outputs[id].map { $0 != made } ?? false
     if let known = outputs[id], differs {
@@ -207,7 +209,7 @@ package actor Coordinator {
       .result(
         StageResult(
           stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
-          isKept: !differs)))
+          isKept: !differs, peakMemory: peakMemory)))
   }
 
   private func warn(_ id: StageID, _ message: String) {

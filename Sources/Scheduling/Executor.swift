@@ -21,7 +21,9 @@ package enum AttemptReport: Sendable {
 }
 
 package enum AttemptEnd: Sendable {
-  case success(StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric])
+  /// - Parameter peakMemory: bytes that the worker, or the largest program it ran, has had in memory at most.
+  case success(
+    StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric], peakMemory: Int? = nil)
   /// - Parameter again: whether another attempt may help.
   case failure(StageFailure, again: Bool)
 
@@ -35,6 +37,6 @@ package enum AttemptEnd: Sendable {
         nil
       }
     }
-    return .success(success, outputs: result.outputs, metrics: metrics)
+    return .success(success, outputs: result.outputs, metrics: metrics, peakMemory: result.peakMemory)
   }
 }

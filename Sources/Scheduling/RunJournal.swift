@@ -116,6 +116,8 @@ package struct StageResult: Sendable {
   package var metrics: [Metric]
   /// Whether it becomes the key's result; not if an earlier one with other bytes is kept.
   package var isKept: Bool
+  /// Bytes that the worker, or the largest program it ran, has had in memory at most.
+  package var peakMemory: Int?
 }
 
 /// How a run ended.

@@ -17,11 +17,15 @@ package struct WorkOrder: Codable, Sendable {
   package var stamps: KnownStamps
   /// Compute although there may be a result.
   package var force: Bool
+  /// Only time so many steps of a training, see `StageProbe`.
+  package var probeSteps: Int?
 }
 
 package struct WorkResult: Codable, Sendable {
   package var stage: String
   package var outputs: [String: StoredArtifact]
+  /// Bytes, see `peakMemory()`; absent from results of retort before it measured that.
+  package var peakMemory: Int?
 }
 
 /// How a worker ends; any other code is a command's own.

@@ -20,6 +20,10 @@ package struct Worker: Sendable {
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
       job = order.job
+      if let steps = order.probeSteps {
+        try await StageProbe.work(order.job, steps: steps, catalog: catalog)
+        return WorkerExit.done.rawValue
+      }
       return try await Worker(order, catalog: catalog).run().rawValue
     } catch {
       let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
@@ -81,7 +85,7 @@ package struct Worker: Sendable {
     }
     try events.check()
 
-    let result = WorkResult(stage: job.stage, outputs: try ingest())
+    let result = WorkResult(stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory())
     try lookAtSourcesAgain()
     try files.replace(work.result, with: try storedJSON(result))
     for folder in folders + [work.scratch] { try files.remove(folder) }

@@ -34,7 +34,10 @@ package struct TrainingLoop<Task: TrainingTask> {
     let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
     while state.epoch < settings.epochs {
       let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
-      while state.batch < batchesPerEpoch { try step(&state, order, budget) }
+      while state.batch < batchesPerEpoch {
+        try step(&state, order, budget)
+        try observer.stepped(state.step, of: stepsPerEpoch * settings.epochs)
+      }
       try finishEpoch(&state, validate)
     }
     guard settings.keep == .best, let best = state.best else { return state.validation }

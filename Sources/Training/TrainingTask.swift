@@ -44,4 +44,10 @@ package protocol TrainingObserver {
   func warn(_ message: String)
   func metric(_ name: String, _ value: Double, step: Int?)
   func progress(_ done: Int, of total: Int, detail: String)
+  /// After each step of the optimizer; an error ends the training there.
+  func stepped(_ done: Int, of total: Int) throws
+}
+
+extension TrainingObserver {
+  package func stepped(_ done: Int, of total: Int) throws {}
 }

@@ -18,7 +18,7 @@ struct Retort: AsyncParsableCommand {
     version: retortVersion,
     subcommands: [
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, Compare.self, Diff.self,
-      LineageCommand.self, Validate.self,
+      LineageCommand.self, Validate.self, SchemaCommand.self, New.self,
       StagesCommand.self, Help.self, Export.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 

@@ -27,6 +27,26 @@ import Testing
       ])
   }
 
+  @Test func `a header goes by one name, and an empty one takes a field away`() async throws {
+    // `정답` would be a label, `id` the query's.
+    let table = "id,질문,정답\n1,q,맞다\n2,q,그렇다\n"
+    let columns = ["passage": ParameterValue.string("정답"), "id": .string("")]
+    #expect(
+      try await groups(["data": table], with: ["columns": .map(columns)]) == [
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"맞다"},{"id":"p2","text":"그렇다"}],"negatives":[]}"#
+      ])
+  }
+
+  @Test func `tuples number their negatives under any header`() async throws {
+    let table = "질문\t맞음\t오답\t오답2\t오답_3\t오답률\nq\ta\tb\tc\td\t0.5\n"
+    let columns = ["positive": "맞음", "negative": "오답"].mapValues { ParameterValue.string($0) }
+    #expect(
+      try await groups(["data": table], with: ["columns": .map(columns), "format": .string("tuples")]) == [
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"},"#
+          + #"{"id":"p3","text":"c"},{"id":"p4","text":"d"}]}"#
+      ])
+  }
+
   @Test func `tuples give texts, lists of texts or objects`() async throws {
     let lines = """
       {"query":"q","positive":"a","negative_1":"b","negative_2":"c"}

@@ -88,6 +88,10 @@ final class Recorder: TrainingObserver {
   func warn(_ message: String) { logs.append(message) }
   func metric(_ name: String, _ value: Double, step: Int?) { metrics[name, default: []].append(value) }
   func progress(_ done: Int, of total: Int, detail: String) {}
+  /// Ends the training after so many steps.
+  var mostSteps = Int.max
+  struct Enough: Error { let total: Int }
+  func stepped(_ done: Int, of total: Int) throws { if done >= mostSteps { throw Enough(total: total) } }
 }
 
 /// A task that breaks off when it is asked for its batch number `limit`.

@@ -43,6 +43,17 @@ private func train(
     #expect(observer.metrics["grad_norm"]?.count == 30)
   }
 
+  @Test func `who watches the steps can end the training, and knows how many there would be`() {
+    let observer = Recorder()
+    observer.mostSteps = 2
+    #expect {
+      try train(observer: observer)
+    } throws: { error in
+      (error as? Recorder.Enough)?.total == 9  // ⌈64/24⌉ batches in each of 3 epochs
+    }
+    #expect(observer.metrics["loss"]?.count == 2)
+  }
+
   @Test func `neither threads nor memory change a bit`() throws {
     let roomy = ToyModel()
     let tight = ToyModel(threads: 2)

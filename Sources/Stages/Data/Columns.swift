@@ -5,8 +5,12 @@ import JSONText
 /// Maps the names that a stage knows to a file's headers or dotted JSON paths: `{query: 질문, answer: output.answer}`.
 struct Columns {
   let names: [String: String]
+  private let taken: Set<String>
 
-  init(_ names: [String: String]) { self.names = names }
+  init(_ names: [String: String]) {
+    self.names = names
+    taken = Set(names.values)
+  }
 
   /// Throws if a name in `columns:` is none that the reader asks for.
   static func problems(_ names: [String: String], known: [String]) -> [String] {
@@ -15,10 +19,11 @@ struct Columns {
     }
   }
 
-  /// The first of `aliases` that the record has; `columns:` overrides them all.
+  /// The first of `aliases` that the record has; `columns:` overrides them all, with an empty path for none, and what
+  /// it gives to another name is no alias any more.
   func find(_ name: String, or aliases: [String] = [], in record: Record) -> JSONValue? {
-    if let path = names[name] { return record.value.at(path: path) }
-    for path in [name] + aliases {
+    if let path = names[name] { return path.isEmpty ? nil : record.value.at(path: path) }
+    for path in [name] + aliases where !taken.contains(path) {
       if let value = record.value.at(path: path) { return value }
     }
     return nil

@@ -60,7 +60,7 @@ private func reading<T>(_ file: TextFile, _ body: (UnsafeRawBufferPointer) throw
   }
 }
 
-private func detectFormat(_ url: URL, _ bytes: UnsafeRawBufferPointer) -> RecordFormat {
+func detectFormat(_ url: URL, _ bytes: UnsafeRawBufferPointer) -> RecordFormat {
   switch url.pathExtension.lowercased() {
   case "json": return .json
   case "jsonl", "ndjson": return .jsonl

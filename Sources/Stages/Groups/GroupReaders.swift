@@ -33,11 +33,12 @@ struct GroupReader {
   ]
   /// Names that `passage_columns` may map.
   static let passageColumnNames = ["id", "title", "text", "records"]
-  private static let queryAliases = ["question", "anchor", "sentence", "input.question", "질문", "문제"]
-  private static let passageAliases = ["context", "text", "document", "지문", "규정"]
-  private static let labelAliases = ["score", "relevance", "정답", "라벨"]
-  private static let typeAliases = ["question_type", "input.question_type", "유형"]
-  private static let idAliases = ["_id", "query_id", "query-id"]
+  static let queryAliases = ["question", "anchor", "sentence", "input.question", "질문", "문제"]
+  static let passageAliases = ["context", "text", "document", "지문", "규정"]
+  static let labelAliases = ["score", "relevance", "정답", "라벨"]
+  static let typeAliases = ["question_type", "input.question_type", "유형"]
+  static let idAliases = ["_id", "query_id", "query-id"]
+  static let ruleAliases = ["rules", "rule_id", "positive_ids"]
 
   // MARK: - Forms
 
@@ -84,7 +85,7 @@ struct GroupReader {
       for (names, isPositive) in [(["positive", "positives"], true), (["negative", "negatives"], false)] {
         var values = names.compactMap { columns.find($0, in: record) }
         if !isPositive, case .object(let fields) = record.value {
-          values += fields.filter { $0.key.hasPrefix("negative_") }.map(\.value)
+          values += fields.filter { isNumberedNegative($0.key) }.map(\.value)
         }
         for value in values {
           for passage in try passages(value, at: record.place, in: &builder) {
@@ -126,7 +127,7 @@ struct GroupReader {
   func readQuestions(_ url: URL, into builder: inout GroupBuilder) throws {
     try each(url) { record in
       let query = try query(of: record, in: &builder)
-      let value = try columns.require("rule", or: ["rules", "rule_id", "positive_ids"], in: record)
+      let value = try columns.require("rule", or: Self.ruleAliases, in: record)
       let names =
         if case .array(let values) = value { values.compactMap(\.scalarText) } else { [value.scalarText ?? ""] }
       for name in names {
@@ -209,6 +210,13 @@ struct GroupReader {
   }
 
   private func type(of record: Record) -> String? { columns.optionalText("type", or: Self.typeAliases, in: record) }
+
+  /// `negative_1`, or the header that `columns` gives to `negative` with a number after it: `오답2`, `오답_2`.
+  private func isNumberedNegative(_ key: String) -> Bool {
+    if key.hasPrefix("negative_") { return true }
+    guard let name = columns.names["negative"], key.hasPrefix(name), key != name else { return false }
+    return key.dropFirst(name.count).drop { $0 == "_" || $0 == " " }.allSatisfy(\.isWholeNumber)
+  }
 
   private func hasPositives(_ record: Record) -> Bool {
     columns.find("positive", in: record) != nil || columns.find("positives", in: record) != nil

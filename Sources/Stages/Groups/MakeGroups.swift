@@ -3,7 +3,7 @@ import Foundation
 import Pipelines
 
 struct MakeGroups: Stage {
-  static let kind = StageKind("groups", revision: 1)
+  static let kind = StageKind("groups", revision: 2)
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 

@@ -50,7 +50,8 @@ struct Run: AsyncParsableCommand {
     let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
     if dryRun {
-      try PlanReport(plan, selected: selected, forced: forced, store: storeOptions).print(json: json)
+      let preview = try Preview(plan, selected: selected, forced: forced, store: storeOptions)
+      try PlanReport(preview, forced: forced).print(json: json)
       return
     }
     if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }

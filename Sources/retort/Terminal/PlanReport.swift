@@ -13,44 +13,58 @@ struct PlanReport: Encodable {
     var state: String
     var reason: String
     var key: String?
+    /// Of what will or may run, where something is known of it.
+    var forecast: StageForecast?
   }
   let pipeline: String
-  let stages: [Stage]
+  private(set) var stages: [Stage]
+  private(set) var total: PlanTotal?
 
-  init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
-    pipeline = plan.name
-    let previews = try Preview(plan, selected: selected, forced: forced, store: options)
-    stages = try previews.stages.map { preview in
-      let (state, reason) = try previews.verdict(of: preview, forced: forced)
-      let stage = plan[preview.id]
+  init(_ preview: Preview, forced: Set<StageID> = []) throws {
+    pipeline = preview.plan.name
+    stages = try preview.stages.map { stage in
+      let (state, reason) = try preview.verdict(of: stage, forced: forced)
+      let planned = preview.plan[stage.id]
       return Stage(
-        name: stage.name, kind: stage.description.kind.name, state: state, reason: reason,
-        key: preview.resolved?.key.description)
+        name: planned.name, kind: planned.description.kind.name, state: state, reason: reason,
+        key: stage.resolved?.key.description)
     }
+  }
+
+  mutating func add(_ forecasts: [StageID: StageForecast], of preview: Preview, _ total: PlanTotal) {
+    for (index, stage) in preview.stages.enumerated() { stages[index].forecast = forecasts[stage.id] }
+    self.total = total
   }
 
   func print(json: Bool) throws {
     if json { return try printJSON(self) }
-    var table = Table(["stage", "kind", "state", "reason"])
-    for stage in stages { table.add([stage.name, stage.kind, stage.state, stage.reason]) }
+    let columns = ["stage", "kind", "state", "reason"]
+    var table = Table(columns + (total == nil ? [] : StageForecast.columns))
+    for stage in stages {
+      let row = [stage.name, stage.kind, stage.state, stage.reason]
+      let runs = stage.state == "will run" || stage.state == "may run"
+      table.add(row + (total == nil ? [] : runs ? StageForecast.cells(stage.forecast) : StageForecast.noCells))
+    }
     Swift.print(table.text)
     let counts = ["cached", "will run", "may run", "broken"].compactMap { state in
       let count = stages.count { $0.state == state }
       return count > 0 ? "\(count) \(state)" : nil
     }
     Swift.print("\n\(pipeline): \(counts.joined(separator: ", "))")
+    if let total, stages.contains(where: { $0.forecast != nil }) || !total.unknown.isEmpty { Swift.print(total.text) }
   }
 }
 
 /// A plan held against the store.
 struct Preview {
   let plan: Plan
+  let store: Store
   let lineage: Journal
   let stages: [StagePreview]
 
   init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
     self.plan = plan
-    let store = try Store(at: options.folder(root: plan.root))
+    store = try Store(at: options.folder(root: plan.root))
     lineage = try Journal(at: store.database)
     stages = plan.preview(
       selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: lineage, context: .thisMachine)

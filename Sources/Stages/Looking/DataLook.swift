@@ -1,0 +1,215 @@
+/// Looks at somebody's data: which of the forms of `groups` it is, and what `groups` makes of it.
+import Foundation
+import Pipelines
+import Synchronization
+
+/// What data turned out to be, and the parameters with which `groups` reads it.
+package struct DataLook: Sendable {
+  package let form: String
+  /// Why it was taken for that.
+  package let why: String
+  package let data: URL
+  /// The file of passages beside it.
+  package let passages: URL?
+  package let recognised: [Recognised]
+  package let recognisedInPassages: [Recognised]
+  /// Of a folder: what its files divide it into, of train, val, dev, test.
+  package let parts: [String]
+  /// Of `groups`, besides `part`.
+  package let parameters: [String: ParameterValue]
+}
+
+/// What `groups` made of the data.
+package struct ParsedGroups: Sendable {
+  package let groups: Int
+  package let positives: Int
+  package let negatives: Int
+  package let passages: Int
+  /// Of the query that has most.
+  package let mostPositives: Int
+  package let examples: [QueryGroup]
+  package let warnings: [String]
+}
+
+/// Why data was not understood: what was looked for, and how to say it.
+package struct CannotTell: Error, CustomStringConvertible {
+  package let description: String
+  init(_ description: String) { self.description = description }
+}
+
+extension DataLook {
+  /// What the user says of columns, `columns` and `passage_columns` of `groups`.
+  package struct Hints: Sendable {
+    package var columns: [String: String]
+    package var passageColumns: [String: String]
+    package init(columns: [String: String] = [:], passageColumns: [String: String] = [:]) {
+      self.columns = columns
+      self.passageColumns = passageColumns
+    }
+    /// What is wrong with the names.
+    package var problems: [String] {
+      Columns.problems(columns, known: GroupReader.columnNames)
+        + Columns.problems(passageColumns, known: GroupReader.passageColumnNames)
+    }
+  }
+
+  /// The files to look at: what was named, or what lies in a BEIR folder. Throws what is wrong with a file.
+  package static func files(_ urls: [URL], hints: Hints) throws -> [FileLook] {
+    let lists = [hints.columns["records"], hints.passageColumns["records"]]
+    return try urls.enumerated().flatMap { place, url in
+      guard url.isFolder else {
+        // Either file may be the one whose list is named.
+        return [try FileLook(url, list: place < 2 ? lists[place] : nil)]
+      }
+      return try DataFolder(url).files.map { try FileLook($0) }
+    }
+  }
+
+  /// - Parameters:
+  ///   - urls: as they were named.
+  ///   - files: what `files` made of them.
+  /// - Throws: `CannotTell`.
+  package init(_ urls: [URL], _ files: [FileLook], hints: Hints) throws {
+    if let folder = urls.first(where: \.isFolder) {
+      guard urls.count == 1 else {
+        throw CannotTell("a folder holds queries and passages: name it alone, or name files")
+      }
+      self = try DataLook(try DataFolder(folder), files, hints)
+    } else if files.count == 2 {
+      self = try DataLook(pair: files, hints)
+    } else if files.count == 1 {
+      self = try DataLook(single: files[0], hints)
+    } else {
+      throw CannotTell("\(files.count) files: name one of queries, and one of passages if the queries refer to them")
+    }
+  }
+
+  private init(_ folder: DataFolder, _ files: [FileLook], _ hints: Hints) throws {
+    form = folder.form.rawValue
+    data = folder.url
+    passages = nil
+    recognisedInPassages = []
+    parts = folder.parts
+    var columns = hints.columns
+    if folder.form == .preprocessed, let first = files.first {
+      let (form, guess, why) = try Self.pairsOrTuples(first, hints)
+      guard form == .pairs else {
+        throw CannotTell(
+          "\(first.url.lastPathComponent) holds tuples, and such a folder pairs: name its files themselves")
+      }
+      columns = guess.mapping
+      recognised = guess.found
+      self.why = "\(folder.why); \(why)"
+    } else {
+      recognised = []
+      why = folder.why
+    }
+    var parameters = Self.parameters(folder.form, columns, hints.passageColumns)
+    if let version = folder.version { parameters["data_version"] = .string(version) }
+    self.parameters = parameters
+  }
+
+  private init(single file: FileLook, _ hints: Hints) throws {
+    let (form, guess, why) = try Self.pairsOrTuples(file, hints)
+    self.init(form, why, file, guess, nil, nil)
+  }
+
+  /// Queries and passages, in whichever order.
+  private init(pair files: [FileLook], _ hints: Hints) throws {
+    var best: (links: PassageLinks, file: FileLook, book: FileLook)?
+    for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
+      guard let links = try PassageLinks(from: file, to: book, hints) else { continue }
+      // Names of passages may stand in both files; that of queries has something to ask, too.
+      if best.map({ links.rank > $0.links.rank }) ?? true { best = (links, file, book) }
+    }
+    if let (links, file, book) = best {
+      let guess = links.guess
+      guard guess.has("query") else { throw Self.cannotTell(file, guess, hints) }
+      self.init(.questions, links.why, file, guess, book, links.bookGuess)
+      return
+    }
+    // Passages that nothing refers to may still be more to search in.
+    for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
+      let bookGuess = PassageLinks.guess(book, hints.passageColumns)
+      guard book.isTree || bookGuess.has("text") && !bookGuess.has("query") else { continue }
+      do {
+        let (form, guess, why) = try Self.pairsOrTuples(file, hints)
+        let more = "\(why); \(book.url.lastPathComponent) are more passages to search in"
+        self.init(form, more, file, guess, book, bookGuess)
+        return
+      } catch is CannotTell { continue }
+    }
+    throw CannotTell(PassageLinks.nothing(between: files))
+  }
+
+  private init(
+    _ form: GroupFormat, _ why: String, _ file: FileLook, _ guess: ColumnGuess, _ book: FileLook?,
+    _ bookGuess: ColumnGuess?
+  ) {
+    self.form = form.rawValue
+    self.why = why
+    data = file.url
+    passages = book?.url
+    recognised = guess.found
+    recognisedInPassages = bookGuess?.found ?? []
+    parts = []
+    parameters = Self.parameters(form, guess.mapping, bookGuess?.mapping ?? [:])
+  }
+
+  private static func parameters(
+    _ form: GroupFormat, _ columns: [String: String], _ passageColumns: [String: String]
+  ) -> [String: ParameterValue] {
+    var parameters: [String: ParameterValue] = ["format": .string(form.rawValue)]
+    if !columns.isEmpty { parameters["columns"] = columns.parameterValue }
+    if !passageColumns.isEmpty { parameters["passage_columns"] = passageColumns.parameterValue }
+    return parameters
+  }
+
+  // MARK: - One file of its own
+
+  private static func pairsOrTuples(
+    _ file: FileLook, _ hints: Hints
+  ) throws -> (form: GroupFormat, guess: ColumnGuess, why: String) {
+    var guess = ColumnGuess(file, given: hints.columns)
+    guess.find(.negative) { $0.filled > 0 && !$0.isLabel }
+    guess.joinNumbered("negative")
+    guess.find(.positive) { $0.filled > 0 && !$0.isLabel }
+    guess.find(.label) { $0.filled == file.records && $0.isLabel }
+    guess.find(.query) { $0.isText && !$0.hasLists }
+    guess.find(RoleWords(role: "type", known: GroupReader.typeAliases, synonyms: ["종류", "분류", "category"])) {
+      $0.isText && $0.distinct <= 50 && $0.meanLength < 30
+    }
+    if guess.has("positive") || guess.has("positives") {
+      guard guess.has("query") else { throw cannotTell(file, guess, hints) }
+      let given = guess.has("negative") ? "and texts that do not" : "and no others"
+      return (.tuples, guess, "each record has a query, texts that answer it, \(given)")
+    }
+    guess.find(.passage) { $0.isText && !$0.hasLists }
+    guess.fillByValues()
+    guard guess.has("query"), guess.has("passage") else { throw cannotTell(file, guess, hints) }
+    guess.dropRowNumbers()
+    let label = guess.has("label") ? "a label says whether it does" : "there is no column of labels, so all do"
+    return (.pairs, guess, "each record has a query and one text that may answer it; \(label)")
+  }
+
+  private static func cannotTell(_ file: FileLook, _ guess: ColumnGuess, _ hints: Hints) -> CannotTell {
+    func names(_ words: RoleWords) -> String { ([words.role] + words.known).map { "`\($0)`" }.joined(separator: ", ") }
+    let columns = file.columns.map { "`\($0.name)`" }.joined(separator: ", ")
+    let known = guess.found.map { "`\($0.role)` is \($0.column)" }.joined(separator: ", ")
+    let links =
+      guess.has("rule") || file["rule"] != nil
+      ? " It names passages in `\(guess["rule"]?.name ?? "rule")`: name the file that holds these, too." : ""
+    return CannotTell(
+      """
+      cannot tell what \(file.url.lastPathComponent) is; it has \(columns.isEmpty ? "no columns" : columns)\
+      \(known.isEmpty ? "" : "; found: \(known)").\(links)
+      Looked for
+        the query: \(names(.query)), or a name that means the same, or the shorter one of two columns of texts;
+        pairs: one text a record, \(names(.passage)), perhaps with a label, \(names(.label)), from 0 to 1;
+        tuples: the texts that answer it, \(names(.positive)), and those that do not, `negative`, `negatives`, `negative_1` …;
+        questions: a second file, whose ids or titles a column of this one names.
+      Say which column is which: --columns query=YOURS --columns passage=YOURS; it becomes `columns: {query: YOURS, …}`
+      of `groups`, and may be a dotted path into JSON.
+      """)
+  }
+}

@@ -1,0 +1,122 @@
+/// What a data file is: its encoding, format, number of records, and what stands in its columns.
+import Foundation
+import JSONText
+
+package struct FileLook: Sendable {
+  package let url: URL
+  package let encoding: String
+  package let format: RecordFormat
+  package let records: Int
+  /// In the order in which they are met; of nested objects by dotted path.
+  package let columns: [ColumnProfile]
+  /// A JSON document that is no list of records: a grammar book perhaps. It has no columns.
+  package let isTree: Bool
+
+  /// - Parameter list: the key of the records, where a JSON document holds several lists.
+  init(_ url: URL, list: String? = nil) throws {
+    let file = try TextFile(url)
+    self.url = url
+    encoding = file.encoding
+    format = file.utf8.withUnsafeBytes { detectFormat(url, $0) }
+    var columns: [ColumnProfile] = []
+    var places: [String: Int] = [:]
+    var records = 0
+    do {
+      try forEachRecord(of: file, format: format, list: list) { record in
+        records += 1
+        for (name, value) in record.value.leaves(at: nil, depth: 0) {
+          if places[name] == nil {
+            places[name] = columns.count
+            columns.append(ColumnProfile(name: name))
+          }
+          if let place = places[name] { columns[place].add(value) }
+        }
+      }
+      isTree = false
+    } catch {
+      // What is no list of records may still be a book.
+      guard try list == nil && jsonTree(of: file, format: format) != nil else { throw error }
+      (columns, records, isTree) = ([], 0, true)
+    }
+    self.columns = columns
+    self.records = records
+  }
+
+  subscript(name: String) -> ColumnProfile? { columns.first { $0.name == name } }
+}
+
+package struct ColumnProfile: Sendable {
+  package let name: String
+  /// Records in which it is neither absent, null nor blank.
+  package private(set) var filled = 0
+  /// At most three, different ones.
+  package private(set) var examples: [String] = []
+  /// Whether some values are lists.
+  private(set) var hasLists = false
+  /// Whether some values are objects, or lists of these.
+  private(set) var hasObjects = false
+  private var areLabels = true
+  private var areNumbers = true
+  /// Of some records, each value of a list.
+  private(set) var sample: [String] = []
+  private var hashes: Set<Int> = []
+  private var characters = 0
+  private var texts = 0
+
+  init(name: String) { self.name = name }
+
+  package var distinct: Int { hashes.count }
+  package var meanLength: Double { texts == 0 ? 0 : Double(characters) / Double(texts) }
+  func contains(_ value: String) -> Bool { hashes.contains(value.hashValue) }
+  /// Whether every value is a truth value or a number from 0 to 1.
+  var isLabel: Bool { areLabels && texts > 0 && !hasObjects && !hasLists }
+  var isText: Bool { !hasObjects && !areNumbers && texts > 0 }
+
+  mutating func add(_ value: JSONValue) {
+    switch value {
+    case .null: return
+    case .array(let elements):
+      guard !elements.isEmpty else { return }
+      hasLists = true
+      filled += 1
+      show(value.text())
+      for element in elements {
+        if let text = element.scalarText { addText(text) } else { hasObjects = true }
+      }
+    case .object:
+      hasObjects = true
+      filled += 1
+      show(value.text())
+    case .bool, .number, .string:
+      guard let text = value.scalarText, !text.isBlank else { return }
+      filled += 1
+      show(text)
+      addText(text)
+    }
+  }
+
+  private mutating func show(_ text: String) {
+    if examples.count < 3 && !examples.contains(text) { examples.append(text) }
+  }
+
+  private mutating func addText(_ text: String) {
+    texts += 1
+    characters += text.count
+    hashes.insert(text.hashValue)
+    if sample.count < 1000 { sample.append(text) }
+    let number = Double(text)
+    areNumbers = areNumbers && number != nil
+    let isTruth = ["true", "false", "yes", "no"].contains(text.lowercased())
+    areLabels = areLabels && (number.map { (0...1).contains($0) } ?? isTruth)
+  }
+}
+
+extension JSONValue {
+  /// The values in an object, objects in it by dotted path; lists are values.
+  fileprivate func leaves(at path: String?, depth: Int) -> [(name: String, value: JSONValue)] {
+    guard case .object(let members) = self, depth < 4 else { return path.map { [($0, self)] } ?? [] }
+    return members.flatMap { member in
+      member.value.leaves(at: path.map { "\($0).\(member.key)" } ?? member.key, depth: depth + 1)
+    }
+  }
+}

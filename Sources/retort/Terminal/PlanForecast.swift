@@ -1,0 +1,160 @@
+/// How long a plan will take and what it will need: from history, or from the first steps of its trainings.
+import Artifacts
+import Foundation
+import Lineage
+import Pipelines
+import Scheduling
+
+/// Of one stage, or of all.
+struct StageForecast: Encodable {
+  struct Quantity: Encodable {
+    var value: Double
+    var least: Double?
+    var most: Double?
+  }
+  /// `history`: of this stage; `kind`: of other stages of its kind; `estimated`: from the first steps.
+  var basis: String
+  /// Executions that it rests on; steps, where it is estimated.
+  var samples: Int
+  var seconds: Quantity
+  /// Bytes.
+  var memory: Quantity?
+  /// Bytes of outputs.
+  var disk: Quantity?
+}
+
+/// Of a whole plan: of an experiment, all its combinations.
+struct PlanTotal: Encodable {
+  var seconds: StageForecast.Quantity
+  /// Bytes; of the stage that needs most.
+  var memory: Double?
+  /// Bytes of new outputs.
+  var disk: StageForecast.Quantity
+  /// Bytes that are free where the store lies.
+  var freeDisk: Int
+  /// Stages to run of which nothing is known yet, so that the sums are of the others.
+  var unknown: [String]
+}
+
+extension Preview {
+  /// Forecasts of the stages that will or may run.
+  /// - Parameters:
+  ///   - probe: times first steps of trainings that have no history and whose inputs are there; absent: does not.
+  ///   - notice: told before such a timing, which takes a while, and what came in its way.
+  func forecasts(
+    probe: StageProbe?, notice: (String) -> Void
+  ) async throws -> (ofStage: [StageID: StageForecast], total: PlanTotal) {
+    var lines: [Digest: Int?] = [:]
+    var usages: [String: [StageUsage]] = [:]
+    let forecaster = Forecaster(
+      plan,
+      history: { kind in
+        if let known = usages[kind] { return known }
+        let usage = try lineage.usage(ofKind: kind)
+        usages[kind] = usage
+        return usage
+      },
+      records: { artifact in
+        if let known = lines[artifact.digest] { return known }
+        let count = try lineCount(of: store.url(of: artifact))
+        lines[artifact.digest] = count
+        return count
+      })
+    var forecasts: [StageID: StageForecast] = [:]
+    var probed: [ProbeSubject: StageProbe.Result] = [:]
+    for preview in stages {
+      switch preview.verdict {
+      case .cached, .broken: continue
+      case .willRun, .mayRun: break
+      }
+      let stage = plan[preview.id]
+      for (_, input) in preview.resolved?.inputs ?? [:] where input.artifact.kind == .file {
+        if stage.isTraining { lines[input.artifact.digest] = try lineCount(of: input.url) }
+      }
+      let forecast = try forecaster.forecast(stage, inputs: preview.resolved?.inputs.mapValues(\.artifact))
+      forecasts[preview.id] = forecast.map(StageForecast.init)
+      guard forecast?.isOwn != true, stage.isTraining, let probe, let resolved = preview.resolved else { continue }
+      do {
+        let subject = ProbeSubject(resolved)
+        if probed[subject] == nil {
+          notice("timing the first steps of `\(stage.name)`")
+          probed[subject] = try await probe.time(resolved, of: plan, store: store)
+        }
+        forecasts[preview.id] = probed[subject].map(StageForecast.init)
+      } catch let failure as StageProbe.Failed {
+        notice("\(failure)")
+      }
+    }
+    return (forecasts, try total(forecasts))
+  }
+
+  private func total(_ forecasts: [StageID: StageForecast]) throws -> PlanTotal {
+    let free = try FileManager.default.attributesOfFileSystem(forPath: store.root.path)[.systemFreeSize] as? NSNumber
+    let all = forecasts.values
+    return PlanTotal(
+      seconds: sum(all.map(\.seconds)), memory: all.compactMap { $0.memory?.value }.max(),
+      disk: sum(all.compactMap(\.disk)), freeDisk: free?.intValue ?? 0,
+      unknown: stages.filter { preview in
+        switch preview.verdict {
+        case .willRun, .mayRun: forecasts[preview.id] == nil
+        case .cached, .broken: false
+        }
+      }.map { plan[$0.id].name })
+  }
+
+  private func sum(_ quantities: [StageForecast.Quantity]) -> StageForecast.Quantity {
+    StageForecast.Quantity(
+      value: quantities.reduce(0) { $0 + $1.value }, least: quantities.reduce(0) { $0 + ($1.least ?? $1.value) },
+      most: quantities.reduce(0) { $0 + ($1.most ?? $1.value) })
+  }
+}
+
+/// Variants that differ in real numbers (learning rates, temperatures, weights) or the seed do the same work at every
+/// step, and are timed once.
+private struct ProbeSubject: Hashable {
+  let kind: String
+  let parameters: [String: ParameterValue]
+  let inputs: [String: Digest]
+
+  init(_ stage: ResolvedStage) {
+    kind = stage.material.stage.description.kind.name
+    parameters = stage.material.stage.parameters.filter { if case .double = $0.value { false } else { true } }
+    inputs = stage.inputs.mapValues(\.artifact.digest)
+  }
+}
+
+extension PlannedStage {
+  /// Whether it takes steps: a kind with `epochs` does.
+  fileprivate var isTraining: Bool { description.parameters.contains { $0.name == "epochs" } }
+}
+
+extension StageForecast {
+  init(_ forecast: Forecast) {
+    basis = forecast.isOwn ? "history" : "kind"
+    samples = forecast.executions
+    seconds = Quantity(forecast.seconds)
+    memory = forecast.memory.map(Quantity.init)
+    disk = Quantity(forecast.disk)
+  }
+
+  init(_ probe: StageProbe.Result) {
+    basis = "estimated"
+    samples = probe.training?.timedSteps ?? 0
+    seconds = Quantity(value: probe.training?.seconds ?? 0)
+    memory = Quantity(value: Double(probe.peakMemory))
+  }
+}
+
+extension StageForecast.Quantity {
+  init(_ estimate: Forecast.Estimate) {
+    self.init(value: estimate.value, least: estimate.range?.lowerBound, most: estimate.range?.upperBound)
+  }
+}
+
+/// Line ends of a file; `nil` if it is gone.
+private func lineCount(of url: URL) throws -> Int? {
+  guard FileStatus.of(url)?.isFile == true else { return nil }
+  return try Data(contentsOf: url, options: .mappedIfSafe).withUnsafeBytes { bytes in
+    bytes.count { $0 == UInt8(ascii: "\n") }
+  }
+}
