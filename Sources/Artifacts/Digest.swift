@@ -35,7 +35,13 @@ package struct Digest: Hashable, Sendable, Comparable {
     guard digits.count == 64 else { return nil }
     var words = Words()
     for (index, digit) in digits.enumerated() {
-      guard let value = Character(UnicodeScalar(digit)).hexDigitValue else { return nil }
+      let value: UInt8
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): value = digit - UInt8(ascii: "A") + 10
+      default: return nil
+      }
       words[index / 16] = words[index / 16] << 4 | UInt64(value)
     }
     self.words = words

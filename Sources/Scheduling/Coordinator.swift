@@ -24,6 +24,8 @@ package actor Coordinator {
   /// Written at the end of the turn.
   private var entries: [JournalEntry] = []
   private var run = 0
+  /// From finding artifacts until their use is recorded.
+  private var hold: FileLock?
 
   private enum Message: Sendable {
     case interrupt
@@ -54,6 +56,7 @@ package actor Coordinator {
   package func run() async throws -> RunSummary {
     defer { send.finish() }
     try journal.closeAbandoned { try store.isRunning($0) }
+    hold = try store.keepingAll()
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
@@ -62,8 +65,9 @@ package actor Coordinator {
     try FileOperations().makeFolder(logs)
     // Held until the run is over, so that others can tell a run that goes on from one that was killed.
     let alive = try FileLock(at: store.lock(ofRun: run))
-    _ = try alive.take()
+    try alive.wait()
     defer { withExtendedLifetime(alive) {} }
+    hold = nil
     send.yield(.began(run: run))
     resolver.hashSources(of: options.selected)
     let summary = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -98,6 +102,7 @@ package actor Coordinator {
     if !stamps.isEmpty { entries.append(.stamps(stamps)) }
     if !entries.isEmpty { try journal.record(entries, run: run) }
     entries = []
+    hold = nil
     for action in later { try perform(action, in: &group) }
     return later.contains(.finish)
   }
@@ -161,7 +166,7 @@ package actor Coordinator {
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
     case .ended(let id, .success(.success(let success, let made, let metrics))):
-      accept(id, made, metrics)
+      do { try accept(id, made, metrics) } catch { return fail(id, StageFailure(.error("\(error)"))) }
       return machine.finished(id, success)
     }
   }
@@ -170,7 +175,8 @@ package actor Coordinator {
     do {
       let stage = try resolver.resolve(id) { outputs[$0] }
       resolved[id] = stage
-      let (result, damage) = try resolver.lookUp(stage.key)
+      try keepAll()
+      let (result, damage) = try resolver.lookUp(stage.key, repair: true)
       if let damage { warn(id, "\(damage); stage `\(plan[id].name)` makes it again") }
       if let result { outputs[id] = result.outputs }
       let cached = result != nil && !options.forced.contains(id)
@@ -179,6 +185,11 @@ package actor Coordinator {
     } catch {
       return fail(id, StageFailure(.error("\(error)")))
     }
+  }
+
+  /// Until this turn is recorded.
+  private func keepAll() throws {
+    if hold == nil { hold = try store.keepingAll() }
   }
 
   private func fail(_ id: StageID, _ failure: StageFailure, again: Bool = false) -> [RunAction] {
@@ -191,9 +202,11 @@ package actor Coordinator {
   }
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
-  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) {
+  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) throws {
     guard let stage = resolved[id] else { return }
-    let differs = outputs[id].map { $0 != made } ?? false
+    try keepAll()
+    // Nothing kept the known outputs while they were made again.
+    let differs = try outputs[id].map { try $0 != made && $0.values.allSatisfy(isWhole) } ?? false
     if let known = outputs[id], differs {
       let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")
       warn(
@@ -206,6 +219,10 @@ package actor Coordinator {
         StageResult(
           stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
           isKept: !differs)))
+  }
+
+  private func isWhole(_ artifact: StoredArtifact) throws -> Bool {
+    try store.damage(of: artifact, owner: "check-\(artifact.digest)-\(getpid())") == nil
   }
 
   private func warn(_ id: StageID, _ message: String) {

@@ -95,10 +95,12 @@ package struct Resolver: Sendable {
   }
 
   /// The recorded result, if the store still holds it; otherwise also what is damaged.
-  package func lookUp(_ key: StageKey) throws -> (result: RecordedResult?, damage: Damage?) {
+  /// - Parameter repair: make again what the store can make again itself; `false` writes nothing.
+  package func lookUp(_ key: StageKey, repair: Bool) throws -> (result: RecordedResult?, damage: Damage?) {
     guard let result = try journal.result(for: key) else { return (nil, nil) }
     for (_, artifact) in result.outputs.sorted(by: { $0.key < $1.key }) {
-      if let damage = try store.damage(of: artifact, owner: "check-\(key)-\(getpid())") { return (nil, damage) }
+      let owner = "check-\(key)-\(getpid())"
+      if let damage = try store.damage(of: artifact, owner: owner, repair: repair) { return (nil, damage) }
     }
     return (result, nil)
   }

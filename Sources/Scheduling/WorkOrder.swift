@@ -22,6 +22,9 @@ package struct WorkOrder: Codable, Sendable {
 package struct WorkResult: Codable, Sendable {
   package var stage: String
   package var outputs: [String: StoredArtifact]
+
+  /// All that must be in the store for it.
+  package var artifacts: [StoredArtifact] { Array(outputs.values) }
 }
 
 /// How a worker ends; any other code is a command's own.

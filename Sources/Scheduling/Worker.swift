@@ -57,10 +57,9 @@ package struct Worker: Sendable {
   private var owner: String { job.key.description }
 
   package func run() async throws -> WorkerExit {
-    try files.makeFolder(work.url)
-    let lock = try work.takeLock(for: job.stage)
+    let lock = try work.takeLock(for: job.stage, files: files)
     defer { withExtendedLifetime(lock) {} }
-    if !order.force, let result = try work.readResult(), try isWhole(result) { return .adopted }
+    if !order.force, try canAdopt() { return .adopted }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     try files.makeFolder(work.scratch)
@@ -81,6 +80,9 @@ package struct Worker: Sendable {
     }
     try events.check()
 
+    // What is in the store already must stay there until the result names it.
+    let hold = try store.keepingAll()
+    defer { withExtendedLifetime(hold) {} }
     let result = WorkResult(stage: job.stage, outputs: try ingest())
     try lookAtSourcesAgain()
     try files.replace(work.result, with: try storedJSON(result))
@@ -91,8 +93,11 @@ package struct Worker: Sendable {
   /// What a stage writes into; the scratch folder outlives a failure.
   private var folders: [URL] { ["out", "cwd", "in"].map { work.url.appending(path: $0) } }
 
-  private func isWhole(_ result: WorkResult) throws -> Bool {
-    try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }
+  private func canAdopt() throws -> Bool {
+    guard let result = try work.readResult() else { return false }
+    let hold = try store.keepingAll()
+    defer { withExtendedLifetime(hold) {} }
+    return try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }
   }
 
   private func ingest() throws -> [String: StoredArtifact] {
