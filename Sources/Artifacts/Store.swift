@@ -5,6 +5,7 @@
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
 ///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
+///     damaged/           what `verify` took out of objects and trees
 ///     gc.lock            shared from finding or taking in an artifact until its use is recorded; alone to collect
 import Foundation
 

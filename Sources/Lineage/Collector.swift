@@ -67,7 +67,7 @@ package struct Collector {
     report.damagedFolders = damagedFolders
     let discard = try store.discard()
     for item in garbage.due { for url in store.places(of: item) { try discard.take(url) } }
-    for url in try store.staleTemporaries() { try discard.take(url) }
+    for url in try store.staleTemporaries() + [store.damagedFolder] { try discard.take(url) }
     withExtendedLifetime(lock) {}
     try discard.remove()
     return report

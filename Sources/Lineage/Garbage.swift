@@ -49,9 +49,3 @@ struct Garbage {
 extension StoredItem {
   static func object(_ digest: Digest) -> StoredItem { StoredItem(area: .object, name: digest.description) }
 }
-
-extension FolderManifest {
-  var files: [Digest] {
-    entries.compactMap { if case .file(let digest, _, _) = $0.content { digest } else { nil } }
-  }
-}

@@ -18,7 +18,8 @@ struct Retort: AsyncParsableCommand {
     version: retortVersion,
     subcommands: [
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, LineageCommand.self, Validate.self,
-      StagesCommand.self, Help.self, Export.self, Collect.self, Pin.self, Tokenize.self, Doctor.self, WorkerCommand.self,
+      StagesCommand.self, Help.self, Export.self, Collect.self, Pin.self,
+      Verify.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 
   static func main() async {
