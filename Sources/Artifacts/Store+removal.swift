@@ -20,7 +20,10 @@ package struct Discard: ~Copyable {
 }
 
 extension Store {
+  /// Before the collector's lock is taken: nobody may clear the folder until its own lock is.
   package func discard() throws -> Discard {
+    let hold = try keepingAll()
+    defer { withExtendedLifetime(hold) {} }
     let folder = root.appending(path: "tmp/discarded-\(UUID().uuidString)")
     try files.makeFolder(folder)
     let lock = try FileLock(at: folder.appending(path: "lock"))

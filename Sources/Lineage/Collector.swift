@@ -49,7 +49,15 @@ package struct Collector {
     // Reads most manifests before the lock is taken, so that it is held for moments.
     _ = try unreachable()
 
+    let discard = try store.discard()
+    let report = try takeAside(into: discard, waits)
+    try discard.remove()
+    return report
+  }
+
+  private mutating func takeAside(into discard: borrowing Discard, _ waits: () -> Void) throws -> CollectionReport {
     let lock = try store.collectorLock()
+    defer { withExtendedLifetime(lock) {} }
     if try !lock.take() {
       waits()
       try lock.wait()
@@ -65,11 +73,8 @@ package struct Collector {
     report.isApplied = true
     report.results = results
     report.damagedFolders = damagedFolders
-    let discard = try store.discard()
     for item in garbage.due { for url in store.places(of: item) { try discard.take(url) } }
     for url in try store.staleTemporaries() + [store.damagedFolder] { try discard.take(url) }
-    withExtendedLifetime(lock) {}
-    try discard.remove()
     return report
   }
 

@@ -25,6 +25,11 @@ package struct KeyComponent: Hashable, Sendable, Codable {
   /// `kind`, `with.lora.r`, `in.data`, `seed`, `env.LANG`, …
   package var name: String
   package var value: ParameterValue
+
+  package init(name: String, value: ParameterValue) {
+    self.name = name
+    self.value = value
+  }
 }
 
 /// What a key is made of, known once the digests of a stage's inputs are.

@@ -31,6 +31,7 @@ package actor Coordinator {
     case interrupt
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
+    case pulled(StageID)
     case published(StageID, Result<PublicationRecord?, any Error>)
   }
 
@@ -116,11 +117,12 @@ package actor Coordinator {
       let order = order(for: resolved, forced: options.forced.contains(id))
       let stage = plan[id]
       let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
-      let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
+      let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
           case .event(let event): send.yield(.reported(id, event))
           case .waits(let holder): send.yield(.waits(id, holder: holder))
+          case .pulled: inbox.put(.pulled(id))
           }
         }
       }
@@ -156,6 +158,11 @@ package actor Coordinator {
     switch message {
     case .interrupt: return machine.interrupt()
     case .retry(let id): return machine.retry(id)
+    case .pulled(let id):
+      let remote = options.remote?.folder.posixPath ?? ""
+      entries.append(
+        .event(stage: plan[id].name, kind: "pulled", message: "pulled from \(remote)", time: clock()))
+      return []
     case .published(let id, .success(let record)):
       if let record {
         entries.append(.publication(record))
@@ -270,7 +277,7 @@ package actor Coordinator {
       job: Job(
         material: stage.material, key: stage.key, inputs: inputs,
         work: store.workFolder(of: stage.key.digest), store: store.root),
-      sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
+      sources: sources, stamps: KnownStamps(stage.stamps), force: forced, remote: options.remote)
   }
 
   private func provenance(of id: StageID) throws -> Provenance {

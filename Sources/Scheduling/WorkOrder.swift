@@ -17,6 +17,8 @@ package struct WorkOrder: Codable, Sendable {
   package var stamps: KnownStamps
   /// Compute although there may be a result.
   package var force: Bool
+  /// Where a result may be found.
+  package var remote: RemoteOrder?
 }
 
 package struct WorkResult: Codable, Sendable {
@@ -36,6 +38,8 @@ package enum WorkerExit: Int32, Sendable {
   case sourceChanged = 113
   /// Somebody else's complete result was there when the lock was free.
   case adopted = 114
+  /// The result came from a remote store.
+  case pulled = 117
   /// There was no space left; the log may lack the reason for the same reason.
   case diskFull = 115
 }

@@ -19,7 +19,7 @@ struct Retort: AsyncParsableCommand {
     subcommands: [
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, LineageCommand.self, Validate.self,
       StagesCommand.self, Help.self, Export.self, Collect.self, Pin.self,
-      Verify.self, Tokenize.self, Doctor.self, WorkerCommand.self,
+      Verify.self, Push.self, Pull.self, Tokenize.self, Doctor.self, WorkerCommand.self,
     ])
 
   static func main() async {

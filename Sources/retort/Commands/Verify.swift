@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Scheduling
 import Synchronization
 
 struct Verify: AsyncParsableCommand {
@@ -10,21 +11,84 @@ struct Verify: AsyncParsableCommand {
     abstract: "Reads every file of the store again and compares it with its digest.",
     discussion: """
       Damaged files are moved to .retort/damaged, where they stay until the next `gc --apply`, and results that lack \
-      an output are forgotten, so that the next run makes them again; -n only says so. Damage ends with exit code 3.
+      an output are forgotten, so that the next run makes them again; -n only says so. Damage ends with exit code 3. \
+      With --rerun a recorded stage runs again, beside the store, from the same job and inputs; other bytes than \
+      recorded end with exit code 1, and with where they first differ.
       """)
+
+  @Option(help: "Run this stage again instead and compare its outputs.") var rerun: String?
+  @Argument(help: ArgumentHelp("Whose stage: the run's number, or `latest`; else the latest with a result.", valueName: "run"))
+  var name: String?
 
   @Flag(name: [.customShort("n"), .long], help: "Only report; leave damage where it is.") var dryRun = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
+  func validate() throws {
+    if name != nil && rerun == nil { throw ValidationError("a run is named together with --rerun STAGE") }
+  }
+
   func run() async throws {
     let store = try Store(at: storeOptions.existing())
+    if let rerun { return try await compare(rerun, store) }
     let progress = Progress()
     let report = try Verifier(store: store, journal: try Journal(at: store.database))
       .verify(repair: !dryRun) { progress.show($0, $1) }
     progress.erase()
     if json { try printJSON(report) } else { show(report) }
     if !report.isSound { throw ExitCode(Exit.storeDamaged.rawValue) }
+  }
+
+  private struct Comparison: Encodable {
+    struct Output: Encodable {
+      var port: String
+      var recorded: Digest
+      var now: Digest
+      var difference: ArtifactDifference?
+    }
+    var run: Int
+    var stage: String
+    var key: String
+    var outputs: [Output]
+  }
+
+  private func compare(_ stage: String, _ store: Store) async throws {
+    let journal = try Journal(at: store.database)
+    guard let recorded = try journal.recordedStage(stage, run: name.map { try journal.run(named: $0) }) else {
+      throw Failure("no run has a result of a stage `\(stage)`; `retort runs` and `retort show RUN` list them")
+    }
+    let report: RerunReport
+    do {
+      report = try await Rerun(
+        recorded, store: store, context: .thisMachine, executor: LocalExecutor(try .thisBinary())
+      ).run { [json] event in
+        if case .event(.log(let line)) = event, !json { print("[\(stage)] \(line)") }
+      }
+    } catch let error as CannotRerun {
+      throw Failure("\(error)")
+    } catch let failure as StageFailure {
+      throw Failure("\(stage) \(failure)", exit: .stageFailed)
+    }
+    let differs = report.outputs.contains { $0.recorded != $0.now }
+    if json {
+      try printJSON(
+        Comparison(
+          run: recorded.run, stage: stage, key: recorded.key.description,
+          outputs: report.outputs.map {
+            .init(port: $0.port, recorded: $0.recorded.digest, now: $0.now.digest, difference: $0.difference)
+          }))
+    } else {
+      for output in report.outputs {
+        if output.recorded == output.now {
+          print("\(stage).\(output.port): the same bytes, \(output.now.digest)")
+        } else {
+          let place = output.difference.map { ": \($0)" } ?? ""
+          print("\(stage).\(output.port): DIFFERENT bytes than recorded\(place)")
+          print("  recorded \(output.recorded.digest)\n  now      \(output.now.digest)")
+        }
+      }
+    }
+    if differs { throw ExitCode(Exit.stageFailed.rawValue) }
   }
 
   private func show(_ report: VerificationReport) {
