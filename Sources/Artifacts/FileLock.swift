@@ -20,11 +20,25 @@ package final class FileLock: Sendable {
   /// Waits until it is free.
   package func wait() throws { _ = try attempt(LOCK_EX) }
 
-  /// Whether nobody holds it, as far as one can tell without keeping others from taking it for more than a moment.
-  package func isFree() throws -> Bool {
-    guard try attempt(LOCK_SH | LOCK_NB) else { return false }
-    _ = try attempt(LOCK_UN)
-    return true
+  /// Waits until nobody has it alone, then has it together with others who share it.
+  package func waitShared() throws { _ = try attempt(LOCK_SH) }
+
+  /// Whether somebody has it alone. Never makes another asker believe that it is held.
+  package static func isHeld(_ url: URL) throws -> Bool {
+    let file = Descriptor(open(url.posixPath, O_RDONLY | O_CLOEXEC))
+    if file.raw < 0 && (errno == ENOENT || errno == ENOTDIR) { return false }
+    guard file.raw >= 0 else { throw FileError("open", url) }
+    while flock(file.raw, LOCK_SH | LOCK_NB) != 0 {
+      if errno == EWOULDBLOCK { return true }
+      guard errno == EINTR else { throw FileError("lock", url) }
+    }
+    return false
+  }
+
+  /// Whether the file at the lock's path is still the one that was opened.
+  package var isInPlace: Bool {
+    var own = stat()
+    return fstat(descriptor, &own) == 0 && FileStatus.of(url)?.stamp.inode == FileStatus(own).stamp.inode
   }
 
   private func attempt(_ operation: Int32) throws -> Bool {

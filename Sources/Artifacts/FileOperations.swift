@@ -32,27 +32,47 @@ package struct Descriptor: ~Copyable {
   deinit { close(raw) }
 }
 
-/// The operations themselves; stateless but for the hook.
+/// The operations themselves; stateless but for the hooks.
 package struct FileOperations: Sendable {
   /// Called with an operation's name and its file before the operation; tests throw from it or end the process.
   package typealias Hook = @Sendable (_ operation: String, _ file: URL) throws -> Void
+  /// How many of the bytes that are to be written the system takes at once, at least one; tests make it few.
+  package typealias WriteLimit = @Sendable (_ bytes: Int) -> Int
   private let before: Hook
+  private let limit: WriteLimit
 
-  package init(before: @escaping Hook = { _, _ in }) { self.before = before }
+  package init(before: @escaping Hook = { _, _ in }, limit: @escaping WriteLimit = { $0 }) {
+    self.before = before
+    self.limit = limit
+  }
+
+  /// The modification time of what never changes again, 2000-01-01: a later one tells that somebody wrote there.
+  static let sealTime = 946_684_800
 
   /// Copies `source` to the new file `target` in one pass, durable when this returns; its digest and length.
-  package func copy(_ source: URL, to target: URL, mode: mode_t = 0o644) throws -> (digest: Digest, bytes: Int) {
+  package func copy(
+    _ source: URL, to target: URL, mode: mode_t = 0o644, sealed: Bool = false
+  ) throws -> (digest: Digest, bytes: Int) {
     let output = try create(target, mode: mode)
     let result = try FileContent.read(source) { chunk in try write(chunk, to: output, at: target) }
+    if sealed { try seal(target) }
     try sync(output, at: target)
     return result
   }
 
   /// Writes a new file, durable when this returns.
-  package func write(_ data: Data, toNew target: URL, mode: mode_t = 0o644) throws {
+  package func write(_ data: Data, toNew target: URL, mode: mode_t = 0o644, sealed: Bool = false) throws {
     let output = try create(target, mode: mode)
     try data.withUnsafeBytes { try write($0, to: output, at: target) }
+    if sealed { try seal(target) }
     try sync(output, at: target)
+  }
+
+  /// Gives a file the time by which `FileStatus.isSealed` knows it.
+  func seal(_ url: URL) throws {
+    try before("seal", url)
+    let time = timespec(tv_sec: Self.sealTime, tv_nsec: 0)
+    try check(utimensat(AT_FDCWD, url.posixPath, [time, time], 0), "set the time of", url)
   }
 
   /// Replaces a file as a whole: a reader sees the old content or the new, also after a crash.
@@ -65,9 +85,14 @@ package struct FileOperations: Sendable {
 
   /// Renames within one filesystem, durable when this returns.
   package func rename(_ source: URL, to target: URL) throws {
+    try move(source, to: target)
+    try syncFolder(target.deletingLastPathComponent())
+  }
+
+  /// Renames within one filesystem, where it does no harm if a power failure undoes it.
+  func move(_ source: URL, to target: URL) throws {
     try before("rename", target)
     try check(Foundation.rename(source.posixPath, target.posixPath), "rename", target)
-    try syncFolder(target.deletingLastPathComponent())
   }
 
   /// Exchanges two files or folders at once, where the filesystem can; otherwise by two renames.
@@ -129,17 +154,19 @@ package struct FileOperations: Sendable {
     if fsync(folder.raw) != 0 && errno != EINVAL { throw FileError("sync", url) }
   }
 
-  /// Removes a file or a folder with all that is in it, read-only or not; nothing there is fine.
+  /// Removes a file or a folder with all that is in it, read-only or not; what is gone already is fine.
   package func remove(_ url: URL) throws {
     guard let status = FileStatus.of(url, followLinks: false) else { return }
     try before("remove", url)
-    if status.isFolder {
-      try check(chmod(url.posixPath, 0o755), "change the mode of", url)
-      for name in try FolderScan.names(in: url) { try remove(url.appending(path: name)) }
-      try check(rmdir(url.posixPath), "remove", url)
-    } else {
-      try check(unlink(url.posixPath), "remove", url)
-    }
+    do {
+      if status.isFolder {
+        try check(chmod(url.posixPath, 0o755), "change the mode of", url)
+        for name in try FolderScan.names(in: url) { try remove(url.appending(path: name)) }
+        try check(rmdir(url.posixPath), "remove", url)
+      } else {
+        try check(unlink(url.posixPath), "remove", url)
+      }
+    } catch let error as FileError where error.code == ENOENT {}
   }
 
   private func create(_ url: URL, mode: mode_t) throws -> Descriptor {
@@ -150,10 +177,10 @@ package struct FileOperations: Sendable {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer, to file: borrowing Descriptor, at url: URL) throws {
-    try before("write", url)
     var rest = bytes
     while !rest.isEmpty {
-      let count = Foundation.write(file.raw, rest.baseAddress, rest.count)
+      try before("write", url)
+      let count = Foundation.write(file.raw, rest.baseAddress, limit(rest.count))
       if count < 0 && errno == EINTR { continue }
       if count < 0 { throw FileError("write", url) }
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))

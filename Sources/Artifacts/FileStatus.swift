@@ -25,6 +25,10 @@ package struct FileStatus: Sendable {
   package let isFile: Bool
   package let isLink: Bool
   package let isExecutable: Bool
+  /// How many names the file has.
+  package let links: Int
+  /// Nobody wrote to it since the store took it in, see `FileOperations.seal`.
+  var isSealed: Bool { stamp.modified == Int64(FileOperations.sealTime) * 1_000_000_000 }
 
   /// `nil` if there is no such file, or none that can be reached.
   package static func of(_ url: URL, followLinks: Bool = true) -> FileStatus? {
@@ -47,6 +51,7 @@ package struct FileStatus: Sendable {
     isFile = type == S_IFREG
     isLink = type == S_IFLNK
     isExecutable = status.st_mode & 0o100 != 0
+    links = Int(status.st_nlink)
   }
 
   private static func nanoseconds(_ time: timespec) -> Int64 {

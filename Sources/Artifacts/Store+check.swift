@@ -1,7 +1,7 @@
-/// Looks whether artifacts are still there before anybody relies on them, without reading their bytes.
+/// Looks whether artifacts are still there before anybody relies on them, reading only files that were written to.
 import Foundation
 
-/// An artifact of the store that is gone or has another length than its bytes had.
+/// An artifact of the store that is gone or has other bytes than its digest says.
 package struct Damage: Error, CustomStringConvertible, Sendable {
   package let url: URL
   package let found: String
@@ -10,20 +10,24 @@ package struct Damage: Error, CustomStringConvertible, Sendable {
 }
 
 extension Store {
-  /// `nil` if the artifact is whole. A folder whose objects are whole is made again and counts as whole.
-  /// - Parameter owner: names the staging folder for that.
-  package func damage(of artifact: StoredArtifact, owner: String) throws -> Damage? {
-    guard artifact.kind == .folder else { return damage(object(artifact.digest), bytes: artifact.bytes) }
-    let encoded = object(artifact.digest)
-    guard FileStatus.of(encoded) != nil else { return damage(encoded, bytes: nil) }
-    let data = try Data(contentsOf: encoded)
-    guard Digest(of: data) == artifact.digest, let manifest = FolderManifest(encoded: data) else {
-      return Damage(url: encoded, found: "other bytes", expected: "the manifest of a folder")
+  /// `nil` if the artifact is whole. A folder whose objects are whole counts as whole and is made again.
+  /// - Parameters:
+  ///   - owner: names the staging folder for that.
+  ///   - repair: `false` leaves the store as it is.
+  package func damage(of artifact: StoredArtifact, owner: String, repair: Bool = true) throws -> Damage? {
+    let object = object(artifact.digest)
+    guard artifact.kind == .folder else {
+      return try damage(object, artifact.digest, bytes: artifact.bytes, repair: repair)
     }
-    if isWhole(manifest) { return nil }
+    guard FileStatus.of(object) != nil else { return Damage(url: object, found: "nothing", expected: "a file") }
+    guard let manifest = try manifest(artifact.digest) else {
+      return Damage(url: object, found: "other bytes", expected: "the manifest of a folder")
+    }
+    if try treeDamage(manifest, repair: repair) == nil { return nil }
     for case .file(let digest, let bytes, _) in manifest.entries.map(\.content) {
-      if let damage = damage(object(digest), bytes: bytes) { return damage }
+      if let damage = try damage(self.object(digest), digest, bytes: bytes, repair: repair) { return damage }
     }
+    guard repair else { return nil }
     let staging = stagingFolder(of: owner)
     try files.remove(staging)
     try files.makeFolder(staging)
@@ -32,13 +36,50 @@ extension Store {
     return nil
   }
 
-  private func damage(_ object: URL, bytes: Int?) -> Damage? {
-    let expected = bytes.map { "\($0) bytes" } ?? "a file"
-    guard let status = FileStatus.of(object, followLinks: false) else {
-      return Damage(url: object, found: "nothing", expected: expected)
+  /// What a folder holds; `nil` if the object is gone or is not that manifest.
+  package func manifest(_ digest: Digest) throws -> FolderManifest? {
+    let object = object(digest)
+    guard let status = FileStatus.of(object, followLinks: false), status.isFile else { return nil }
+    let data: Data
+    do { data = try Data(contentsOf: object) } catch {
+      if FileStatus.of(object) == nil { return nil }  // collected at this very moment
+      throw error
     }
-    if let bytes, !status.isFile || status.stamp.size != bytes {
-      return Damage(url: object, found: "\(status.stamp.size) bytes", expected: expected)
+    return Digest(of: data) == digest ? FolderManifest(encoded: data) : nil
+  }
+
+  /// Of a file in `objects` or `trees`. One that was written to since it was taken in is read, and sealed if it is whole.
+  func damage(_ file: URL, _ digest: Digest, bytes: Int, repair: Bool) throws -> Damage? {
+    guard let status = FileStatus.of(file, followLinks: false) else {
+      return Damage(url: file, found: "nothing", expected: "\(bytes) bytes")
+    }
+    guard status.isFile, status.stamp.size == bytes else {
+      return Damage(url: file, found: "\(status.stamp.size) bytes", expected: "\(bytes) bytes")
+    }
+    if status.isSealed { return nil }
+    let found = try FileContent.read(file).digest
+    guard found == digest else { return Damage(url: file, found: "bytes of \(found)", expected: "\(digest)") }
+    if repair {
+      // Another user's file stays as it is and is read again next time.
+      do { try files.seal(file) } catch let error as FileError where [EPERM, EACCES, EROFS].contains(error.code) {}
+    }
+    return nil
+  }
+
+  /// Of the manifest's folder in `trees`.
+  func treeDamage(_ manifest: FolderManifest, repair: Bool) throws -> Damage? {
+    let tree = tree(manifest.digest)
+    guard FileStatus.of(tree)?.isFolder == true else {
+      return Damage(url: tree, found: "nothing", expected: "a folder")
+    }
+    for entry in manifest.entries {
+      let url = tree.appending(path: entry.path)
+      switch entry.content {
+      case .emptyFolder:
+        if FileStatus.of(url)?.isFolder != true { return Damage(url: url, found: "nothing", expected: "a folder") }
+      case .file(let digest, let bytes, _):
+        if let damage = try damage(url, digest, bytes: bytes, repair: repair) { return damage }
+      }
     }
     return nil
   }

@@ -22,7 +22,7 @@ extension Store {
 
   private func ingestFile(_ url: URL, staging: URL) throws -> (digest: Digest, bytes: Int) {
     let temporary = staging.appending(path: "object")
-    let content = try files.copy(url, to: temporary, mode: 0o444)
+    let content = try files.copy(url, to: temporary, mode: 0o444, sealed: true)
     try admit(temporary, as: content.digest, bytes: content.bytes)
     return content
   }
@@ -37,16 +37,16 @@ extension Store {
       })
     let temporary = staging.appending(path: "object")
     let encoded = manifest.encoded
-    try files.write(encoded, toNew: temporary, mode: 0o444)
+    try files.write(encoded, toNew: temporary, mode: 0o444, sealed: true)
     try admit(temporary, as: manifest.digest, bytes: encoded.count)
-    if !isWhole(manifest) { try build(manifest, staging: staging) }
+    if try treeDamage(manifest, repair: true) != nil { try build(manifest, staging: staging) }
     return StoredArtifact(digest: manifest.digest, bytes: manifest.bytes, kind: .folder)
   }
 
   /// Moves a finished file to its place, over a damaged one if need be.
-  private func admit(_ temporary: URL, as digest: Digest, bytes: Int) throws {
+  func admit(_ temporary: URL, as digest: Digest, bytes: Int) throws {
     let object = object(digest)
-    if holds(object, bytes: bytes) { return try files.remove(temporary) }
+    if try damage(object, digest, bytes: bytes, repair: true) == nil { return try files.remove(temporary) }
     try files.makeFolder(object.deletingLastPathComponent())
     try files.rename(temporary, to: object)
   }
@@ -68,7 +68,7 @@ extension Store {
       guard case .file(let digest, _, let executable) = entry.content else { continue }
       // An object has one mode for all its names, so an executable file is a copy.
       if try executable || !files.link(object(digest), at: url) {
-        _ = try files.copy(object(digest), to: url, mode: executable ? 0o555 : 0o444)
+        _ = try files.copy(object(digest), to: url, mode: executable ? 0o555 : 0o444, sealed: true)
       }
     }
     for inner in folders.union([folder]) { try files.syncFolder(inner) }
@@ -81,23 +81,5 @@ extension Store {
       try files.exchange(folder, tree)  // a damaged one; `remove` below takes it away with the staging folder
     }
     try files.setMode(0o555, of: tree)
-  }
-
-  func holds(_ object: URL, bytes: Int) -> Bool {
-    guard let status = FileStatus.of(object, followLinks: false) else { return false }
-    return status.isFile && status.stamp.size == bytes
-  }
-
-  /// Whether the manifest's folder has every file at its length.
-  func isWhole(_ manifest: FolderManifest) -> Bool {
-    let tree = tree(manifest.digest)
-    return FileStatus.of(tree)?.isFolder == true
-      && manifest.entries.allSatisfy { entry in
-        let url = tree.appending(path: entry.path)
-        return switch entry.content {
-        case .emptyFolder: FileStatus.of(url)?.isFolder == true
-        case .file(_, let bytes, _): holds(url, bytes: bytes)
-        }
-      }
   }
 }

@@ -5,6 +5,8 @@
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
 ///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
+///     damaged/           what `verify` took out of objects and trees
+///     gc.lock            shared from finding or taking in an artifact until its use is recorded; alone to collect
 import Foundation
 
 /// A file or folder in the store.
@@ -43,9 +45,18 @@ package struct Store: Sendable {
   package func lock(ofRun run: Int) -> URL { logFolder(ofRun: run).appending(path: "lock") }
   /// Whether the run's coordinator lives, on whatever machine the lock reaches.
   package func isRunning(_ run: Int) throws -> Bool {
-    guard FileStatus.of(lock(ofRun: run)) != nil else { return false }
-    return try !FileLock(at: lock(ofRun: run)).isFree()
+    try FileLock.isHeld(lock(ofRun: run))
   }
+
+  /// Keeps everything in the store while it lives: from finding an artifact or taking it in, until whoever collects can
+  /// see that it is in use. For moments; collecting waits for it.
+  package func keepingAll() throws -> FileLock {
+    let lock = try collectorLock()
+    try lock.waitShared()
+    return lock
+  }
+  /// Taken alone by whoever removes from the store.
+  package func collectorLock() throws -> FileLock { try FileLock(at: root.appending(path: "gc.lock")) }
 
   /// Where an artifact lies; a stage may read there, nobody may write.
   package func url(of artifact: StoredArtifact) -> URL {

@@ -20,12 +20,16 @@ extension Database {
         "INSERT INTO event (run, stage, time, kind, message) VALUES (?, ?, ?, ?, ?)", [run, stage, time, kind, message])
     case .ended(let outcome, let time):
       try perform("UPDATE run SET state = ?, ended = ? WHERE id = ?", [outcome.rawValue, time, run])
+      try unmarkUsed(by: run)
     }
   }
 
   func insert(_ stamp: FileStamp, _ digest: Digest) throws {
     try perform(
-      "INSERT OR REPLACE INTO file_stamp (device, inode, size, modified, changed, digest) VALUES (?, ?, ?, ?, ?, ?)",
+      """
+      INSERT OR REPLACE INTO file_stamp (device, inode, size, modified, changed, digest, recorded)
+      VALUES (?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)
+      """,
       [stamp.device, stamp.inode, stamp.size, stamp.modified, stamp.changed, digest.description])
   }
 

@@ -35,8 +35,14 @@ extension Journal {
 
   /// What SQLite finds wrong with the database file; `nil` if nothing.
   package func integrityProblem() throws -> String? {
-    let findings = try database.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }
-    return findings == ["ok"] ? nil : findings.joined(separator: "; ")
+    let (findings, dangling) = try database.read { db in
+      (
+        try String.fetchAll(db, sql: "PRAGMA integrity_check"),
+        try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map { "a row of \($0["table"] as String) refers to nothing" }
+      )
+    }
+    let problems = findings.filter { $0 != "ok" } + Set(dangling).sorted()
+    return problems.isEmpty ? nil : problems.joined(separator: "; ")
   }
 }
 

@@ -1,7 +1,8 @@
 /// The tables. A migration that was shipped never changes; a later one is appended.
 ///
 /// History, which nothing ever deletes: pipeline, run, stage_run, artifact, artifact_edge, metric, event, publication,
-/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation.
+/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation,
+/// collection_mark.
 import GRDB
 
 extension DatabaseMigrator {
@@ -155,6 +156,21 @@ extension DatabaseMigrator {
         sql: """
           ALTER TABLE stage_run ADD COLUMN peak_memory INTEGER;  -- bytes: of the worker, or the largest program it ran
           CREATE INDEX stage_run_executed ON stage_run (kind, id) WHERE state IN ('ran', 'failed', 'interrupted');
+          """)
+    }
+    migrator.registerMigration("004-collection") { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE collection_mark (       -- cache: what nothing refers to, for `gc`
+            area TEXT NOT NULL,                -- object (or the folder of that digest), work, log
+            name TEXT NOT NULL,                -- digest, key, run
+            since TEXT NOT NULL,               -- when that was first seen
+            PRIMARY KEY (area, name)
+          ) WITHOUT ROWID;
+          ALTER TABLE file_stamp ADD COLUMN recorded TEXT;
+          ALTER TABLE continuation ADD COLUMN stage_run INTEGER REFERENCES stage_run (id);  -- whose state it is
+          CREATE INDEX stage_run_key ON stage_run (key);
+          CREATE INDEX result_output_digest ON result_output (digest);
           """)
     }
     return migrator

@@ -14,7 +14,7 @@ func parseBytes(_ text: String) -> Int? {
 }
 
 /// `90s`, `30m`, `4h`, `1d`, or several of them in descending order; `nil` if the text is no time.
-func parseDuration(_ text: String) -> Duration? {
+package func parseDuration(_ text: String) -> Duration? {
   let units: [(letter: Character, seconds: Int)] = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
   var rest = Substring(text)
   var seconds = 0

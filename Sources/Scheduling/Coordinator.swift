@@ -24,11 +24,14 @@ package actor Coordinator {
   /// Written at the end of the turn.
   private var entries: [JournalEntry] = []
   private var run = 0
+  /// From finding artifacts until their use is recorded.
+  private var hold: FileLock?
 
   private enum Message: Sendable {
     case interrupt
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
+    case pulled(StageID)
     case published(StageID, Result<PublicationRecord?, any Error>)
   }
 
@@ -54,6 +57,7 @@ package actor Coordinator {
   package func run() async throws -> RunSummary {
     defer { send.finish() }
     try journal.closeAbandoned { try store.isRunning($0) }
+    hold = try store.keepingAll()
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
@@ -64,9 +68,11 @@ package actor Coordinator {
     let alive = try FileLock(at: store.lock(ofRun: run))
     try alive.wait()  // whoever only looks whether this run lives holds it for a moment
     defer { withExtendedLifetime(alive) {} }
+    hold = nil
     send.yield(.began(run: run))
-    try resolver.recall()
     resolver.hashSources(of: options.selected)
+    try keepAll()
+    try resolver.recall()
     let summary = try await withThrowingTaskGroup(of: Void.self) { group in
       var actions = machine.begin()
       while true {
@@ -99,6 +105,8 @@ package actor Coordinator {
     if !stamps.isEmpty { entries.append(.stamps(stamps)) }
     if !entries.isEmpty { try journal.record(entries, run: run) }
     entries = []
+    resolver.forget()
+    hold = nil
     for action in later { try perform(action, in: &group) }
     return later.contains(.finish)
   }
@@ -112,11 +120,12 @@ package actor Coordinator {
       let order = order(for: resolved, forced: options.forced.contains(id))
       let stage = plan[id]
       let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
-      let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
+      let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
           case .event(let event): send.yield(.reported(id, event))
           case .waits(let holder): send.yield(.waits(id, holder: holder))
+          case .pulled: inbox.put(.pulled(id))
           }
         }
       }
@@ -153,6 +162,11 @@ package actor Coordinator {
     switch message {
     case .interrupt: return machine.interrupt()
     case .retry(let id): return machine.retry(id)
+    case .pulled(let id):
+      let remote = options.remote?.folder.posixPath ?? ""
+      entries.append(
+        .event(stage: plan[id].name, kind: "pulled", message: "pulled from \(remote)", time: clock()))
+      return []
     case .published(let id, .success(let record)):
       if let record {
         entries.append(.publication(record))
@@ -163,7 +177,7 @@ package actor Coordinator {
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
     case .ended(let id, .success(.success(let success, let made, let metrics, let peakMemory))):
-      accept(id, made, metrics, peakMemory)
+      do { try accept(id, made, metrics, peakMemory) } catch { return fail(id, StageFailure(.error("\(error)"))) }
       return machine.finished(id, success)
     }
   }
@@ -172,7 +186,8 @@ package actor Coordinator {
     do {
       let stage = try resolver.resolve(id) { outputs[$0] }
       resolved[id] = stage
-      let (result, damage) = try resolver.lookUp(stage.key)
+      try keepAll()
+      let (result, damage) = try resolver.lookUp(stage.key, repair: true)
       if let damage { warn(id, "\(damage); stage `\(plan[id].name)` makes it again") }
       if let result { outputs[id] = result.outputs }
       let cached = result != nil && !options.forced.contains(id)
@@ -181,6 +196,11 @@ package actor Coordinator {
     } catch {
       return fail(id, StageFailure(.error("\(error)")))
     }
+  }
+
+  /// Until this turn is recorded.
+  private func keepAll() throws {
+    if hold == nil { hold = try store.keepingAll() }
   }
 
   private func fail(_ id: StageID, _ failure: StageFailure, again: Bool = false) -> [RunAction] {
@@ -195,9 +215,11 @@ package actor Coordinator {
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
   private func accept(
     _ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric], _ peakMemory: Int?
-  ) {
+  ) throws {
     guard let stage = resolved[id] else { return }
-    let differs = outputs[id].map { $0 != made } ?? false
+    try keepAll()
+    // Nothing kept the known outputs while they were made again.
+    let differs = try outputs[id].map { try $0 != made && $0.values.allSatisfy(isWhole) } ?? false
     if let known = outputs[id], differs {
       let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")
       warn(
@@ -210,6 +232,10 @@ package actor Coordinator {
         StageResult(
           stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
           isKept: !differs, peakMemory: peakMemory)))
+  }
+
+  private func isWhole(_ artifact: StoredArtifact) throws -> Bool {
+    try store.damage(of: artifact, owner: "check-\(artifact.digest)-\(getpid())") == nil
   }
 
   private func warn(_ id: StageID, _ message: String) {
@@ -257,7 +283,7 @@ package actor Coordinator {
       job: Job(
         material: stage.material, key: stage.key, inputs: inputs,
         work: store.workFolder(of: stage.key.digest), store: store.root),
-      sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
+      sources: sources, stamps: KnownStamps(stage.stamps), force: forced, remote: options.remote)
   }
 
   private var summary: RunSummary {

@@ -18,6 +18,8 @@ package enum AttemptReport: Sendable {
   case event(StageEvent)
   /// Another process is at this stage.
   case waits(LockHolder)
+  /// The result comes from the remote store that the order names.
+  case pulled
 }
 
 package enum AttemptEnd: Sendable {

@@ -25,9 +25,13 @@ package struct KeyContext: Sendable {
   ) throws -> KeyMaterial {
     var material = KeyMaterial(stage: stage, inputs: inputs, numericsProfile: numericsProfile(stage.precision))
     for name in stage.command?.environment ?? [] { material.environment[name] = environment[name] }
-    for name in stage.command?.tools ?? [] { material.tools[name] = try hasher.hash(find(name)).artifact.digest }
+    for name in stage.command?.tools ?? [] { material.tools[name] = try digest(ofTool: name, hasher: hasher) }
     for name in stage.description.outsideTools { material.outsideTools[name] = try outsideToolVersion(name) }
     return material
+  }
+
+  package func digest(ofTool name: String, hasher: SourceHasher) throws -> Digest {
+    try hasher.hash(find(name)).artifact.digest
   }
 
   private func find(_ tool: String) throws -> URL {

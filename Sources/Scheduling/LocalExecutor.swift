@@ -115,6 +115,10 @@ package struct LocalExecutor: Executor {
     case .exit(WorkerExit.done.rawValue):
       try tail.read().forEach { report(.event($0)) }
       return try .success(reading: work, .ran)
+    case .exit(WorkerExit.pulled.rawValue):
+      report(.pulled)
+      try tail.read().forEach { report(.event($0)) }
+      return try .success(reading: work, .cached)
     case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
     case .exit(WorkerExit.diskFull.rawValue):
       let message =

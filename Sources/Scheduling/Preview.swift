@@ -34,7 +34,7 @@ extension Plan {
       guard missing.isEmpty else { return StagePreview(id: id, verdict: .mayRun(after: missing)) }
       do {
         let stage = try resolver.resolve(id) { outputs[$0] }
-        let (result, damage) = try resolver.lookUp(stage.key)
+        let (result, damage) = try resolver.lookUp(stage.key, repair: false)
         guard let result, !forced.contains(id) else {
           return StagePreview(id: id, verdict: .willRun(damage: damage), resolved: stage)
         }

@@ -53,8 +53,10 @@ package struct Resolver: Sendable {
   /// Stamps learned since the last call, to be recorded.
   package func newStamps() -> [FileStamp: Digest] { buffer.take() }
 
-  /// Learns the results that the pipeline used last.
+  /// Learns the results that the pipeline used last; they are good as long as nothing is removed from the store.
   package mutating func recall() throws { recent = try journal.results(ofPipeline: plan.name, file: plan.file) }
+
+  package mutating func forget() { recent = [:] }
 
   /// Hashes every file and folder that the stages read, once for the whole run, on all cores.
   package mutating func hashSources(of selected: Set<StageID>) {
@@ -99,10 +101,12 @@ package struct Resolver: Sendable {
   }
 
   /// The recorded result, if the store still holds it; otherwise also what is damaged.
-  package func lookUp(_ key: StageKey) throws -> (result: RecordedResult?, damage: Damage?) {
+  /// - Parameter repair: make again what the store can make again itself; `false` writes nothing.
+  package func lookUp(_ key: StageKey, repair: Bool) throws -> (result: RecordedResult?, damage: Damage?) {
     guard let result = try recent[key] ?? journal.result(for: key) else { return (nil, nil) }
     for (_, artifact) in result.outputs.sorted(by: { $0.key < $1.key }) {
-      if let damage = try store.damage(of: artifact, owner: "check-\(key)-\(getpid())") { return (nil, damage) }
+      let owner = "check-\(key)-\(getpid())"
+      if let damage = try store.damage(of: artifact, owner: owner, repair: repair) { return (nil, damage) }
     }
     return (result, nil)
   }

@@ -143,8 +143,9 @@ extension StageState {
   /// As the journal has it; states on the way leave no trace.
   var recorded: StageRecord.State? {
     switch self {
-    case .waiting, .resolving, .ready, .backingOff, .publishing: nil
-    case .running: .running
+    case .waiting, .resolving, .ready, .backingOff: nil
+    // Its outputs are in use from now on.
+    case .running, .publishing: .running
     case .ran: .ran
     case .cached: .cached
     case .failed: .failed

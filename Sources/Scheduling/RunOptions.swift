@@ -11,12 +11,14 @@ package struct RunOptions: Sendable {
   package var forced: Set<StageID>
   /// Replace published files that were changed since.
   package var overwrite: Bool
+  /// Take results from there instead of computing them.
+  package var remote: RemoteOrder?
   /// Before an attempt, counted from 2.
   package var backOff: @Sendable (_ attempt: Int) -> Duration
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
-    overwrite: Bool = false,
+    overwrite: Bool = false, remote: RemoteOrder? = nil,
     backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
   ) {
     self.limits = limits
@@ -24,6 +26,7 @@ package struct RunOptions: Sendable {
     self.mayRun = mayRun
     self.forced = forced
     self.overwrite = overwrite
+    self.remote = remote
     self.backOff = backOff
   }
 }

@@ -19,6 +19,8 @@ package struct WorkOrder: Codable, Sendable {
   package var force: Bool
   /// Only time so many steps of a training, see `StageProbe`.
   package var probeSteps: Int?
+  /// Where a result may be found.
+  package var remote: RemoteOrder?
 }
 
 package struct WorkResult: Codable, Sendable {
@@ -26,6 +28,9 @@ package struct WorkResult: Codable, Sendable {
   package var outputs: [String: StoredArtifact]
   /// Bytes, see `peakMemory()`; absent from results of retort before it measured that.
   package var peakMemory: Int?
+
+  /// All that must be in the store for it.
+  package var artifacts: [StoredArtifact] { Array(outputs.values) }
 }
 
 /// How a worker ends; any other code is a command's own.
@@ -37,6 +42,8 @@ package enum WorkerExit: Int32, Sendable {
   case sourceChanged = 113
   /// Somebody else's complete result was there when the lock was free.
   case adopted = 114
+  /// The result came from a remote store.
+  case pulled = 117
   /// There was no space left; the log may lack the reason for the same reason.
   case diskFull = 115
 }

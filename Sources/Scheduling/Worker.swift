@@ -33,8 +33,7 @@ package struct Worker: Sendable {
       let message = Array((job?.command == nil ? "\(line)\n" : "\n\(line)\n").utf8)
       _ = write(2, message, message.count)  // a log that cannot be written must not hide the exit code
       return switch error {
-      case let error as FileError where [ENOSPC, EDQUOT].contains(error.code): WorkerExit.diskFull.rawValue
-      case let error as CocoaError where error.code == .fileWriteOutOfSpace: WorkerExit.diskFull.rawValue
+      case _ where error.isFullDisk: WorkerExit.diskFull.rawValue
       case let error as CommandFailed: error.exitCode
       case is SourceChanged: WorkerExit.sourceChanged.rawValue
       default: WorkerExit.failed.rawValue
@@ -61,15 +60,20 @@ package struct Worker: Sendable {
   private var owner: String { job.key.description }
 
   package func run() async throws -> WorkerExit {
-    try files.makeFolder(work.url)
-    let lock = try work.takeLock(for: job.stage)
+    let lock = try work.takeLock(for: job.stage, files: files)
     defer { withExtendedLifetime(lock) {} }
-    if !order.force, let result = try work.readResult(), try isWhole(result) { return .adopted }
+    if !order.force, try canAdopt() { return .adopted }
+    let trouble: String?
+    switch try pull() {
+    case .pulled: return .pulled
+    case .computes(let reason): trouble = reason
+    }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     try files.makeFolder(work.scratch)
     try files.remove(work.events)
     let events = try EventWriter(work.events, output: output)
+    if let trouble { events.write(.warning("\(trouble); computes the stage instead")) }
 
     if let command = job.command {
       try files.makeFolder(command.folder)
@@ -85,6 +89,9 @@ package struct Worker: Sendable {
     }
     try events.check()
 
+    // What is in the store already must stay there until the result names it.
+    let hold = try store.keepingAll()
+    defer { withExtendedLifetime(hold) {} }
     let result = WorkResult(stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory())
     try lookAtSourcesAgain()
     try files.replace(work.result, with: try storedJSON(result))
@@ -95,8 +102,43 @@ package struct Worker: Sendable {
   /// What a stage writes into; the scratch folder outlives a failure.
   private var folders: [URL] { ["out", "cwd", "in"].map { work.url.appending(path: $0) } }
 
-  private func isWhole(_ result: WorkResult) throws -> Bool {
-    try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }
+  private func canAdopt() throws -> Bool {
+    guard let result = try work.readResult() else { return false }
+    let hold = try store.keepingAll()
+    defer { withExtendedLifetime(hold) {} }
+    return try result.outputs.values.allSatisfy { try store.damage(of: $0, owner: owner) == nil }
+  }
+
+  private enum Pull {
+    case pulled
+    /// With what kept a result from being taken, if anything did.
+    case computes(String?)
+  }
+
+  private func pull() throws -> Pull {
+    guard let remote = order.remote, !order.force else { return .computes(nil) }
+    do {
+      let source = try RemoteStore(at: remote.folder)
+      guard let found = try source.result(of: job.key) else {
+        if remote.isOnly { throw NotInRemote(remote: remote.folder) }
+        return .computes(nil)
+      }
+      guard Set(found.outputs.keys) == Set(job.outputs.keys) else {
+        throw RemoteDamage(url: source.keyFile(job.key.digest), found: "outputs \(found.outputs.keys.sorted())")
+      }
+      let hold = try store.keepingAll()
+      defer { withExtendedLifetime(hold) {} }
+      for artifact in found.outputs.values { try store.receive(artifact, from: source, owner: owner) }
+      try files.remove(work.events)
+      let events = try EventWriter(work.events, output: output)
+      events.write(.log("pulled from \(remote.folder.posixPath)"))
+      for metric in found.metrics { events.write(.metric(metric.name, metric.value ?? .nan, step: metric.step)) }
+      try events.check()
+      try files.replace(work.result, with: try storedJSON(WorkResult(stage: job.stage, outputs: found.outputs)))
+      return .pulled
+    } catch let error where !remote.isOnly && !error.isFullDisk {
+      return .computes("\(error)")
+    }
   }
 
   private func ingest() throws -> [String: StoredArtifact] {
@@ -135,6 +177,13 @@ package struct Worker: Sendable {
       usleep(2_000_000)
       kill(0, SIGKILL)
     }
+  }
+}
+
+extension Error {
+  fileprivate var isFullDisk: Bool {
+    if let error = self as? FileError { return [ENOSPC, EDQUOT].contains(error.code) }
+    return (self as? CocoaError)?.code == .fileWriteOutOfSpace
   }
 }
 

@@ -1,33 +1,12 @@
 /// The store takes files and folders in as a whole or not at all, whatever fails on the way.
 import Artifacts
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
 @Suite struct IngestTests {
   private let scratch: ScratchFolder
   init() throws { scratch = try ScratchFolder() }
-
-  private struct Injected: Error {}
-
-  /// Fails at the operation with this number, counted from 0; later ones fail too, as on a disk that stays full.
-  private static func failing(at number: Int, count: Counter) -> FileOperations {
-    FileOperations { _, _ in
-      if count.next() >= number { throw Injected() }
-    }
-  }
-
-  final class Counter: Sendable {
-    private let value = Mutex(0)
-    func next() -> Int {
-      value.withLock { value in
-        defer { value += 1 }
-        return value
-      }
-    }
-    var total: Int { value.withLock { $0 } }
-  }
 
   private func folder() throws -> URL {
     try scratch.write("weights", to: "model/model.safetensors")
@@ -67,40 +46,6 @@ import Testing
     let hasher = SourceHasher(memory: KnownStamps())
     #expect(try hasher.hash(folder).artifact == artifact)
     #expect(try hasher.hash(store.url(of: artifact)).artifact == artifact)
-  }
-
-  @Test func `a failure at any operation leaves a store in which the next attempt succeeds`() throws {
-    let folder = try folder()
-    let counter = Counter()
-    let whole = try Store(
-      at: scratch.url.appending(path: "count/.retort"), files: FileOperations { _, _ in _ = counter.next() })
-    let start = counter.total
-    let expected = try whole.ingest(folder, owner: "test")
-    let operations = counter.total - start
-    try #require(operations > 20)
-    for number in 0..<operations {
-      let root = scratch.url.appending(path: "store-\(number)")
-      let intact = try Store(at: root)
-      let broken = try Store(at: root, files: Self.failing(at: number, count: Counter()))
-      #expect(throws: Injected.self) { try broken.ingest(folder, owner: "test") }
-      try expectNothingHalf(root)
-      #expect(try intact.ingest(folder, owner: "test") == expected, "after a failure at operation \(number)")
-      #expect(try intact.damage(of: expected, owner: "test") == nil)
-      #expect(try FolderScan.names(in: root.appending(path: "tmp")).isEmpty)
-    }
-  }
-
-  /// Every object has the bytes that its name says; every tree has the digest that its name says.
-  private func expectNothingHalf(_ root: URL) throws {
-    for area in ["objects", "trees"] {
-      for prefix in try FolderScan.names(in: root.appending(path: area)) {
-        for name in try FolderScan.names(in: root.appending(path: "\(area)/\(prefix)")) {
-          let url = root.appending(path: "\(area)/\(prefix)/\(name)")
-          let digest = try SourceHasher(memory: KnownStamps()).hash(url).artifact.digest
-          #expect(digest.description == prefix + name)
-        }
-      }
-    }
   }
 
   @Test func `a folder where none can be made is an error`() {

@@ -25,6 +25,8 @@ struct Run: AsyncParsableCommand {
   @Flag(name: .shortAndLong, help: "After a failure, go on with what does not depend on it.") var keepGoing = false
   @Option(help: "Run this stage although its result is known; may be repeated.") var force: [String] = []
   @Flag(help: "Replace published files that were changed since they were published.") var overwrite = false
+  @Flag(help: "Take results that the remote store has instead of computing them.") var pull = false
+  @OptionGroup var remoteOptions: RemoteOptions
   @Option(help: "Seconds to wait for a stage that another run holds; as long as it takes unless given.")
   var lockTimeout: Int?
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
@@ -69,7 +71,8 @@ struct Run: AsyncParsableCommand {
         limits: RunLimits(
           jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
           keepGoing: keepGoing),
-        selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite),
+        selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
+        remote: try pull ? remote() : nil),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
     let interrupts = Interrupts.handle { coordinator.interrupt() }
@@ -112,6 +115,18 @@ struct Run: AsyncParsableCommand {
 }
 
 extension Run {
+  /// A remote that cannot be used costs time, not the run.
+  private func remote() throws -> RemoteOrder? {
+    let folder = try remoteOptions.named()
+    do {
+      _ = try RemoteStore(at: folder)
+      return RemoteOrder(folder: folder, isOnly: false)
+    } catch let error as RemoteUnavailable {
+      FileHandle.standardError.write(Data("warning: \(error); every stage is computed\n".utf8))
+      return nil
+    }
+  }
+
   /// The stages to look at, and those of them that may run; `nil`: all.
   private func selection(of plan: Plan) throws -> (stages: Set<StageID>, mayRun: Set<StageID>?) {
     let until = try plan.ids(of: stages + until)
