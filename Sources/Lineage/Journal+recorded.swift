@@ -8,7 +8,7 @@ import Scheduling
 extension Journal {
   /// Of the latest run that has a result of the stage, unless a run is named.
   package func recordedStage(_ stage: String, run: Int?) throws -> RecordedStage? {
-    try database.read { db in
+    try database.read { db -> RecordedStage? in
       let row = try Row.fetchOne(
         db,
         sql: """
