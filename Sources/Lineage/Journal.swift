@@ -101,6 +101,15 @@ extension Journal: RunJournal {
     }
   }
 
+  package func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult] {
+    let keys = try database.read { db in
+      try String.fetchAll(
+        db, sql: "SELECT key FROM result WHERE function = ? ORDER BY stage_run DESC LIMIT ?",
+        arguments: [function.description, limit])
+    }
+    return try keys.compactMap { try result(for: StageKey(Digest(stored: $0))) }
+  }
+
   package func metrics(of key: StageKey) throws -> [String: Double] {
     try database.read { db in
       let rows = try Row.fetchAll(

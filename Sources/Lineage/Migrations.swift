@@ -141,6 +141,14 @@ extension DatabaseMigrator {
           ALTER TABLE run ADD COLUMN comparison TEXT;         -- JSON: what an experiment's `compare` says
           """)
     }
+    // Rows of `score` and `embed` are taken from results of the same function over other records.
+    migrator.registerMigration("004-reuse") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE result ADD COLUMN function TEXT;  -- the key without the records; absent: not record by record
+          CREATE INDEX result_function ON result (function, stage_run) WHERE function IS NOT NULL;
+          """)
+    }
     return migrator
   }()
 }

@@ -108,7 +108,7 @@ package actor Coordinator {
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
-      let order = order(for: resolved, forced: options.forced.contains(id))
+      let order = try order(for: resolved, forced: options.forced.contains(id))
       let stage = plan[id]
       let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
       let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
@@ -204,8 +204,8 @@ package actor Coordinator {
     entries.append(
       .result(
         StageResult(
-          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
-          isKept: !differs)))
+          stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
+          preimage: stage.material.preimage, outputs: made, metrics: metrics, isKept: !differs)))
   }
 
   private func warn(_ id: StageID, _ message: String) {
@@ -237,7 +237,10 @@ package actor Coordinator {
     return inputs
   }
 
-  private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {
+  /// More results than these are not looked through: the newest mostly has every row that there is.
+  private static let earlierResults = 4
+
+  private func order(for stage: ResolvedStage, forced: Bool) throws -> WorkOrder {
     let planned = stage.material.stage
     var inputs: [String: BoundArtifact] = [:]
     var sources: [String] = []
@@ -249,9 +252,15 @@ package actor Coordinator {
         url: known.url, digest: known.artifact.digest.description, type: isFile ? nil : input.type,
         name: plan.name(of: input.source))
     }
+    // A forced stage shows what computing gives.
+    let function = forced ? nil : stage.material.functionKey
+    let earlier = try function.map { try journal.earlierResults(of: $0, limit: Self.earlierResults) } ?? []
     return WorkOrder(
       job: Job(
         material: stage.material, key: stage.key, inputs: inputs,
+        earlier: earlier.map { result in
+          EarlierResult(outputs: result.outputs.mapValues { .init(artifact: $0, url: store.url(of: $0)) })
+        },
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: sources, stamps: KnownStamps(stage.stamps), force: forced)
   }

@@ -10,6 +10,8 @@ package protocol RunJournal: StampMemory {
   func begin(_ run: RunStart) throws -> Int
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
+  /// Recorded results of one function over whatever records, the latest first.
+  func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult]
   /// The final values of what a key's stage measured.
   func metrics(of key: StageKey) throws -> [String: Double]
   /// What was last published at a path.
@@ -106,6 +108,8 @@ package struct StageResult: Sendable {
   }
   package var stage: String
   package var key: StageKey
+  /// See `KeyMaterial.functionKey`.
+  package var function: StageKey?
   package var preimage: [KeyComponent]
   package var outputs: [String: StoredArtifact]
   package var metrics: [Metric]

@@ -76,7 +76,7 @@ package struct Worker: Sendable {
     } else {
       let context = StageContext(
         threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
-        report: { events.write($0) })
+        earlier: job.earlier, report: { events.write($0) })
       try await catalog.make(job.kind, job.binding).run(context)
     }
     try events.check()

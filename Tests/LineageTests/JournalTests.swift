@@ -70,6 +70,26 @@ import Testing
     #expect(try reopened.result(for: key("3")) == nil)
   }
 
+  @Test func `results of one function are found, the latest first and no more than asked for`() throws {
+    let run = try begin()
+    let function = key("function")
+    for name in ["a", "b", "c", "other"] {
+      try journal.record(
+        [
+          stage(name, .running, key: name),
+          .result(
+            StageResult(
+              stage: name, key: key(name), function: name == "other" ? nil : function, preimage: [],
+              outputs: ["out": artifact(name)], metrics: [], isKept: true)),
+        ], run: run)
+    }
+    #expect(
+      try journal.earlierResults(of: function, limit: 2).map(\.outputs) == [
+        ["out": artifact("c")], ["out": artifact("b")],
+      ])
+    #expect(try journal.earlierResults(of: key("another"), limit: 2).isEmpty)
+  }
+
   @Test func `a run's report has states, times, artifacts and metrics, of cached stages too`() throws {
     _ = try recordChain()
     let again = try begin()

@@ -173,6 +173,7 @@ final class MemoryJournal: RunJournal {
     }
   }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
+  func earlierResults(of function: StageKey, limit: Int) -> [RecordedResult] { [] }
   func metrics(of key: StageKey) -> [String: Double] { state.withLock { $0.metrics[key] ?? [:] } }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
