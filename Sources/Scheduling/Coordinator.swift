@@ -54,15 +54,18 @@ package actor Coordinator {
   package func run() async throws -> RunSummary {
     defer { send.finish() }
     try journal.closeAbandoned { try store.isRunning($0) }
+    // Held until the run is over, so that others can tell a run that goes on from one that was killed.
+    var alive: FileLock?
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
-        comparison: plan.comparison))
-    let logs = store.logFolder(ofRun: run)
-    try FileOperations().makeFolder(logs)
-    // Held until the run is over, so that others can tell a run that goes on from one that was killed.
-    let alive = try FileLock(at: store.lock(ofRun: run))
-    _ = try alive.take()
+        comparison: plan.comparison)
+    ) { run in
+      try FileOperations().makeFolder(store.logFolder(ofRun: run))
+      let lock = try FileLock(at: store.lock(ofRun: run))
+      _ = try lock.take()
+      alive = lock
+    }
     defer { withExtendedLifetime(alive) {} }
     send.yield(.began(run: run))
     resolver.hashSources(of: options.selected)
@@ -110,7 +113,7 @@ package actor Coordinator {
       guard let resolved = resolved[id] else { return }
       let order = try order(for: resolved, forced: options.forced.contains(id))
       let stage = plan[id]
-      let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
+      let name = store.attemptName(stage.name, attempt)
       let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
@@ -129,7 +132,7 @@ package actor Coordinator {
         inbox.put(.ended(id, end))
       }
     case .backOff(let id, let attempt):
-      group.addTask { [inbox, delay = options.backOff(attempt)] in
+      group.addTask { [inbox, delay = options.backOff?(attempt) ?? plan[id].backOff.delay(before: attempt)] in
         try await Task.sleep(for: delay)
         inbox.put(.retry(id))
       }
@@ -161,7 +164,7 @@ package actor Coordinator {
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
     case .ended(let id, .success(.success(let success, let made, let metrics))):
-      accept(id, made, metrics)
+      do { try accept(id, success, made, metrics) } catch { return fail(id, StageFailure(.error("\(error)"))) }
       return machine.finished(id, success)
     }
   }
@@ -191,8 +194,15 @@ package actor Coordinator {
   }
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
-  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) {
+  private func accept(
+    _ id: StageID, _ success: StageState.Success, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]
+  ) throws {
     guard let stage = resolved[id] else { return }
+    // Taken from another run, which mostly has recorded it by now; one that was killed has not.
+    if success == .cached, try journal.result(for: stage.key)?.outputs == made {
+      outputs[id] = made
+      return
+    }
     let differs = outputs[id].map { $0 != made } ?? false
     if let known = outputs[id], differs {
       let ports = made.keys.filter { made[$0] != known[$0] }.sorted().joined(separator: ", ")

@@ -7,7 +7,8 @@ package protocol RunJournal: StampMemory {
   /// Closes the runs of this machine that ended without saying so.
   func closeAbandoned(isAlive: (_ run: Int) throws -> Bool) throws
   /// Opens a run and returns its number.
-  func begin(_ run: RunStart) throws -> Int
+  /// - Parameter claim: makes the run known as alive; done before anybody else can see it.
+  func begin(_ run: RunStart, claim: (_ run: Int) throws -> Void) throws -> Int
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
   /// Recorded results of one function over whatever records, the latest first.

@@ -11,13 +11,13 @@ package struct RunOptions: Sendable {
   package var forced: Set<StageID>
   /// Replace published files that were changed since.
   package var overwrite: Bool
-  /// Before an attempt, counted from 2.
-  package var backOff: @Sendable (_ attempt: Int) -> Duration
+  /// The time before an attempt, counted from 2; absent: what the stage says.
+  package var backOff: (@Sendable (_ attempt: Int) -> Duration)?
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
     overwrite: Bool = false,
-    backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
+    backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
     self.selected = selected

@@ -26,7 +26,7 @@ import Testing
   }
   private func key(_ text: String) -> StageKey { StageKey(Digest(of: "key \(text)")) }
   private func begin() throws -> Int {
-    try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start))
+    try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start)) { _ in }
   }
   private func stage(
     _ name: String, _ state: StageRecord.State, key: String? = nil, input: String? = nil, after seconds: Double = 0

@@ -20,8 +20,7 @@ struct LineageCommand: ParsableCommand {
   }
 
   func run() throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     let root = try named(in: journal, store) ?? journal.artifact(beginning: what)
     let graph = try journal.lineage(of: root, down ? .down : .up)
     if json { return try printJSON(graph) }

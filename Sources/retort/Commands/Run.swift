@@ -28,12 +28,17 @@ struct Run: AsyncParsableCommand {
   @Option(help: "Seconds to wait for a stage that another run holds; as long as it takes unless given.")
   var lockTimeout: Int?
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
+  @Option(help: "Memory that running stages may use together, such as 6GB; what is free at the start unless given.")
+  var memory: String?
   @Flag(help: "Print events as JSON lines.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
   func validate() throws {
     guard jobs ?? 1 > 0, threads > 0, lockTimeout ?? 0 >= 0 else {
       throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
+    }
+    if let memory, parseBytes(memory) == nil {
+      throw ValidationError("--memory takes a size such as 6GB or 512MB, not `\(memory)`")
     }
   }
 
@@ -55,7 +60,7 @@ struct Run: AsyncParsableCommand {
       plan,
       options: RunOptions(
         limits: RunLimits(
-          jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
+          jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite),
       store: store, journal: journal, context: .thisMachine,

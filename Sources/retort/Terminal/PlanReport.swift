@@ -50,8 +50,8 @@ struct Preview {
 
   init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
     self.plan = plan
-    let store = try Store(at: options.folder(root: plan.root))
-    lineage = try Journal(at: store.database)
+    let store: Store
+    (store, lineage) = try options.reading(root: plan.root)
     stages = plan.preview(
       selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: lineage, context: .thisMachine)
   }
