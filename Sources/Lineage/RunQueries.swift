@@ -155,7 +155,9 @@ extension Database {
       self, sql: "SELECT time, message FROM event WHERE run = ? AND stage = ? AND kind = 'failure' ORDER BY id",
       arguments: [row["run"] as Int, stage.name]
     ).map { RunReport.Failure(time: $0["time"], message: $0["message"]) }
-    if let made = try Row.fetchOne(self, sql: "SELECT run, stage, attempt FROM stage_run WHERE id = ?", arguments: [maker]) {
+    if let made = try Row.fetchOne(
+      self, sql: "SELECT run, stage, attempt FROM stage_run WHERE id = ?", arguments: [maker])
+    {
       let log = store.log(ofRun: made["run"], stage: made["stage"], attempt: made["attempt"])
       stage.log = FileStatus.of(log) == nil ? nil : log.posixPath
     }

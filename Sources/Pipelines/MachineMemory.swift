@@ -51,7 +51,9 @@ package struct MachineMemory: Sendable {
     FileManager.default.contents(atPath: file.path).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  private static func number(in file: URL) -> Int? { Int(text(of: file).trimmingCharacters(in: .whitespacesAndNewlines)) }
+  private static func number(in file: URL) -> Int? {
+    Int(text(of: file).trimmingCharacters(in: .whitespacesAndNewlines))
+  }
 
   /// Lines of a name and a number.
   private static func fields(of file: URL) -> [String: Int] {

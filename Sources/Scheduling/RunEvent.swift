@@ -69,8 +69,17 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
     case .error(let message): message
     }
   }
+  /// Whether the stage ended of itself, so that what it printed last tells why.
+  private var isItsOwn: Bool {
+    switch reason {
+    case .exit, .signal: true
+    case .timeout, .memory, .waitedTooLong, .error: false
+    }
+  }
+
   /// In one line: the headline, and what the log says of it.
   package var cause: String {
+    guard isItsOwn else { return headline }
     let said = lastLines.first { $0.contains("error: ") } ?? lastLines.last
     return headline + (said.map { ": " + $0.trimmingCharacters(in: .whitespaces) } ?? "")
   }

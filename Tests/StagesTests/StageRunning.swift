@@ -20,7 +20,9 @@ final class StageRun: Sendable {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
       to: StageBinding(
-        inputs: inputs.mapValues { BoundArtifact(url: $0.hasPrefix("/") ? URL(filePath: $0) : folder.url.appending(path: $0)) }, parameters: parameters,
+        inputs: inputs.mapValues {
+          BoundArtifact(url: $0.hasPrefix("/") ? URL(filePath: $0) : folder.url.appending(path: $0))
+        }, parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
     let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
       event in
