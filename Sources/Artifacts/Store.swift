@@ -4,6 +4,7 @@
 ///     trees/ab/cdef…/    read-only folders, named by the digest of their manifest: hard links to objects
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
+///     database.lock      held while the database is made or brought up to date
 ///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
 import Foundation
 

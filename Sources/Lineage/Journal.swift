@@ -53,7 +53,7 @@ package struct Journal: Sendable {
     }
     do {
       // Several processes at once must not make the database, or bring it up to date, together.
-      let opening = try FileLock(at: url.deletingLastPathComponent().appending(path: "tmp/database.lock"))
+      let opening = try FileLock(at: url.deletingLastPathComponent().appending(path: "database.lock"))
       try opening.wait()
       defer { withExtendedLifetime(opening) {} }
       database = try DatabasePool(path: url.posixPath, configuration: configuration)

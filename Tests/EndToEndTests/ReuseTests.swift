@@ -55,9 +55,10 @@ import Testing
     #expect(second.output.contains("Pairs: 100 | Reused: 99"))
     #expect(try await outputs(project) == outputs(fresh))
 
+    try FileManager.default.removeItem(at: project.store.appending(path: "work"))
     // Forced, a stage shows what computing gives, and it is the same.
     let forced = try await project.retort("run", "pipeline.yaml", "--force", "embedded", "--force", "scored")
-    #expect(forced.code == 0 && !forced.output.contains("deterministic"))
+    #expect(forced.code == 0 && !forced.output.contains("deterministic"), "\(forced)")
     #expect(try project.read(".retort/logs/3/scored.1.log").contains("Pairs: 100 | Reused: 0"))
 
     // Another model or parameter is another function.

@@ -45,7 +45,7 @@ class Project:
             "groups": {"uses": "groups", "in": {"data": "split.train", "passages": str(DATA / "grammar_book.json")}},
             "base": {"uses": "init", "in": {"groups": "groups.groups", "corpus": "groups.corpus"},
                      "with": {"vocab_size": 3000, "hidden_size": 384, "num_hidden_layers": 4, "intermediate_size": 1536}},
-            "teacher": {"uses": "teacher", "in": {"base": "base.model", "train": "groups.jsonl"}, "with": {"epochs": 1}}})
+            "teacher": {"uses": "teacher", "in": {"base": "base.model", "train": "./groups.jsonl"}, "with": {"epochs": 1}}})
         return made["base"]["outputs"]["model"]["path"], made["teacher"]["outputs"]["model"]["path"]
 
     def write(self, texts: list[str]) -> None:
