@@ -6,6 +6,13 @@ package struct Damage: Error, CustomStringConvertible, Sendable {
   package let url: URL
   package let found: String
   package let expected: String
+
+  package init(url: URL, found: String, expected: String) {
+    self.url = url
+    self.found = found
+    self.expected = expected
+  }
+
   package var description: String { "\(url.posixPath) is damaged: found \(found), expected \(expected)" }
 }
 

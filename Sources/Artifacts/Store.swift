@@ -4,6 +4,7 @@
 ///     trees/ab/cdef…/    read-only folders, named by the digest of their manifest: hard links to objects
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
+///     database.lock      held while the database is made or brought up to date
 ///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
 ///     damaged/           what `verify` took out of objects and trees
 ///     gc.lock            shared from finding or taking in an artifact until its use is recorded; alone to collect
@@ -37,9 +38,23 @@ package struct Store: Sendable {
     if FileStatus.of(ignore) == nil { try files.replace(ignore, with: Data("*\n".utf8)) }
   }
 
+  /// The store as it is; makes nothing, and need not be there.
+  package init(reading root: URL) {
+    self.root = root
+    files = FileOperations()
+  }
+
   package var database: URL { root.appending(path: "retort.sqlite") }
   package func workFolder(of key: Digest) -> URL { root.appending(path: "work/\(key)") }
   package func logFolder(ofRun run: Int) -> URL { root.appending(path: "logs/\(run)") }
+  /// What an attempt printed.
+  package func log(ofRun run: Int, stage: String, attempt: Int) -> URL {
+    logFolder(ofRun: run).appending(path: "\(attemptName(stage, attempt)).log")
+  }
+  /// Of an attempt's files in the run's folder.
+  package func attemptName(_ stage: String, _ attempt: Int) -> String {
+    "\(stage).\(attempt)".replacing("/", with: "_")
+  }
 
   /// Held by a run's coordinator until it ends.
   package func lock(ofRun run: Int) -> URL { logFolder(ofRun: run).appending(path: "lock") }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -29,6 +30,9 @@ static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, i
   return posix_spawn_file_actions_addclosefrom_np(actions, from);
 }
 
+// From now on descendants whose parents end become children of this process.
+static inline int retort_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
 // The filesystem's magic number as in statfs(2); 0 where it cannot be asked.
 static inline unsigned retort_filesystem(const char *path) {
   struct statfs status;
@@ -46,6 +50,8 @@ static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, i
   (void)actions, (void)from;
   return 0;
 }
+
+static inline int retort_adopt_orphans(void) { return 0; }
 
 static inline unsigned retort_filesystem(const char *path) {
   (void)path;

@@ -78,7 +78,8 @@ extension Database {
     }
     guard result.isKept else { return }
     try perform("DELETE FROM result WHERE key = ?", [key])
-    try perform("INSERT INTO result (key, stage_run) VALUES (?, ?)", [key, stageRun])
+    try perform(
+      "INSERT INTO result (key, stage_run, function) VALUES (?, ?, ?)", [key, stageRun, result.function?.description])
     for (port, artifact) in result.outputs {
       try perform(
         "INSERT INTO result_output (key, port, digest) VALUES (?, ?, ?)",

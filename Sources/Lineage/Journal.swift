@@ -6,8 +6,40 @@ import Pipelines
 import Scheduling
 
 package struct Journal: Sendable {
-  let database: DatabasePool
+  let database: any DatabaseWriter
   private var observer: (any JournalObserver)?
+
+  /// For reading alone: waits for nobody and writes nothing. No database is an empty one; one of an older version is
+  /// read in a copy that is brought up to date in memory. Throws if it is damaged or made by a newer version.
+  package init(reading url: URL) throws {
+    guard FileManager.default.fileExists(atPath: url.posixPath) else {
+      database = try Self.inMemory()
+      return
+    }
+    var configuration = Configuration()
+    configuration.readonly = true
+    configuration.busyMode = .timeout(30)
+    do {
+      let pool = try DatabasePool(path: url.posixPath, configuration: configuration)
+      if try pool.read(DatabaseMigrator.lineage.hasBeenSuperseded) { throw NewerDatabase(url: url) }
+      if try pool.read(DatabaseMigrator.lineage.hasCompletedMigrations) {
+        database = pool
+      } else {
+        let copy = try DatabaseQueue()
+        try pool.backup(to: copy)
+        try DatabaseMigrator.lineage.migrate(copy)
+        database = copy
+      }
+    } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+      throw DamagedDatabase(url: url, reason: error.message ?? "not a database")
+    }
+  }
+
+  private static func inMemory() throws -> DatabaseQueue {
+    let queue = try DatabaseQueue()
+    try DatabaseMigrator.lineage.migrate(queue)
+    return queue
+  }
 
   /// Opens or makes the database. Throws if it is damaged, made by a newer version, or on a network.
   package init(at url: URL) throws {
@@ -21,6 +53,10 @@ package struct Journal: Sendable {
       try db.execute(sql: "PRAGMA synchronous = FULL")
     }
     do {
+      // Several processes at once must not make the database, or bring it up to date, together.
+      let opening = try FileLock(at: url.deletingLastPathComponent().appending(path: "database.lock"))
+      try opening.wait()
+      defer { withExtendedLifetime(opening) {} }
       database = try DatabasePool(path: url.posixPath, configuration: configuration)
       if try database.read(DatabaseMigrator.lineage.hasBeenSuperseded) { throw NewerDatabase(url: url) }
       if try !database.read(DatabaseMigrator.lineage.hasCompletedMigrations) {
@@ -74,7 +110,7 @@ extension Journal: RunJournal {
     }
   }
 
-  package func begin(_ run: RunStart) throws -> Int {
+  package func begin(_ run: RunStart, claim: (Int) throws -> Void) throws -> Int {
     let number = try write { db in
       try db.execute(
         sql: "INSERT OR IGNORE INTO pipeline (name, file) VALUES (?, ?)",
@@ -88,7 +124,9 @@ extension Journal: RunJournal {
           run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.version, run.revision,
           try run.comparison.map(storedText), run.root.posixPath, run.stages, run.pipeline, run.file.posixPath,
         ])
-      return Int(db.lastInsertedRowID)
+      let number = Int(db.lastInsertedRowID)
+      try claim(number)
+      return number
     }
     observer?.began(run, as: number)
     return number
@@ -137,6 +175,15 @@ extension Journal: RunJournal {
       }
       return RecordedResult(outputs: outputs)
     }
+  }
+
+  package func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult] {
+    let keys = try database.read { db in
+      try String.fetchAll(
+        db, sql: "SELECT key FROM result WHERE function = ? ORDER BY stage_run DESC LIMIT ?",
+        arguments: [function.description, limit])
+    }
+    return try keys.compactMap { try result(for: StageKey(Digest(stored: $0))) }
   }
 
   package func publication(at target: URL) throws -> PublicationRecord? {

@@ -173,6 +173,14 @@ extension DatabaseMigrator {
           CREATE INDEX result_output_digest ON result_output (digest);
           """)
     }
+    // Rows of `score` and `embed` are taken from results of the same function over other records.
+    migrator.registerMigration("004-reuse") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE result ADD COLUMN function TEXT;  -- the key without the records; absent: not record by record
+          CREATE INDEX result_function ON result (function, stage_run) WHERE function IS NOT NULL;
+          """)
+    }
     return migrator
   }()
 }

@@ -49,6 +49,15 @@ package struct RunReport: Codable, Sendable, Hashable {
     package var outputs: [String: Output]
     package var metrics: [String: Double]
     package var error: String?
+    /// Of this run's attempts, in their order.
+    package var failures: [Failure] = []
+    /// What the attempt that made the outputs, or failed last, printed; absent if it is gone.
+    package var log: String?
+  }
+  package struct Failure: Codable, Sendable, Hashable {
+    package var time: Date
+    /// What went wrong, the last lines that were printed, and where the log lies.
+    package var message: String
   }
   package var run: Int
   package var pipeline: String
@@ -150,6 +159,16 @@ extension Database {
       kind: row["kind"], state: row["state"], attempts: row["attempt"], seconds: row.seconds,
       key: try (row["key"] as String?).map { StageKey(try Digest(stored: $0)) }, inputs: [:], outputs: [:],
       metrics: Dictionary(metrics.map { ($0["name"], $0["value"]) }) { $1 }, error: row["error"])
+    stage.failures = try Row.fetchAll(
+      self, sql: "SELECT time, message FROM event WHERE run = ? AND stage = ? AND kind = 'failure' ORDER BY id",
+      arguments: [row["run"] as Int, stage.name]
+    ).map { RunReport.Failure(time: $0["time"], message: $0["message"]) }
+    if let made = try Row.fetchOne(
+      self, sql: "SELECT run, stage, attempt FROM stage_run WHERE id = ?", arguments: [maker])
+    {
+      let log = store.log(ofRun: made["run"], stage: made["stage"], attempt: made["attempt"])
+      stage.log = FileStatus.of(log) == nil ? nil : log.posixPath
+    }
     for edge in edges {
       let artifact = try StoredArtifact(edge)
       if edge["direction"] == "in" {

@@ -26,10 +26,17 @@ package struct SafeTensors: Sendable {
 
   /// The elements of the F32, F16 or BF16 tensor `name`, written to `destination`, which has room for all of them.
   package func readFloats(_ name: String, into destination: UnsafeMutablePointer<Float>) throws {
+    try readFloats(name, from: 0, count: entry(name).shape.reduce(1, *), into: destination)
+  }
+
+  /// `count` of its elements, in the file's order, from the one at `start` on.
+  package func readFloats(
+    _ name: String, from start: Int, count: Int, into destination: UnsafeMutablePointer<Float>
+  ) throws {
     let entry = try entry(name)
-    let count = entry.shape.reduce(1, *)
+    let size = entry.type.bits / 8
     try data.withUnsafeBytes { bytes in
-      let source = UnsafeRawBufferPointer(rebasing: bytes[entry.bytes])
+      let source = UnsafeRawBufferPointer(rebasing: bytes[entry.bytes].dropFirst(start * size).prefix(count * size))
       guard let base = source.baseAddress, count > 0 else { return }
       switch entry.type {
       case .f32: UnsafeMutableRawPointer(destination).copyMemory(from: base, byteCount: source.count)

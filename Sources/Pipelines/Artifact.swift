@@ -16,7 +16,7 @@ package enum ArtifactType: String, Sendable, Codable, CaseIterable {
   case scores
   /// Passages or texts with ids, JSONL.
   case corpus
-  /// A folder with `embeddings.safetensors` and `ids.json`.
+  /// A folder with `embeddings.safetensors`, `ids.json` and `digests.txt`.
   case embeddings
   /// Results of an evaluation, JSON.
   case results

@@ -12,8 +12,14 @@ private final class Slot<Value: Sendable>: @unchecked Sendable {
 package struct Input<Value: InputValue>: Sendable {
   private let slot = Slot<Value>(nil)
   fileprivate let documentation: String
+  fileprivate let holdsRecords: Bool
 
-  package init(_ documentation: String) { self.documentation = documentation }
+  /// - Parameter records: whether the outputs have a row for each record here that depends on no other record; then
+  ///   the stage finds results over other records in `StageContext.earlier`.
+  package init(_ documentation: String, records: Bool = false) {
+    self.documentation = documentation
+    holdsRecords = records
+  }
   package var wrappedValue: Value {
     guard let value = slot.value ?? Value(bound: nil) else { preconditionFailure("an input was read before binding") }
     return value
@@ -242,7 +248,8 @@ extension Input: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
     description.inputs.append(
       InputDescription(
-        name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional))
+        name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
+        holdsRecords: holdsRecords))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = Value(bound: binding.inputs[name])

@@ -11,6 +11,8 @@ package struct Job: Codable, Sendable {
   package var inputs: [String: BoundArtifact]
   /// By port: where the stage writes it, and its type.
   package var outputs: [String: BoundArtifact]
+  /// Results of the same function over other records, the newest first; rows may be taken from them.
+  package var earlier: [EarlierResult]
   /// For a `cmd` stage.
   package var command: JobCommand?
   package var threads: Int
@@ -41,7 +43,10 @@ extension Job {
   /// - Parameters:
   ///   - inputs: every bound input, by port, in the store or at its path.
   ///   - work: the key's folder; built-in stages write outputs to `work/out/<port>`, commands into `work/cwd`.
-  package init(material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], work: URL, store: URL) {
+  package init(
+    material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], earlier: [EarlierResult] = [], work: URL,
+    store: URL
+  ) {
     let planned = material.stage
     let folder = work.appending(path: planned.command == nil ? "out" : "cwd")
     stage = planned.name
@@ -50,6 +55,7 @@ extension Job {
     parameters = planned.parameters
     seed = planned.seed
     self.inputs = inputs
+    self.earlier = earlier
     outputs = Dictionary(
       uniqueKeysWithValues: planned.outputs.map { output in
         let path = planned.command?.outputs[output.port] ?? output.port

@@ -98,6 +98,7 @@ package struct PlannedStage: Sendable {
   package var precision: String
   /// How often a failed stage is tried again.
   package var retry: Int
+  package var backOff = BackOff()
   package var timeout: Duration?
 
   package init(

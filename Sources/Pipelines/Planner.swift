@@ -83,7 +83,7 @@ private struct Planner {
   let publications: PublicationChecker
   /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory.
   private let processors = ProcessInfo.processInfo.activeProcessorCount
-  private let memory = Int(ProcessInfo.processInfo.physicalMemory / 4 * 3)
+  private let memory = MachineMemory.current.total / 4 * 3
   private var commands: CommandReader
 
   /// A stage on its way into the plan: its ports are known, what they are bound to is not.
@@ -143,8 +143,9 @@ private struct Planner {
     planned.threads = resources.threads ?? processors
     planned.memory = resources.memory ?? memory
     planned.precision = resources.precision
-    planned.retry = fields.integer("retry", in: 0...100) ?? 0
-    planned.timeout = fields.quantity("timeout", "a time such as 4h, 90m or 1h30m", parseDuration)
+    planned.retry = resources.retry.attempts ?? 0
+    planned.backOff = resources.retry.backOff
+    planned.timeout = fields.quantity("timeout", durationRule, parseDuration)
     var draft = Draft(spec: stage, stage: planned)
     spec.substitution.matrix = stage.substitutes
     switch (fields["uses"], fields["cmd"]) {

@@ -16,8 +16,9 @@ struct Resources {
   var threads: Int?
   var memory: Int?
   var precision = "fp32"
+  var retry = RetryRules()
 
-  static let keys = ["threads", "memory", "precision"]
+  static let keys = ["threads", "memory", "precision", "retry"]
 
   /// What `fields` say, and where they say nothing what `standard` says.
   init(_ fields: Fields, over standard: Resources) {
@@ -25,6 +26,7 @@ struct Resources {
     memory = fields.quantity("memory", "a size such as 6GB or 512MB", parseBytes) ?? standard.memory
     // `auto` means fp32 until there are other precisions.
     precision = fields.word("precision", of: ["auto", "fp32"]).map { _ in "fp32" } ?? standard.precision
+    retry = RetryRules(fields, over: standard.retry)
   }
 
   init() {}
@@ -42,7 +44,7 @@ struct StageSpec {
   /// Keys that mean something only beside `cmd`.
   static let commandKeys = ["out", "env", "secrets", "tools", "metrics"]
   static let keys =
-    ["uses", "in", "with", "cmd"] + commandKeys + ["publish", "retry", "timeout", "matrix"] + Resources.keys
+    ["uses", "in", "with", "cmd"] + commandKeys + ["publish", "timeout", "matrix"] + Resources.keys
   /// Keys whose placeholders are not filled when the file is read.
   static let unfilled = ["cmd", "matrix"]
 }

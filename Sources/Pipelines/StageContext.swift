@@ -10,18 +10,22 @@ package struct StageContext: Sendable {
   package let precision: String
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
+  /// Results of the same function over other records, the newest first, where an input is declared `records: true`.
+  package let earlier: [EarlierResult]
   /// Ends a training after its first steps, where no more than their times are wanted.
   private let probe: StepProbe?
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
-    threads: Int, memory: Int, precision: String, scratch: URL, probe: StepProbe? = nil,
+    threads: Int, memory: Int, precision: String, scratch: URL, earlier: [EarlierResult] = [],
+    probe: StepProbe? = nil,
     report: @escaping @Sendable (StageEvent) -> Void
   ) {
     self.threads = threads
     self.memory = memory
     self.precision = precision
     self.scratch = scratch
+    self.earlier = earlier
     self.probe = probe
     self.report = report
   }

@@ -70,6 +70,15 @@ package struct KeyMaterial: Sendable {
     return sink.components
   }
 
+  /// The key without the records: what is done with each of them. `nil` where no input holds records.
+  package var functionKey: StageKey? {
+    let names = Set(stage.description.inputs.filter(\.holdsRecords).map { "in.\($0.name)" })
+    guard !names.isEmpty else { return nil }
+    var sink = HashSink(domain: "retort function key 1", without: names)
+    describe(into: &sink)
+    return StageKey(sink.hash.finish())
+  }
+
   /// The one traversal that both the key and its preimage come from.
   package func describe(into sink: inout some KeySink) {
     let description = stage.description
@@ -124,9 +133,17 @@ private struct PreimageSink: KeySink {
 
 /// Hashes each component as its name (`s`) and its value, in the encoding of `CanonicalHash`.
 private struct HashSink: KeySink {
-  var hash = CanonicalHash(domain: "retort stage key 1")
+  var hash: CanonicalHash
+  private let left: Set<String>
+
+  /// - Parameter left: components that are left out.
+  init(domain: String = "retort stage key 1", without left: Set<String> = []) {
+    hash = CanonicalHash(domain: domain)
+    self.left = left
+  }
 
   mutating func component(_ name: String, _ value: ParameterValue) {
+    if left.contains(name) { return }
     hash.add(name)
     add(value)
   }

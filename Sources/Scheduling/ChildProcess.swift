@@ -65,12 +65,15 @@ package struct ChildProcess: Sendable {
   }
 
   /// Waits on this thread for the end of the process.
-  /// - Parameter killGroup: kill what is left of its group, which is safe only while the process is not yet reaped.
-  package func wait(killGroup: Bool = false) -> ProcessEnd {
+  /// - Parameters:
+  ///   - killGroup: kill what is left of its group, which is safe only while the process is not yet reaped.
+  ///   - beforeReaping: done then, too.
+  package func wait(killGroup: Bool = false, beforeReaping: () -> Void = {}) -> ProcessEnd {
     if killGroup {
       var information = siginfo_t()
       while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
       kill(-pid, SIGKILL)
+      beforeReaping()
     }
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
@@ -79,9 +82,11 @@ package struct ChildProcess: Sendable {
   }
 
   /// Waits on a thread of its own.
-  package func end(killGroup: Bool) async -> ProcessEnd {
+  package func end(killGroup: Bool, beforeReaping: @escaping @Sendable () -> Void = {}) async -> ProcessEnd {
     await withCheckedContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(returning: wait(killGroup: killGroup)) }
+      Thread.detachNewThread {
+        continuation.resume(returning: wait(killGroup: killGroup, beforeReaping: beforeReaping))
+      }
     }
   }
 }

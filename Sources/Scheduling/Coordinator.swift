@@ -58,15 +58,18 @@ package actor Coordinator {
     defer { send.finish() }
     try journal.closeAbandoned { try store.isRunning($0) }
     hold = try store.keepingAll()
+    // Held until the run is over, so that others can tell a run that goes on from one that was killed.
+    var alive: FileLock?
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
-        comparison: plan.comparison, stages: options.selected.count))
-    let logs = store.logFolder(ofRun: run)
-    try FileOperations().makeFolder(logs)
-    // Held until the run is over, so that others can tell a run that goes on from one that was killed.
-    let alive = try FileLock(at: store.lock(ofRun: run))
-    try alive.wait()  // whoever only looks whether this run lives holds it for a moment
+        comparison: plan.comparison, stages: options.selected.count)
+    ) { run in
+      try FileOperations().makeFolder(store.logFolder(ofRun: run))
+      let lock = try FileLock(at: store.lock(ofRun: run))
+      try lock.wait()
+      alive = lock
+    }
     defer { withExtendedLifetime(alive) {} }
     hold = nil
     send.yield(.began(run: run))
@@ -117,9 +120,9 @@ package actor Coordinator {
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
-      let order = order(for: resolved, forced: options.forced.contains(id))
+      let order = try order(for: resolved, forced: options.forced.contains(id))
       let stage = plan[id]
-      let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
+      let name = store.attemptName(stage.name, attempt)
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
@@ -139,7 +142,7 @@ package actor Coordinator {
         inbox.put(.ended(id, end))
       }
     case .backOff(let id, let attempt):
-      group.addTask { [inbox, delay = options.backOff(attempt)] in
+      group.addTask { [inbox, delay = options.backOff?(attempt) ?? plan[id].backOff.delay(before: attempt)] in
         try await Task.sleep(for: delay)
         inbox.put(.retry(id))
       }
@@ -177,7 +180,7 @@ package actor Coordinator {
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
     case .ended(let id, .success(.success(let success, let made, let metrics, let peakMemory))):
-      do { try accept(id, made, metrics, peakMemory) } catch { return fail(id, StageFailure(.error("\(error)"))) }
+      do { try accept(id, success, made, metrics, peakMemory) } catch { return fail(id, StageFailure(.error("\(error)"))) }
       return machine.finished(id, success)
     }
   }
@@ -214,10 +217,16 @@ package actor Coordinator {
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
   private func accept(
-    _ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric], _ peakMemory: Int?
+    _ id: StageID, _ success: StageState.Success, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric],
+    _ peakMemory: Int?
   ) throws {
     guard let stage = resolved[id] else { return }
     try keepAll()
+    // Taken from another run, which mostly has recorded it by now; one that was killed has not.
+    if success == .cached, try journal.result(for: stage.key)?.outputs == made {
+      outputs[id] = made
+      return
+    }
     // Nothing kept the known outputs while they were made again.
     let differs = try outputs[id].map { try $0 != made && $0.values.allSatisfy(isWhole) } ?? false
     if let known = outputs[id], differs {
@@ -230,8 +239,8 @@ package actor Coordinator {
     entries.append(
       .result(
         StageResult(
-          stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
-          isKept: !differs, peakMemory: peakMemory)))
+          stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
+          preimage: stage.material.preimage, outputs: made, metrics: metrics, isKept: !differs, peakMemory: peakMemory)))
   }
 
   private func isWhole(_ artifact: StoredArtifact) throws -> Bool {
@@ -267,7 +276,10 @@ package actor Coordinator {
     return inputs
   }
 
-  private func order(for stage: ResolvedStage, forced: Bool) -> WorkOrder {
+  /// More results than these are not looked through: the newest mostly has every row that there is.
+  private static let earlierResults = 4
+
+  private func order(for stage: ResolvedStage, forced: Bool) throws -> WorkOrder {
     let planned = stage.material.stage
     var inputs: [String: BoundArtifact] = [:]
     var sources: [String] = []
@@ -279,9 +291,15 @@ package actor Coordinator {
         url: known.url, digest: known.artifact.digest.description, type: isFile ? nil : input.type,
         name: plan.name(of: input.source))
     }
+    // A forced stage shows what computing gives.
+    let function = forced ? nil : stage.material.functionKey
+    let earlier = try function.map { try journal.earlierResults(of: $0, limit: Self.earlierResults) } ?? []
     return WorkOrder(
       job: Job(
         material: stage.material, key: stage.key, inputs: inputs,
+        earlier: earlier.map { result in
+          EarlierResult(outputs: result.outputs.mapValues { .init(artifact: $0, url: store.url(of: $0)) })
+        },
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: sources, stamps: KnownStamps(stage.stamps), force: forced, remote: options.remote)
   }

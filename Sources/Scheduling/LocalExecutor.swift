@@ -62,7 +62,15 @@ private final class WorkerHandle: Sendable {
     }
     Task {
       try await Task.sleep(for: Self.grace)
-      state.withLock { if let child = $0.child { _ = kill(-child.pid, SIGKILL) } }
+      state.withLock { if let child = $0.child { _ = Foundation.kill(-child.pid, SIGKILL) } }
+    }
+  }
+
+  /// At once and with its group; what is not in the group is for others to kill.
+  func kill(because reason: StageFailure.Reason) {
+    state.withLock { state in
+      state.reason = state.reason ?? reason
+      if let child = state.child { _ = Foundation.kill(-child.pid, SIGKILL) }
     }
   }
 
@@ -96,20 +104,18 @@ package struct LocalExecutor: Executor {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)
-    let watcher = Task { await watch(child, work, handle, report) }
-    let timer = Task {
-      guard let timeout else { return }
-      try await Task.sleep(for: timeout)
-      handle.terminate(because: .timeout(timeout))
-    }
+    let guardian = Guardian(child.pid, memory: order.job.memory)
+    let guarding = Task { await guardian.watch { handle.kill(because: $0) } }
+    let watcher = Task { await watch(child, work, handle, timeout, report) }
     let ended = await withTaskCancellationHandler {
-      await child.end(killGroup: true)
+      await child.end(killGroup: true) { guardian.killRest() }
     } onCancel: {
       handle.terminate()
     }
     handle.ended()
-    timer.cancel()
+    guarding.cancel()
     watcher.cancel()
+    let memoryFailure = guardian.verdict(ended)
     var tail = await watcher.value
     switch ended {
     case .exit(WorkerExit.done.rawValue):
@@ -125,29 +131,34 @@ package struct LocalExecutor: Executor {
         "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
       return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log)), again: false)
     default:
-      let why = handle.reason ?? ended.reason
+      let why = handle.reason ?? memoryFailure ?? ended.reason
       return .failure(
         StageFailure(why, log: log, lastLines: try lastLines(of: log)),
-        again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting)
+        again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting && !why.isMemory)
     }
   }
 
-  /// Passes events on while the lock is the worker's; tells who else has it.
+  /// Passes events on while the lock is the worker's; tells who else has it. A stage's time begins when it has the lock.
   private func watch(
-    _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ report: @Sendable (AttemptReport) -> Void
+    _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ timeout: Duration?,
+    _ report: @Sendable (AttemptReport) -> Void
   ) async -> EventTail {
     var tail = EventTail(work.events)
     let start = ContinuousClock.now
+    var began = start
     var told: LockHolder?
     while !Task.isCancelled {
       // A cancelled sleep only ends the loop sooner.
-      do { try await Task.sleep(for: .milliseconds(100)) } catch { break }
+      do { try await Task.sleep(for: min(.milliseconds(100), timeout ?? .milliseconds(100))) } catch { break }
       let holder = work.readHolder()
+      let waits = holder.map { $0.pid != child.pid && $0.mayLive } ?? false
+      if waits { began = .now }
+      if let timeout, ContinuousClock.now - began >= timeout { handle.terminate(because: .timeout(timeout)) }
       if holder?.pid == child.pid && holder?.host == LockHolder.thisHost {
         do { try tail.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
       } else {
         let waited = ContinuousClock.now - start
-        if waited > .seconds(1), let holder, holder != told, holder.mayLive {
+        if waited > .seconds(1), waits, let holder, holder != told {
           told = holder
           report(.waits(holder))
         }
@@ -155,16 +166,6 @@ package struct LocalExecutor: Executor {
       }
     }
     return tail
-  }
-
-  private func lastLines(of log: URL, count: Int = 12) throws -> [String] {
-    let file = try FileHandle(forReadingFrom: log)
-    let length = try file.seekToEnd()
-    try file.seek(toOffset: length > 8192 ? length - 8192 : 0)
-    let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
-    return text.split(whereSeparator: \.isNewline).suffix(count).map { line in
-      line.count > 1000 ? "…\(line.suffix(1000))" : String(line)
-    }
   }
 }
 
@@ -196,6 +197,7 @@ extension ProcessEnd {
 
 extension StageFailure.Reason {
   var isWaiting: Bool { if case .waitedTooLong = self { true } else { false } }
+  var isMemory: Bool { if case .memory = self { true } else { false } }
 }
 
 extension LockHolder {

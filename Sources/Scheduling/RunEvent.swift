@@ -33,10 +33,14 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
     case exit(Int32)
     case signal(Int32)
     case timeout(Duration)
+    /// Bytes that were in use and that `memory` allows, and who ended it.
+    case memory(used: Int, allowed: Int, MemoryKeeper)
     case waitedTooLong(LockHolder?)
     /// Before or after the worker: an input that cannot be read, a publication that is refused.
     case error(String)
   }
+  /// Who ends what uses too much memory: whoever holds it to the stage's `memory`, or the kernel, which had none left.
+  package enum MemoryKeeper: Sendable, Hashable { case limit, system }
   package var reason: Reason
   package var log: URL?
   /// The last lines of the log.
@@ -55,9 +59,29 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
     case .timeout(let limit):
       "ran longer than its timeout of "
         + limit.formatted(.units(allowed: [.hours, .minutes, .seconds, .milliseconds], width: .narrow))
+    case .memory(let used, let allowed, .limit):
+      "used \(sizeText(used)) of memory, and its `memory: \(sizeText(allowed))` allows no more; raise `memory` in the stage or "
+        + "in `defaults`, or let it need less: a training with a lower batch_size, K or max_len, a command with less at once"
+    case .memory(let used, let allowed, .system):
+      "was killed by the kernel, which had no memory left, while it used \(sizeText(used)) of the \(sizeText(allowed)) that "
+        + "its `memory` allows; run less at once (-j, --memory), or give the machine or its container more"
     case .waitedTooLong(let holder): "waited too long for \(holder?.description ?? "another run")"
     case .error(let message): message
     }
+  }
+  /// Whether the stage ended of itself, so that what it printed last tells why.
+  private var isItsOwn: Bool {
+    switch reason {
+    case .exit, .signal: true
+    case .timeout, .memory, .waitedTooLong, .error: false
+    }
+  }
+
+  /// In one line: the headline, and what the log says of it.
+  package var cause: String {
+    guard isItsOwn else { return headline }
+    let said = lastLines.first { $0.contains("error: ") } ?? lastLines.last
+    return headline + (said.map { ": " + $0.trimmingCharacters(in: .whitespaces) } ?? "")
   }
   package var description: String {
     ([headline] + lastLines.map { "  \($0)" } + (log.map { ["  log: \($0.posixPath)"] } ?? [])).joined(separator: "\n")

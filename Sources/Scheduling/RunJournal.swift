@@ -7,11 +7,14 @@ package protocol RunJournal: StampMemory {
   /// Closes the runs of this machine that ended without saying so.
   func closeAbandoned(isAlive: (_ run: Int) throws -> Bool) throws
   /// Opens a run and returns its number.
-  func begin(_ run: RunStart) throws -> Int
+  /// - Parameter claim: makes the run known as alive; done before anybody else can see it.
+  func begin(_ run: RunStart, claim: (_ run: Int) throws -> Void) throws -> Int
   /// What the stages of the pipeline's latest runs gave, by key: most of what a run will ask for, in one question.
   func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult]
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
+  /// Recorded results of one function over whatever records, the latest first.
+  func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult]
   /// The stages that led to a key's result, each after all that it was made from, the key's own last.
   func provenance(of key: StageKey) throws -> [Provenance.Stage]
   /// What was last published at a path.
@@ -111,6 +114,8 @@ package struct StageResult: Sendable {
   }
   package var stage: String
   package var key: StageKey
+  /// See `KeyMaterial.functionKey`.
+  package var function: StageKey?
   package var preimage: [KeyComponent]
   package var outputs: [String: StoredArtifact]
   package var metrics: [Metric]

@@ -13,13 +13,12 @@ package struct RunOptions: Sendable {
   package var overwrite: Bool
   /// Take results from there instead of computing them.
   package var remote: RemoteOrder?
-  /// Before an attempt, counted from 2.
-  package var backOff: @Sendable (_ attempt: Int) -> Duration
+  /// The time before an attempt, counted from 2; absent: what the stage says.
+  package var backOff: (@Sendable (_ attempt: Int) -> Duration)?
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
-    overwrite: Bool = false, remote: RemoteOrder? = nil,
-    backOff: @escaping @Sendable (Int) -> Duration = { .seconds(1 << min($0 - 2, 6)) }
+    overwrite: Bool = false, remote: RemoteOrder? = nil, backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
     self.selected = selected

@@ -1,5 +1,6 @@
 /// The other side of a work order: takes the stage's lock, runs the stage, puts its outputs into the store.
 import Artifacts
+import CSystem
 import Foundation
 import Pipelines
 
@@ -16,6 +17,7 @@ package struct Worker: Sendable {
   /// - Returns: the exit code, see `WorkerExit`.
   package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
     watchCoordinator()
+    _ = retort_adopt_orphans()  // where it is not to be had, what a command leaves behind may only be found later
     var job: Job?
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
@@ -84,7 +86,7 @@ package struct Worker: Sendable {
     } else {
       let context = StageContext(
         threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
-        report: { events.write($0) })
+        earlier: job.earlier, report: { events.write($0) })
       try await catalog.make(job.kind, job.binding).run(context)
     }
     try events.check()
@@ -175,6 +177,8 @@ package struct Worker: Sendable {
       signal(SIGTERM, SIG_IGN)
       kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
       usleep(2_000_000)
+      var tree = ProcessTree(root: getpid())
+      tree.killDescendants()
       kill(0, SIGKILL)
     }
   }

@@ -1,4 +1,5 @@
 /// `score`: a teacher's judgement of every candidate.
+import Artifacts
 import Foundation
 import Pipelines
 import Tensors
@@ -10,36 +11,82 @@ struct Score: Stage {
   static let numeric = true
 
   @Input("Cross-encoder that judges.") var teacher: ModelFolder
-  @Input("Queries with the candidates to judge.") var candidates: CandidateFile
+  @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
   @Output("The candidates with logit and score.") var scores: ScoreFile
 
+  /// Pairs whose texts are held at a time; decides no bit.
+  private static let pairsAtOnce = 1 << 15
+
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
       folder: teacher.url, engine: Engine(threads: context.threads), maxTokens: maxLen)
-    let lists = try CandidateList.read(candidates.url)
-    let pairs = lists.flatMap { list in
-      list.candidates.map { (query: list.query, passage: $0.passage.text, name: "\(list.id)/\($0.passage.id)") }
+    var (queries, pairs) = (0, 0)
+    var records: Set<Digest> = []
+    try CandidateList.forEach(in: candidates.url) { list in
+      queries += 1
+      pairs += list.candidates.count
+      for candidate in list.candidates { records.insert(list.record(of: candidate)) }
     }
-    let logits = try encoder.score(pairs.map { ($0.query, $0.passage) }) {
-      "query/passage \(pairs[$0].name)"
-    } progress: {
-      context.progress($0, of: pairs.count)
+    let known: [Digest: Float] = context.reuse(records, from: "scores") { file, take in
+      try ScoredList.forEach(in: file) { list in
+        for candidate in list.candidates { take(list.record(of: candidate.candidate), candidate.logit) }
+      }
     }
-    context.report(encoder.health, "score")
-    var next = 0
-    let scored = lists.map { list in
-      ScoredList(
-        id: list.id, query: list.query,
-        candidates: list.candidates.map { candidate in
+
+    let writer = try LineWriter(scores.url)
+    var (finished, computed) = (0, 0)
+    var lists: [CandidateList] = []
+    var held = 0
+    var missing: [(query: String, passage: String, name: String)] = []
+    func scoreHeld() throws {
+      let logits = try encoder.score(missing.map { ($0.query, $0.passage) }) {
+        "query/passage \(missing[$0].name)"
+      } progress: {
+        context.progress(finished + $0, of: pairs)
+      }
+      var next = 0
+      for list in lists {
+        let scored = list.scored { candidate in
+          if let logit = known[list.record(of: candidate)] { return logit }
           defer { next += 1 }
-          return ScoredCandidate(
-            candidate: candidate, logit: logits[next], score: Float(sigmoid(Double(logits[next]))))
-        }, type: list.type)
+          return logits[next]
+        }
+        try writer.write(scored.json)
+      }
+      finished += held
+      computed += logits.count
+      (lists, held, missing) = ([], 0, [])
     }
-    try ScoredList.write(scored, to: scores.url)
-    context.log("[score] Queries: \(lists.count) | Pairs: \(pairs.count)")
-    context.metric("pairs", Double(pairs.count))
+    try CandidateList.forEach(in: candidates.url) { list in
+      lists.append(list)
+      held += list.candidates.count
+      for candidate in list.candidates where known[list.record(of: candidate)] == nil {
+        missing.append((list.query, candidate.passage.text, "\(list.id)/\(candidate.passage.id)"))
+      }
+      if held >= Self.pairsAtOnce { try scoreHeld() }
+    }
+    try scoreHeld()
+    try writer.close()
+    if computed > 0 { context.report(encoder.health, "score") }
+    context.log("[score] Queries: \(queries) | Pairs: \(pairs) | Reused: \(pairs - computed)")
+    context.metric("pairs", Double(pairs))
   }
+}
+
+extension CandidateList {
+  fileprivate func scored(_ logit: (Candidate) -> Float) -> ScoredList {
+    ScoredList(
+      id: id, query: query,
+      candidates: candidates.map { candidate in
+        let logit = logit(candidate)
+        return ScoredCandidate(candidate: candidate, logit: logit, score: Float(sigmoid(Double(logit))))
+      }, type: type)
+  }
+  fileprivate func record(of candidate: Candidate) -> Digest { recordDigest(query, candidate.passage.text) }
+}
+
+extension ScoredList {
+  fileprivate func record(of candidate: Candidate) -> Digest { recordDigest(query, candidate.passage.text) }
 }

@@ -14,14 +14,14 @@ package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   package let instructions: String
   /// Version and build of OpenBLAS, e.g. `OpenBLAS 0.3.21 DYNAMIC_ARCH`.
   package let blas: String
-  /// The processor core whose kernels OpenBLAS chose, e.g. `SkylakeX`.
+  /// The processor core whose kernels OpenBLAS chose, e.g. `SkylakeX`, and how it is used where that is not as always.
   package let core: String
 
   package static func current(precision: Precision) -> NumericsProfile {
     NumericsProfile(
       precision: precision, instructions: Kernels.active.name,
       blas: String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " "),
-      core: String(cString: openblas_get_corename()))
+      core: String(cString: openblas_get_corename()) + (PanelProduct.chosen == .strips ? ", strips" : ""))
   }
 
   package var description: String {

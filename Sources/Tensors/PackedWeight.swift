@@ -19,8 +19,8 @@ struct PackedWeight {
   func multiply(
     _ x: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1
   ) {
-    gemm(
-      Self.panel, outputs, inputs, Matrix(x, stride: inputs), Matrix(value.floats, stride: inputs).transposed,
+    PanelProduct.chosen.multiply(
+      outputs, inputs, Matrix(x, stride: inputs), Matrix(value.floats, stride: inputs).transposed,
       scale: scale, accumulate: accumulate, into: Matrix(y, stride: outputs))
   }
 
@@ -28,8 +28,8 @@ struct PackedWeight {
   func multiplyTransposed(
     _ dy: UnsafeMutablePointer<Float>, into dx: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1
   ) {
-    gemm(
-      Self.panel, inputs, outputs, Matrix(dy, stride: outputs), Matrix(value.floats, stride: inputs),
+    PanelProduct.chosen.multiply(
+      inputs, outputs, Matrix(dy, stride: outputs), Matrix(value.floats, stride: inputs),
       scale: scale, accumulate: accumulate, into: Matrix(dx, stride: inputs))
   }
 }

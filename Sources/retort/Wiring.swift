@@ -58,6 +58,18 @@ struct StoreOptions: ParsableArguments {
     return named.map { URL(filePath: $0).absoluteURL } ?? root.appending(path: ".retort")
   }
 
+  /// A project's store, for commands that only read: it need not be there, and nothing is made.
+  func reading(root: URL) throws -> (store: Store, journal: Journal) {
+    let store = Store(reading: folder(root: root))
+    return (store, try Journal(reading: store.database))
+  }
+
+  /// The existing store that the working folder belongs to, for commands that only read.
+  func reading() throws -> (store: Store, journal: Journal) {
+    let store = Store(reading: try existing())
+    return (store, try Journal(reading: store.database))
+  }
+
   /// The store of the project that the working folder is in; an error if there is none yet.
   func existing() throws -> URL {
     let here = URL(filePath: FileManager.default.currentDirectoryPath)

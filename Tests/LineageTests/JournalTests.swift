@@ -26,7 +26,7 @@ import Testing
   }
   private func key(_ text: String) -> StageKey { StageKey(Digest(of: "key \(text)")) }
   private func begin() throws -> Int {
-    try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start))
+    try journal.begin(RunStart(pipeline: "p", file: file, root: URL(filePath: "/project"), time: start)) { _ in }
   }
   private func stage(
     _ name: String, _ state: StageRecord.State, key: String? = nil, input: String? = nil, after seconds: Double = 0
@@ -68,6 +68,52 @@ import Testing
     #expect(try reopened.result(for: key("2"))?.outputs == ["out": artifact("end")])
     #expect(try reopened.provenance(of: key("2")).last?.metrics == ["loss": 0.25])
     #expect(try reopened.result(for: key("3")) == nil)
+  }
+
+  @Test func `a reader makes no database, and reads one of an older version without changing it`() throws {
+    let missing = scratch.url.appending(path: "nowhere/retort.sqlite")
+    #expect(try Journal(reading: missing).runs() == [])
+    #expect(FileStatus.of(missing) == nil)
+
+    let old = scratch.url.appending(path: "old.sqlite")
+    let queue = try DatabaseQueue(path: old.posixPath)
+    try DatabaseMigrator.lineage.migrate(queue, upTo: "001-tables")
+    try queue.write { db in
+      try db.execute(sql: "INSERT INTO pipeline (id, name, file) VALUES (1, 'p', '/p.yaml')")
+      try db.execute(
+        sql: "INSERT INTO run (id, pipeline, state, started, host, pid) VALUES (7, 1, 'done', ?, 'here', 1)",
+        arguments: [start])
+    }
+    try queue.close()
+    let before = try Digest(ofFile: old)
+    #expect(try Journal(reading: old).runs().map(\.run) == [7])
+    #expect(try Digest(ofFile: old) == before)
+
+    _ = try recordChain()
+    let reader = try Journal(reading: store.database)
+    #expect(try reader.result(for: key("2"))?.outputs == ["out": artifact("end")])
+    let stamp = FileStamp(device: 1, inode: 1, size: 1, modified: 1, changed: 1)
+    #expect(throws: (any Error).self) { try reader.remember(Digest(of: "x"), for: stamp) }
+  }
+
+  @Test func `results of one function are found, the latest first and no more than asked for`() throws {
+    let run = try begin()
+    let function = key("function")
+    for name in ["a", "b", "c", "other"] {
+      try journal.record(
+        [
+          stage(name, .running, key: name),
+          .result(
+            StageResult(
+              stage: name, key: key(name), function: name == "other" ? nil : function, preimage: [],
+              outputs: ["out": artifact(name)], metrics: [], isKept: true)),
+        ], run: run)
+    }
+    #expect(
+      try journal.earlierResults(of: function, limit: 2).map(\.outputs) == [
+        ["out": artifact("c")], ["out": artifact("b")],
+      ])
+    #expect(try journal.earlierResults(of: key("another"), limit: 2).isEmpty)
   }
 
   @Test func `a run's report has states, times, artifacts and metrics, of cached stages too`() throws {

@@ -68,6 +68,23 @@ struct KeyTests {
       ])
   }
 
+  @Test func `a function's key leaves out the records and nothing else`() throws {
+    let plan = try project.plan(examplePipeline)
+    let score = try #require(plan.stages.first { $0.description.kind.name == "score" })
+    func material(_ teacher: String, _ candidates: String, _ numerics: String = "fp32") -> KeyMaterial {
+      KeyMaterial(
+        stage: score, inputs: ["teacher": Digest(of: teacher), "candidates": Digest(of: candidates)],
+        numericsProfile: numerics)
+    }
+    let function = try #require(material("t", "c").functionKey)
+    #expect(material("t", "other").functionKey == function)
+    #expect(material("t", "other").key != material("t", "c").key)
+    #expect(material("other", "c").functionKey != function)
+    #expect(material("t", "c", "bf16").functionKey != function)
+    #expect(function != material("t", "c").key)
+    #expect(KeyMaterial(stage: plan.stages[1], inputs: [:], numericsProfile: "fp32").functionKey == nil)
+  }
+
   /// One pipeline in many spellings; what is written about a stage beside its work.
   private struct Spelling {
     var lines: [(key: String, value: String)] = [

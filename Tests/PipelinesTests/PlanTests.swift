@@ -133,7 +133,13 @@ struct PlanTests {
     #expect(parseBytes("1.5 GiB") == 3 << 29)
     #expect(parseBytes("512mb") == 512_000_000)
     #expect(["6", "GB", "6 apples", "-1GB", "0B", "1e3GB", ""].map(parseBytes) == Array(repeating: nil, count: 7))
+    #expect(
+      [0, 999, 1500, 612_400_000, 999_600_000, 6_000_000_000].map(sizeText) == [
+        "0B", "999B", "1.5KB", "612MB", "1GB", "6GB",
+      ])
     #expect(parseDuration("4h") == .seconds(14400))
+    #expect(parseDuration("500ms") == .milliseconds(500))
+    #expect(parseDuration("1m1s250ms") == .milliseconds(61_250))
     #expect(parseDuration("1d2h30m5s") == .seconds(95405))
     #expect(["4", "h", "4h2", "5m4h", "0s", "-1s", ""].map(parseDuration) == Array(repeating: nil, count: 7))
   }

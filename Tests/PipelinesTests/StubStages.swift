@@ -77,7 +77,7 @@ struct Score: Stage {
   static let abstract = "Judges candidates."
   static let numeric = true
   @Input("Cross-encoder.") var teacher: ModelFolder
-  @Input("Candidates.") var candidates: CandidateFile
+  @Input("Candidates.", records: true) var candidates: CandidateFile
   @Output("Scores.") var scores: ScoreFile
   @Output("Scores too, as in early drafts.") var scored: ScoreFile
   func run(_ context: StageContext) async throws {}

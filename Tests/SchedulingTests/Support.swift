@@ -54,7 +54,7 @@ struct Bench {
           outputs: Dictionary(uniqueKeysWithValues: outputs.map { ($0, $0) }), metrics: metrics, environment: [],
           secrets: secrets, tools: []),
         inputs: planned, parameters: [:], seed: nil, outputs: outputs.map { PlannedOutput(port: $0, type: nil) },
-        publish: publication, threads: 1, memory: 1, precision: "fp32", retry: retry, timeout: timeout))
+        publish: publication, threads: 1, memory: 1 << 30, precision: "fp32", retry: retry, timeout: timeout))
   }
 
   /// `<port` is an input, `>port` an output.
@@ -78,7 +78,7 @@ struct Bench {
   ) -> Coordinator {
     let selected = Set(stages.map(\.id))
     let options = RunOptions(
-      limits: RunLimits(jobs: 4, threads: 4, memory: 4, keepGoing: keepGoing), selected: selected,
+      limits: RunLimits(jobs: 4, threads: 4, memory: 4 << 30, keepGoing: keepGoing), selected: selected,
       forced: Set(stages.filter { forced.contains($0.name) }.map(\.id)), overwrite: overwrite, backOff: { _ in .zero })
     return Coordinator(
       plan, options: options, store: store, journal: journal, context: Self.context,
@@ -167,11 +167,13 @@ final class MemoryJournal: RunJournal {
   var ended: [RunOutcome] { state.withLock { $0.ended } }
 
   func closeAbandoned(isAlive: (Int) throws -> Bool) {}
-  func begin(_ run: RunStart) -> Int {
-    state.withLock { state in
+  func begin(_ run: RunStart, claim: (Int) throws -> Void) throws -> Int {
+    let number = state.withLock { state in
       state.runs += 1
       return state.runs
     }
+    try claim(number)
+    return number
   }
   func results(ofPipeline name: String, file: URL) -> [StageKey: RecordedResult] { [:] }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
@@ -184,6 +186,7 @@ final class MemoryJournal: RunJournal {
       return [stage]
     }
   }
+  func earlierResults(of function: StageKey, limit: Int) -> [RecordedResult] { [] }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
   func remember(_ digest: Digest, for stamp: FileStamp) {}

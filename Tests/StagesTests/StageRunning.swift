@@ -14,14 +14,18 @@ final class StageRun: Sendable {
 
   /// Runs the stage on files of the folder; outputs are written beside them, under their ports' names.
   func run<S: Stage>(
-    _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7
+    _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7,
+    earlier: [EarlierResult] = []
   ) async throws {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
       to: StageBinding(
-        inputs: inputs.mapValues { BoundArtifact(url: folder.url.appending(path: $0)) }, parameters: parameters,
+        inputs: inputs.mapValues {
+          BoundArtifact(url: $0.hasPrefix("/") ? URL(filePath: $0) : folder.url.appending(path: $0))
+        }, parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
-    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url) { event in
+    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
+      event in
       self.events.withLock { $0.append(event) }
     }
     try await bound.run(context)

@@ -14,10 +14,15 @@ extension LineRecord {
   /// Every record of a JSON lines file. Throws `DataError` with file and line.
   package static func read(_ file: URL) throws -> [Self] {
     var records: [Self] = []
-    try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
-      records.append(try Self(record.value, at: record.place))
-    }
+    try forEach(in: file) { records.append($0) }
     return records
+  }
+
+  /// One record after another, none of which is kept. Throws `DataError` with file and line.
+  package static func forEach(in file: URL, _ body: (Self) throws -> Void) throws {
+    try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
+      try body(Self(record.value, at: record.place))
+    }
   }
 
   /// One line a record, UTF-8.

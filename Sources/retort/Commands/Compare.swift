@@ -32,8 +32,7 @@ struct Compare: ParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     var variants: [Variant] = []
     for argument in runs {
       for variant in try journal.variants(named: argument, store: store)

@@ -28,8 +28,7 @@ struct Diff: ParsableCommand {
   }
 
   func run() throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     let difference = try RunDifference(
       variant(left, journal, store), variant(right, journal, store), stage: stage)
     let outputs = try tensors ? difference.stages.flatMap { try OutputDifference.all(of: $0, journal) } : nil

@@ -25,7 +25,7 @@ struct Doctor: ParsableCommand {
     let findings = [
       Finding(name: "retort", value: retortVersion), Self.processor, Self.numerics,
       Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
-      Finding(name: "memory", value: formatted(bytes: Int(ProcessInfo.processInfo.physicalMemory))),
+      Finding(name: "memory", value: Self.memory),
       try disk, try store, Self.gnuplot, Self.koreanFont,
     ]
     if json { return try printJSON(findings) }
@@ -34,6 +34,11 @@ struct Doctor: ParsableCommand {
       table.add([finding.name, finding.value + (finding.remedy.map { ": " + $0 } ?? "")])
     }
     print(table.text)
+  }
+
+  private static var memory: String {
+    let memory = MachineMemory.current
+    return "\(formatted(bytes: memory.total)), \(formatted(bytes: memory.available)) free"
   }
 
   private static var processor: Finding {
@@ -77,7 +82,7 @@ struct Doctor: ParsableCommand {
       guard FileManager.default.fileExists(atPath: database.path) else {
         return Finding(name: "store", value: "none yet in \(folder.path)")
       }
-      let problem = try Journal(at: database).integrityProblem()
+      let problem = try Journal(reading: database).integrityProblem()
       return Finding(
         name: "store", value: folder.path + (problem == nil ? ", database sound" : ""),
         remedy: problem.map { "damaged: \($0)" })

@@ -21,8 +21,7 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     let number = try journal.run(named: name)
     guard let (outputs, provenance) = try journal.provenance(ofStage: stage, run: number) else {
       throw Failure("run \(number) has no results of a stage `\(stage)`; `retort show \(number)` lists its stages")

@@ -49,8 +49,7 @@ struct LineageCommand: ParsableCommand {
     let exists = FileStatus.of(url) != nil
     if !isPath {
       do {
-        let store = try Store(at: storeOptions.existing())
-        let journal = try Journal(at: store.database)
+        let journal = try storeOptions.reading().journal
         return try journal.lineage(of: journal.lineageRoot(named: what), down ? .down : .up)
       } catch let error where exists && (error is UnknownArtifact || error is Failure) {
       }

@@ -30,6 +30,8 @@ struct Run: AsyncParsableCommand {
   @Option(help: "Seconds to wait for a stage that another run holds; as long as it takes unless given.")
   var lockTimeout: Int?
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
+  @Option(help: "Memory that running stages may use together, such as 6GB; what is free at the start unless given.")
+  var memory: String?
   @Flag(help: "Print events as JSON lines.") var json = false
   @Flag(help: "Go on in the background, also when this terminal closes; `retort watch` follows it.") var detach = false
   @Option(help: "A command for bash when the run ended or failed; $RETORT_OUTCOME and other variables tell how.")
@@ -44,6 +46,9 @@ struct Run: AsyncParsableCommand {
       throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
     }
     if detach && dryRun { throw ValidationError("--detach and -n exclude each other") }
+    if let memory, parseBytes(memory) == nil {
+      throw ValidationError("--memory takes a size such as 6GB or 512MB, not `\(memory)`")
+    }
   }
 
   func run() async throws {
@@ -69,7 +74,7 @@ struct Run: AsyncParsableCommand {
       plan,
       options: RunOptions(
         limits: RunLimits(
-          jobs: jobs ?? .max, threads: threads, memory: Int(ProcessInfo.processInfo.physicalMemory),
+          jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
         remote: try pull ? remote() : nil),

@@ -11,7 +11,7 @@ struct Runs: ParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() throws {
-    let runs = try Journal(at: try Store(at: storeOptions.existing()).database).runs(limit: limit)
+    let runs = try storeOptions.reading().journal.runs(limit: limit)
     if json { return try printJSON(runs) }
     var table = Table(["run", "pipeline", "state", "started", "time", "stages"], numbers: [0, 4])
     for run in runs {

@@ -3,10 +3,11 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Scheduling
 
 struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows a run: states, times, inputs, outputs and metrics of its stages.")
+    abstract: "Shows a run: states, times, inputs, outputs and metrics; of one stage also its failures and its log.")
 
   @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
   @Argument(help: "Only this stage, with everything about it.") var stage: String?
@@ -14,8 +15,7 @@ struct Show: ParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     let number = try journal.run(named: name)
     var report = try journal.report(of: number, store: store)
     report.warnings += try journal.evaluationWarnings(ofRun: number, store: store)
@@ -26,7 +26,7 @@ struct Show: ParsableCommand {
     }
     if json { return try printJSON(report) }
     print("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
-    if stage == nil { printSummary(report) } else { report.stages.forEach(printDetails) }
+    if stage == nil { printSummary(report) } else { try report.stages.forEach(printDetails) }
     for warning in report.warnings where stage == nil { print("warning: \(warning)") }
   }
 
@@ -43,7 +43,7 @@ struct Show: ParsableCommand {
     print(table.text)
   }
 
-  private func printDetails(_ stage: RunReport.Stage) {
+  private func printDetails(_ stage: RunReport.Stage) throws {
     var table = Table(["", ""])
     table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(stage.attempts) attempts"])
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
@@ -56,6 +56,10 @@ struct Show: ParsableCommand {
     }
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
     print(table.text)
-    if let error = stage.error { print(error) }
+    for failure in stage.failures { print("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
+    if stage.failures.isEmpty, let error = stage.error { print(error) }
+    guard let log = stage.log, stage.state != "failed" else { return }
+    print("\nlog: \(log)")
+    for line in try lastLines(of: URL(filePath: log)) { print("  \(line)") }
   }
 }

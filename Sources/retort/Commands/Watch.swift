@@ -20,8 +20,7 @@ struct Watch: AsyncParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() async throws {
-    let store = try Store(at: storeOptions.existing())
-    let journal = try Journal(at: store.database)
+    let (store, journal) = try storeOptions.reading()
     guard let run = try name.map(journal.run(named:)) ?? journal.runToWatch() else {
       throw Failure("there was no run yet; `retort run FILE` makes one")
     }

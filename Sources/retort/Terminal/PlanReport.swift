@@ -64,8 +64,7 @@ struct Preview {
 
   init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
     self.plan = plan
-    store = try Store(at: options.folder(root: plan.root))
-    lineage = try Journal(at: store.database)
+    (store, lineage) = try options.reading(root: plan.root)
     stages = plan.preview(
       selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: lineage, context: .thisMachine)
   }

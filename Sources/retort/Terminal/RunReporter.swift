@@ -19,12 +19,13 @@ final class TextReporter: RunReporter {
   private var shownLines = 0
   private var lastProgress: [StageID: ContinuousClock.Instant] = [:]
   private var warnings: [String] = []
-  private var failures: [(StageID, StageFailure)] = []
+  private var failures: FailureSummary
 
   init(_ plan: Plan, store: URL, live: Bool) {
     self.plan = plan
     self.store = store
     self.live = live
+    failures = FailureSummary(plan)
     colour = live && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
   }
 
@@ -40,7 +41,7 @@ final class TextReporter: RunReporter {
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
     case .failed(let id, let failure):
-      failures.append((id, failure))
+      failures.failed(id, failure)
       line("[\(plan[id].name)] " + paint("failed: \(failure)", 31))
     case .warning(let id, let message): warn((id.map { "[\(plan[$0].name)] " } ?? "") + message)
     case .published(let id, let url): line("[\(plan[id].name)] published to \(url.path)")
@@ -50,6 +51,7 @@ final class TextReporter: RunReporter {
 
   private func moved(_ id: StageID, to state: StageState) {
     let name = plan[id].name
+    failures.moved(id, to: state)
     switch state {
     case .waiting, .resolving, .ready, .publishing: break
     case .running(let attempt):
@@ -60,7 +62,7 @@ final class TextReporter: RunReporter {
     case .ran: finish(id, "done in \(seconds(since: began[id] ?? start))")
     case .cached: finish(id, "cached")
     case .failed: finish(id, nil)
-    case .skipped: finish(id, "skipped: another stage failed")
+    case .skipped: finish(id, "skipped: \(failures.cause(id))")
     case .interrupted: finish(id, "interrupted")
     }
   }
@@ -86,9 +88,7 @@ final class TextReporter: RunReporter {
   private func end(_ summary: RunSummary) {
     progress = [:]
     for warning in warnings { line("warning: \(warning)") }
-    for (id, failure) in failures where summary.failed > 0 {
-      line("failed: \(plan[id].name): \(failure.headline); more: retort show \(summary.run) \(plan[id].name)")
-    }
+    failures.lines(run: summary.run).forEach(line)
     let counts = [("ran", summary.ran), ("cached", summary.cached), ("failed", summary.failed)]
     let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
     line(
