@@ -1,7 +1,8 @@
 /// The tables. A migration that was shipped never changes; a later one is appended.
 ///
 /// History, which nothing ever deletes: pipeline, run, stage_run, artifact, artifact_edge, metric, event, publication,
-/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation.
+/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation. What lives in the
+/// store besides outputs are the states in `continuation`: removing a row gives up its artifact, and nothing else.
 import GRDB
 
 extension DatabaseMigrator {
@@ -139,6 +140,19 @@ extension DatabaseMigrator {
           ALTER TABLE run ADD COLUMN version TEXT;            -- of retort
           ALTER TABLE run ADD COLUMN revision TEXT;           -- commit of the project
           ALTER TABLE run ADD COLUMN comparison TEXT;         -- JSON: what an experiment's `compare` says
+          """)
+    }
+    // Several final states of one training, each of another number of epochs; before, nothing wrote to the table.
+    migrator.registerMigration("004-continuation") { db in
+      try db.execute(
+        sql: """
+          DROP TABLE continuation;
+          CREATE TABLE continuation (
+            key TEXT NOT NULL,            -- of the stage without the parameter that extends (epochs)
+            length INTEGER NOT NULL,      -- that parameter's value: a longer run goes on from there
+            digest TEXT NOT NULL REFERENCES artifact (digest),  -- a folder: state, events.jsonl
+            PRIMARY KEY (key, length)
+          ) WITHOUT ROWID;
           """)
     }
     return migrator

@@ -53,6 +53,11 @@ struct Fields {
     return values.compactMap(String.init(parameter:))
   }
 
+  /// The mapping at `key`.
+  func mapping(_ key: String, allowed: [String]) -> Fields? {
+    self[key].map { Fields($0, of: "`\(prefix)\(key)`", prefix: "\(prefix)\(key).", allowed: allowed, decoder.diagnostics) }
+  }
+
   /// A text with a unit. - Parameter expected: what it should have been, for the message.
   func quantity<Value>(_ key: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
     guard let node = self[key] else { return nil }

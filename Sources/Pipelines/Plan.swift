@@ -99,6 +99,10 @@ package struct PlannedStage: Sendable {
   /// How often a failed stage is tried again.
   package var retry: Int
   package var timeout: Duration?
+  /// `nil` where the kind does not train.
+  package var checkpoint: CheckpointPolicy?
+  /// See `Stage.obstacleToExtending`.
+  package var obstacleToExtending: String?
 
   package init(
     id: StageID, base: String, coordinates: [Coordinate] = [], location: SourceLocation,

@@ -16,8 +16,9 @@ struct Resources {
   var threads: Int?
   var memory: Int?
   var precision = "fp32"
+  var checkpoint = CheckpointPolicy()
 
-  static let keys = ["threads", "memory", "precision"]
+  static let keys = ["threads", "memory", "precision", "checkpoint"]
 
   /// What `fields` say, and where they say nothing what `standard` says.
   init(_ fields: Fields, over standard: Resources) {
@@ -25,6 +26,7 @@ struct Resources {
     memory = fields.quantity("memory", "a size such as 6GB or 512MB", parseBytes) ?? standard.memory
     // `auto` means fp32 until there are other precisions.
     precision = fields.word("precision", of: ["auto", "fp32"]).map { _ in "fp32" } ?? standard.precision
+    checkpoint = CheckpointPolicy(fields, over: standard.checkpoint)
   }
 
   init() {}

@@ -10,15 +10,19 @@ package struct StageContext: Sendable {
   package let precision: String
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
+  /// Where a resumable stage leaves its state and finds it again; absent: it runs from its beginning to its end.
+  package let keeper: (any StateKeeper)?
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
-    threads: Int, memory: Int, precision: String, scratch: URL, report: @escaping @Sendable (StageEvent) -> Void
+    threads: Int, memory: Int, precision: String, scratch: URL, keeper: (any StateKeeper)? = nil,
+    report: @escaping @Sendable (StageEvent) -> Void
   ) {
     self.threads = threads
     self.memory = memory
     self.precision = precision
     self.scratch = scratch
+    self.keeper = keeper
     self.report = report
   }
 

@@ -109,7 +109,14 @@ package actor Coordinator {
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
-      let order = order(for: resolved, forced: options.forced.contains(id))
+      var order = order(for: resolved, forced: options.forced.contains(id))
+      // A second attempt goes on from what the first one saved.
+      order.anew = order.force && attempt == 1
+      if let (key, length) = resolved.material.continuation {
+        let stored = order.force ? nil : try resolver.continuation(of: resolved)
+        order.continuation = Continuation(
+          key: key, length: length, from: stored.map { store.url(of: $0.artifact) })
+      }
       let stage = plan[id]
       let name = "\(stage.name).\(attempt)".replacing("/", with: "_")
       let task = Task { [executor, send, logs = store.logFolder(ofRun: run)] in
@@ -161,8 +168,8 @@ package actor Coordinator {
     case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
-    case .ended(let id, .success(.success(let success, let made, let metrics))):
-      accept(id, made, metrics)
+    case .ended(let id, .success(.success(let success, let made, let metrics, let continuation))):
+      accept(id, made, metrics, continuation)
       return machine.finished(id, success)
     }
   }
@@ -192,7 +199,10 @@ package actor Coordinator {
   }
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
-  private func accept(_ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric]) {
+  private func accept(
+    _ id: StageID, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric],
+    _ continuation: StoredContinuation?
+  ) {
     guard let stage = resolved[id] else { return }
     let differs = outputs[id].map { $0 != made } ?? false
     if let known = outputs[id], differs {
@@ -206,7 +216,7 @@ package actor Coordinator {
       .result(
         StageResult(
           stage: plan[id].name, key: stage.key, preimage: stage.material.preimage, outputs: made, metrics: metrics,
-          isKept: !differs)))
+          isKept: !differs, continuation: continuation)))
   }
 
   private func warn(_ id: StageID, _ message: String) {

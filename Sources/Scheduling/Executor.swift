@@ -21,7 +21,9 @@ package enum AttemptReport: Sendable {
 }
 
 package enum AttemptEnd: Sendable {
-  case success(StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric])
+  case success(
+    StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric],
+    continuation: StoredContinuation?)
   /// - Parameter again: whether another attempt may help.
   case failure(StageFailure, again: Bool)
 
@@ -35,6 +37,6 @@ package enum AttemptEnd: Sendable {
         nil
       }
     }
-    return .success(success, outputs: result.outputs, metrics: metrics)
+    return .success(success, outputs: result.outputs, metrics: metrics, continuation: result.continuation)
   }
 }

@@ -22,8 +22,8 @@ package struct WorkerProgram: Sendable {
 
 /// A worker's process and our end of its standard input, as those see them who may want it to end.
 private final class WorkerHandle: Sendable {
-  /// What a worker has for tidying up; it kills itself sooner.
-  private static let grace = Duration.seconds(10)
+  /// After the end of its input; it kills itself sooner.
+  private let grace: Duration
   private struct State {
     var child: ChildProcess?
     var input: Int32?
@@ -31,6 +31,8 @@ private final class WorkerHandle: Sendable {
     var reason: StageFailure.Reason?
   }
   private let state = Mutex(State())
+
+  init(grace: Duration) { self.grace = grace }
 
   /// `nil` if it was told to end before.
   func start(_ program: WorkerProgram, order: URL, log: URL) throws -> ChildProcess? {
@@ -61,7 +63,7 @@ private final class WorkerHandle: Sendable {
       state.input = nil
     }
     Task {
-      try await Task.sleep(for: Self.grace)
+      try await Task.sleep(for: grace)
       state.withLock { if let child = $0.child { _ = kill(-child.pid, SIGKILL) } }
     }
   }
@@ -88,7 +90,7 @@ package struct LocalExecutor: Executor {
     _ order: WorkOrder, as name: String, logs: URL, timeout: Duration?,
     report: @escaping @Sendable (AttemptReport) -> Void
   ) async throws -> AttemptEnd {
-    let handle = WorkerHandle()
+    let handle = WorkerHandle(grace: order.job.grace + .seconds(8))
     let log = logs.appending(path: "\(name).log")
     let orderFile = logs.appending(path: "\(name).job.json")
     try FileOperations().replace(orderFile, with: try storedJSON(order))
@@ -111,9 +113,12 @@ package struct LocalExecutor: Executor {
     timer.cancel()
     watcher.cancel()
     var tail = await watcher.value
+    if ended == .exit(WorkerExit.done.rawValue), tail == nil {
+      tail = EventTail(work.events, from: work.readHolder()?.events ?? 0)
+    }
+    try tail?.read().forEach { report(.event($0)) }
     switch ended {
     case .exit(WorkerExit.done.rawValue):
-      try tail.read().forEach { report(.event($0)) }
       return try .success(reading: work, .ran)
     case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
     case .exit(WorkerExit.diskFull.rawValue):
@@ -129,10 +134,11 @@ package struct LocalExecutor: Executor {
   }
 
   /// Passes events on while the lock is the worker's; tells who else has it.
+  /// - Returns: what was read of the events, once the worker had begun.
   private func watch(
     _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ report: @Sendable (AttemptReport) -> Void
-  ) async -> EventTail {
-    var tail = EventTail(work.events)
+  ) async -> EventTail? {
+    var tail: EventTail?
     let start = ContinuousClock.now
     var told: LockHolder?
     while !Task.isCancelled {
@@ -140,7 +146,8 @@ package struct LocalExecutor: Executor {
       do { try await Task.sleep(for: .milliseconds(100)) } catch { break }
       let holder = work.readHolder()
       if holder?.pid == child.pid && holder?.host == LockHolder.thisHost {
-        do { try tail.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
+        if tail == nil, let start = holder?.events { tail = EventTail(work.events, from: start) }
+        do { try tail?.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
       } else {
         let waited = ContinuousClock.now - start
         if waited > .seconds(1), let holder, holder != told, holder.mayLive {
@@ -167,9 +174,13 @@ package struct LocalExecutor: Executor {
 /// The part of an event file that was not read yet.
 struct EventTail {
   private let url: URL
-  private var offset: UInt64 = 0
+  private var offset: UInt64
 
-  init(_ url: URL) { self.url = url }
+  /// - Parameter start: the first byte to read.
+  init(_ url: URL, from start: Int) {
+    self.url = url
+    offset = UInt64(start)
+  }
 
   mutating func read() throws -> [StageEvent] {
     guard FileStatus.of(url) != nil else { return [] }

@@ -12,6 +12,8 @@ package protocol RunJournal: StampMemory {
   func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult]
   /// What a key's stage gave, if it was ever recorded.
   func result(for key: StageKey) throws -> RecordedResult?
+  /// Final states kept under a key without the parameter that extends, of at most that length, the longest first.
+  func continuations(of key: StageKey, upTo length: Int) throws -> [StoredContinuation]
   /// The final values of what a key's stage measured.
   func metrics(of key: StageKey) throws -> [String: Double]
   /// What was last published at a path.
@@ -113,6 +115,8 @@ package struct StageResult: Sendable {
   package var metrics: [Metric]
   /// Whether it becomes the key's result; not if an earlier one with other bytes is kept.
   package var isKept: Bool
+  /// The final state, if a longer run may go on from it.
+  package var continuation: StoredContinuation?
 }
 
 /// How a run ended.

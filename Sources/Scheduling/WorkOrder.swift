@@ -4,7 +4,7 @@
 ///     work/<key>/events.jsonl   one `StageEvent` a line
 ///     work/<key>/result.json    complete as soon as it is there
 ///     work/<key>/out, cwd       what the stage wrote, until it is in the store
-///     work/<key>/scratch        the stage's own, until it succeeds
+///     work/<key>/scratch        the stage's own, until it succeeds; a training's checkpoints lie there
 import Artifacts
 import Foundation
 import Pipelines
@@ -17,11 +17,16 @@ package struct WorkOrder: Codable, Sendable {
   package var stamps: KnownStamps
   /// Compute although there may be a result.
   package var force: Bool
+  /// Begin at the beginning although there may be a saved state.
+  package var anew = false
+  /// Of a stage whose longer runs may go on from shorter ones.
+  package var continuation: Continuation?
 }
 
 package struct WorkResult: Codable, Sendable {
   package var stage: String
   package var outputs: [String: StoredArtifact]
+  package var continuation: StoredContinuation?
 }
 
 /// How a worker ends; any other code is a command's own.
@@ -35,6 +40,8 @@ package enum WorkerExit: Int32, Sendable {
   case adopted = 114
   /// There was no space left; the log may lack the reason for the same reason.
   case diskFull = 115
+  /// It was asked to end; a training has saved its state.
+  case interrupted = 116
 }
 
 package struct WorkFolder: Sendable {

@@ -73,7 +73,7 @@ import Testing
       printf '{"metric":{"_0":"cut' >> "$0/events.jsonl"
       echo '{"stage":"stage","outputs":{}}' > "$0/result.json"
       """#
-    guard case .success(.ran, let outputs, let metrics) = try await run(script).end else {
+    guard case .success(.ran, let outputs, let metrics, nil) = try await run(script).end else {
       Issue.record("the attempt failed")
       return
     }

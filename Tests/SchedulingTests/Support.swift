@@ -156,6 +156,7 @@ final class MemoryJournal: RunJournal {
     var runs = 0
     var results: [StageKey: RecordedResult] = [:]
     var metrics: [StageKey: [String: Double]] = [:]
+    var continuations: [StoredContinuation] = []
     var publications: [URL: PublicationRecord] = [:]
     var transactions = 0
     var ended: [RunOutcome] = []
@@ -174,6 +175,9 @@ final class MemoryJournal: RunJournal {
   }
   func results(ofPipeline name: String, file: URL) -> [StageKey: RecordedResult] { [:] }
   func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
+  func continuations(of key: StageKey, upTo length: Int) -> [StoredContinuation] {
+    state.withLock { $0.continuations.filter { $0.key == key && $0.length <= length }.sorted { $0.length > $1.length } }
+  }
   func metrics(of key: StageKey) -> [String: Double] { state.withLock { $0.metrics[key] ?? [:] } }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
@@ -185,6 +189,7 @@ final class MemoryJournal: RunJournal {
         switch entry {
         case .result(let result) where result.isKept:
           state.results[result.key] = RecordedResult(outputs: result.outputs)
+          if let continuation = result.continuation { state.continuations.append(continuation) }
           let final = result.metrics.filter { $0.step == nil }.map { ($0.name, $0.value) }
           state.metrics[result.key] = Dictionary(final) { $1 }
         case .publication(let record): state.publications[record.target] = record
