@@ -20,6 +20,9 @@ package protocol Stage: Sendable {
   func run(_ context: StageContext) async throws
 }
 
+/// An error that follows from a stage's inputs and parameters: trying again would give it again.
+package protocol PermanentFailure: Error {}
+
 extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }

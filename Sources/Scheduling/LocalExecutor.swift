@@ -125,6 +125,10 @@ package struct LocalExecutor: Executor {
       let message =
         "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
       return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log)), again: false)
+    case .exit(WorkerExit.permanent.rawValue):
+      let failed = StageFailure.Reason.exit(WorkerExit.failed.rawValue)
+      return .failure(
+        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log)), again: false)
     default:
       let why = handle.reason ?? ended.reason
       return .failure(

@@ -42,6 +42,8 @@ package enum WorkerExit: Int32, Sendable {
   case diskFull = 115
   /// It was asked to end; a training has saved its state.
   case interrupted = 116
+  /// The stage failed, and would fail again: see `PermanentFailure`.
+  case permanent = 117
 }
 
 package struct WorkFolder: Sendable {

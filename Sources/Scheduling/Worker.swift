@@ -38,6 +38,7 @@ package struct Worker: Sendable {
       case let error as CommandFailed: error.exitCode
       case is SourceChanged: WorkerExit.sourceChanged.rawValue
       case is StageInterrupted: WorkerExit.interrupted.rawValue
+      case is any PermanentFailure: WorkerExit.permanent.rawValue
       default: WorkerExit.failed.rawValue
       }
     }

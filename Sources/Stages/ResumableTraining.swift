@@ -36,8 +36,13 @@ private struct TrainingStateKeeper: TrainingKeeper {
   }
 }
 
+extension TrainingError: PermanentFailure {}
+extension UnfitState: PermanentFailure {}
+extension TooFewCandidates: PermanentFailure {}
+extension DataError: PermanentFailure {}
+
 /// A training that went wrong, and the last state in which it had not.
-struct StoppedTraining: Error, CustomStringConvertible {
+struct StoppedTraining: PermanentFailure, CustomStringConvertible {
   let error: TrainingError
   let checkpoint: SavedPlace
   var description: String {

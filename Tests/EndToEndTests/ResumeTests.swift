@@ -81,7 +81,7 @@ import Testing
     #expect(other.metrics == one.metrics)
   }
 
-  @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGKILL])
+  @Test(arguments: [SIGTERM, SIGHUP, SIGKILL])
   func `a run that is ended by a signal is continued from the step it had reached`(signal: Int32) async throws {
     let project = try Project(pipeline(), data: smallData)
     let ended = try await run(project) { _, coordinator in kill(coordinator, signal) }

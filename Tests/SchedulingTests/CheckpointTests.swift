@@ -214,10 +214,9 @@ private struct CountingBench {
     let full = FileOperations { operation, file in
       if operation == "write" && file.path.contains("000000000002.state") { throw FileError("write", file, code: ENOSPC) }
     }
-    try FileOperations().makeFolder(bench.work.checkpoints)
-    let events = try EventWriter(bench.work.events, output: FileHandle(forWritingTo: bench.scratch.write("", to: "p")))
     let order = bench.order()
     let start = try StartingPoint(order.job, nil, in: bench.work, full)
+    let events = try EventWriter(bench.work.events, output: FileHandle(forWritingTo: bench.scratch.write("", to: "p")))
     let keeper = Checkpoints(
       bench.policy, order, from: start, work: bench.work, events: events, stop: StopRequest(), files: full)
     for step in 1...2 {

@@ -92,8 +92,8 @@ private struct Workshop {
     try await run(
       Initialise.self, ["groups": "groups.jsonl"],
       [
-        "vocab_size": .int(120), "hidden_size": .int(8), "num_hidden_layers": .int(1), "num_attention_heads": .int(2),
-        "intermediate_size": .int(16), "max_position_embeddings": .int(32), "initializer_range": .double(0.1),
+        "vocab_size": .int(120), "hidden_size": .int(16), "num_hidden_layers": .int(1), "num_attention_heads": .int(2),
+        "intermediate_size": .int(32), "max_position_embeddings": .int(32), "initializer_range": .double(0.1),
       ], to: "base")
     try await run(
       Teacher.self, ["base": "base", "train": "groups.jsonl"], ["epochs": .int(0), "max_len": .int(32)], to: "teacher")
@@ -144,21 +144,22 @@ private let common: [String: ParameterValue] = [
     try await workshop.prepare()
     let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
     let parameters = common.merging(["batch_size": .int(18), "accumulation": .int(1)]) { $1 }
-    let whole = MemoryKeeper()
-    try await workshop.run(Teacher.self, inputs, parameters, to: "whole", keeper: whole)
     // The least memory that one chunk needs, as the refusal of none says.
     let refusal = await #expect(throws: TrainingError.self) {
       try await workshop.run(Teacher.self, inputs, parameters, to: "none", memory: 0)
     }
     guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
+    let tight = needed - available
+    let whole = MemoryKeeper()
+    try await workshop.run(Teacher.self, inputs, parameters, to: "whole", memory: tight, keeper: whole)
     for moment in 1...whole.moments {
       let stopped = MemoryKeeper(limit: moment)
       await #expect(throws: StageInterrupted.self) {
         try await workshop.run(
-          Teacher.self, inputs, parameters, to: "stopped", memory: needed - available, keeper: stopped)
+          Teacher.self, inputs, parameters, to: "stopped", memory: tight, keeper: stopped)
       }
       try await workshop.run(
-        Teacher.self, inputs, parameters, to: "\(moment)", keeper: MemoryKeeper(start: stopped.saved))
+        Teacher.self, inputs, parameters, to: "\(moment)", memory: tight, keeper: MemoryKeeper(start: stopped.saved))
       #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
     }
   }
@@ -176,7 +177,7 @@ private let common: [String: ParameterValue] = [
     try await workshop.run(Teacher.self, inputs, parameters, to: "four", keeper: MemoryKeeper())
     let continued = MemoryKeeper(start: two.final)
     try await workshop.run(Teacher.self, inputs, parameters, to: "continued", keeper: continued)
-    #expect(continued.moments == 7)  // the beginning; two steps and an epoch's end, twice
+    #expect(continued.moments == 9)  // the beginning; three steps and an epoch's end, twice
     #expect(try workshop.bytes("continued") == workshop.bytes("four"))
   }
 
