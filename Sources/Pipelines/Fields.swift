@@ -55,7 +55,9 @@ struct Fields {
 
   /// The mapping at `key`.
   func mapping(_ key: String, allowed: [String]) -> Fields? {
-    self[key].map { Fields($0, of: "`\(prefix)\(key)`", prefix: "\(prefix)\(key).", allowed: allowed, decoder.diagnostics) }
+    self[key].map {
+      Fields($0, of: "`\(prefix)\(key)`", prefix: "\(prefix)\(key).", allowed: allowed, decoder.diagnostics)
+    }
   }
 
   /// A text with a unit. - Parameter expected: what it should have been, for the message.

@@ -51,7 +51,8 @@ final class Checkpoints: StateKeeper {
     let due = progress.withLock { progress in
       switch policy.every {
       case .steps(let steps): step - progress.savedStep >= steps
-      case .seconds(let seconds): step > progress.savedStep && ContinuousClock.now - progress.savedAt >= .seconds(seconds)
+      case .seconds(let seconds):
+        step > progress.savedStep && ContinuousClock.now - progress.savedAt >= .seconds(seconds)
       }
     }
     if due || stopping && step > 0, let state = try state() { try save(state) }

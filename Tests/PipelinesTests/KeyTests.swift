@@ -74,7 +74,9 @@ struct KeyTests {
       ("seed", "5"), ("epochs", "3"), ("batch_size", "16"), ("lr", "2e-5"), ("max_len", "256"), ("max_samples", "2000"),
     ]
     var name = "t"
-    var extra = ["retry: 2", "timeout: 4h", "threads: 2", "memory: 2GB", "publish: out/t", "checkpoint: {every: 5, keep: 3}"]
+    var extra = [
+      "retry: 2", "timeout: 4h", "threads: 2", "memory: 2GB", "publish: out/t", "checkpoint: {every: 5, keep: 3}",
+    ]
     var data = "data/qa.json"
 
     func text(_ random: inout SplitMix) -> String {

@@ -24,7 +24,9 @@ private struct Counting: Stage {
     var step = 0
     if let start = context.keeper?.takeStart() {
       step = Int(String(decoding: start.outline, as: UTF8.self)) ?? -1
-      guard start.tensors == [Data(repeating: UInt8(step), count: 1000), Data()] else { throw CocoaError(.fileReadUnknown) }
+      guard start.tensors == [Data(repeating: UInt8(step), count: 1000), Data()] else {
+        throw CocoaError(.fileReadUnknown)
+      }
     }
     func state() -> SavedState {
       SavedState(
@@ -212,7 +214,9 @@ private struct CountingBench {
   @Test func `a disk that is full for a state costs the state, not the training`() throws {
     let bench = try CountingBench()
     let full = FileOperations { operation, file in
-      if operation == "write" && file.path.contains("000000000002.state") { throw FileError("write", file, code: ENOSPC) }
+      if operation == "write" && file.path.contains("000000000002.state") {
+        throw FileError("write", file, code: ENOSPC)
+      }
     }
     let order = bench.order()
     let start = try StartingPoint(order.job, nil, in: bench.work, full)
@@ -225,6 +229,7 @@ private struct CountingBench {
     #expect(keeper.latest?.step == 1)
     #expect(try FolderScan.names(in: bench.work.checkpoints) == ["000000000001.state"])
     #expect(
-      try bench.work.readEvents().contains { if case .warning(let text) = $0 { text.contains("space") } else { false } })
+      try bench.work.readEvents().contains { if case .warning(let text) = $0 { text.contains("space") } else { false } }
+    )
   }
 }

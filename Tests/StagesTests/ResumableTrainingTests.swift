@@ -184,7 +184,9 @@ private let common: [String: ParameterValue] = [
   @Test func `a loss that is not finite names the last good checkpoint`() async throws {
     let workshop = try Workshop()
     try await workshop.prepare()
-    let parameters = common.merging(["lr": .double(10), "epochs": .int(500), "max_grad_norm": .double(0), "weight_decay": .double(10)]) { $1 }
+    let parameters = common.merging([
+      "lr": .double(10), "epochs": .int(500), "max_grad_norm": .double(0), "weight_decay": .double(10),
+    ]) { $1 }
     let keeper = MemoryKeeper()
     let error = await #expect(throws: StoppedTraining.self) {
       try await workshop.run(

@@ -11,6 +11,7 @@ step once, every object must hash to its name, and one more run must execute not
 1 if anything did not hold.
 """
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -109,16 +110,18 @@ class Project:
         if victim != "worker":
             settle(self)
             problems += ["a worker outlived its coordinator"] if self.workers() else []
-        database = self.store / "retort.sqlite"
-        if database.exists() and sqlite3.connect(database).execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+        if (self.store / "retort.sqlite").exists() and self.query("PRAGMA integrity_check") != [("ok",)]:
             problems.append("the database is damaged")
         return live, problems
 
+    def query(self, text: str) -> list:
+        with contextlib.closing(sqlite3.connect(self.store / "retort.sqlite")) as database:
+            return database.execute(text).fetchall()
+
     def metrics(self) -> list:
         """Every metric of every step of the stages' results, by stage."""
-        query = """SELECT stage, name, metric.step, value FROM result JOIN stage_run ON stage_run.id = result.stage_run
-                     JOIN metric ON metric.stage_run = stage_run.id ORDER BY stage, metric.rowid"""
-        return sqlite3.connect(self.store / "retort.sqlite").execute(query).fetchall()
+        return self.query("""SELECT stage, name, metric.step, value FROM result JOIN stage_run ON stage_run.id = result.stage_run
+                             JOIN metric ON metric.stage_run = stage_run.id ORDER BY stage, metric.rowid""")
 
     def broken_objects(self) -> list[str]:
         return [str(path) for path in self.store.glob("objects/??/*")

@@ -12,8 +12,10 @@ All digests of all stages and every metric of every step must be equal. Needs py
 Exits with 1 if anything differs.
 """
 import argparse
+import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -27,9 +29,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Loader(yaml.SafeLoader):
+    """Reads `1e-3` as the number that YAML 1.2 says it is."""
+
+
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+                             list("-+0123456789"))
+
+
 def variant(file: Path, stages: list[str], less: int) -> dict:
     """The pipeline with absolute paths, without publications, each training `less` epochs shorter."""
-    pipeline = yaml.safe_load(file.read_text())
+    pipeline = yaml.load(file.read_text(), Loader)
     names = set(pipeline["stages"])
     if stages:
         pipeline["stages"] = {name: pipeline["stages"][name] for name in stages}
@@ -48,7 +58,7 @@ def variant(file: Path, stages: list[str], less: int) -> dict:
 
 def needed(file: Path, until: list[str]) -> list[str]:
     """The stages that `until` need, in the file's order; all of them for none."""
-    stages = yaml.safe_load(file.read_text())["stages"]
+    stages = yaml.load(file.read_text(), Loader)["stages"]
     wanted = set()
     queue = list(until)
     while queue:
@@ -109,7 +119,8 @@ class Project:
         query = """SELECT s.stage, name, metric.step, value
                    FROM stage_run s JOIN metric ON metric.stage_run = coalesce(s.origin, s.id)
                    WHERE s.run = (SELECT max(id) FROM run) ORDER BY s.stage, metric.rowid"""
-        return sqlite3.connect(self.store / "retort.sqlite").execute(query).fetchall()
+        with contextlib.closing(sqlite3.connect(self.store / "retort.sqlite")) as database:
+            return database.execute(query).fetchall()
 
 
 def main() -> None:
