@@ -77,10 +77,31 @@ package struct FileOperations: Sendable {
 
   /// Replaces a file as a whole: a reader sees the old content or the new, also after a crash.
   package func replace(_ target: URL, with data: Data) throws {
+    try replace(target) { write in try data.withUnsafeBytes(write) }
+  }
+
+  /// The same, with content that `body` hands over piece by piece. Nothing is left behind by an error.
+  package func replace(
+    _ target: URL, writing body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
     let temporary = target.sibling(".\(target.lastPathComponent).\(getpid())")
     try remove(temporary)
-    try write(data, toNew: temporary)
-    try rename(temporary, to: target)
+    do {
+      try writeNew(temporary, body)
+      try rename(temporary, to: target)
+    } catch {
+      try? remove(temporary)  // what went wrong first is what counts
+      throw error
+    }
+  }
+
+  /// The file is closed when this returns.
+  private func writeNew(
+    _ url: URL, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
+    let output = try create(url, mode: 0o644)
+    try body { try write($0, to: output, at: url) }
+    try sync(output, at: url)
   }
 
   /// Renames within one filesystem, durable when this returns.

@@ -77,6 +77,7 @@ extension Database {
         [stageRun, metric.name, metric.step, metric.value])
     }
     guard result.isKept else { return }
+    if let continuation = result.continuation { try insert(continuation, stageRun) }
     try perform("DELETE FROM result WHERE key = ?", [key])
     try perform(
       "INSERT INTO result (key, stage_run, function) VALUES (?, ?, ?)", [key, stageRun, result.function?.description])
@@ -97,13 +98,26 @@ extension Database {
     _ stageRun: Int64, _ port: String, _ direction: String, _ artifact: StoredArtifact, path: String? = nil,
     source: String? = nil
   ) throws {
+    let digest = try insert(artifact)
+    try perform(
+      "INSERT OR REPLACE INTO artifact_edge (stage_run, port, direction, digest, path, source) VALUES (?, ?, ?, ?, ?, ?)",
+      [stageRun, port, direction, digest, path, source])
+  }
+
+  private func insert(_ continuation: StoredContinuation, _ stageRun: Int64) throws {
+    let digest = try insert(continuation.artifact)
+    try perform(
+      "INSERT OR REPLACE INTO continuation (key, length, digest, stage_run) VALUES (?, ?, ?, ?)",
+      [continuation.key.description, continuation.length, digest, stageRun])
+  }
+
+  /// - Returns: its digest, as stored.
+  private func insert(_ artifact: StoredArtifact) throws -> String {
     let digest = artifact.digest.description
     try perform(
       "INSERT OR IGNORE INTO artifact (digest, bytes, kind) VALUES (?, ?, ?)",
       [digest, artifact.bytes, artifact.kind.rawValue])
-    try perform(
-      "INSERT OR REPLACE INTO artifact_edge (stage_run, port, direction, digest, path, source) VALUES (?, ?, ?, ?, ?, ?)",
-      [stageRun, port, direction, digest, path, source])
+    return digest
   }
 
   private func perform(_ sql: String, _ arguments: StatementArguments) throws {

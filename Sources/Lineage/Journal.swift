@@ -177,6 +177,18 @@ extension Journal: RunJournal {
     }
   }
 
+  package func continuations(of key: StageKey, upTo length: Int) throws -> [StoredContinuation] {
+    try database.read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT length, digest, bytes, kind FROM continuation JOIN artifact USING (digest)
+          WHERE key = ? AND length <= ? ORDER BY length DESC
+          """, arguments: [key.description, length]
+      ).map { StoredContinuation(key: key, length: $0["length"], artifact: try StoredArtifact($0)) }
+    }
+  }
+
   package func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult] {
     let keys = try database.read { db in
       try String.fetchAll(

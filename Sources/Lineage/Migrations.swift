@@ -1,8 +1,9 @@
 /// The tables. A migration that was shipped never changes; a later one is appended.
 ///
 /// History, which nothing ever deletes: pipeline, run, stage_run, artifact, artifact_edge, metric, event, publication,
-/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation,
-/// collection_mark.
+/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation, collection_mark. What
+/// lives in the store besides outputs are the states in `continuation`: removing a row gives up its artifact, and nothing
+/// else.
 import GRDB
 
 extension DatabaseMigrator {
@@ -168,7 +169,6 @@ extension DatabaseMigrator {
             PRIMARY KEY (area, name)
           ) WITHOUT ROWID;
           ALTER TABLE file_stamp ADD COLUMN recorded TEXT;
-          ALTER TABLE continuation ADD COLUMN stage_run INTEGER REFERENCES stage_run (id);  -- whose state it is
           CREATE INDEX stage_run_key ON stage_run (key);
           CREATE INDEX result_output_digest ON result_output (digest);
           """)
@@ -179,6 +179,20 @@ extension DatabaseMigrator {
         sql: """
           ALTER TABLE result ADD COLUMN function TEXT;  -- the key without the records; absent: not record by record
           CREATE INDEX result_function ON result (function, stage_run) WHERE function IS NOT NULL;
+          """)
+    }
+    // Several final states of one training, each of another number of epochs; before, nothing wrote to the table.
+    migrator.registerMigration("004-continuation") { db in
+      try db.execute(
+        sql: """
+          DROP TABLE continuation;
+          CREATE TABLE continuation (
+            key TEXT NOT NULL,            -- of the stage without the parameter that extends (epochs)
+            length INTEGER NOT NULL,      -- that parameter's value: a longer run goes on from there
+            digest TEXT NOT NULL REFERENCES artifact (digest),  -- a folder: state, events.jsonl
+            stage_run INTEGER REFERENCES stage_run (id),        -- whose state it is
+            PRIMARY KEY (key, length)
+          ) WITHOUT ROWID;
           """)
     }
     return migrator

@@ -50,6 +50,7 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
   fileprivate let type: ParameterType
   fileprivate let neutral: ParameterValue?
   fileprivate let defaultValue: ParameterValue?
+  fileprivate let extends: Bool
 
   package init(wrappedValue: Value, _ documentation: String, neutral: Value? = nil) {
     self.init(documentation, type: Value.parameterType, value: wrappedValue, neutral: neutral)
@@ -58,8 +59,9 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
   package init(_ documentation: String) {
     self.init(documentation, type: Value.parameterType, value: nil, neutral: nil)
   }
-  private init(_ documentation: String, type: ParameterType, value: Value?, neutral: Value?) {
+  private init(_ documentation: String, type: ParameterType, value: Value?, neutral: Value?, extends: Bool = false) {
     slot = Slot(value)
+    self.extends = extends
     self.documentation = documentation
     self.type = type
     self.neutral = neutral?.parameterValue
@@ -74,8 +76,11 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
 }
 
 extension Parameter where Value == Int {
-  package init(wrappedValue: Int, _ documentation: String, in range: ClosedRange<Int>, neutral: Int? = nil) {
-    self.init(documentation, type: .int(range), value: wrappedValue, neutral: neutral)
+  /// - Parameter extends: whether a higher value only makes the stage do more of the same.
+  package init(
+    wrappedValue: Int, _ documentation: String, in range: ClosedRange<Int>, neutral: Int? = nil, extends: Bool = false
+  ) {
+    self.init(documentation, type: .int(range), value: wrappedValue, neutral: neutral, extends: extends)
   }
   package init(_ documentation: String, in range: ClosedRange<Int>) {
     self.init(documentation, type: .int(range), value: nil, neutral: nil)
@@ -202,8 +207,8 @@ extension Stage {
   /// The declaration as data.
   package static var description: StageDescription {
     var description = StageDescription(
-      kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false, inputs: [],
-      parameters: [], outputs: [])
+      kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false,
+      resumable: resumable, inputs: [], parameters: [], outputs: [])
     for (name, declaration) in declarations(of: Self()) { declaration.describe(as: name, into: &description) }
     return description
   }
@@ -274,7 +279,8 @@ extension Parameter: Declaration {
   }
   fileprivate func description(_ name: String) -> ParameterDescription {
     ParameterDescription(
-      name: name, documentation: documentation, type: type, defaultValue: defaultValue, neutral: neutral)
+      name: name, documentation: documentation, type: type, defaultValue: defaultValue, neutral: neutral,
+      extends: extends)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard let value = binding.parameters[name] ?? defaultValue else { return false }

@@ -19,6 +19,8 @@ package struct Job: Codable, Sendable {
   /// Bytes.
   package var memory: Int
   package var precision: String
+  /// Of a stage that can be resumed.
+  package var checkpoint: CheckpointPolicy?
   /// The folder that is the stage's own until it succeeds.
   package var work: URL
   package var store: URL
@@ -79,6 +81,7 @@ extension Job {
     threads = planned.threads
     memory = planned.memory
     precision = planned.precision
+    checkpoint = planned.checkpoint
     self.work = work
     self.store = store
   }

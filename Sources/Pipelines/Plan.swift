@@ -100,6 +100,10 @@ package struct PlannedStage: Sendable {
   package var retry: Int
   package var backOff = BackOff()
   package var timeout: Duration?
+  /// `nil` where the kind does not train.
+  package var checkpoint: CheckpointPolicy?
+  /// See `Stage.obstacleToExtending`.
+  package var obstacleToExtending: String?
 
   package init(
     id: StageID, base: String, coordinates: [Coordinate] = [], location: SourceLocation,

@@ -143,7 +143,6 @@ private struct Planner {
     planned.threads = resources.threads ?? processors
     planned.memory = resources.memory ?? memory
     planned.precision = resources.precision
-    planned.retry = resources.retry.attempts ?? 0
     planned.backOff = resources.retry.backOff
     planned.timeout = fields.quantity("timeout", durationRule, parseDuration)
     var draft = Draft(spec: stage, stage: planned)
@@ -158,6 +157,14 @@ private struct Planner {
       diagnostics.report(
         "stage `\(stage.name)` has both `uses` and `cmd`; it can have one of them", at: fields.mark(of: "cmd"))
       draft.isSound = false
+    }
+    draft.stage.retry = resources.retry.attempts ?? (draft.stage.description.resumable ? 1 : 0)
+    if draft.stage.description.resumable {
+      draft.stage.checkpoint = resources.checkpoint
+    } else if !draft.stage.description.isUnknown && fields["checkpoint"] != nil {
+      diagnostics.report(
+        "`checkpoint` belongs to stages that train; `\(draft.stage.description.kind.name)` does not",
+        at: fields.mark(of: "checkpoint"))
     }
     if let path = fields.text("publish"), let node = fields["publish"] {
       if draft.isSound && draft.stage.outputs.isEmpty {
@@ -319,7 +326,7 @@ private struct Planner {
       guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
       stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
     }
-    if draft.isSound && isBound && fit && stage.command == nil { askForProblems(stage, draft) }
+    if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
     return stage
   }
 
@@ -340,7 +347,7 @@ private struct Planner {
   }
 
   /// What the stage itself says of its parameters together, bound to places where nothing lies.
-  private func askForProblems(_ stage: PlannedStage, _ draft: Draft) {
+  private func askForProblems(_ stage: inout PlannedStage, _ draft: Draft) {
     let nowhere = URL(filePath: "/dev/null", directoryHint: .notDirectory)
     let inputs = stage.inputs.map { input in
       if case .file(let url) = input.source { return (input.port, BoundArtifact(url: url)) }
@@ -351,9 +358,9 @@ private struct Planner {
       outputs: Dictionary(uniqueKeysWithValues: stage.outputs.map { ($0.port, nowhere) }), seed: stage.seed)
     let mark = draft.spec.fields["with"]?.mark ?? draft.spec.mark
     do {
-      for problem in try catalog.make(stage.description.kind.name, binding).problems() {
-        diagnostics.report(problem, at: mark)
-      }
+      let bound = try catalog.make(stage.description.kind.name, binding)
+      for problem in bound.problems() { diagnostics.report(problem, at: mark) }
+      stage.obstacleToExtending = bound.obstacleToExtending()
     } catch {
       diagnostics.report("\(error)", at: mark)
     }

@@ -17,8 +17,9 @@ struct Resources {
   var memory: Int?
   var precision = "fp32"
   var retry = RetryRules()
+  var checkpoint = CheckpointPolicy()
 
-  static let keys = ["threads", "memory", "precision", "retry"]
+  static let keys = ["threads", "memory", "precision", "retry", "checkpoint"]
 
   /// What `fields` say, and where they say nothing what `standard` says.
   init(_ fields: Fields, over standard: Resources) {
@@ -27,6 +28,7 @@ struct Resources {
     // `auto` means fp32 until there are other precisions.
     precision = fields.word("precision", of: ["auto", "fp32"]).map { _ in "fp32" } ?? standard.precision
     retry = RetryRules(fields, over: standard.retry)
+    checkpoint = CheckpointPolicy(fields, over: standard.checkpoint)
   }
 
   init() {}

@@ -7,16 +7,27 @@ package protocol Stage: Sendable {
   static var numeric: Bool { get }
   /// Programs outside Retort that make part of the outputs, by name; their versions enter the key.
   static var outsideTools: [String] { get }
+  /// Whether the stage keeps its state with `StageContext.keeper` and goes on from it: then it has `checkpoint`
+  /// settings and is retried once unless told otherwise.
+  static var resumable: Bool { get }
   init()
   /// What is wrong with a combination of parameters that no single range can express; asked when planning.
   func problems() -> [String]
+  /// Why a run with a higher value of the parameter that `extends` cannot go on from the final state of one with a
+  /// lower value: `the learning rate …`; `nil` if it can.
+  func obstacleToExtending() -> String?
   /// Reads the inputs, writes every output to its `url`. Throws what a person can read.
   func run(_ context: StageContext) async throws
 }
 
+/// An error that follows from a stage's inputs and parameters: trying again would give it again.
+package protocol PermanentFailure: Error {}
+
 extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }
+  package static var resumable: Bool { false }
+  package func obstacleToExtending() -> String? { nil }
   package func problems() -> [String] { [] }
 }
 
@@ -43,6 +54,7 @@ package struct StageDescription: Sendable {
   package var numeric: Bool
   package var outsideTools: [String]
   package var usesSeed: Bool
+  package var resumable = false
   package var inputs: [InputDescription]
   package var parameters: [ParameterDescription]
   package var outputs: [OutputDescription]
@@ -73,4 +85,6 @@ package struct ParameterDescription: Sendable {
   package var defaultValue: ParameterValue?
   /// The value at which the parameter stays out of the key, so that results from before it was added live on.
   package var neutral: ParameterValue?
+  /// Whether a higher value only makes the stage do more of the same; of one integer parameter of a stage.
+  package var extends = false
 }

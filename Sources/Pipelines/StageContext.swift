@@ -12,13 +12,15 @@ package struct StageContext: Sendable {
   package let scratch: URL
   /// Results of the same function over other records, the newest first, where an input is declared `records: true`.
   package let earlier: [EarlierResult]
+  /// Where a resumable stage leaves its state and finds it again; absent: it runs from its beginning to its end.
+  package let keeper: (any StateKeeper)?
   /// Ends a training after its first steps, where no more than their times are wanted.
   private let probe: StepProbe?
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
     threads: Int, memory: Int, precision: String, scratch: URL, earlier: [EarlierResult] = [],
-    probe: StepProbe? = nil,
+    keeper: (any StateKeeper)? = nil, probe: StepProbe? = nil,
     report: @escaping @Sendable (StageEvent) -> Void
   ) {
     self.threads = threads
@@ -26,6 +28,7 @@ package struct StageContext: Sendable {
     self.precision = precision
     self.scratch = scratch
     self.earlier = earlier
+    self.keeper = keeper
     self.probe = probe
     self.report = report
   }

@@ -64,6 +64,17 @@ package struct KeyMaterial: Sendable {
     return StageKey(sink.hash.finish())
   }
 
+  /// The key without the parameter that extends, and that parameter's value: what a training's final state goes by.
+  /// `nil` if nothing extends, or if a longer run could not go on from a shorter one's state.
+  package var continuation: (key: StageKey, length: Int)? {
+    guard let extending = stage.description.parameters.first(where: \.extends), stage.obstacleToExtending == nil,
+      case .int(let length)? = stage.parameters[extending.name]
+    else { return nil }
+    var sink = HashSink(domain: "retort continuation key 1", without: ["with.\(extending.name)"])
+    describe(into: &sink)
+    return (StageKey(sink.hash.finish()), length)
+  }
+
   package var preimage: [KeyComponent] {
     var sink = PreimageSink()
     describe(into: &sink)

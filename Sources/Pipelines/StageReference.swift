@@ -27,6 +27,10 @@ extension StageDescription {
       outputs.map { output in
         [output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.documentation]
       })
+    if resumable {
+      let policy = CheckpointPolicy()
+      sections.append("checkpoint: \(policy.yaml), retry: 1 unless the stage says otherwise")
+    }
     return sections.joined(separator: "\n\n")
   }
 

@@ -24,6 +24,7 @@ struct VariantMerger {
     let precision: String
     let retry: Int
     let timeout: Duration?
+    let checkpoint: CheckpointPolicy?
 
     struct Binding: Hashable {
       let port: String
@@ -45,6 +46,7 @@ struct VariantMerger {
       precision = stage.precision
       retry = stage.retry
       timeout = stage.timeout
+      checkpoint = stage.checkpoint
     }
   }
 

@@ -120,7 +120,14 @@ package actor Coordinator {
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
-      let order = try order(for: resolved, forced: options.forced.contains(id))
+      var order = try order(for: resolved, forced: options.forced.contains(id))
+      // A second attempt goes on from what the first one saved.
+      order.anew = order.force && attempt == 1
+      if let (key, length) = resolved.material.continuation {
+        let stored = order.force ? nil : try resolver.continuation(of: resolved)
+        order.continuation = Continuation(
+          key: key, length: length, from: stored.map { store.url(of: $0.artifact) })
+      }
       let stage = plan[id]
       let name = store.attemptName(stage.name, attempt)
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
@@ -179,8 +186,8 @@ package actor Coordinator {
     case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
-    case .ended(let id, .success(.success(let success, let made, let metrics, let peakMemory))):
-      do { try accept(id, success, made, metrics, peakMemory) } catch { return fail(id, StageFailure(.error("\(error)"))) }
+    case .ended(let id, .success(.success(let success, let made))):
+      do { try accept(id, success, made) } catch { return fail(id, StageFailure(.error("\(error)"))) }
       return machine.finished(id, success)
     }
   }
@@ -217,9 +224,9 @@ package actor Coordinator {
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
   private func accept(
-    _ id: StageID, _ success: StageState.Success, _ made: [String: StoredArtifact], _ metrics: [StageResult.Metric],
-    _ peakMemory: Int?
+    _ id: StageID, _ success: StageState.Success, _ result: MadeResult
   ) throws {
+    let made = result.outputs
     guard let stage = resolved[id] else { return }
     try keepAll()
     // Taken from another run, which mostly has recorded it by now; one that was killed has not.
@@ -240,7 +247,8 @@ package actor Coordinator {
       .result(
         StageResult(
           stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
-          preimage: stage.material.preimage, outputs: made, metrics: metrics, isKept: !differs, peakMemory: peakMemory)))
+          preimage: stage.material.preimage, outputs: made, metrics: result.metrics, isKept: !differs,
+          peakMemory: result.peakMemory, continuation: result.continuation)))
   }
 
   private func isWhole(_ artifact: StoredArtifact) throws -> Bool {

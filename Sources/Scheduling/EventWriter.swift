@@ -6,12 +6,15 @@ import Synchronization
 
 final class EventWriter: Sendable {
   private let output: FileHandle
+  private let url: URL
   private let file: Mutex<FileHandle>
   private let failure = Mutex<(any Error)?>(nil)
 
+  /// Appends to what is there.
   /// - Parameter output: takes the lines for people too.
   init(_ url: URL, output: FileHandle) throws {
     self.output = output
+    self.url = url
     let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError("create", url) }
     file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
@@ -29,6 +32,15 @@ final class EventWriter: Sendable {
       }
     } catch {
       failure.withLock { $0 = error }
+    }
+  }
+
+  /// Makes all that was written durable, and says how many bytes it is.
+  func sync() throws -> Int {
+    try check()
+    return try file.withLock { file in
+      guard fsync(file.fileDescriptor) == 0 else { throw FileError("sync", url) }
+      return Int(try file.seekToEnd())
     }
   }
 

@@ -22,10 +22,18 @@ package enum AttemptReport: Sendable {
   case pulled
 }
 
+/// What a worker that ended well has made.
+package struct MadeResult: Sendable {
+  package var outputs: [String: StoredArtifact]
+  package var metrics: [StageResult.Metric]
+  /// Bytes that the worker, or the largest program it ran, has had in memory at most.
+  package var peakMemory: Int?
+  /// The final state, if a longer run may go on from it.
+  package var continuation: StoredContinuation?
+}
+
 package enum AttemptEnd: Sendable {
-  /// - Parameter peakMemory: bytes that the worker, or the largest program it ran, has had in memory at most.
-  case success(
-    StageState.Success, outputs: [String: StoredArtifact], metrics: [StageResult.Metric], peakMemory: Int? = nil)
+  case success(StageState.Success, MadeResult)
   /// - Parameter again: whether another attempt may help.
   case failure(StageFailure, again: Bool)
 
@@ -39,6 +47,9 @@ package enum AttemptEnd: Sendable {
         nil
       }
     }
-    return .success(success, outputs: result.outputs, metrics: metrics, peakMemory: result.peakMemory)
+    return .success(
+      success,
+      MadeResult(
+        outputs: result.outputs, metrics: metrics, peakMemory: result.peakMemory, continuation: result.continuation))
   }
 }

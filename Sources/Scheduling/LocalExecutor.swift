@@ -22,8 +22,8 @@ package struct WorkerProgram: Sendable {
 
 /// A worker's process and our end of its standard input, as those see them who may want it to end.
 private final class WorkerHandle: Sendable {
-  /// What a worker has for tidying up; it kills itself sooner.
-  private static let grace = Duration.seconds(10)
+  /// After the end of its input; it kills itself sooner.
+  private let grace: Duration
   private struct State {
     var child: ChildProcess?
     var input: Int32?
@@ -31,6 +31,8 @@ private final class WorkerHandle: Sendable {
     var reason: StageFailure.Reason?
   }
   private let state = Mutex(State())
+
+  init(grace: Duration) { self.grace = grace }
 
   /// `nil` if it was told to end before.
   func start(_ program: WorkerProgram, order: URL, log: URL) throws -> ChildProcess? {
@@ -61,7 +63,7 @@ private final class WorkerHandle: Sendable {
       state.input = nil
     }
     Task {
-      try await Task.sleep(for: Self.grace)
+      try await Task.sleep(for: grace)
       state.withLock { if let child = $0.child { _ = Foundation.kill(-child.pid, SIGKILL) } }
     }
   }
@@ -96,7 +98,7 @@ package struct LocalExecutor: Executor {
     _ order: WorkOrder, as name: String, logs: URL, timeout: Duration?,
     report: @escaping @Sendable (AttemptReport) -> Void
   ) async throws -> AttemptEnd {
-    let handle = WorkerHandle()
+    let handle = WorkerHandle(grace: order.job.grace + .seconds(8))
     let log = logs.appending(path: "\(name).log")
     let orderFile = logs.appending(path: "\(name).job.json")
     try FileOperations().replace(orderFile, with: try storedJSON(order))
@@ -117,19 +119,25 @@ package struct LocalExecutor: Executor {
     watcher.cancel()
     let memoryFailure = guardian.verdict(ended)
     var tail = await watcher.value
+    if [WorkerExit.done, .pulled].contains(where: { ended == .exit($0.rawValue) }), tail == nil {
+      tail = EventTail(work.events, from: work.readHolder()?.events ?? 0)
+    }
+    try tail?.read().forEach { report(.event($0)) }
     switch ended {
     case .exit(WorkerExit.done.rawValue):
-      try tail.read().forEach { report(.event($0)) }
       return try .success(reading: work, .ran)
     case .exit(WorkerExit.pulled.rawValue):
       report(.pulled)
-      try tail.read().forEach { report(.event($0)) }
       return try .success(reading: work, .cached)
     case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
     case .exit(WorkerExit.diskFull.rawValue):
       let message =
         "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
       return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log)), again: false)
+    case .exit(WorkerExit.permanent.rawValue):
+      let failed = StageFailure.Reason.exit(WorkerExit.failed.rawValue)
+      return .failure(
+        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log)), again: false)
     default:
       let why = handle.reason ?? memoryFailure ?? ended.reason
       return .failure(
@@ -139,11 +147,12 @@ package struct LocalExecutor: Executor {
   }
 
   /// Passes events on while the lock is the worker's; tells who else has it. A stage's time begins when it has the lock.
+  /// - Returns: what was read of the events, once the worker had begun.
   private func watch(
     _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ timeout: Duration?,
     _ report: @Sendable (AttemptReport) -> Void
-  ) async -> EventTail {
-    var tail = EventTail(work.events)
+  ) async -> EventTail? {
+    var tail: EventTail?
     let start = ContinuousClock.now
     var began = start
     var told: LockHolder?
@@ -155,7 +164,8 @@ package struct LocalExecutor: Executor {
       if waits { began = .now }
       if let timeout, ContinuousClock.now - began >= timeout { handle.terminate(because: .timeout(timeout)) }
       if holder?.pid == child.pid && holder?.host == LockHolder.thisHost {
-        do { try tail.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
+        if tail == nil, let start = holder?.events { tail = EventTail(work.events, from: start) }
+        do { try tail?.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
       } else {
         let waited = ContinuousClock.now - start
         if waited > .seconds(1), waits, let holder, holder != told {
@@ -172,9 +182,13 @@ package struct LocalExecutor: Executor {
 /// The part of an event file that was not read yet.
 struct EventTail {
   private let url: URL
-  private var offset: UInt64 = 0
+  private var offset: UInt64
 
-  init(_ url: URL) { self.url = url }
+  /// - Parameter start: the first byte to read.
+  init(_ url: URL, from start: Int) {
+    self.url = url
+    offset = UInt64(start)
+  }
 
   mutating func read() throws -> [StageEvent] {
     guard FileStatus.of(url) != nil else { return [] }

@@ -19,6 +19,10 @@ package struct StagePreview: Sendable {
   package var resolved: ResolvedStage?
   /// Where the result is known.
   package var outputs: [String: StoredArtifact]?
+  /// Of a stage that will run: the final state of a shorter run that it goes on from.
+  package var continuation: StoredContinuation?
+  /// Of a stage that will run: the step after which an interrupted attempt of it goes on.
+  package var savedStep: Int?
 }
 
 extension Plan {
@@ -36,7 +40,11 @@ extension Plan {
         let stage = try resolver.resolve(id) { outputs[$0] }
         let (result, damage) = try resolver.lookUp(stage.key, repair: false)
         guard let result, !forced.contains(id) else {
-          return StagePreview(id: id, verdict: .willRun(damage: damage), resolved: stage)
+          let anew = forced.contains(id)
+          return StagePreview(
+            id: id, verdict: .willRun(damage: damage), resolved: stage,
+            continuation: anew ? nil : try resolver.continuation(of: stage),
+            savedStep: anew ? nil : try WorkFolder(store.workFolder(of: stage.key.digest)).savedStep())
         }
         outputs[id] = result.outputs
         return StagePreview(id: id, verdict: .cached, resolved: stage, outputs: result.outputs)

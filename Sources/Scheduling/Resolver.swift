@@ -33,8 +33,8 @@ private final class StampBuffer: StampMemory {
 
 package struct Resolver: Sendable {
   private let plan: Plan
-  private let store: Store
-  private let journal: any RunJournal
+  let store: Store
+  let journal: any RunJournal
   private let context: KeyContext
   private let buffer: StampBuffer
   package let hasher: SourceHasher

@@ -54,6 +54,7 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
 
   package var headline: String {
     switch reason {
+    case .exit(WorkerExit.interrupted.rawValue): "was told to end from outside"
     case .exit(let code): "failed with exit code \(code)"
     case .signal(let number): "was killed by signal \(number) (\(String(cString: strsignal(number))))"
     case .timeout(let limit):
@@ -93,10 +94,13 @@ package struct LockHolder: Sendable, Hashable, Codable, CustomStringConvertible 
   package var pid: Int32
   package var host: String
   package var stage: String
-  package init(pid: Int32, host: String, stage: String) {
+  /// Bytes of the stage's event file that an earlier attempt wrote; absent until the holder has begun.
+  package var events: Int?
+  package init(pid: Int32, host: String, stage: String, events: Int? = nil) {
     self.pid = pid
     self.host = host
     self.stage = stage
+    self.events = events
   }
   package static let thisHost = ProcessInfo.processInfo.hostName
   package var description: String { "process \(pid) on \(host), which runs stage `\(stage)`" }

@@ -17,6 +17,8 @@ package protocol RunJournal: StampMemory {
   func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult]
   /// The stages that led to a key's result, each after all that it was made from, the key's own last.
   func provenance(of key: StageKey) throws -> [Provenance.Stage]
+  /// Final states kept under a key without the parameter that extends, of at most that length, the longest first.
+  func continuations(of key: StageKey, upTo length: Int) throws -> [StoredContinuation]
   /// What was last published at a path.
   func publication(at target: URL) throws -> PublicationRecord?
   /// Writes what happened in one turn: all of it, or nothing.
@@ -123,6 +125,8 @@ package struct StageResult: Sendable {
   package var isKept: Bool
   /// Bytes that the worker, or the largest program it ran, has had in memory at most.
   package var peakMemory: Int?
+  /// The final state, if a longer run may go on from it.
+  package var continuation: StoredContinuation?
 }
 
 /// How a run ended.

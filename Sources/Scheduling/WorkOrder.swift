@@ -4,7 +4,7 @@
 ///     work/<key>/events.jsonl   one `StageEvent` a line
 ///     work/<key>/result.json    complete as soon as it is there
 ///     work/<key>/out, cwd       what the stage wrote, until it is in the store
-///     work/<key>/scratch        the stage's own, until it succeeds
+///     work/<key>/scratch        the stage's own, until it succeeds; a training's checkpoints lie there
 import Artifacts
 import Foundation
 import Pipelines
@@ -21,6 +21,10 @@ package struct WorkOrder: Codable, Sendable {
   package var probeSteps: Int?
   /// Where a result may be found.
   package var remote: RemoteOrder?
+  /// Begin at the beginning although there may be a saved state.
+  package var anew = false
+  /// Of a stage whose longer runs may go on from shorter ones.
+  package var continuation: Continuation?
 }
 
 package struct WorkResult: Codable, Sendable {
@@ -28,9 +32,10 @@ package struct WorkResult: Codable, Sendable {
   package var outputs: [String: StoredArtifact]
   /// Bytes, see `peakMemory()`; absent from results of retort before it measured that.
   package var peakMemory: Int?
+  package var continuation: StoredContinuation?
 
   /// All that must be in the store for it.
-  package var artifacts: [StoredArtifact] { Array(outputs.values) }
+  package var artifacts: [StoredArtifact] { Array(outputs.values) + (continuation.map { [$0.artifact] } ?? []) }
 }
 
 /// How a worker ends; any other code is a command's own.
@@ -46,6 +51,10 @@ package enum WorkerExit: Int32, Sendable {
   case pulled = 117
   /// There was no space left; the log may lack the reason for the same reason.
   case diskFull = 115
+  /// It was asked to end; a training has saved its state.
+  case interrupted = 116
+  /// The stage failed, and would fail again: see `PermanentFailure`.
+  case permanent = 118
 }
 
 package struct WorkFolder: Sendable {

@@ -11,22 +11,26 @@ package struct Worker: Sendable {
   private let work: WorkFolder
   private let environment: [String: String]
   private let output: FileHandle
+  private let stop: StopRequest
   private let files = FileOperations()
 
   /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
   /// - Returns: the exit code, see `WorkerExit`.
   package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
-    watchCoordinator()
     _ = retort_adopt_orphans()  // where it is not to be had, what a command leaves behind may only be found later
     var job: Job?
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
       job = order.job
+      let stop = StopRequest()
+      watchCoordinator(order.job, stop)
+      let interrupts = order.job.checkpoint == nil ? [] : Interrupts.handle { stop.ask() }
+      defer { interrupts.forEach { $0.cancel() } }
       if let steps = order.probeSteps {
         try await StageProbe.work(order.job, steps: steps, catalog: catalog)
         return WorkerExit.done.rawValue
       }
-      return try await Worker(order, catalog: catalog).run().rawValue
+      return try await Worker(order, catalog: catalog, stop: stop).run().rawValue
     } catch {
       let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
       // An error in data says so itself, after its place.
@@ -38,6 +42,8 @@ package struct Worker: Sendable {
       case _ where error.isFullDisk: WorkerExit.diskFull.rawValue
       case let error as CommandFailed: error.exitCode
       case is SourceChanged: WorkerExit.sourceChanged.rawValue
+      case is StageInterrupted: WorkerExit.interrupted.rawValue
+      case is any PermanentFailure: WorkerExit.permanent.rawValue
       default: WorkerExit.failed.rawValue
       }
     }
@@ -46,11 +52,13 @@ package struct Worker: Sendable {
   /// - Parameters:
   ///   - environment: where secrets, PATH and HOME come from.
   ///   - output: takes what the stage prints.
+  ///   - stop: seen by stages that can be resumed.
   package init(
     _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment,
-    output: FileHandle = .standardOutput
+    output: FileHandle = .standardOutput, stop: StopRequest = StopRequest()
   ) throws {
     self.order = order
+    self.stop = stop
     self.catalog = catalog
     self.environment = environment
     self.output = output
@@ -62,7 +70,7 @@ package struct Worker: Sendable {
   private var owner: String { job.key.description }
 
   package func run() async throws -> WorkerExit {
-    let lock = try work.takeLock(for: job.stage, files: files)
+    let lock = try work.takeLock(for: job.stage, files: files, stop: stop)
     defer { withExtendedLifetime(lock) {} }
     if !order.force, try canAdopt() { return .adopted }
     let trouble: String?
@@ -72,10 +80,14 @@ package struct Worker: Sendable {
     }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
+    if order.anew { try files.remove(work.scratch) }
     try files.makeFolder(work.scratch)
-    try files.remove(work.events)
+    var start = try job.checkpoint.map { _ in try StartingPoint(job, order.continuation, in: work, files) }
+    if start == nil { try files.remove(work.events) }
     let events = try EventWriter(work.events, output: output)
     if let trouble { events.write(.warning("\(trouble); computes the stage instead")) }
+    try work.announce(job.stage, events: start?.events ?? 0, in: lock)
+    start?.remarks.forEach(events.write)
 
     if let command = job.command {
       try files.makeFolder(command.folder)
@@ -84,9 +96,8 @@ package struct Worker: Sendable {
       try runner.run(holding: lock.descriptor, output: output)
       try command.metrics.map { try readMetrics($0) }?.forEach { events.write(.metric($0.key, $0.value, step: nil)) }
     } else {
-      let context = StageContext(
-        threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
-        earlier: job.earlier, report: { events.write($0) })
+      let context = context(start, events)
+      start = nil  // the stage alone holds the state's memory
       try await catalog.make(job.kind, job.binding).run(context)
     }
     try events.check()
@@ -94,7 +105,8 @@ package struct Worker: Sendable {
     // What is in the store already must stay there until the result names it.
     let hold = try store.keepingAll()
     defer { withExtendedLifetime(hold) {} }
-    let result = WorkResult(stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory())
+    let result = WorkResult(
+      stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory(), continuation: try keepFinalState())
     try lookAtSourcesAgain()
     try files.replace(work.result, with: try storedJSON(result))
     for folder in folders + [work.scratch] { try files.remove(folder) }
@@ -150,6 +162,24 @@ package struct Worker: Sendable {
     return try job.outputs.mapValues { try store.ingest($0.url, owner: owner) }
   }
 
+  private func context(_ start: StartingPoint?, _ events: EventWriter) -> StageContext {
+    let keeper = start.flatMap { start in
+      job.checkpoint.map {
+        Checkpoints($0, order, from: start, work: work, events: events, stop: stop, files: files)
+      }
+    }
+    return StageContext(
+      threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
+      earlier: job.earlier, keeper: keeper, report: { events.write($0) })
+  }
+
+  private func keepFinalState() throws -> StoredContinuation? {
+    guard let continuation = order.continuation, FileStatus.of(work.finalState) != nil else { return nil }
+    return StoredContinuation(
+      key: continuation.key, length: continuation.length,
+      artifact: try store.ingest(work.finalState, owner: owner))
+  }
+
   private func lookAtSourcesAgain() throws {
     let hasher = SourceHasher(memory: order.stamps)
     for port in order.sources {
@@ -170,13 +200,16 @@ package struct Worker: Sendable {
   }
 
   /// The coordinator's end of standard input closes when the coordinator ends or wants this to end.
-  private static func watchCoordinator() {
+  private static func watchCoordinator(_ job: Job, _ stop: StopRequest) {
     Thread.detachNewThread {
       var byte: UInt8 = 0
       while read(0, &byte, 1) > 0 || errno == EINTR {}
-      signal(SIGTERM, SIG_IGN)
-      kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
-      usleep(2_000_000)
+      stop.ask()  // a training ends at its next step
+      if job.checkpoint == nil {
+        signal(SIGTERM, SIG_IGN)
+        kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
+      }
+      Thread.sleep(forTimeInterval: TimeInterval(job.grace.components.seconds))
       var tree = ProcessTree(root: getpid())
       tree.killDescendants()
       kill(0, SIGKILL)

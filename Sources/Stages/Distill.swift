@@ -15,6 +15,7 @@ struct Distill: Stage {
   static let kind = StageKind("distill", revision: 1)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
+  static let resumable = true
 
   enum BestMetric: String, ParameterChoice {
     case ndcg10 = "ndcg@10"
@@ -55,6 +56,8 @@ struct Distill: Stage {
       ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : []
   }
 
+  func obstacleToExtending() -> String? { training.obstacleToExtending }
+
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
       folder: base.url, engine: Engine(threads: context.threads), maxTokens: training.maxLen)
@@ -73,12 +76,9 @@ struct Distill: Stage {
     let task = try DistillationTask(
       queries: judged.queries, passages: judged.passages, K: K, loss: loss, width: encoder.model.outputWidth,
       seed: seed)
-    let loop = try TrainingLoop(
-      model: encoder.model, task: task,
-      settings: training.settings(context, seed: seed, bestMetric: bestMetric.rawValue), observer: context)
-    var state = TrainingState(model: encoder.model)
-    let kept = try loop.run(from: &state, validate: held.map { held in { try held.metrics(encoder) } })
-    context.report(kept)
+    try context.train(
+      encoder.model, task, training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
+      validate: held.map { held in { try held.metrics(encoder) } })
     var settings = encoder.folder.settings
     settings.maxSequenceLength = encoder.maxTokens
     try encoder.folder.write(encoder.model, settings: settings, to: student.url)

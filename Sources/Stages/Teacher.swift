@@ -10,6 +10,7 @@ struct Teacher: Stage {
   static let kind = StageKind("teacher", revision: 1)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
+  static let resumable = true
 
   enum BestMetric: String, ParameterChoice {
     case loss
@@ -28,6 +29,8 @@ struct Teacher: Stage {
   @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.loss
   @Seed var seed
   @Output("CrossEncoder folder, merged; adapter and lora_config.json inside.") var model: ModelFolder
+
+  func obstacleToExtending() -> String? { training.obstacleToExtending }
 
   func run(_ context: StageContext) async throws {
     let engine = Engine(threads: context.threads)
@@ -50,12 +53,10 @@ struct Teacher: Stage {
     context.report(encoder.health, "teacher")
 
     let loss = BinaryCrossEntropy(positiveWeight: posWeight)
-    let loop = try TrainingLoop(
-      model: encoder.model, task: PairTask(pairs: pairs.all, loss: loss),
-      settings: training.settings(context, seed: seed, bestMetric: bestMetric.rawValue), observer: context)
-    var state = TrainingState(model: encoder.model)
-    let kept = try loop.run(from: &state, validate: held.map { held in { try held.metrics(encoder, loss) } })
-    context.report(kept)
+    try context.train(
+      encoder.model, PairTask(pairs: pairs.all, loss: loss),
+      training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
+      validate: held.map { held in { try held.metrics(encoder, loss) } })
     try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
   }
 }

@@ -10,7 +10,8 @@ extension TrainingSettings.Keep: ParameterChoice {}
 
 struct TrainingParameters: ParameterGroup {
   @Parameter("Highest learning rate.", in: 0...10) var lr = 2e-5
-  @Parameter("Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000)
+  @Parameter(
+    "Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000, extends: true)
   var epochs = 3
   @Parameter("Pairs (teacher) or queries with K candidates each (distill) in a batch.", in: 1...1_000_000)
   var batchSize = 16
@@ -44,6 +45,15 @@ struct TrainingParameters: ParameterGroup {
     settings.bestMetric = bestMetric
     settings.seed = seed
     return settings
+  }
+
+  /// Why more epochs cannot go on from the final state of fewer: every step's learning rate must stay what it was.
+  var obstacleToExtending: String? {
+    if schedule != .constant { return "the learning rate of `schedule: \(schedule.rawValue)` depends on all epochs" }
+    if warmupSteps == nil && warmupRatio > 0 {
+      return "`warmup_ratio` is a share of all epochs' steps; `warmup_steps` is not"
+    }
+    return nil
   }
 
   /// Makes the weights trainable: adapters and the modules of `whole`, or all.

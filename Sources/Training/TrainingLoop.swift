@@ -29,17 +29,21 @@ package struct TrainingLoop<Task: TrainingTask> {
   /// Returns what validation said of the weights that are kept.
   @discardableResult
   package func run(
-    from state: inout TrainingState, validate: (() throws -> [ValidationMetric])?
+    from state: inout TrainingState, validate: (() throws -> [ValidationMetric])?, keeper: (any TrainingKeeper)? = nil
   ) throws -> [ValidationMetric] {
+    try keeper?.reached(state)
     let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
     while state.epoch < settings.epochs {
       let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
       while state.batch < batchesPerEpoch {
         try step(&state, order, budget)
         try observer.stepped(state.step, of: stepsPerEpoch * settings.epochs)
+        try keeper?.reached(state)
       }
       try finishEpoch(&state, validate)
+      try keeper?.reached(state)
     }
+    try keeper?.finished(state)
     guard settings.keep == .best, let best = state.best else { return state.validation }
     state.restoreBest()
     observer.log("kept epoch \(best.epoch): \(best.metric.name) \(short(best.metric.value))")

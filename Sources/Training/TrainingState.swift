@@ -45,6 +45,6 @@ package struct TrainingState {
     for (weight, value) in zip(weights, best.weights) { weight.value.update(from: value) }
   }
 
-  /// Bytes that the best weights will take.
-  var bestBytes: Int { weights.reduce(0) { $0 + $1.value.count * 4 } }
+  /// Bytes that the best weights will take: to the byte, so that a resumed training splits its batches as before.
+  var bestBytes: Int { weights.reduce(0) { $0 + $1.value.storage.bytes } }
 }

@@ -24,7 +24,7 @@ package protocol TrainingTask {
 }
 
 /// A number that validation gives; epochs are compared by one of them.
-package struct ValidationMetric: Sendable, Hashable {
+package struct ValidationMetric: Sendable, Hashable, Codable {
   package var name: String
   package var value: Double
   package var higherIsBetter: Bool

@@ -62,6 +62,23 @@ import Testing
     return run
   }
 
+  @Test func `final states are found by their key, the longest first, none that is too long`() throws {
+    let run = try begin()
+    func state(_ length: Int) -> StoredContinuation {
+      StoredContinuation(key: key("any epochs"), length: length, artifact: artifact("state \(length)"))
+    }
+    for length in [2, 7, 3] {
+      let name = "student\(length)"
+      var entry = StageResult(
+        stage: name, key: key(name), preimage: [], outputs: ["out": artifact("out")], metrics: [], isKept: true)
+      entry.continuation = state(length)
+      try journal.record([stage(name, .running, key: name), .result(entry)], run: run)
+    }
+    #expect(try journal.continuations(of: key("any epochs"), upTo: 6) == [state(3), state(2)])
+    #expect(try journal.continuations(of: key("any epochs"), upTo: 1) == [])
+    #expect(try journal.continuations(of: key("other"), upTo: 6) == [])
+  }
+
   @Test func `a result is found by its key, also after reopening`() throws {
     _ = try recordChain()
     let reopened = try Journal(at: store.database)

@@ -91,7 +91,9 @@ struct KeyTests {
       ("seed", "5"), ("epochs", "3"), ("batch_size", "16"), ("lr", "2e-5"), ("max_len", "256"), ("max_samples", "2000"),
     ]
     var name = "t"
-    var extra = ["retry: 2", "timeout: 4h", "threads: 2", "memory: 2GB", "publish: out/t"]
+    var extra = [
+      "retry: 2", "timeout: 4h", "threads: 2", "memory: 2GB", "publish: out/t", "checkpoint: {every: 5, keep: 3}",
+    ]
     var data = "data/qa.json"
 
     func text(_ random: inout SplitMix) -> String {
@@ -137,5 +139,38 @@ struct KeyTests {
       #expect(try key(edited) != original, "\(edited)")
     }
     #expect(try key(Spelling().text(&random), numerics: "bf16") != original)
+  }
+
+  @Test func `a continuation's key leaves out what extends, and nothing else`() throws {
+    func material(_ with: String) throws -> KeyMaterial {
+      let plan = try project.plan(
+        "version: 1\nstages:\n  t: {uses: teacher, in: {base: data, train: data/qa.json}, with: {\(with)}}\n")
+      return KeyMaterial(stage: plan.stages[0], inputs: ["base": Digest(of: "b")], numericsProfile: "fp32")
+    }
+    let three = try material("epochs: 3, lr: 1e-3")
+    let four = try material("epochs: 4, lr: 1e-3")
+    let other = try material("epochs: 3, lr: 1e-4")
+    #expect(three.continuation?.length == 3 && four.continuation?.length == 4)
+    #expect(three.continuation?.key == four.continuation?.key && three.key != four.key)
+    #expect(three.continuation?.key != other.continuation?.key && three.continuation?.key != three.key)
+    #expect(try material("epochs: 3, max_samples: 5").continuation == nil)
+  }
+
+  @Test func `a stage that can be resumed has checkpoints and a retry, and its file may say otherwise`() throws {
+    let plan = try project.plan(
+      """
+      version: 1
+      defaults: {checkpoint: {every: 50}}
+      stages:
+        standard: {uses: teacher, in: {base: data, train: data/qa.json}}
+        own: {uses: teacher, in: {base: data, train: data/qa.json}, retry: 0, checkpoint: {every: 1h30m, keep: 5}}
+        other: {uses: split, in: {data: data/qa.json}}
+      """)
+    let stages = Dictionary(uniqueKeysWithValues: plan.stages.map { ($0.name, $0) })
+    #expect(stages["standard"]?.checkpoint == CheckpointPolicy(every: .steps(50), keep: 2))
+    #expect(stages["standard"]?.retry == 1)
+    #expect(stages["own"]?.checkpoint == CheckpointPolicy(every: .seconds(5400), keep: 5))
+    #expect(stages["own"]?.retry == 0)
+    #expect(stages["other"]?.checkpoint == nil && stages["other"]?.retry == 0)
   }
 }

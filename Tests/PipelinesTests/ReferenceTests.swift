@@ -31,6 +31,8 @@ struct ReferenceTests {
 
         outputs
           model  model  Cross-encoder folder.
+
+        checkpoint: {every: 10m, keep: 2}, retry: 1 unless the stage says otherwise
         """)
     #expect(stageList(catalog).contains("\nevaluate  Measures a model.\n"))
   }

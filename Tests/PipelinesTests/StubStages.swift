@@ -44,10 +44,11 @@ struct Teacher: Stage {
   static let kind = StageKind("teacher", revision: 1)
   static let abstract = "Trains a cross-encoder."
   static let numeric = true
+  static let resumable = true
   @Input("Model.") var base: ModelFolder
   @Input("Groups.") var train: GroupFile
   @Input("Groups.") var validation: GroupFile?
-  @Parameter("Passes.", in: 1...1000) var epochs = 3
+  @Parameter("Passes.", in: 1...1000, extends: true) var epochs = 3
   @Parameter("Pairs in a step.", in: 1...4096) var batchSize = 16
   @Parameter("Step size.", in: 0...1) var lr = 2e-5
   @Parameter("Tokens.", in: 8...8192) var maxLen = 256
@@ -55,6 +56,7 @@ struct Teacher: Stage {
   @Group("Low-rank adapters.") var lora: LoRA?
   @Seed var seed
   @Output("Cross-encoder folder.") var model: ModelFolder
+  func obstacleToExtending() -> String? { maxSamples == nil ? nil : "a sample" }
   func problems() -> [String] { maxLen > 512 && epochs > 100 ? ["that would take for ever"] : [] }
   func run(_ context: StageContext) async throws {}
 }

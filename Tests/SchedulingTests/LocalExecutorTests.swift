@@ -49,6 +49,16 @@ import Testing
     #expect(try failure(end).lastLines == ["told"])
   }
 
+  @Test(arguments: [(1, true), (116, true), (117, false)])
+  func `what would fail again is not tried again`(code: Int, again: Bool) async throws {
+    guard case .failure(let failure, let retried) = try await run("exit \(code)").end else {
+      Issue.record("the attempt succeeded")
+      return
+    }
+    #expect(retried == again)
+    #expect(failure.headline == (code == 116 ? "was told to end from outside" : "failed with exit code 1"))
+  }
+
   @Test func `a full disk is named although the log has no room for it`() async throws {
     let end = try await run("exit 115").end
     #expect(try failure(end).headline.contains("no space left"))
@@ -73,11 +83,11 @@ import Testing
       printf '{"metric":{"_0":"cut' >> "$0/events.jsonl"
       echo '{"stage":"stage","outputs":{}}' > "$0/result.json"
       """#
-    guard case .success(.ran, let outputs, let metrics, _) = try await run(script).end else {
+    guard case .success(.ran, let made) = try await run(script).end else {
       Issue.record("the attempt failed")
       return
     }
-    #expect(outputs.isEmpty)
-    #expect(metrics == [StageResult.Metric(name: "loss", value: 0.25, step: nil)])
+    #expect(made.outputs.isEmpty)
+    #expect(made.metrics == [StageResult.Metric(name: "loss", value: 0.25, step: nil)])
   }
 }

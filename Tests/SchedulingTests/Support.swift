@@ -157,6 +157,7 @@ final class MemoryJournal: RunJournal {
     var results: [StageKey: RecordedResult] = [:]
     var metrics: [StageKey: [String: Double]] = [:]
     var names: [StageKey: String] = [:]
+    var continuations: [StoredContinuation] = []
     var publications: [URL: PublicationRecord] = [:]
     var transactions = 0
     var ended: [RunOutcome] = []
@@ -187,6 +188,9 @@ final class MemoryJournal: RunJournal {
     }
   }
   func earlierResults(of function: StageKey, limit: Int) -> [RecordedResult] { [] }
+  func continuations(of key: StageKey, upTo length: Int) -> [StoredContinuation] {
+    state.withLock { $0.continuations.filter { $0.key == key && $0.length <= length }.sorted { $0.length > $1.length } }
+  }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
   func remember(_ digest: Digest, for stamp: FileStamp) {}
@@ -197,6 +201,7 @@ final class MemoryJournal: RunJournal {
         switch entry {
         case .result(let result) where result.isKept:
           state.results[result.key] = RecordedResult(outputs: result.outputs)
+          if let continuation = result.continuation { state.continuations.append(continuation) }
           let final = result.metrics.filter { $0.step == nil }.map { ($0.name, $0.value) }
           state.names[result.key] = result.stage
           state.metrics[result.key] = Dictionary(final) { $1 }

@@ -1,14 +1,17 @@
 """Kills a training pipeline at random moments and checks what must hold; and runs it with other threads and memory.
 
-  python crashes.py [--retort retort] [--moments 20] [--seed 1]
+  python crashes.py [--retort retort] [--moments 50] [--seed 1]
 
-The pipeline is quickstart's in small, over the questions in pipelines/data. A reference run with one thread and 2 GB
-gives the digests; one with two threads and 6 GB must give the same. Then, `moments` times, in a store that is kept
-for four rounds: `kill -9` of the coordinator, a worker, or both; afterwards no worker may live on without holding its
-lock, the database must be sound, the next run must end well with the reference's digests, every object must hash to
-its name, and one more run must execute nothing. Standard library only. Exits with 1 if anything did not hold.
+The pipeline is quickstart's in small, over the questions in pipelines/data, with a checkpoint at every step of both
+trainings. A reference run with one thread and 2 GB gives digests and metrics; one with two threads and 6 GB must give
+the same. Then `moments` kills, one to four in a row in each new store, before the pipeline may end: `kill -9` of the
+coordinator, a worker, or both. After each, no worker may live on without holding its lock or outlive its coordinator,
+and the database must be sound. In the end the run must end well with the reference's digests and every metric of every
+step once, every object must hash to its name, and one more run must execute nothing. Standard library only. Exits with
+1 if anything did not hold.
 """
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -31,7 +34,8 @@ TRAINING = {"epochs": 2, "batch_size": 16, "lr": 1e-3, "max_len": 64}
 def pipeline(threads: int, memory: str) -> dict:
     def groups(part: str) -> dict:
         return {"uses": "groups", "in": {"data": f"split.{part}", "passages": str(DATA / "grammar_book.json")}, "with": FORM}
-    return {"version": 1, "name": "crashes", "defaults": {"seed": 7, "threads": threads, "memory": memory}, "stages": {
+    defaults = {"seed": 7, "threads": threads, "memory": memory, "checkpoint": {"every": 1}}
+    return {"version": 1, "name": "crashes", "defaults": defaults, "stages": {
         "split": {"uses": "split", "in": {"data": str(DATA / "qa.json")}, "with": {"max_samples": 250}},
         "train": groups("train"),
         "held": groups("eval"),
@@ -52,6 +56,7 @@ def pipeline(threads: int, memory: str) -> dict:
 class Project:
     def __init__(self, retort: str, folder: Path, threads: int = 2, memory: str = "2GB"):
         self.retort, self.folder, self.store = retort, folder, folder / ".retort"
+        self.resumed = 0  # trainings that went on from a checkpoint, as far as their run could say so
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "p.yaml").write_text(json.dumps(pipeline(threads, memory)))
 
@@ -65,6 +70,7 @@ class Project:
         said = run.communicate()[0]
         if run.returncode != 0:
             raise AssertionError(f"the next run ended with {run.returncode}:\n{said}")
+        self.resumed += said.count("continues after step")
         return json.loads(subprocess.check_output([self.retort, "show", "latest", "--json", "--store", str(self.store)]))
 
     def workers(self) -> list[int]:
@@ -90,6 +96,33 @@ class Project:
                     return False
         return bool(self.workers())
 
+    def kill(self, victim: str, after: float) -> tuple[bool, list[str]]:
+        """Whether the run was still going on `after` seconds, and what did not hold when `victim` was killed then."""
+        run = self.start()
+        time.sleep(after)
+        workers, live = self.workers(), run.poll() is None
+        if victim != "coordinator" and workers:
+            os.kill(workers[0], signal.SIGKILL)
+        if victim != "worker" and run.poll() is None:
+            run.kill()
+        problems = ["a worker lives on without its lock"] if self.unlocked() else []
+        self.resumed += run.communicate()[0].count("continues after step")
+        if victim != "worker":
+            settle(self)
+            problems += ["a worker outlived its coordinator"] if self.workers() else []
+        if (self.store / "retort.sqlite").exists() and self.query("PRAGMA integrity_check") != [("ok",)]:
+            problems.append("the database is damaged")
+        return live, problems
+
+    def query(self, text: str) -> list:
+        with contextlib.closing(sqlite3.connect(self.store / "retort.sqlite")) as database:
+            return database.execute(text).fetchall()
+
+    def metrics(self) -> list:
+        """Every metric of every step of the stages' results, by stage."""
+        return self.query("""SELECT stage, name, metric.step, value FROM result JOIN stage_run ON stage_run.id = result.stage_run
+                             JOIN metric ON metric.stage_run = stage_run.id ORDER BY stage, metric.rowid""")
+
     def broken_objects(self) -> list[str]:
         return [str(path) for path in self.store.glob("objects/??/*")
                 if hashlib.sha256(path.read_bytes()).hexdigest() != path.parent.name + path.name]
@@ -110,53 +143,45 @@ def settle(project: Project) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--retort", default="retort")
-    parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--moments", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    draw, bad, live = random.Random(options.seed), 0, 0
+    draw, bad, live, moment, resumed = random.Random(options.seed), 0, 0, 0, 0
     with tempfile.TemporaryDirectory() as scratch:
         began = time.monotonic()
-        reference = digests(Project(options.retort, Path(scratch) / "one", 1, "2GB").finish())
+        first = Project(options.retort, Path(scratch) / "one", 1, "2GB")
+        reference = digests(first.finish())
         length = time.monotonic() - began
         other = digests(Project(options.retort, Path(scratch) / "two", 2, "6GB").finish())
         differing = sorted(name for name in reference if reference[name] != other[name])
         print(f"1 thread, 2GB and 2 threads, 6GB: {len(reference)} artifacts, {len(differing)} differ {differing}")
         bad += bool(differing)
-        for moment in range(options.moments):
-            project = Project(options.retort, Path(scratch) / f"kill-{moment // 4}")
-            run, victim = project.start(), draw.choice(["coordinator", "worker", "both"])
-            time.sleep(draw.uniform(0.05, length * 0.9))
-            workers = project.workers()
-            live += run.poll() is None
-            if victim != "coordinator" and workers:
-                os.kill(draw.choice(workers), signal.SIGKILL)
-            if victim != "worker" and run.poll() is None:
-                run.kill()
-            problems = ["a worker lives on without its lock"] if project.unlocked() else []
-            if victim == "worker":
-                run.communicate()
-            else:
-                run.wait()
-                settle(project)
-                problems += ["a worker outlived its coordinator"] if project.workers() else []
-            database = project.store / "retort.sqlite"
-            if database.exists() and sqlite3.connect(database).execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                problems.append("the database is damaged")
+        while moment < options.moments:
+            project, problems, victims = Project(options.retort, Path(scratch) / f"kill-{moment}"), [], []
+            for _ in range(min(draw.randint(1, 4), options.moments - moment)):
+                victims.append(draw.choice(["coordinator", "worker", "both"]))
+                lived, found = project.kill(victims[-1], draw.uniform(0.05, length * 0.7))
+                live += lived
+                problems += found
+                moment += 1
             try:
                 if digests(project.finish()) != reference:
                     problems.append("digests differ")
+                if project.metrics() != first.metrics():
+                    problems.append("metrics differ")
                 if any(stage["state"] != "cached" for stage in project.finish()["stages"]):
                     problems.append("one more run executed something")
             except AssertionError as error:
                 problems.append(str(error))
             problems += [f"half an object: {path}" for path in project.broken_objects()]
-            print(f"moment {moment + 1}: {victim}, {'; '.join(problems) or 'all holds'}", flush=True)
+            resumed += project.resumed
+            print(f"moment {moment}: {', '.join(victims)}; {project.resumed} resumed; "
+                  f"{'; '.join(problems) or 'all holds'}", flush=True)
             bad += bool(problems)
-            if moment % 4 == 3 or draw.random() < 0.5:  # half of the rounds go on in the store, half begin anew
-                subprocess.run(["chmod", "-R", "u+w", str(project.folder)], check=True)
-                shutil.rmtree(project.folder)
+            subprocess.run(["chmod", "-R", "u+w", str(project.folder)], check=True)
+            shutil.rmtree(project.folder)
         subprocess.run(["chmod", "-R", "u+w", scratch], check=True)
-    print(f"{options.moments} moments, {live} of them in a live run, {bad} bad")
+    print(f"{moment} moments, {live} of them in a live run, {resumed} trainings resumed, {bad} bad")
     sys.exit(1 if bad else 0)
 
 

@@ -80,7 +80,13 @@ struct Run: AsyncParsableCommand {
         remote: try pull ? remote() : nil),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
-    let interrupts = Interrupts.handle { coordinator.interrupt() }
+    let stop = StopRequest()
+    let interrupts = Interrupts.handle {
+      // The second time nobody waits for trainings that finish a step: they hold their locks until they have.
+      if stop.isAsked { _exit(RunOutcome.interrupted.exitCode) }
+      stop.ask()
+      coordinator.interrupt()
+    }
     defer { interrupts.forEach { $0.cancel() } }
 
     let reporter: any RunReporter =

@@ -78,11 +78,27 @@ struct Preview {
     case .willRun(let damage?): return ("will run", "\(damage)")
     case .willRun:
       if forced.contains(preview.id) { return ("will run", "forced") }
-      guard let changes = try changes(of: preview) else { return ("will run", "no earlier result") }
+      let beginning = preview.savedStep.map { "; continues after step \($0)" }
+      guard let changes = try changes(of: preview) else {
+        return ("will run", "no earlier result" + (beginning ?? ""))
+      }
       let shown = changes.prefix(3).map(\.component).joined(separator: ", ")
       let more = changes.count > 3 ? " and \(changes.count - 3) more" : ""
-      return ("will run", changes.isEmpty ? "its result is gone" : "changed: \(shown)\(more)")
+      let reason = changes.isEmpty ? "its result is gone" : "changed: \(shown)\(more)"
+      return ("will run", reason + (beginning ?? extensionNote(preview, changes)))
     }
+  }
+
+  /// What becomes of the training before, if all that changed is that it is to be longer.
+  private func extensionNote(_ preview: StagePreview, _ changes: [KeyDifference]) -> String {
+    let stage = plan[preview.id]
+    guard let name = stage.description.parameters.first(where: \.extends)?.name, changes.count == 1,
+      changes[0].component == "with.\(name)", let old = changes[0].old.flatMap({ Int($0) }),
+      let new = changes[0].new.flatMap({ Int($0) }), new > old
+    else { return "" }
+    if let obstacle = stage.obstacleToExtending { return "; starts anew: \(obstacle)" }
+    if let state = preview.continuation { return "; continues from `\(name): \(state.length)`" }
+    return "; starts anew: no final state of `\(name): \(old)` is stored"
   }
 
   /// What differs from the key of the stage's last result; `nil` if it has none.

@@ -16,6 +16,8 @@ final class TextReporter: RunReporter {
   private let start = ContinuousClock.now
   private var began: [StageID: ContinuousClock.Instant] = [:]
   private var progress: [StageID: String] = [:]
+  /// What an attempt found done, by an earlier one.
+  private var found: [StageID: Int] = [:]
   private var shownLines = 0
   private var lastProgress: [StageID: ContinuousClock.Instant] = [:]
   private var warnings: [String] = []
@@ -57,6 +59,7 @@ final class TextReporter: RunReporter {
     case .running(let attempt):
       began[id] = .now
       progress[id] = ""
+      found[id] = nil
       line("[\(name)] " + (attempt == 1 ? "runs" : "runs again, attempt \(attempt)"))
     case .backingOff(let attempt): line("[\(name)] will be tried again as attempt \(attempt)")
     case .ran: finish(id, "done in \(seconds(since: began[id] ?? start))")
@@ -74,7 +77,9 @@ final class TextReporter: RunReporter {
 
   private func advance(_ id: StageID, _ done: Int, _ total: Int, _ detail: String) {
     let elapsed = ContinuousClock.now - (began[id] ?? start)
-    let left = done > 0 ? Double(total - done) / Double(done) * elapsed.inSeconds : nil
+    let before = found[id] ?? max(0, done - 1)
+    found[id] = before
+    let left = done > before ? Double(total - done) / Double(done - before) * elapsed.inSeconds : nil
     let text = "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? "")
     progress[id] = text
     if live {

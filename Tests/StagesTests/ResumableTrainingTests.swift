@@ -1,0 +1,215 @@
+/// The stages that train, stopped and resumed at every step: with adapters and dropout, with the best epoch kept, with
+/// batches that are split, and over more epochs than before.
+import Foundation
+import Pipelines
+import Synchronization
+import TestSupport
+import Testing
+import Training
+
+@testable import Stages
+
+/// Keeps every state in memory; ends the stage at the moment number `limit`.
+private final class MemoryKeeper: StateKeeper {
+  private struct State {
+    var start: SavedState?
+    var moments = 0
+    var saved: SavedState?
+    var final: SavedState?
+  }
+  private let limit: Int
+  private let state: Mutex<State>
+
+  init(limit: Int = .max, start: SavedState? = nil) {
+    self.limit = limit
+    state = Mutex(State(start: start))
+  }
+
+  var moments: Int { state.withLock { $0.moments } }
+  var saved: SavedState? { state.withLock { $0.saved } }
+  var final: SavedState? { state.withLock { $0.final } }
+  var latest: SavedPlace? { saved.map { SavedPlace(step: $0.step, url: URL(filePath: "/memory")) } }
+  func takeStart() -> SavedState? { state.withLock { $0.start } }
+
+  func reached(step: Int, _ make: () throws -> SavedState?) throws {
+    let ends = state.withLock { state in
+      state.moments += 1
+      return state.moments == limit
+    }
+    guard let saved = try make() else { return }
+    keep(saved, at: \.saved)
+    if ends { throw StageInterrupted(latest: nil) }
+  }
+
+  func finished(_ make: () throws -> SavedState?) throws {
+    if let final = try make() { keep(final, at: \.final) }
+  }
+
+  /// Tensors go on changing, so they are copied.
+  private func keep(_ saved: SavedState, at place: WritableKeyPath<State, SavedState?>) {
+    var copy = saved
+    copy.tensors = saved.tensors.map { Data(Array($0)) }
+    state.withLock { $0[keyPath: place] = copy }
+  }
+}
+
+private struct Workshop {
+  let folder: ScratchFolder
+  init() throws { folder = try ScratchFolder() }
+  func url(_ path: String) -> URL { folder.url.appending(path: path) }
+
+  func run<S: Stage>(
+    _ kind: S.Type, _ inputs: [String: String], _ parameters: [String: ParameterValue], to output: String,
+    memory: Int = 1 << 30, keeper: (any StateKeeper)? = nil
+  ) async throws {
+    let port = try #require(S.description.outputs.first?.name)
+    let stage = try S.bound(
+      to: StageBinding(
+        inputs: inputs.mapValues { BoundArtifact(url: url($0)) }, parameters: parameters, outputs: [port: url(output)],
+        seed: 3))
+    try await stage.run(
+      StageContext(threads: 1, memory: memory, precision: "fp32", scratch: url("scratch"), keeper: keeper) { _ in })
+  }
+
+  /// Nine queries about three subjects, each with a teacher's scores, and a random encoder.
+  func prepare() async throws {
+    let passages = ["river": "water bank stream", "market": "price trade goods", "forest": "tree leaf wood"]
+      .sorted { $0.key < $1.key }.map { Passage(id: $0.key, text: "the \($0.value) of a \($0.key)") }
+    let groups = (0..<9).map { index in
+      let passage = passages[index % 3]
+      return QueryGroup(
+        id: "q\(index)", query: "where is \(passage.text.split(separator: " ")[1 + index % 3]) number \(index)",
+        positives: [passage], negatives: passages.filter { $0.id != passage.id })
+    }
+    try QueryGroup.write(groups, to: url("groups.jsonl"))
+    try CandidateList.write(
+      groups.map { group in
+        CandidateList(
+          id: group.id, query: group.query,
+          candidates: group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
+            + group.negatives.map { Candidate(passage: $0, isPositive: false, source: .given) })
+      }, to: url("candidates.jsonl"))
+    try await run(
+      Initialise.self, ["groups": "groups.jsonl"],
+      [
+        "vocab_size": .int(120), "hidden_size": .int(16), "num_hidden_layers": .int(1), "num_attention_heads": .int(2),
+        "intermediate_size": .int(32), "max_position_embeddings": .int(32), "initializer_range": .double(0.1),
+      ], to: "base")
+    try await run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl"], ["epochs": .int(0), "max_len": .int(32)], to: "teacher")
+    try await run(Score.self, ["teacher": "teacher", "candidates": "candidates.jsonl"], [:], to: "scores.jsonl")
+  }
+
+  func bytes(_ path: String) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for name in try FileManager.default.subpathsOfDirectory(atPath: url(path).path) {
+      let file = url(path).appending(path: name)
+      let isFolder = try file.resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false
+      if !isFolder { files[name] = try Data(contentsOf: file) }
+    }
+    return files
+  }
+}
+
+private let common: [String: ParameterValue] = [
+  "epochs": .int(2), "batch_size": .int(4), "accumulation": .int(2), "lr": .double(5e-3), "max_len": .int(32),
+  "schedule": .string("constant"), "warmup_steps": .int(2),
+]
+
+@Suite struct ResumableTrainingTests {
+  @Test func `a student with dropout in its adapters has the same bytes, wherever it was stopped`() async throws {
+    let workshop = try Workshop()
+    try await workshop.prepare()
+    let parameters = common.merging([
+      "K": .int(3), "lora": .map(["r": .int(2), "alpha": .double(4), "dropout": .double(0.3)]),
+    ]) { $1 }
+    let inputs = ["base": "base", "scores": "scores.jsonl", "validation": "groups.jsonl"]
+    let whole = MemoryKeeper()
+    try await workshop.run(Distill.self, inputs, parameters, to: "whole", keeper: whole)
+    #expect(whole.moments == 7)  // the beginning; two steps and an epoch's end, twice
+    for moment in 1...whole.moments {
+      let stopped = MemoryKeeper(limit: moment)
+      await #expect(throws: StageInterrupted.self) {
+        try await workshop.run(Distill.self, inputs, parameters, to: "stopped", keeper: stopped)
+      }
+      let resumed = MemoryKeeper(start: stopped.saved)
+      try await workshop.run(Distill.self, inputs, parameters, to: "\(moment)", keeper: resumed)
+      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
+      #expect(resumed.final?.tensors == whole.final?.tensors)
+    }
+  }
+
+  @Test func `a teacher whose batches are split has the same bytes, wherever it was stopped`() async throws {
+    let workshop = try Workshop()
+    try await workshop.prepare()
+    let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
+    let parameters = common.merging(["batch_size": .int(18), "accumulation": .int(1)]) { $1 }
+    // The least memory that one chunk needs, as the refusal of none says.
+    let refusal = await #expect(throws: TrainingError.self) {
+      try await workshop.run(Teacher.self, inputs, parameters, to: "none", memory: 0)
+    }
+    guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
+    let tight = needed - available
+    let whole = MemoryKeeper()
+    try await workshop.run(Teacher.self, inputs, parameters, to: "whole", memory: tight, keeper: whole)
+    for moment in 1...whole.moments {
+      let stopped = MemoryKeeper(limit: moment)
+      await #expect(throws: StageInterrupted.self) {
+        try await workshop.run(
+          Teacher.self, inputs, parameters, to: "stopped", memory: tight, keeper: stopped)
+      }
+      try await workshop.run(
+        Teacher.self, inputs, parameters, to: "\(moment)", memory: tight, keeper: MemoryKeeper(start: stopped.saved))
+      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
+    }
+  }
+
+  @Test(arguments: ["best", "last"])
+  func `two epochs continued to four have the bytes of four from the start`(keep: String) async throws {
+    let workshop = try Workshop()
+    try await workshop.prepare()
+    let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
+    // A rate at which validation gets worse again, so that the best epoch is not the last.
+    var parameters = common.merging(["keep": .string(keep), "lr": .double(0.2), "max_samples": .int(6)]) { $1 }
+    let two = MemoryKeeper()
+    try await workshop.run(Teacher.self, inputs, parameters, to: "two", keeper: two)
+    parameters["epochs"] = .int(4)
+    try await workshop.run(Teacher.self, inputs, parameters, to: "four", keeper: MemoryKeeper())
+    let continued = MemoryKeeper(start: two.final)
+    try await workshop.run(Teacher.self, inputs, parameters, to: "continued", keeper: continued)
+    #expect(continued.moments == 9)  // the beginning; three steps and an epoch's end, twice
+    #expect(try workshop.bytes("continued") == workshop.bytes("four"))
+  }
+
+  @Test func `a loss that is not finite names the last good checkpoint`() async throws {
+    let workshop = try Workshop()
+    try await workshop.prepare()
+    let parameters = common.merging([
+      "lr": .double(10), "epochs": .int(500), "max_grad_norm": .double(0), "weight_decay": .double(10),
+    ]) { $1 }
+    let keeper = MemoryKeeper()
+    let error = await #expect(throws: StoppedTraining.self) {
+      try await workshop.run(
+        Teacher.self, ["base": "base", "train": "groups.jsonl"], parameters, to: "wild", keeper: keeper)
+    }
+    let text = "\(try #require(error))"
+    #expect(text.contains("not a finite number at step") && text.contains("records q"))
+    #expect(text.contains("The last good checkpoint, after step \(try #require(keeper.saved).step), is /memory"))
+  }
+
+  @Test func `only a schedule that does not depend on the end can be extended`() throws {
+    func obstacle(_ parameters: [String: ParameterValue]) throws -> String? {
+      let nowhere = BoundArtifact(url: URL(filePath: "/"))
+      return try Teacher.bound(
+        to: StageBinding(
+          inputs: ["base": nowhere, "train": BoundArtifact(url: nowhere.url, type: .groups)], parameters: parameters,
+          outputs: ["model": nowhere.url], seed: 1)
+      ).obstacleToExtending()
+    }
+    #expect(try obstacle([:])?.contains("schedule: linear") == true)
+    #expect(try obstacle(["schedule": .string("cosine"), "warmup_steps": .int(3)])?.contains("cosine") == true)
+    #expect(try obstacle(["schedule": .string("constant")])?.contains("warmup_ratio") == true)
+    #expect(try obstacle(["schedule": .string("constant"), "warmup_ratio": .double(0)]) == nil)
+    #expect(try obstacle(["schedule": .string("constant"), "warmup_steps": .int(3)]) == nil)
+  }
+}
