@@ -137,6 +137,10 @@ private let numbers = words.indices
     let ended = try await project.retort("new", "data.csv")
     #expect(ended.code == 2 && ended.output.contains("data.csv: CSV, UTF-8, 8 records"))
     for part in ["`a`, `b`, `c`", "`질문`", "--columns query="] { #expect(ended.errors.contains(part)) }
+    // Names of passages are no passages.
+    try project.write("질문,근거 조항\n" + numbers.map { "\(query($0)),제\($0)항\n" }.joined(), to: "names.csv")
+    let names = try await project.retort("new", "names.csv")
+    #expect(names.code == 2 && names.errors.contains("It names passages in `근거 조항`: name the file"))
     let look = try await look(project, "data.csv", "--columns", "query=a", "--columns", "passage=b")
     #expect(look.form == "pairs" && look.counts.groups == 8)
   }

@@ -125,7 +125,9 @@ struct ColumnGuess {
     let missing = ["query", "passage"].filter { !has($0) }
     let texts = file.columns.filter { !taken.contains($0.name) && $0.isText && !$0.hasLists && $0.distinct > 1 }
       .sorted { $0.meanLength < $1.meanLength }
-    guard texts.count == missing.count, !file.columns.contains(where: \.hasObjects) else { return }
+    guard texts.count == missing.count, !file.columns.contains(where: \.hasObjects),
+      has("passage") || texts.last.map({ $0.meanLength >= 8 }) ?? false  // shorter ones are names of something
+    else { return }
     for (role, column) in zip(missing, texts) {
       let other =
         missing.count == 1

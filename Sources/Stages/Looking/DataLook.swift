@@ -134,7 +134,7 @@ extension DataLook {
       guard book.isTree || bookGuess.has("text") && !bookGuess.has("query") else { continue }
       do {
         let (form, guess, why) = try Self.pairsOrTuples(file, hints)
-        let more = "\(why); \(book.url.lastPathComponent) are more passages to search in"
+        let more = "\(why); \(book.url.lastPathComponent) holds more passages to search in"
         self.init(form, more, file, guess, book, bookGuess)
         return
       } catch is CannotTell { continue }
@@ -185,6 +185,7 @@ extension DataLook {
       return (.tuples, guess, "each record has a query, texts that answer it, \(given)")
     }
     guess.find(.passage) { $0.isText && !$0.hasLists }
+    if !guess.has("passage") { guess.find(.rule) { $0.meanLength < 20 } }
     guess.fillByValues()
     guard guess.has("query"), guess.has("passage") else { throw cannotTell(file, guess, hints) }
     guess.dropRowNumbers()

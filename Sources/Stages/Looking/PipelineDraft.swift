@@ -60,7 +60,8 @@ package struct PipelineDraft {
         split:                          # whole queries, so that none is both trained on and tested with
           uses: split
           in: {data: all-groups.groups}
-          with: {\(share)}              # group_by: positives.0.id keeps queries with one answer together
+          with: {\(share)}
+          # with group_by: positives.0.id, queries that have one answer stay together
 
       """
   }
@@ -198,6 +199,7 @@ package struct PipelineDraft {
         normalized:                     # scores from 0 to 1, and a threshold
           uses: normalize
           in: {model: student.student, data: \(ports.test), validation: \(ports.validation)}
+
       """
   }
 
