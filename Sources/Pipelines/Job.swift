@@ -12,7 +12,7 @@ package struct Job: Codable, Sendable {
   /// By port: where the stage writes it, and its type.
   package var outputs: [String: BoundArtifact]
   /// Results of the same function over other records, the newest first; rows may be taken from them.
-  package var earlier: [EarlierResult]
+  package var earlier: [EarlierResult] = []
   /// For a `cmd` stage.
   package var command: JobCommand?
   package var threads: Int

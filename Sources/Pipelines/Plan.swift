@@ -92,8 +92,10 @@ package struct PlannedStage: Sendable {
   package var outputs: [PlannedOutput]
   package var publish: Publication?
   package var threads: Int
-  /// Bytes.
+  /// Bytes that it is held to.
   package var memory: Int
+  /// Bytes that are set aside for it while it runs beside others.
+  package var reservedMemory: Int
   /// The numerics to compute with, `auto` resolved: `fp32`.
   package var precision: String
   /// How often a failed stage is tried again.
@@ -126,6 +128,7 @@ package struct PlannedStage: Sendable {
     self.publish = publish
     self.threads = threads
     self.memory = memory
+    reservedMemory = memory
     self.precision = precision
     self.retry = retry
     self.timeout = timeout

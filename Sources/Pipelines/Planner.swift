@@ -81,7 +81,8 @@ private struct Planner {
   let diagnostics: Diagnostics
   let decoder: ValueDecoder
   let publications: PublicationChecker
-  /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory.
+  /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory. A command
+  /// gets one processor, and no memory is set aside for it.
   private let processors = ProcessInfo.processInfo.activeProcessorCount
   private let memory = MachineMemory.current.total / 4 * 3
   private var commands: CommandReader
@@ -140,8 +141,9 @@ private struct Planner {
       id: StageID(index: 0), base: stage.name, coordinates: stage.matrix.coordinates,
       location: diagnostics.location(stage.mark),
       description: StageDescription(unknown: stage.name))
-    planned.threads = resources.threads ?? processors
+    planned.threads = resources.threads ?? (fields["cmd"] == nil ? processors : 1)
     planned.memory = resources.memory ?? memory
+    planned.reservedMemory = resources.memory ?? (fields["cmd"] == nil ? memory : 0)
     planned.precision = resources.precision
     planned.backOff = resources.retry.backOff
     planned.timeout = fields.quantity("timeout", durationRule, parseDuration)

@@ -23,6 +23,7 @@ struct VariantMerger {
     let memory: Int
     let precision: String
     let retry: Int
+    let backOff: BackOff
     let timeout: Duration?
     let checkpoint: CheckpointPolicy?
 
@@ -45,6 +46,7 @@ struct VariantMerger {
       memory = stage.memory
       precision = stage.precision
       retry = stage.retry
+      backOff = stage.backOff
       timeout = stage.timeout
       checkpoint = stage.checkpoint
     }

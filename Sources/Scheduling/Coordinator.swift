@@ -351,7 +351,7 @@ extension Plan {
 extension StageNode {
   fileprivate init(_ stage: PlannedStage) {
     self.init(
-      dependencies: stage.dependencies, threads: stage.threads, memory: stage.memory, retries: stage.retry,
+      dependencies: stage.dependencies, threads: stage.threads, memory: stage.reservedMemory, retries: stage.retry,
       publishes: stage.publish != nil)
   }
 }

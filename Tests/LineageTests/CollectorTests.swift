@@ -38,7 +38,8 @@ import Testing
   ) throws -> Int {
     let time = now.withLock { $0 }
     let run = try journal.begin(
-      RunStart(pipeline: "p", file: URL(filePath: file), root: URL(filePath: "/project"), time: time))
+      RunStart(pipeline: "p", file: URL(filePath: file), root: URL(filePath: "/project"), time: time)
+    ) { _ in }
     let record = StageRecord(
       stage: stage, base: stage, kind: "cmd", state: .running, attempt: 1, time: time, key: key(stage))
     var entries: [JournalEntry] = [.stage(record)]

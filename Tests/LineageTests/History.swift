@@ -47,7 +47,8 @@ struct History {
     let run = try journal.begin(
       RunStart(
         pipeline: "p", file: file, root: URL(filePath: "/project"), time: start, version: version, revision: revision,
-        comparison: comparison))
+        comparison: comparison)
+    ) { _ in }
     var made: [String: StoredArtifact] = [:]
     for stage in stages {
       var inputs: [String: StageRecord.Input] = [:]

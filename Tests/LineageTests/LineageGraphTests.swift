@@ -27,7 +27,8 @@ import Testing
   private func recordRun(tau: String = "0.1") throws -> Int {
     let root = scratch.url.appending(path: "project", directoryHint: .isDirectory)
     let run = try journal.begin(
-      RunStart(pipeline: "p", file: root.appending(path: "p.yaml"), root: root, time: Date(timeIntervalSince1970: 0)))
+      RunStart(pipeline: "p", file: root.appending(path: "p.yaml"), root: root, time: Date(timeIntervalSince1970: 0))
+    ) { _ in }
     func stage(_ name: String, _ input: StageRecord.Input, _ output: String) throws -> [JournalEntry] {
       var record = StageRecord(
         stage: name, base: name, kind: "cmd", state: .running, attempt: 1, time: Date(timeIntervalSince1970: 0),

@@ -95,7 +95,7 @@ private struct Event: Decodable {
     let emitter = OpenLineageEmitter(
       plan, journal: journal, store: store, sink: try OpenLineageSink(file.posixPath), namespace: "space")
     let observed = journal.observed(by: emitter)
-    let run = try observed.begin(RunStart(pipeline: "p", file: plan.file, root: scratch.url, time: start))
+    let run = try observed.begin(RunStart(pipeline: "p", file: plan.file, root: scratch.url, time: start)) { _ in }
     for entry in entries { try observed.record([entry], run: run) }
     #expect(await emitter.finish(at: start) == nil)
     return try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {

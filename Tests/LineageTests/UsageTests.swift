@@ -27,7 +27,8 @@ import Testing
     _ key: String, _ state: StageRecord.State, seconds: Double, attempt: Int = 1, epochs: Int = 3
   ) throws {
     let run = try journal.begin(
-      RunStart(pipeline: "p", file: URL(filePath: "/p.yaml"), root: URL(filePath: "/"), time: start))
+      RunStart(pipeline: "p", file: URL(filePath: "/p.yaml"), root: URL(filePath: "/"), time: start)
+    ) { _ in }
     func record(_ state: StageRecord.State, _ attempt: Int, after seconds: Double) -> JournalEntry {
       .stage(
         StageRecord(
