@@ -95,7 +95,8 @@ package struct Rerun: Sendable {
         stage: recorded.stage, reason: "the job file of run \(recorded.run) is gone; use `retort run --force` instead")
     }
     let data = try Data(contentsOf: logs.appending(path: "\(prefix)\(attempt).job.json"))
-    let order = try JSONDecoder().decode(WorkOrder.self, from: data)
+    var order = try JSONDecoder().decode(WorkOrder.self, from: data)
+    order.job.earlier = []  // a rerun shows what computing gives
     guard order.job.key == recorded.key else {
       throw CannotRerun(stage: recorded.stage, reason: "its job file is of another key, \(order.job.key)")
     }

@@ -40,7 +40,8 @@ import Testing
   }
 
   @Test func `a run that may not wait so long ends with 4`() async throws {
-    let project = try Project(pipeline.replacing("sleep 1.5", with: "touch $HOME/begun; until [ -e $HOME/go ]; do sleep 0.05; done"))
+    let waits = "touch $HOME/begun; until [ -e $HOME/go ]; do sleep 0.05; done"
+    let project = try Project(pipeline.replacing("sleep 1.5", with: waits))
     async let first = project.retort("run", "pipeline.yaml")
     while !FileManager.default.fileExists(atPath: project.root.appending(path: "begun").path) {
       try await Task.sleep(for: .milliseconds(20))
