@@ -60,7 +60,8 @@ import Testing
     try FileManager.default.removeItem(at: project.store)
     for command in [["plan"], ["status"], ["why"], ["run", "-n"], ["validate"]] {
       let arguments = command + ["pipeline.yaml"] + (command == ["why"] ? ["slow"] : [])
-      #expect(try await project.run(retortProgram, arguments).code == 0, "\(arguments)")
+      let ended = try await project.run(retortProgram, arguments)
+      #expect(ended.code == 0, "\(arguments): \(ended.errors)")
       #expect(!FileManager.default.fileExists(atPath: project.store.path), "\(arguments)")
     }
   }

@@ -212,8 +212,8 @@ import Testing
           sql: "INSERT INTO artifact VALUES (?, ?, 'file')", arguments: [state.digest.description, state.bytes])
         try db.execute(
           sql: """
-            INSERT INTO continuation (key, digest, stage_run)
-            VALUES (?1, ?2, (SELECT id FROM stage_run WHERE stage = ?1))
+            INSERT INTO continuation (key, length, digest, stage_run)
+            VALUES (?1, 1, ?2, (SELECT id FROM stage_run WHERE stage = ?1))
             """, arguments: [name, state.digest.description])
       }
     }

@@ -26,22 +26,25 @@ package final class OpenLineageSink: Sendable {
     let deadline = Deadline()
     self.deadline = deadline
     let deliver: @Sendable (Data) async throws -> Void
+    let mayBeLate: Bool
     if destination.hasPrefix("http://") || destination.hasPrefix("https://") {
       let endpoint = HTTPEndpoint(url: destination, environment: environment)
       deliver = { try await endpoint.post($0) }
+      mayBeLate = true
     } else {
       let url = URL(filePath: destination)
       let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else { throw FileError("write OpenLineage events to", url) }
       let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
       deliver = { try file.write(contentsOf: $0 + Data("\n".utf8)) }
+      mayBeLate = false
     }
     delivery = Task {
       var lost = 0
       var reason = ""
       for await event in events {
         do {
-          if deadline.isOver { throw Late() }
+          if mayBeLate && deadline.isOver { throw Late() }
           try await deliver(event)
         } catch {
           if lost == 0 { reason = "\(error)" }

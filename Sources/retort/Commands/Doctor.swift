@@ -66,10 +66,7 @@ struct Doctor: ParsableCommand {
 
   private var disk: Finding {
     get throws {
-      let existing = sequence(first: folder) { $0.deletingLastPathComponent() }
-        .first { FileManager.default.fileExists(atPath: $0.path) }
-      let free = try FileManager.default.attributesOfFileSystem(forPath: existing?.path ?? "/")[.systemFreeSize]
-      let bytes = (free as? NSNumber)?.intValue ?? 0
+      let bytes = try freeBytes(at: folder)
       return Finding(
         name: "disk", value: "\(formatted(bytes: bytes)) free",
         remedy: bytes < 2_000_000_000 ? "less than 2 GB; a training of a real model may fill it" : nil)

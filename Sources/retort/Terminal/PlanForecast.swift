@@ -89,11 +89,10 @@ extension Preview {
   }
 
   private func total(_ forecasts: [StageID: StageForecast]) throws -> PlanTotal {
-    let free = try FileManager.default.attributesOfFileSystem(forPath: store.root.path)[.systemFreeSize] as? NSNumber
     let all = forecasts.values
     return PlanTotal(
       seconds: sum(all.map(\.seconds)), memory: all.compactMap { $0.memory?.value }.max(),
-      disk: sum(all.compactMap(\.disk)), freeDisk: free?.intValue ?? 0,
+      disk: sum(all.compactMap(\.disk)), freeDisk: try freeBytes(at: store.root),
       unknown: stages.filter { preview in
         switch preview.verdict {
         case .willRun, .mayRun: forecasts[preview.id] == nil
