@@ -23,7 +23,8 @@ extension Journal {
         db,
         sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ? AND direction = 'out'",
         arguments: [row["id"] as Int64])
-      let components = try Row.fetchAll(db, sql: "SELECT name, value FROM key_component WHERE key = ?", arguments: [key])
+      let components = try Row.fetchAll(
+        db, sql: "SELECT name, value FROM key_component WHERE key = ?", arguments: [key])
       return RecordedStage(
         run: row["run"], stage: row["stage"], key: StageKey(try Digest(stored: key)),
         preimage: try components.map { component in

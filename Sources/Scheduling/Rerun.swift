@@ -130,7 +130,9 @@ package struct Rerun: Sendable {
     for (port, input) in order.job.inputs {
       guard let digest = Digest(hex: input.digest) else { continue }
       let artifact: StoredArtifact
-      if FileStatus.of(input.url) != nil { artifact = try hasher.hash(input.url).artifact } else {
+      if FileStatus.of(input.url) != nil {
+        artifact = try hasher.hash(input.url).artifact
+      } else {
         throw CannotRerun(stage: recorded.stage, reason: "its input `\(port)`, \(input.url.posixPath), is gone")
       }
       guard artifact.digest == digest else {
@@ -151,7 +153,9 @@ package struct Rerun: Sendable {
     for port in moved.job.inputs.keys where !order.sources.contains(port) {
       moved.job.inputs[port]?.url = move(order.job.inputs[port]?.url ?? other.root)
     }
-    for port in moved.job.outputs.keys { moved.job.outputs[port]?.url = move(order.job.outputs[port]?.url ?? other.root) }
+    for port in moved.job.outputs.keys {
+      moved.job.outputs[port]?.url = move(order.job.outputs[port]?.url ?? other.root)
+    }
     moved.job.work = move(order.job.work)
     moved.job.store = other.root
     if let command = order.job.command {
