@@ -175,7 +175,7 @@ package struct Rerun: Sendable {
     let logs = other.logFolder(ofRun: 1)
     try FileOperations().makeFolder(logs)
     switch try await executor.run(order, as: "rerun", logs: logs, timeout: nil, report: report) {
-    case .success(_, let outputs, _): return outputs
+    case .success(_, let outputs, _, _): return outputs
     case .failure(let failure, _): throw failure
     }
   }
