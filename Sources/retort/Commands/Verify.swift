@@ -55,7 +55,7 @@ struct Verify: AsyncParsableCommand {
 
   private func compare(_ stage: String, _ store: Store) async throws {
     let journal = try Journal(at: store.database)
-    guard let recorded = try journal.recordedStage(stage, run: name.map { try journal.run(named: $0) }) else {
+    guard let recorded = try journal.repeatableStage(stage, run: name.map { try journal.run(named: $0) }) else {
       throw Failure("no run has a result of a stage `\(stage)`; `retort runs` and `retort show RUN` list them")
     }
     let report: RerunReport

@@ -7,8 +7,8 @@ import Scheduling
 
 extension Journal {
   /// Of the latest run that has a result of the stage, unless a run is named.
-  package func recordedStage(_ stage: String, run: Int?) throws -> RecordedStage? {
-    try database.read { db in
+  package func repeatableStage(_ stage: String, run: Int?) throws -> RepeatableStage? {
+    try database.read { db -> RepeatableStage? in
       let row = try Row.fetchOne(
         db,
         sql: """
@@ -25,7 +25,7 @@ extension Journal {
         arguments: [row["id"] as Int64])
       let components = try Row.fetchAll(
         db, sql: "SELECT name, value FROM key_component WHERE key = ?", arguments: [key])
-      return RecordedStage(
+      return RepeatableStage(
         run: row["run"], stage: row["stage"], key: StageKey(try Digest(stored: key)),
         preimage: try components.map { component in
           let value = Data((component["value"] as String).utf8)
