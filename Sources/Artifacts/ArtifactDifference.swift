@@ -60,7 +60,9 @@ package struct ArtifactDifference: Codable, Sendable, Equatable {
   }
 
   private static func inFiles(_ one: URL, _ two: URL) throws -> ArtifactDifference? {
-    let (first, second) = (try Data(contentsOf: one, options: .alwaysMapped), try Data(contentsOf: two, options: .alwaysMapped))
+    let (first, second) = (
+      try Data(contentsOf: one, options: .alwaysMapped), try Data(contentsOf: two, options: .alwaysMapped)
+    )
     guard let offset = firstDifference(first, second) else { return nil }
     var difference = ArtifactDifference(kind: .bytes, offset: offset)
     if let place = SafeTensorsPlace(first, second, offset: offset) {
@@ -113,7 +115,9 @@ private struct SafeTensorsPlace {
     else { return nil }
     let place = offset - 8 - Int(length)
     for case (let name, .entry(let entry)) in header {
-      guard entry.data_offsets.count == 2, entry.data_offsets[0] <= place, place < entry.data_offsets[1] else { continue }
+      guard entry.data_offsets.count == 2, entry.data_offsets[0] <= place, place < entry.data_offsets[1] else {
+        continue
+      }
       guard let width = Self.widths[entry.dtype] else { return nil }
       tensor = name
       element = (place - entry.data_offsets[0]) / width

@@ -162,7 +162,11 @@ extension Store {
       where FileStatus.of(object(digest)) == nil {
         let temporary = staging.appending(path: "object")
         let copied = try files.copy(tree(folder).appending(path: path), to: temporary, mode: 0o444, sealed: true)
-        if copied.digest == digest { try admit(temporary, as: digest, bytes: bytes) } else { try files.remove(temporary) }
+        if copied.digest == digest {
+          try admit(temporary, as: digest, bytes: bytes)
+        } else {
+          try files.remove(temporary)
+        }
       }
     }
     try files.remove(staging)

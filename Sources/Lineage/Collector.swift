@@ -163,7 +163,8 @@ extension WorkFolder {
   /// `nil` also for one that cannot be read: whoever runs the stage makes it again.
   fileprivate func readWholeResult() throws -> WorkResult? {
     do { return try readResult() } catch is DecodingError { return nil } catch let error as CocoaError
-    where error.code == .fileReadNoSuchFile { return nil }
+      where error.code == .fileReadNoSuchFile
+    { return nil }
   }
 }
 
@@ -233,7 +234,8 @@ extension Database {
   /// Digests of all folders that a run ever saw.
   fileprivate func folders() throws -> Set<Digest> {
     Set(
-      try String.fetchAll(self, sql: "SELECT digest FROM artifact WHERE kind = 'folder'").map { try Digest(stored: $0) })
+      try String.fetchAll(self, sql: "SELECT digest FROM artifact WHERE kind = 'folder'").map { try Digest(stored: $0) }
+    )
   }
 
   fileprivate func start(ofLatest count: Int) throws -> Date? {

@@ -141,5 +141,7 @@ extension Journal {
     }
   }
 
-  package func pins() throws -> [Int] { try database.read { try Int.fetchAll($0, sql: "SELECT run FROM pin ORDER BY run") } }
+  package func pins() throws -> [Int] {
+    try database.read { try Int.fetchAll($0, sql: "SELECT run FROM pin ORDER BY run") }
+  }
 }

@@ -38,7 +38,9 @@ extension Journal {
     let (findings, dangling) = try database.read { db in
       (
         try String.fetchAll(db, sql: "PRAGMA integrity_check"),
-        try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map { "a row of \($0["table"] as String) refers to nothing" }
+        try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map {
+          "a row of \($0["table"] as String) refers to nothing"
+        }
       )
     }
     let problems = findings.filter { $0 != "ok" } + Set(dangling).sorted()

@@ -124,6 +124,8 @@ extension Database {
   }
 
   fileprivate func forget(_ lost: [ResultOutput]) throws {
-    for key in Set(lost.map(\.key)) { try execute(sql: "DELETE FROM result WHERE key = ?", arguments: [key.description]) }
+    for key in Set(lost.map(\.key)) {
+      try execute(sql: "DELETE FROM result WHERE key = ?", arguments: [key.description])
+    }
   }
 }

@@ -3,7 +3,7 @@ import Artifacts
 import Foundation
 import Pipelines
 
-package struct StageToRerun: Sendable {
+package struct RepeatableStage: Sendable {
   /// That made the outputs, and what it called the stage.
   package var run: Int
   package var stage: String
@@ -40,12 +40,12 @@ package struct CannotRerun: Error, CustomStringConvertible {
 }
 
 package struct Rerun: Sendable {
-  private let recorded: StageToRerun
+  private let recorded: RepeatableStage
   private let store: Store
   private let context: KeyContext
   private let executor: any Executor
 
-  package init(_ recorded: StageToRerun, store: Store, context: KeyContext, executor: any Executor) {
+  package init(_ recorded: RepeatableStage, store: Store, context: KeyContext, executor: any Executor) {
     self.recorded = recorded
     self.store = store
     self.context = context

@@ -57,7 +57,8 @@ import Testing
     #expect(try await project.retort("pin", "1", "--unpin").output == "no run is pinned\n")
     // Of run 1: two texts and the manifest; the program belongs to run 2 as well.
     #expect(try await project.run(retortProgram, flags).decoded(Report.self).removed["object"]?.count == 3)
-    #expect(try await project.run(retortProgram, flags + ["--apply"]).decoded(Report.self).removed["object"]?.count == 3)
+    #expect(
+      try await project.run(retortProgram, flags + ["--apply"]).decoded(Report.self).removed["object"]?.count == 3)
     #expect(try await project.run() == [])
     #expect(try await project.retort("verify").code == 0)
     try project.write(pipeline)
@@ -139,7 +140,8 @@ import Testing
     #expect(refused.errors.contains("No such file or directory; make the folder, or mount what holds it"))
     try FileManager.default.createDirectory(atPath: shared, withIntermediateDirectories: true)
     #expect(try await one.retort("push", "--remote", shared).code == 0)
-    #expect(try await one.retort("push", "latest", environment: ["RETORT_REMOTE": shared]).output.contains("] 0 files sent"))
+    #expect(
+      try await one.retort("push", "latest", environment: ["RETORT_REMOTE": shared]).output.contains("] 0 files sent"))
 
     #expect(try await two.run("--pull", "--remote", shared) == [])
     let (made, pulled) = (try await shown(one), try await shown(two))

@@ -24,7 +24,9 @@ struct Collect: ParsableCommand {
 
   func validate() throws {
     guard keep >= 0 else { throw ValidationError("--keep takes a number of runs, 0 or more") }
-    guard graceSeconds != nil else { throw ValidationError("--grace takes a time such as 1h, 30m or 0s, not `\(grace)`") }
+    guard graceSeconds != nil else {
+      throw ValidationError("--grace takes a time such as 1h, 30m or 0s, not `\(grace)`")
+    }
   }
 
   func run() throws {
@@ -51,13 +53,15 @@ struct Collect: ParsableCommand {
       print("warning: the folder \(digest) is damaged; `retort verify` says what it belongs to")
     }
     if report.removed.isEmpty && report.waiting.isEmpty { return print("everything in the store is in use") }
-    var table = Table(["what", report.isApplied ? "removed" : "would go", "size", "waits", "size"], numbers: [1, 2, 3, 4])
+    var table = Table(
+      ["what", report.isApplied ? "removed" : "would go", "size", "waits", "size"], numbers: [1, 2, 3, 4])
     let names = ["object": "objects", "work": "folders of work", "log": "folders of logs"]
     for area in ["object", "work", "log"] {
       let (now, later) = (report.removed[area] ?? .init(), report.waiting[area] ?? .init())
       guard now.count + later.count > 0 else { continue }
       table.add([
-        names[area] ?? area, "\(now.count)", formatted(bytes: now.bytes), "\(later.count)", formatted(bytes: later.bytes),
+        names[area] ?? area, "\(now.count)", formatted(bytes: now.bytes), "\(later.count)",
+        formatted(bytes: later.bytes),
       ])
     }
     print(table.text)

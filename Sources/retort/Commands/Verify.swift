@@ -17,7 +17,8 @@ struct Verify: AsyncParsableCommand {
       """)
 
   @Option(help: "Run this stage again instead and compare its outputs.") var rerun: String?
-  @Argument(help: ArgumentHelp("Whose stage: the run's number, or `latest`; else the latest with a result.", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("Whose stage: the run's number, or `latest`; else the latest with a result.", valueName: "run"))
   var name: String?
 
   @Flag(name: [.customShort("n"), .long], help: "Only report; leave damage where it is.") var dryRun = false
@@ -54,7 +55,7 @@ struct Verify: AsyncParsableCommand {
 
   private func compare(_ stage: String, _ store: Store) async throws {
     let journal = try Journal(at: store.database)
-    guard let recorded = try journal.stageToRerun(stage, run: name.map { try journal.run(named: $0) }) else {
+    guard let recorded = try journal.repeatableStage(stage, run: name.map { try journal.run(named: $0) }) else {
       throw Failure("no run has a result of a stage `\(stage)`; `retort runs` and `retort show RUN` list them")
     }
     let report: RerunReport
@@ -98,7 +99,9 @@ struct Verify: AsyncParsableCommand {
     }
     for item in report.lost { print("lost: output `\(item.port)` of stage \(item.stage), \(item.digest)") }
     for path in report.unknown { print("unknown: \(path) is not of retort") }
-    if report.unrecorded > 0 { print("\(report.unrecorded) objects belong to no recorded result; `retort gc` removes them") }
+    if report.unrecorded > 0 {
+      print("\(report.unrecorded) objects belong to no recorded result; `retort gc` removes them")
+    }
     let size = "\(report.files) files, \(formatted(bytes: report.bytes)), \(report.folders) folders"
     if report.isSound { return print("sound: \(size), and the database") }
     print(

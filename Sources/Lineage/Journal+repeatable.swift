@@ -7,8 +7,8 @@ import Scheduling
 
 extension Journal {
   /// Of the latest run that has a result of the stage, unless a run is named.
-  package func stageToRerun(_ stage: String, run: Int?) throws -> StageToRerun? {
-    try database.read { db -> StageToRerun? in
+  package func repeatableStage(_ stage: String, run: Int?) throws -> RepeatableStage? {
+    try database.read { db -> RepeatableStage? in
       let row = try Row.fetchOne(
         db,
         sql: """
@@ -23,8 +23,9 @@ extension Journal {
         db,
         sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ? AND direction = 'out'",
         arguments: [row["id"] as Int64])
-      let components = try Row.fetchAll(db, sql: "SELECT name, value FROM key_component WHERE key = ?", arguments: [key])
-      return StageToRerun(
+      let components = try Row.fetchAll(
+        db, sql: "SELECT name, value FROM key_component WHERE key = ?", arguments: [key])
+      return RepeatableStage(
         run: row["run"], stage: row["stage"], key: StageKey(try Digest(stored: key)),
         preimage: try components.map { component in
           let value = Data((component["value"] as String).utf8)
