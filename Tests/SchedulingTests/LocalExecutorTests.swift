@@ -49,7 +49,7 @@ import Testing
     #expect(try failure(end).lastLines == ["told"])
   }
 
-  @Test(arguments: [(1, true), (116, true), (117, false)])
+  @Test(arguments: [(1, true), (116, true), (118, false)])
   func `what would fail again is not tried again`(code: Int, again: Bool) async throws {
     guard case .failure(let failure, let retried) = try await run("exit \(code)").end else {
       Issue.record("the attempt succeeded")
