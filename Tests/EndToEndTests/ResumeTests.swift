@@ -1,5 +1,6 @@
 /// Trainings that are killed, asked to end, and made longer: the program's results are those of an undisturbed run.
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
     """
     version: 1
     name: small
-    defaults: {seed: 7, threads: 1, memory: 500MB, checkpoint: {keep: 3}}
+    defaults: {seed: 7, threads: 1, memory: 500MB, checkpoint: {keep: 1000}}
     stages:
       groups:
         uses: groups
@@ -48,21 +49,36 @@ import Testing
 
   /// Runs the pipeline and, as soon as a checkpoint lies there, does something to the training.
   private func run(
-    _ project: Project, atCheckpoint disturb: @Sendable (_ worker: Int32, _ coordinator: Int32) -> Void
+    _ project: Project, atCheckpoint disturb: @escaping @Sendable (_ worker: Int32, _ coordinator: Int32) -> Void
   ) async throws -> Ended {
-    async let ended = project.retort("run", "pipeline.yaml")
-    struct Holder: Decodable { var pid: Int32 }
-    while true {
-      let found = FileManager.default.enumerator(atPath: project.store.appending(path: "work").path)?
-        .compactMap { $0 as? String }.first { $0.hasSuffix("00003.state") }
-      if let found {
-        let key = found.split(separator: "/")[0]
-        let holder = try JSONDecoder().decode(Holder.self, from: Data(project.read(".retort/work/\(key)/lock").utf8))
-        let status = try String(contentsOfFile: "/proc/\(holder.pid)/stat", encoding: .utf8)
-        disturb(holder.pid, try #require(Int32(status.split(separator: " ")[3])))
-        return try await ended
+    let hasEnded = Mutex(false)
+    async let watched: Void = onOwnThread {
+      while !hasEnded.withLock({ $0 }) {
+        if let (worker, coordinator) = try processes(of: project) { return disturb(worker, coordinator) }
+        usleep(1000)
       }
-      try await Task.sleep(for: .milliseconds(2))
+    }
+    let ended = try await project.retort("run", "pipeline.yaml")
+    hasEnded.withLock { $0 = true }
+    try await watched
+    return ended
+  }
+
+  /// The worker that has left its third checkpoint, and its coordinator.
+  private func processes(of project: Project) throws -> (worker: Int32, coordinator: Int32)? {
+    struct Holder: Decodable { var pid: Int32 }
+    let found = FileManager.default.enumerator(atPath: project.store.appending(path: "work").path)?
+      .compactMap { $0 as? String }.first { $0.hasSuffix("00003.state") }
+    guard let key = found?.split(separator: "/")[0] else { return nil }
+    let holder = try JSONDecoder().decode(Holder.self, from: Data(project.read(".retort/work/\(key)/lock").utf8))
+    let status = try String(contentsOfFile: "/proc/\(holder.pid)/stat", encoding: .utf8)
+    return Int32(status.split(separator: " ")[3]).map { (holder.pid, $0) }
+  }
+
+  /// Other tests compute for seconds on the threads that tasks share.
+  private func onOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
+    try await withCheckedThrowingContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
     }
   }
 
