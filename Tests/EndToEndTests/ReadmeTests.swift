@@ -17,30 +17,39 @@ import Testing
     #expect(names.filter { !readme.contains($0) } == [])
   }
 
-  /// Fenced blocks of YAML that hold a pipeline; those that name one are experiments.
+  /// Fenced blocks of YAML: pipelines, stages to put into the first of them, and experiments.
   private var examples: [String] {
-    readme.components(separatedBy: "```yaml\n").dropFirst()
+    let blocks = readme.components(separatedBy: "```yaml\n").dropFirst()
       .compactMap { $0.components(separatedBy: "\n```").first }
-      .filter { $0.contains("\nstages:") || $0.hasPrefix("stages:") }
-  }
-
-  @Test func `every pipeline in the README is valid`() async throws {
-    #expect(!examples.isEmpty)
-    for example in examples {
-      let project = try Project(example)
-      // Their paths are those of the pipelines that ship.
-      try project.copy("pipelines/data", to: "data")
-      let ended = try await project.retort("validate", "pipeline.yaml")
-      #expect(ended.code == 0, "\(ended.errors)")
+    return blocks.map { block in
+      if block.contains("stages:\n") || block.hasPrefix("pipeline:") { return block }
+      let stages = block.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
+      let scores = "  scores: {uses: score, in: {teacher: teacher.model, candidates: candidates.candidates}}\n"
+      return blocks[0] + "\n" + scores + stages.joined(separator: "\n")
     }
   }
 
-  @Test func `every pipeline that ships is valid`() async throws {
-    let pipelines = try FileManager.default.contentsOfDirectory(
-      at: checkout.appending(path: "pipelines"), includingPropertiesForKeys: nil
-    ).filter { $0.pathExtension == "yaml" }
-    #expect(!pipelines.isEmpty)
-    let ended = try await Project().run(retortProgram, ["validate"] + pipelines.map(\.path))
+  @Test func `every example in the README is valid`() async throws {
+    #expect(examples.count > 2)
+    for example in examples {
+      let project = try Project()
+      // Their paths are those of the pipelines that ship.
+      try project.copy("pipelines", to: "pipelines")
+      try project.write("", to: "pipelines/tools/summary.py")
+      let file = example.hasPrefix("pipeline:") ? "experiments/example.yaml" : "pipelines/example.yaml"
+      try project.write(example, to: file)
+      let ended = try await project.retort("validate", file)
+      #expect(ended.code == 0, "\(example)\n\(ended.errors)")
+    }
+  }
+
+  @Test func `every pipeline and experiment that ships is valid`() async throws {
+    let files = try ["pipelines", "experiments"].flatMap { folder in
+      try FileManager.default.contentsOfDirectory(
+        at: checkout.appending(path: folder), includingPropertiesForKeys: nil)
+    }.filter { $0.pathExtension == "yaml" }
+    #expect(files.count > 4)
+    let ended = try await Project().run(retortProgram, ["validate"] + files.map(\.path))
     #expect(ended.code == 0, "\(ended.errors)")
   }
 

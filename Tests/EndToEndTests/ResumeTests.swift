@@ -52,15 +52,21 @@ import Testing
     _ project: Project, atCheckpoint disturb: @escaping @Sendable (_ worker: Int32, _ coordinator: Int32) -> Void
   ) async throws -> Ended {
     let hasEnded = Mutex(false)
-    async let watched: Void = onOwnThread {
-      while !hasEnded.withLock({ $0 }) {
-        if let (worker, coordinator) = try processes(of: project) { return disturb(worker, coordinator) }
-        usleep(1000)
-      }
+    let (outcome, tell) = AsyncStream<Result<Void, any Error>>.makeStream()
+    // Other tests compute for seconds on the threads that tasks share; this one is there before the run.
+    Thread.detachNewThread {
+      tell.yield(
+        Result {
+          while !hasEnded.withLock({ $0 }) {
+            if let (worker, coordinator) = try processes(of: project) { return disturb(worker, coordinator) }
+            usleep(1000)
+          }
+        })
+      tell.finish()
     }
     let ended = try await project.retort("run", "pipeline.yaml")
     hasEnded.withLock { $0 = true }
-    try await watched
+    for await result in outcome { try result.get() }
     return ended
   }
 
@@ -73,13 +79,6 @@ import Testing
     let holder = try JSONDecoder().decode(Holder.self, from: Data(project.read(".retort/work/\(key)/lock").utf8))
     let status = try String(contentsOfFile: "/proc/\(holder.pid)/stat", encoding: .utf8)
     return Int32(status.split(separator: " ")[3]).map { (holder.pid, $0) }
-  }
-
-  /// Other tests compute for seconds on the threads that tasks share.
-  private func onOwnThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-    try await withCheckedThrowingContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
-    }
   }
 
   @Test func `a worker that is killed is retried from its checkpoint, with the bytes of an undisturbed run`()
