@@ -131,7 +131,10 @@ extension Journal {
       guard let row else { throw UnknownRun(name: String(run)) }
       let stages = try Row.fetchAll(
         db,
-        sql: "SELECT *, coalesce(origin, id) AS maker FROM stage_run WHERE run = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id",
+        sql: """
+          SELECT *, coalesce(origin, id) AS maker FROM stage_run
+          WHERE run = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id
+          """,
         arguments: [run, kind])
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],

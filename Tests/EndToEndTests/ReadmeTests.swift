@@ -24,8 +24,8 @@ import Testing
     return blocks.map { block in
       if block.contains("stages:\n") || block.hasPrefix("pipeline:") { return block }
       let stages = block.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
-      let scores = "  scores: {uses: score, in: {teacher: teacher.model, candidates: candidates.candidates}}\n"
-      return blocks[0] + "\n" + scores + stages.joined(separator: "\n")
+      let scored = "  scored: {uses: score, in: {teacher: teacher.model, candidates: candidates.candidates}}\n"
+      return blocks[0] + "\n" + scored + stages.joined(separator: "\n")
     }
   }
 
