@@ -107,7 +107,7 @@ struct Run: AsyncParsableCommand {
       await hooks.end()
       throw error
     }
-    if !json, let table = try ComparisonTable(ofRun: outcome.run, in: journal, store) {
+    if !json, plan.comparison != nil, let table = try ComparisonTable(ofRun: outcome.run, in: journal, store) {
       print("\n" + table.text)
     } else if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
       print("\n" + table.text)
