@@ -103,9 +103,12 @@ class Project:
                     return True
         return False
 
-    def kill(self, victim: str, after: float) -> tuple[bool, list[str]]:
-        """Whether the run was still going on `after` seconds, and what did not hold when `victim` was killed then."""
+    def kill(self, victim: str, after: float, training: bool) -> tuple[bool, list[str]]:
+        """Kills `victim` so many seconds after the run began, or after a training had a checkpoint; whether the run was
+        still going on then, and what did not hold afterwards."""
         run = self.start()
+        while training and run.poll() is None and not any(self.store.glob("work/*/scratch/checkpoints/*.state")):
+            time.sleep(0.01)
         time.sleep(after)
         workers, live = self.workers(), run.poll() is None
         if victim != "coordinator" and workers:
@@ -168,7 +171,9 @@ def main() -> None:
             project, problems, victims = Project(options.retort, Path(scratch) / f"kill-{moment}"), [], []
             for _ in range(min(draw.randint(1, 4), options.moments - moment)):
                 victims.append(draw.choice(["coordinator", "worker", "both"]))
-                lived, found = project.kill(victims[-1], draw.uniform(0.05, length * 0.7))
+                training = draw.random() < 0.6
+                after = draw.uniform(0, length * 0.1) if training else draw.uniform(0.05, length * 0.5)
+                lived, found = project.kill(victims[-1], after, training)
                 live += lived
                 problems += found
                 moment += 1
