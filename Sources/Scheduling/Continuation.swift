@@ -28,10 +28,13 @@ package struct StoredContinuation: Codable, Sendable, Hashable {
 
 extension Resolver {
   /// The longest final state that a stage can go on from and that the store still holds.
-  package func continuation(of stage: ResolvedStage) throws -> StoredContinuation? {
+  /// - Parameter repair: as in `lookUp`.
+  package func continuation(of stage: ResolvedStage, repair: Bool) throws -> StoredContinuation? {
     guard let (key, length) = stage.material.continuation else { return nil }
+    let hold = repair ? try store.keepingAll() : nil
+    defer { withExtendedLifetime(hold) {} }
     return try journal.continuations(of: key, upTo: length).first {
-      try store.damage(of: $0.artifact, owner: "check-\(key)-\(getpid())") == nil
+      try store.damage(of: $0.artifact, owner: "check-\(key)-\(getpid())", repair: repair) == nil
     }
   }
 }

@@ -124,7 +124,7 @@ package actor Coordinator {
       // A second attempt goes on from what the first one saved.
       order.anew = order.force && attempt == 1
       if let (key, length) = resolved.material.continuation {
-        let stored = order.force ? nil : try resolver.continuation(of: resolved)
+        let stored = order.force ? nil : try resolver.continuation(of: resolved, repair: true)
         order.continuation = Continuation(
           key: key, length: length, from: stored.map { store.url(of: $0.artifact) })
       }

@@ -43,7 +43,7 @@ extension Plan {
           let anew = forced.contains(id)
           return StagePreview(
             id: id, verdict: .willRun(damage: damage), resolved: stage,
-            continuation: anew ? nil : try resolver.continuation(of: stage),
+            continuation: anew ? nil : try resolver.continuation(of: stage, repair: false),
             savedStep: anew ? nil : try WorkFolder(store.workFolder(of: stage.key.digest)).savedStep())
         }
         outputs[id] = result.outputs

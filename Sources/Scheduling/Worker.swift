@@ -82,7 +82,7 @@ package struct Worker: Sendable {
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     if order.anew { try files.remove(work.scratch) }
     try files.makeFolder(work.scratch)
-    var start = try job.checkpoint.map { _ in try StartingPoint(job, order.continuation, in: work, files) }
+    var start = try job.checkpoint.map { _ in try startingPoint() }
     if start == nil { try files.remove(work.events) }
     let events = try EventWriter(work.events, output: output)
     if let trouble { events.write(.warning("\(trouble); computes the stage instead")) }
@@ -115,6 +115,13 @@ package struct Worker: Sendable {
 
   /// What a stage writes into; the scratch folder outlives a failure.
   private var folders: [URL] { ["out", "cwd", "in"].map { work.url.appending(path: $0) } }
+
+  private func startingPoint() throws -> StartingPoint {
+    // A collection may have taken the state that a shorter training left, but not while it is read.
+    let hold = try store.keepingAll()
+    defer { withExtendedLifetime(hold) {} }
+    return try StartingPoint(job, order.continuation, in: work, files)
+  }
 
   private func canAdopt() throws -> Bool {
     guard let result = try work.readResult() else { return false }
