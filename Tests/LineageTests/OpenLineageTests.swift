@@ -107,7 +107,7 @@ private struct Event: Decodable {
     let events = try await events([
       record("make", .running, after: 1), made, record("make", .ran, after: 2.5), .ended(.done, time: start),
     ])
-    #expect(events.map(\.eventType) == ["START", "START", "COMPLETE", "COMPLETE"])
+    try #require(events.map(\.eventType) == ["START", "START", "COMPLETE", "COMPLETE"])
     #expect(events.map(\.job.name) == ["p", "p.make", "p.make", "p"])
     #expect(events.allSatisfy { $0.job.namespace == "space" && UUID(uuidString: $0.run.runId) != nil })
     #expect(events[0].run.runId == events[3].run.runId && events[1].run.runId == events[2].run.runId)
@@ -140,7 +140,7 @@ private struct Event: Decodable {
       record("make", .running, after: 1), record("make", .failed, after: 2, error: "exit code 3"),
       record("use", .skipped, after: 2), .ended(.failed, time: start),
     ])
-    #expect(events.map(\.eventType) == ["START", "START", "FAIL", "FAIL"])
+    try #require(events.map(\.eventType) == ["START", "START", "FAIL", "FAIL"])
     #expect(events[2].run.facets["errorMessage"]?.message == "exit code 3")
     #expect(events[3].run.facets["errorMessage"]?.message == "failed: make")
   }
@@ -150,13 +150,13 @@ private struct Event: Decodable {
       record("make", .running, after: 1), record("make", .running, after: 2), record("make", .interrupted, after: 3),
       record("use", .interrupted, after: 3), .ended(.interrupted, time: start),
     ])
-    #expect(events.map(\.eventType) == ["START", "START", "ABORT", "ABORT"])
+    try #require(events.map(\.eventType) == ["START", "START", "ABORT", "ABORT"])
   }
 
   @Test func `a cached stage tells what it took and made, and a run that is given up fails`() async throws {
     _ = try await events([record("make", .running, after: 1), made, record("make", .ran, after: 2)])
     let events = try await events([record("make", .cached, after: 1)])
-    #expect(events.map(\.eventType) == ["START", "START", "COMPLETE", "FAIL"])
+    try #require(events.map(\.eventType) == ["START", "START", "COMPLETE", "FAIL"])
     #expect(events[2].inputs.first?.facets["version"]?.datasetVersion == data.digest.description)
     #expect(events[2].outputs.first?.facets["version"]?.datasetVersion == groups.digest.description)
   }
