@@ -1,9 +1,9 @@
-"""Runs one pipeline file from many processes at once, from an empty store, and counts what was executed.
+"""Runs one experiment or pipeline file from many processes at once, from an empty store, and counts what was executed.
 
   python concurrent.py [--retort retort] [--processes 10] [--rounds 3] [--seed 1] [--pipeline PATH …]
 
-Without --pipeline: twenty `cmd` stages in five layers, each of which sleeps for a moment and takes what the layer above
-made, with a publication at the end. A round holds if every process ends with 0, every stage has exactly one row with
+Without --pipeline: an experiment over twenty `cmd` stages in five layers, each of which sleeps for a moment and takes what
+the layer above made; the last three layers differ in three variants, and one stage that they share is published. A round holds if every process ends with 0, every stage has exactly one row with
 the state `ran` over all runs, the database is sound, no two runs disagree about an output, and a later run executes
 nothing. `waits` counts the lines in which a process said whom it waits for. Standard library only. Exits with 1 if
 anything did not hold.
@@ -25,14 +25,15 @@ def layers(draw: random.Random) -> dict:
         names = [f"s{layer}-{number}" for number in range(4)]
         for name in names:
             words = " ".join("${in.%s}" % port for port in "ab" if above)
+            said = f"{name} ${{params.word}}" if layer >= 2 else name
             stages[name] = {"cmd": f"sleep {draw.uniform(0.05, 0.6):.2f}; cat {words or '/dev/null'} > ${{out.text}}; "
-                                   f"echo {name} >> ${{out.text}}",
+                                   f"echo {said} >> ${{out.text}}",
                             "out": {"text": {"path": "text.txt", "type": "text"}}, "threads": 1, "memory": "50MB"}
             if above:
                 stages[name]["in"] = {port: f"{source}.text" for port, source in zip("ab", draw.sample(above, 2))}
         above = names
-    stages["s4-0"]["publish"] = "published/last.txt"
-    return {"version": 1, "name": "layers", "stages": stages}
+    stages["s1-0"]["publish"] = "published/shared.txt"
+    return {"version": 1, "name": "layers", "params": {"word": "a"}, "stages": stages}
 
 
 def run_round(retort: str, pipeline: Path, store: Path, processes: int) -> list[str]:
@@ -79,8 +80,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             (folder / ".retort").mkdir()
-            made = folder / "layers.yaml"
-            made.write_text(json.dumps(layers(draw)))
+            (folder / "layers.yaml").write_text(json.dumps(layers(draw)))
+            made = folder / "experiment.yaml"
+            made.write_text(json.dumps({"pipeline": "layers.yaml", "matrix": {"params.word": ["a", "b", "c"]}}))
             for index, pipeline in enumerate(options.pipeline or [made]):
                 # The store of a file elsewhere is still one of our own.
                 store = folder / ".retort" if pipeline == made else folder / f"store-{index}"
