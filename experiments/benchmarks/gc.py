@@ -77,11 +77,11 @@ def fill(retort, folder, gigabytes):
         row = database.execute(
             "INSERT INTO stage_run (run, stage, base, kind, state, key, started, ended, host) VALUES (?, ?, ?, 'cmd', 'ran', ?, "
             "'2020-01-01 00:00:00.000', '2020-01-01 00:00:01.000', 'bench')", (made, f"s{stage}", f"s{stage}", key)).lastrowid
-        database.execute("INSERT INTO artifact VALUES (?, ?, 'folder')", (name, size * files))
+        database.execute("INSERT INTO artifact (digest, bytes, kind) VALUES (?, ?, 'folder')", (name, size * files))
         database.execute("INSERT INTO artifact_edge (stage_run, port, direction, digest) VALUES (?, 'out', 'out', ?)", (row, name))
-        database.execute("INSERT INTO result VALUES (?, ?)", (key, row))
-        database.execute("INSERT INTO result_output VALUES (?, 'out', ?)", (key, name))
-        database.execute("INSERT INTO pin VALUES (?)", (made,))
+        database.execute("INSERT INTO result (key, stage_run) VALUES (?, ?)", (key, row))
+        database.execute("INSERT INTO result_output (key, port, digest) VALUES (?, 'out', ?)", (key, name))
+        database.execute("INSERT INTO pin (run) VALUES (?)", (made,))
     database.commit()
     return project, database
 
