@@ -7,12 +7,14 @@ package struct Discard: ~Copyable {
   fileprivate let files: FileOperations
   fileprivate let lock: FileLock
 
-  /// Takes a file or folder; one that is gone already is fine.
+  /// Takes a file or folder; one that is gone already is fine, also if its owner removes it at this very moment.
   package func take(_ url: URL) throws {
     guard let status = FileStatus.of(url, followLinks: false) else { return }
-    // A folder must be writable to get another parent.
-    if status.isFolder { try files.setMode(0o755, of: url) }
-    try files.move(url, to: folder.appending(path: UUID().uuidString))
+    do {
+      // A folder must be writable to get another parent.
+      if status.isFolder { try files.setMode(0o755, of: url) }
+      try files.move(url, to: folder.appending(path: UUID().uuidString))
+    } catch let error as FileError where error.code == ENOENT && FileStatus.of(url, followLinks: false) == nil {}
   }
 
   /// Gives the room back.

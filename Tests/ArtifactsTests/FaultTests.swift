@@ -155,6 +155,20 @@ import Testing
     }
   }
 
+  @Test func `what its owner removes at the very moment of its removal is removed`() throws {
+    let root = scratch.url.appending(path: ".retort")
+    let left = try scratch.write("x", to: ".retort/tmp/left/object").deletingLastPathComponent()
+    let store = try Store(
+      at: root,
+      files: FileOperations { operation, _ in
+        if operation == "rename" { try FileOperations().remove(left) }
+      })
+    let discard = try store.discard()
+    try discard.take(left)
+    try discard.remove()
+    #expect(try FolderScan.names(in: root.appending(path: "tmp")).isEmpty)
+  }
+
   @Test func `a write that the system takes in pieces is whole`() throws {
     let store = try Store(
       at: scratch.url.appending(path: ".retort"), files: FileOperations(limit: { min($0, 3) }))

@@ -4,11 +4,12 @@
 
 1. A store with 50 GB of sparse objects, in files and in folders, all made by recorded stages: the time of a dry run,
    first with all of it in use, then with all but the last run's out of use.
-2. N times: a run, changed in one parameter that cycles through five values, while another process collects with no
-   grace and only the last run kept, again and again. Every run must exit 0, every output must have the bytes that a
-   model of the pipeline says, and the store must be sound afterwards.
+2. N times: a run, changed in one parameter that cycles through five values, in two processes that share a store, while
+   two more collect with no grace and only the last run kept, again and again, and a fifth one's collections are killed
+   at random moments. Every run must exit 0, every output must have the bytes that a model of the pipeline says, and
+   the store must be sound afterwards.
 """
-import argparse, hashlib, json, os, shutil, sqlite3, subprocess, sys, tempfile, threading, time
+import argparse, hashlib, json, os, random, shutil, sqlite3, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 PIPELINE = """version: 1
@@ -77,11 +78,11 @@ def fill(retort, folder, gigabytes):
         row = database.execute(
             "INSERT INTO stage_run (run, stage, base, kind, state, key, started, ended, host) VALUES (?, ?, ?, 'cmd', 'ran', ?, "
             "'2020-01-01 00:00:00.000', '2020-01-01 00:00:01.000', 'bench')", (made, f"s{stage}", f"s{stage}", key)).lastrowid
-        database.execute("INSERT INTO artifact VALUES (?, ?, 'folder')", (name, size * files))
+        database.execute("INSERT INTO artifact (digest, bytes, kind) VALUES (?, ?, 'folder')", (name, size * files))
         database.execute("INSERT INTO artifact_edge (stage_run, port, direction, digest) VALUES (?, 'out', 'out', ?)", (row, name))
-        database.execute("INSERT INTO result VALUES (?, ?)", (key, row))
-        database.execute("INSERT INTO result_output VALUES (?, 'out', ?)", (key, name))
-        database.execute("INSERT INTO pin VALUES (?)", (made,))
+        database.execute("INSERT INTO result (key, stage_run) VALUES (?, ?)", (key, row))
+        database.execute("INSERT INTO result_output (key, port, digest) VALUES (?, 'out', ?)", (key, name))
+        database.execute("INSERT INTO pin (run) VALUES (?)", (made,))
     database.commit()
     return project, database
 
@@ -117,6 +118,7 @@ def concurrent(retort, folder, iterations):
     project = folder / "cycle"
     (project / ".retort").mkdir(parents=True)
     stop, collections, trouble = threading.Event(), [0, 0], []
+    counts = {"ran": 0, "killed": 0}
 
     def collect():
         while not stop.is_set():
@@ -129,9 +131,20 @@ def concurrent(retort, folder, iterations):
             collections[0] += 1
             collections[1] += json.loads(ended.stdout)["removed"].get("object", {"count": 0})["count"]
 
-    def runs(name, count):
+    def kill():
+        moments = random.Random(7)
+        while not stop.is_set():
+            process = subprocess.Popen([retort, "gc", "--apply", "--grace", "0s", "--keep", "1"], cwd=project,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(moments.uniform(0, 0.1))
+            if process.poll() is None:
+                process.kill()
+                counts["killed"] += 1
+            process.wait()
+
+    def runs(name, step, count):
         for number in range(count):
-            value = number % 5
+            value = number * step % 5
             (project / f"{name}.yaml").write_text(PIPELINE.format(value=value))
             ended = run(retort, "run", f"{name}.yaml", "--json", cwd=project)
             if ended.returncode != 0:
@@ -139,20 +152,17 @@ def concurrent(retort, folder, iterations):
                 return
             events = [json.loads(line) for line in ended.stdout.splitlines()]
             counts["ran"] += sum(e["event"] == "stage" and e.get("state") == "ran" for e in events)
-            warned = [e["message"] for e in events if e["event"] == "warning"]
-            counts["rebuilt"] += len(warned)
             shown = json.loads(run(retort, "show", next(e["run"] for e in events if e["event"] == "began"), "--json", cwd=project).stdout)
             found = {f"{s['name']}.{p}": o["digest"] for s in shown["stages"] for p, o in s["outputs"].items()}
             if found != expected(value):
                 trouble.append(f"{name} {number}: outputs {found}")
                 return
 
-    counts = {"ran": 0, "rebuilt": 0}
-    collectors = [threading.Thread(target=collect) for _ in range(2)]
+    collectors = [threading.Thread(target=collect) for _ in range(2)] + [threading.Thread(target=kill)]
     for thread in collectors:
         thread.start()
     start = time.monotonic()
-    runners = [threading.Thread(target=runs, args=(f"p{n}", iterations // 2)) for n in range(2)]
+    runners = [threading.Thread(target=runs, args=(f"p{n}", n + 1, iterations // 2)) for n in range(2)]
     for thread in runners:
         thread.start()
     for thread in runners:
@@ -167,7 +177,7 @@ def concurrent(retort, folder, iterations):
     for line in trouble:
         print(line)
     print(f"{iterations} runs in two processes beside two collectors, {seconds:.0f} s: {counts['ran']} stages ran, "
-          f"{collections[0]} collections removed {collections[1]} objects, verify {'ok' if verify.returncode == 0 else 'FAILED'}")
+          f"{collections[0]} collections removed {collections[1]} objects, {counts['killed']} more were killed, verify {'ok' if verify.returncode == 0 else 'FAILED'}")
     return not trouble
 
 
