@@ -1,82 +1,7 @@
-/// From a pipeline or experiment file to its plan; every problem of the file is found before anything runs.
+/// What each stage of a file is: its kind or command, its parameters and resources. `Planner+inputs` binds what goes in.
 import Foundation
 
-extension Plan {
-  /// Reads and checks a pipeline or experiment file.
-  /// - Parameters:
-  ///   - file: as the user named it.
-  ///   - settings: values that replace those of the file, `params.epochs=3`.
-  ///   - workingFolder: decides the project's root where nothing marks it; paths in settings are relative to it.
-  /// - Throws: `Problems`.
-  package init(
-    file: URL, settings: [String] = [], catalog: StageCatalog, workingFolder: URL
-  ) throws(Problems) {
-    let root = projectRoot(of: file, workingFolder: workingFolder)
-    try self.init(
-      bytes: try readPipeline(file), of: file, settings: settings, root: root, catalog: catalog,
-      workingFolder: workingFolder)
-  }
-
-  /// Checks the bytes of a pipeline or experiment file.
-  init(
-    bytes: [UInt8], of file: URL, settings: [String] = [], root: URL, catalog: StageCatalog, workingFolder: URL? = nil
-  ) throws(Problems) {
-    let diagnostics = Diagnostics(file: file, bytes: bytes)
-    var plan = Plan(name: file.deletingPathExtension().lastPathComponent, file: file, root: root, stages: [])
-    let document = parseYAML(diagnostics)
-    let settings = settings.compactMap { Setting(argument: $0, folder: workingFolder ?? root, diagnostics) }
-    if let document, let experiment = Experiment(document, settings, diagnostics) {
-      plan.fill(from: experiment, catalog: catalog, diagnostics)
-    }
-    guard diagnostics.problems.isEmpty else { throw Problems(diagnostics.problems) }
-    self = plan
-  }
-
-  private mutating func fill(from experiment: Experiment, catalog: StageCatalog, _ diagnostics: Diagnostics) {
-    let source = diagnostics.sources[experiment.pipeline]
-    var planner = Planner(file: source.file, folder: source.folder, root: root, catalog: catalog, diagnostics)
-    var merger = VariantMerger(experiment.variants.map(\.matrix))
-    for (index, variant) in experiment.variants.enumerated() {
-      var part = self
-      planner.plan(Spec(variant.document, matrix: variant.matrix, diagnostics), into: &part)
-      // The others would have the same problems.
-      guard diagnostics.problems.isEmpty else { return planner.publications.check(part.stages) }
-      merger.add(part.stages, of: index)
-      for obstacle in part.obstacles where !obstacles.contains(obstacle) { obstacles.append(obstacle) }
-      if experiment.variants.count == 1 { name = part.name }
-    }
-    if let own = experiment.name { name = own }
-    stages = merger.finish()
-    comparison = experiment.comparison
-    planner.publications.check(stages)
-  }
-}
-
-extension Experiment {
-  /// Of a file of either form; `nil` after a report.
-  fileprivate init?(_ document: Node, _ settings: [Setting], _ diagnostics: Diagnostics) {
-    if document["pipeline"] == nil {
-      self.init(pipeline: document, settings: settings, diagnostics)
-    } else {
-      self.init(document, settings: settings, diagnostics)
-    }
-  }
-}
-
-/// The file's bytes. Throws if it cannot be read or is too large to be a pipeline.
-func readPipeline(_ file: URL) throws(Problems) -> [UInt8] {
-  let largest = 16 << 20
-  let start = SourceLocation(file: file, line: 1, column: 1)
-  do {
-    let size = try file.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
-    if size <= largest { return Array(try Data(contentsOf: file)) }
-  } catch {
-    throw Problems([Problem("the file cannot be read: \(error.localizedDescription)", at: start, in: "")])
-  }
-  throw Problems([Problem("the file is larger than 16 MiB; a pipeline is not", at: start, in: "")])
-}
-
-private struct Planner {
+struct Planner {
   let catalog: StageCatalog
   let diagnostics: Diagnostics
   let decoder: ValueDecoder
@@ -88,7 +13,7 @@ private struct Planner {
   private var commands: CommandReader
 
   /// A stage on its way into the plan: its ports are known, what they are bound to is not.
-  private struct Draft {
+  struct Draft {
     var spec: StageSpec
     var stage: PlannedStage
     /// For each bound input, in the file's order.
@@ -100,7 +25,7 @@ private struct Planner {
     var producers: [Int] { Set(bindings.flatMap(\.producers)).sorted() }
   }
 
-  private struct Binding {
+  struct Binding {
     var port: String
     var mark: Mark
     var reference: Reference
@@ -131,8 +56,6 @@ private struct Planner {
       plan.stages.append(complete(drafts[place], id, ids, drafts, &plan))
     }
   }
-
-  // MARK: - What a stage is
 
   private mutating func draft(_ stage: StageSpec, of spec: inout Spec) -> Draft {
     let fields = stage.fields
@@ -220,153 +143,6 @@ private struct Planner {
     draft.stage.command = command
     draft.stage.outputs = outputs.sorted { $0.port < $1.port }
   }
-
-  // MARK: - What its inputs are
-
-  private func bind(_ drafts: inout [Draft]) {
-    let ports = drafts.map { draft in
-      (draft.spec.name, draft.stage.description.isUnknown ? nil : draft.stage.outputs.map(\.port))
-    }
-    var resolver = ReferenceResolver(diagnostics, ports: Dictionary(ports) { first, _ in first })
-    let variants = Dictionary(grouping: drafts.indices) { drafts[$0].spec.name }
-    let matrices = drafts.map(\.spec.matrix)
-    var gathered = 0
-    for index in drafts.indices {
-      let spec = drafts[index].spec
-      let description = drafts[index].stage.description
-      let entries = spec.fields["in"]?.entries(of: "`in`", diagnostics) ?? []
-      for entry in entries {
-        let reference = resolver.resolve(entry.value, named: "in.\(entry.key)")
-        drafts[index].isSound = drafts[index].isSound && reference != nil
-        if !description.isUnknown && !description.inputs.contains(where: { $0.name == entry.key }) {
-          let names = description.inputs.map(\.name)
-          diagnostics.report(
-            "stage kind `\(description.kind.name)` has no input `\(entry.key.shortened)`; it has "
-              + names.joined(last: "and"), at: entry.mark, suggestion: nearest(to: entry.key, in: names))
-        } else if let reference {
-          var binding = Binding(port: entry.key, mark: entry.value.mark, reference: reference)
-          if case .output(let stage, _, let gathers) = reference {
-            binding.producers = producers(
-              of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
-            gathered += binding.producers.count
-            if gathered > 10 * mostVariants {
-              return diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: entry.value.mark)
-            }
-            if gathers && drafts[index].stage.description.kind.name != "cmd" {
-              diagnostics.report(
-                "the input `\(entry.key)` of stage `\(spec.name)` takes one artifact; only `cmd` stages gather several",
-                at: entry.value.mark)
-            }
-          }
-          drafts[index].bindings.append(binding)
-        }
-      }
-      for input in description.inputs where !input.isOptional && !entries.contains(where: { $0.key == input.name }) {
-        diagnostics.report(
-          "stage `\(spec.name)` needs the input `\(input.name)`: \(input.documentation)",
-          at: spec.fields["in"]?.mark ?? spec.mark)
-        drafts[index].isSound = false
-      }
-    }
-  }
-
-  /// The variants that a stage with `matrix` takes an output from: the one that agrees with all of it, or, gathering,
-  /// every one that does not contradict it.
-  private func producers(
-    of matrix: Combination, among variants: [Int], _ matrices: [Combination], gathers: Bool
-  ) -> [Int] {
-    if gathers { return variants.filter { matrix.joined(matrices[$0]) != nil } }
-    let fitting = variants.filter { matrices[$0].isPart(of: matrix) }
-    return fitting.max { matrices[$0].count < matrices[$1].count }.map { [$0] } ?? []
-  }
-
-  private func report(_ cycle: [Int], of drafts: [Draft]) {
-    let stages = cycle.map { drafts[$0] }
-    let names = (stages + [stages[0]]).map(\.spec.name)
-    let next = cycle[cycle.count > 1 ? 1 : 0]
-    let mark = stages[0].bindings.first { $0.producers.contains(next) }?.mark
-    diagnostics.report(
-      "these stages wait for each other: \(names.joined(separator: " ← "))", at: mark ?? stages[0].spec.mark)
-  }
-
-  /// The stage with its inputs, given the ids of all stages before it, by draft.
-  private func complete(
-    _ draft: Draft, _ id: StageID, _ ids: [Int: StageID], _ drafts: [Draft], _ plan: inout Plan
-  ) -> PlannedStage {
-    var stage = draft.stage
-    stage.id = id
-    var isBound = true
-    for binding in draft.bindings {
-      let port = binding.port
-      let location = diagnostics.location(binding.mark)
-      switch binding.reference {
-      case .file(let url):
-        stage.inputs.append(PlannedInput(port: port, source: .file(url), type: nil, location: location))
-      case .hub(let model):
-        plan.obstacles.append(
-          diagnostics.problem(
-            "models of the hub are not supported yet; download it and name its folder", at: binding.mark))
-        stage.inputs.append(PlannedInput(port: port, source: .hub(model), type: .model, location: location))
-      case .output(_, let output, let gathers):
-        for draft in binding.producers {
-          guard let producer = ids[draft] else {
-            isBound = false  // in a cycle, which is reported
-            continue
-          }
-          let type = plan[producer].outputs.first { $0.port == output }?.type
-          let own = drafts[draft].spec.matrix.filter { value in stage.coordinates.allSatisfy { $0.name != value.name } }
-          stage.inputs.append(
-            PlannedInput(
-              port: gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output), type: type,
-              location: location))
-        }
-      }
-    }
-    stage.inputs.sort { $0.port < $1.port }
-    let fit = checkTypes(stage)
-    for (index, output) in stage.outputs.enumerated() {
-      guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
-      stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
-    }
-    if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
-    return stage
-  }
-
-  private func checkTypes(_ stage: PlannedStage) -> Bool {
-    var fit = true
-    for input in stage.inputs {
-      guard let type = input.type,
-        let declared = stage.description.inputs.first(where: { $0.name == input.declaredPort }),
-        !declared.accepts.contains(type)
-      else { continue }
-      fit = false
-      let accepted = declared.accepts.map(\.rawValue).joined(last: "or")
-      diagnostics.report(
-        "the input `\(input.declaredPort)` of stage `\(stage.base)` takes \(accepted), not \(type.rawValue)",
-        at: diagnostics.mark(input.location))
-    }
-    return fit
-  }
-
-  /// What the stage itself says of its parameters together, bound to places where nothing lies.
-  private func askForProblems(_ stage: inout PlannedStage, _ draft: Draft) {
-    let nowhere = URL(filePath: "/dev/null", directoryHint: .notDirectory)
-    let inputs = stage.inputs.map { input in
-      if case .file(let url) = input.source { return (input.port, BoundArtifact(url: url)) }
-      return (input.port, BoundArtifact(url: nowhere, type: input.type))
-    }
-    let binding = StageBinding(
-      inputs: Dictionary(uniqueKeysWithValues: inputs), parameters: stage.parameters,
-      outputs: Dictionary(uniqueKeysWithValues: stage.outputs.map { ($0.port, nowhere) }), seed: stage.seed)
-    let mark = draft.spec.fields["with"]?.mark ?? draft.spec.mark
-    do {
-      let bound = try catalog.make(stage.description.kind.name, binding)
-      for problem in bound.problems() { diagnostics.report(problem, at: mark) }
-      stage.obstacleToExtending = bound.obstacleToExtending()
-    } catch {
-      diagnostics.report("\(error)", at: mark)
-    }
-  }
 }
 
 extension StageDescription {
@@ -376,5 +152,5 @@ extension StageDescription {
       kind: StageKind("", revision: 0), abstract: "", numeric: false, outsideTools: [], usesSeed: false, inputs: [],
       parameters: [], outputs: [])
   }
-  fileprivate var isUnknown: Bool { kind.name.isEmpty }
+  var isUnknown: Bool { kind.name.isEmpty }
 }

@@ -1,0 +1,149 @@
+/// What goes into each stage: its references resolved to variants, ordered, and checked for their types.
+import Foundation
+
+extension Planner {
+  func bind(_ drafts: inout [Draft]) {
+    let ports = drafts.map { draft in
+      (draft.spec.name, draft.stage.description.isUnknown ? nil : draft.stage.outputs.map(\.port))
+    }
+    var resolver = ReferenceResolver(diagnostics, ports: Dictionary(ports) { first, _ in first })
+    let variants = Dictionary(grouping: drafts.indices) { drafts[$0].spec.name }
+    let matrices = drafts.map(\.spec.matrix)
+    var gathered = 0
+    for index in drafts.indices {
+      let spec = drafts[index].spec
+      let description = drafts[index].stage.description
+      let entries = spec.fields["in"]?.entries(of: "`in`", diagnostics) ?? []
+      for entry in entries {
+        let reference = resolver.resolve(entry.value, named: "in.\(entry.key)")
+        drafts[index].isSound = drafts[index].isSound && reference != nil
+        if !description.isUnknown && !description.inputs.contains(where: { $0.name == entry.key }) {
+          let names = description.inputs.map(\.name)
+          diagnostics.report(
+            "stage kind `\(description.kind.name)` has no input `\(entry.key.shortened)`; it has "
+              + names.joined(last: "and"), at: entry.mark, suggestion: nearest(to: entry.key, in: names))
+        } else if let reference {
+          var binding = Binding(port: entry.key, mark: entry.value.mark, reference: reference)
+          if case .output(let stage, _, let gathers) = reference {
+            binding.producers = producers(
+              of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+            gathered += binding.producers.count
+            if gathered > 10 * mostVariants {
+              return diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: entry.value.mark)
+            }
+            if gathers && drafts[index].stage.description.kind.name != "cmd" {
+              diagnostics.report(
+                "the input `\(entry.key)` of stage `\(spec.name)` takes one artifact; only `cmd` stages gather several",
+                at: entry.value.mark)
+            }
+          }
+          drafts[index].bindings.append(binding)
+        }
+      }
+      for input in description.inputs where !input.isOptional && !entries.contains(where: { $0.key == input.name }) {
+        diagnostics.report(
+          "stage `\(spec.name)` needs the input `\(input.name)`: \(input.documentation)",
+          at: spec.fields["in"]?.mark ?? spec.mark)
+        drafts[index].isSound = false
+      }
+    }
+  }
+
+  /// The variants that a stage with `matrix` takes an output from: the one that agrees with all of it, or, gathering,
+  /// every one that does not contradict it.
+  private func producers(
+    of matrix: Combination, among variants: [Int], _ matrices: [Combination], gathers: Bool
+  ) -> [Int] {
+    if gathers { return variants.filter { matrix.joined(matrices[$0]) != nil } }
+    let fitting = variants.filter { matrices[$0].isPart(of: matrix) }
+    return fitting.max { matrices[$0].count < matrices[$1].count }.map { [$0] } ?? []
+  }
+
+  func report(_ cycle: [Int], of drafts: [Draft]) {
+    let stages = cycle.map { drafts[$0] }
+    let names = (stages + [stages[0]]).map(\.spec.name)
+    let next = cycle[cycle.count > 1 ? 1 : 0]
+    let mark = stages[0].bindings.first { $0.producers.contains(next) }?.mark
+    diagnostics.report(
+      "these stages wait for each other: \(names.joined(separator: " ← "))", at: mark ?? stages[0].spec.mark)
+  }
+
+  /// The stage with its inputs, given the ids of all stages before it, by draft.
+  func complete(
+    _ draft: Draft, _ id: StageID, _ ids: [Int: StageID], _ drafts: [Draft], _ plan: inout Plan
+  ) -> PlannedStage {
+    var stage = draft.stage
+    stage.id = id
+    var isBound = true
+    for binding in draft.bindings {
+      let port = binding.port
+      let location = diagnostics.location(binding.mark)
+      switch binding.reference {
+      case .file(let url):
+        stage.inputs.append(PlannedInput(port: port, source: .file(url), type: nil, location: location))
+      case .hub(let model):
+        plan.obstacles.append(
+          diagnostics.problem(
+            "models of the hub are not supported yet; download it and name its folder", at: binding.mark))
+        stage.inputs.append(PlannedInput(port: port, source: .hub(model), type: .model, location: location))
+      case .output(_, let output, let gathers):
+        for draft in binding.producers {
+          guard let producer = ids[draft] else {
+            isBound = false  // in a cycle, which is reported
+            continue
+          }
+          let type = plan[producer].outputs.first { $0.port == output }?.type
+          let own = drafts[draft].spec.matrix.filter { value in stage.coordinates.allSatisfy { $0.name != value.name } }
+          stage.inputs.append(
+            PlannedInput(
+              port: gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output), type: type,
+              location: location))
+        }
+      }
+    }
+    stage.inputs.sort { $0.port < $1.port }
+    let fit = checkTypes(stage)
+    for (index, output) in stage.outputs.enumerated() {
+      guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
+      stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
+    }
+    if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
+    return stage
+  }
+
+  private func checkTypes(_ stage: PlannedStage) -> Bool {
+    var fit = true
+    for input in stage.inputs {
+      guard let type = input.type,
+        let declared = stage.description.inputs.first(where: { $0.name == input.declaredPort }),
+        !declared.accepts.contains(type)
+      else { continue }
+      fit = false
+      let accepted = declared.accepts.map(\.rawValue).joined(last: "or")
+      diagnostics.report(
+        "the input `\(input.declaredPort)` of stage `\(stage.base)` takes \(accepted), not \(type.rawValue)",
+        at: diagnostics.mark(input.location))
+    }
+    return fit
+  }
+
+  /// What the stage itself says of its parameters together, bound to places where nothing lies.
+  private func askForProblems(_ stage: inout PlannedStage, _ draft: Draft) {
+    let nowhere = URL(filePath: "/dev/null", directoryHint: .notDirectory)
+    let inputs = stage.inputs.map { input in
+      if case .file(let url) = input.source { return (input.port, BoundArtifact(url: url)) }
+      return (input.port, BoundArtifact(url: nowhere, type: input.type))
+    }
+    let binding = StageBinding(
+      inputs: Dictionary(uniqueKeysWithValues: inputs), parameters: stage.parameters,
+      outputs: Dictionary(uniqueKeysWithValues: stage.outputs.map { ($0.port, nowhere) }), seed: stage.seed)
+    let mark = draft.spec.fields["with"]?.mark ?? draft.spec.mark
+    do {
+      let bound = try catalog.make(stage.description.kind.name, binding)
+      for problem in bound.problems() { diagnostics.report(problem, at: mark) }
+      stage.obstacleToExtending = bound.obstacleToExtending()
+    } catch {
+      diagnostics.report("\(error)", at: mark)
+    }
+  }
+}
