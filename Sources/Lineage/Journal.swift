@@ -51,6 +51,8 @@ package struct Journal: Sendable {
     configuration.busyMode = .timeout(30)
     configuration.prepareDatabase { db in
       try db.execute(sql: "PRAGMA synchronous = FULL")
+      // One turn may write the rows of thousands of cached stages: they should not leave memory before the commit.
+      try db.execute(sql: "PRAGMA cache_size = -32768")
     }
     do {
       // Several processes at once must not make the database, or bring it up to date, together.
