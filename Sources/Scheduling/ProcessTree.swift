@@ -104,4 +104,12 @@ struct ProcessTree: Sendable {
       usleep(5000)
     }
   }
+
+  /// Kills all that this process started, which is nothing to look for where it has no child.
+  static func killChildren() {
+    var information = siginfo_t()
+    guard waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 else { return }
+    var tree = ProcessTree(root: getpid())
+    tree.killDescendants()
+  }
 }

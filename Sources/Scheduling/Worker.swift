@@ -19,6 +19,8 @@ package struct Worker: Sendable {
   package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
     _ = retort_adopt_orphans()  // where it is not to be had, what a command leaves behind may only be found later
     var job: Job?
+    // What left its session is found while this process, its parent now, lives.
+    defer { ProcessTree.killChildren() }
     do {
       let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
       job = order.job
@@ -217,8 +219,7 @@ package struct Worker: Sendable {
         kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
       }
       Thread.sleep(forTimeInterval: TimeInterval(job.grace.components.seconds))
-      var tree = ProcessTree(root: getpid())
-      tree.killDescendants()
+      ProcessTree.killChildren()
       kill(0, SIGKILL)
     }
   }
