@@ -35,7 +35,8 @@ extension Database {
 
   private func write(_ record: StageRecord, run: Int) throws {
     let key = record.key?.description
-    let ended = record.state == .running ? nil : record.time
+    let time = storedTime(record.time)
+    let ended = record.state == .running ? nil : time
     try perform(
       """
       INSERT INTO stage_run (run, stage, base, coordinates, kind, state, key, attempt, started, ended, host, error, origin)
@@ -46,7 +47,7 @@ extension Database {
         error = excluded.error, origin = excluded.origin
       """,
       [
-        run, record.stage, record.kind, record.state.rawValue, key, record.attempt, record.time, ended,
+        run, record.stage, record.kind, record.state.rawValue, key, record.attempt, time, ended,
         LockHolder.thisHost, record.error, record.base, try record.coordinates.json,
       ])
     if record.inputs.isEmpty { return }
@@ -132,6 +133,23 @@ extension [Coordinate] {
       guard !isEmpty else { return nil }
       return "{" + (try map { try "\(storedText($0.name)):\($0.value.json)" }).joined(separator: ",") + "}"
     }
+  }
+}
+
+/// UTC, `2026-11-24 16:30:00.125`, as the database's dates are read; thousands of rows at once make a formatter felt.
+func storedTime(_ time: Date) -> String {
+  let milliseconds = Int((time.timeIntervalSince1970 * 1000).rounded())
+  var (seconds, fields) = (time_t(milliseconds / 1000), tm())
+  gmtime_r(&seconds, &fields)
+  let numbers = [
+    (Int(fields.tm_year) + 1900, 4, "-"), (Int(fields.tm_mon) + 1, 2, "-"), (Int(fields.tm_mday), 2, " "),
+    (Int(fields.tm_hour), 2, ":"), (Int(fields.tm_min), 2, ":"), (Int(fields.tm_sec), 2, "."),
+    (milliseconds % 1000, 3, ""),
+  ]
+  return numbers.reduce(into: "") { text, number in
+    let digits = String(number.0)
+    for _ in digits.count..<max(digits.count, number.1) { text += "0" }
+    text += digits + number.2
   }
 }
 

@@ -137,18 +137,20 @@ extension Journal: RunJournal {
   package func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult] {
     try database.read { db in
       var results: [StageKey: RecordedResult] = [:]
-      // The last of the latest runs may have been of a few stages only.
+      // Of the latest runs that ended the one of the most stages: the last may have been of a few only.
       let rows = try Row.fetchCursor(
         db,
         sql: """
-          SELECT DISTINCT result.key, port, digest, bytes, artifact.kind
+          SELECT result.key, port, digest, bytes, artifact.kind
           FROM stage_run
             JOIN result ON result.key = stage_run.key
             LEFT JOIN result_output ON result_output.key = result.key
             LEFT JOIN artifact USING (digest)
-          WHERE run IN (
-            SELECT run.id FROM run JOIN pipeline ON pipeline.id = run.pipeline WHERE name = ? AND file = ?
-            ORDER BY run.id DESC LIMIT 3)
+          WHERE run = (
+            SELECT id FROM (
+              SELECT run.id, stages FROM run JOIN pipeline ON pipeline.id = run.pipeline
+              WHERE name = ? AND file = ? AND state <> 'running' ORDER BY run.id DESC LIMIT 3)
+            ORDER BY stages DESC, id DESC LIMIT 1)
           """, arguments: [name, file.posixPath])
       while let row = try rows.next() {
         let key = StageKey(try Digest(stored: row["key"]))

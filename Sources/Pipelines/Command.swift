@@ -37,7 +37,7 @@ package struct Command: Hashable, Sendable {
   package var canonicalText: String {
     template.map { segment in
       switch segment {
-      case .text(let text): text.replacing("${", with: "$${")
+      case .text(let text): text.utf8.contains(UInt8(ascii: "$")) ? text.replacing("${", with: "$${") : text
       case .input(let port): "${in.\(port)}"
       case .output(let port): "${out.\(port)}"
       }

@@ -5,12 +5,12 @@ import Foundation
 struct CommandReader {
   let diagnostics: Diagnostics
   /// The pipeline file's folder and the project's root: where a word of a command may name a file.
-  let folders: [URL]
+  let folders: [(url: URL, path: String)]
   private var isFile: [String: Bool] = [:]
 
   init(_ diagnostics: Diagnostics, folder: URL, root: URL) {
     self.diagnostics = diagnostics
-    folders = folder.path == root.path ? [folder] : [folder, root]
+    folders = (folder.path == root.path ? [folder] : [folder, root]).map { ($0, $0.path) }
   }
 
   /// The stage described like a built-in one, its command, and its outputs with the types that the file gives them.
@@ -151,7 +151,7 @@ struct CommandReader {
     let found = folders.contains { folder in
       // Nearly no word names a file, so the cheap question comes first.
       let path = word.hasPrefix("/") ? word : "\(folder.path)/\(word)"
-      return access(path, F_OK) == 0 && URL(path: word, in: folder).lies(in: folders[folders.count - 1])
+      return access(path, F_OK) == 0 && URL(path: word, in: folder.url).lies(in: folders[folders.count - 1].url)
         && FileStatus.of(URL(filePath: path))?.isFolder == false
     }
     isFile[word] = found

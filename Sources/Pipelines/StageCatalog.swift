@@ -1,19 +1,32 @@
 /// The stage kinds that a program has: how planning and workers reach stages that they do not import.
+import Synchronization
 
 package struct StageCatalog: Sendable {
   private let stages: [String: any Stage.Type]
-  private let descriptions: [String: StageDescription]
+  private let known = Known()
+
+  /// Describing a stage makes one and looks at all its declarations: once, and only of what somebody asks for.
+  private final class Known: Sendable {
+    let descriptions = Mutex<[String: StageDescription]>([:])
+  }
 
   /// - Parameter stages: the built-in stages; of two of one kind the later one counts.
   package init(_ stages: [any Stage.Type]) {
     self.stages = Dictionary(stages.map { ($0.kind.name, $0) }) { _, later in later }
-    descriptions = self.stages.mapValues { $0.description }
   }
 
   /// Sorted.
   package var kinds: [String] { stages.keys.sorted() }
 
-  package func describe(_ kind: String) -> StageDescription? { descriptions[kind] }
+  package func describe(_ kind: String) -> StageDescription? {
+    guard let stage = stages[kind] else { return nil }
+    return known.descriptions.withLock { descriptions in
+      if let description = descriptions[kind] { return description }
+      let description = stage.description
+      descriptions[kind] = description
+      return description
+    }
+  }
 
   /// A stage whose declarations have their values. Throws if there is no such kind or a value does not fit.
   package func make(_ kind: String, _ binding: StageBinding) throws -> any Stage {

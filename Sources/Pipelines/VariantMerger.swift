@@ -56,6 +56,11 @@ struct VariantMerger {
 
   /// Takes the plan of the next combination in.
   mutating func add(_ plan: [PlannedStage], of combination: Int) {
+    if combinations.count == 1 {  // nothing to join
+      stages = plan
+      users = plan.map { _ in [combination] }
+      return
+    }
     var ids: [StageID] = []
     for var stage in plan {
       for index in stage.inputs.indices {

@@ -5,9 +5,9 @@ import Pipelines
 import Synchronization
 
 package actor Coordinator {
-  /// For one reader; ends with the run.
-  package nonisolated let events: AsyncStream<RunEvent>
-  private let send: AsyncStream<RunEvent>.Continuation
+  /// For one reader, several at once where they come at once; ends with the run.
+  package nonisolated let events: AsyncStream<[RunEvent]>
+  private let send: AsyncStream<[RunEvent]>.Continuation
   private let inbox = Inbox<Message>()
   private let plan: Plan
   private let options: RunOptions
@@ -23,6 +23,8 @@ package actor Coordinator {
   private var errors: [StageID: StageFailure] = [:]
   /// Written at the end of the turn.
   private var entries: [JournalEntry] = []
+  /// Sent in the middle of the turn.
+  private var news: [RunEvent] = []
   private var run = 0
   /// From finding artifacts until their use is recorded.
   private var hold: FileLock?
@@ -72,7 +74,7 @@ package actor Coordinator {
     }
     defer { withExtendedLifetime(alive) {} }
     hold = nil
-    send.yield(.began(run: run))
+    send.yield([.began(run: run)])
     resolver.hashSources(of: options.selected)
     try keepAll()
     try resolver.recall()
@@ -85,7 +87,7 @@ package actor Coordinator {
       group.cancelAll()
       return self.summary
     }
-    send.yield(.ended(summary))
+    send.yield([.ended(summary)])
     return summary
   }
 
@@ -103,6 +105,8 @@ package actor Coordinator {
       }
       next += 1
     }
+    if !news.isEmpty { send.yield(news) }
+    news = []
     if later.contains(.finish) { entries.append(.ended(summary.outcome, time: clock())) }
     let stamps = resolver.newStamps()
     if !stamps.isEmpty { entries.append(.stamps(stamps)) }
@@ -133,8 +137,8 @@ package actor Coordinator {
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
-          case .event(let event): send.yield(.reported(id, event))
-          case .waits(let holder): send.yield(.waits(id, holder: holder))
+          case .event(let event): send.yield([.reported(id, event)])
+          case .waits(let holder): send.yield([.waits(id, holder: holder)])
           case .pulled: inbox.put(.pulled(id))
           }
         }
@@ -180,7 +184,7 @@ package actor Coordinator {
     case .published(let id, .success(let record)):
       if let record {
         entries.append(.publication(record))
-        send.yield(.published(id, record.target))
+        news.append(.published(id, record.target))
       }
       return machine.published(id)
     case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
@@ -217,7 +221,7 @@ package actor Coordinator {
     errors[id] = failure
     let actions = machine.failed(id, again: again)
     if machine[id] == .interrupted { return actions }
-    send.yield(.failed(id, failure))
+    news.append(.failed(id, failure))
     entries.append(.event(stage: plan[id].name, kind: "failure", message: failure.description, time: clock()))
     return actions
   }
@@ -256,12 +260,12 @@ package actor Coordinator {
   }
 
   private func warn(_ id: StageID, _ message: String) {
-    send.yield(.warning(id, message))
+    news.append(.warning(id, message))
     entries.append(.event(stage: plan[id].name, kind: "warning", message: message, time: clock()))
   }
 
   private func record(_ id: StageID, _ state: StageState) {
-    if state != .resolving { send.yield(.moved(id, state)) }
+    if state != .resolving { news.append(.moved(id, state)) }
     guard let recorded = state.recorded else { return }
     var entry = StageRecord(
       stage: plan[id].name, base: plan[id].base, coordinates: plan[id].coordinates,
@@ -296,7 +300,7 @@ package actor Coordinator {
       let isFile = input.source.file != nil
       if isFile { sources.append(input.port) }
       inputs[input.port] = BoundArtifact(
-        url: known.url, digest: known.artifact.digest.description, type: isFile ? nil : input.type,
+        url: known.url(in: store), digest: known.artifact.digest.description, type: isFile ? nil : input.type,
         name: plan.name(of: input.source))
     }
     // A forced stage shows what computing gives.

@@ -23,7 +23,8 @@ package struct KeyContext: Sendable {
   package func material(
     of stage: PlannedStage, inputs: [String: Digest], hasher: SourceHasher
   ) throws -> KeyMaterial {
-    var material = KeyMaterial(stage: stage, inputs: inputs, numericsProfile: numericsProfile(stage.precision))
+    let numerics = stage.description.numeric ? numericsProfile(stage.precision) : ""
+    var material = KeyMaterial(stage: stage, inputs: inputs, numericsProfile: numerics)
     for name in stage.command?.environment ?? [] { material.environment[name] = environment[name] }
     for name in stage.command?.tools ?? [] { material.tools[name] = try digest(ofTool: name, hasher: hasher) }
     for name in stage.description.outsideTools { material.outsideTools[name] = try outsideToolVersion(name) }

@@ -8,10 +8,19 @@ import Synchronization
 package struct ResolvedStage: Sendable {
   package var key: StageKey
   package var material: KeyMaterial
-  /// By port, with the place where a worker reads them.
-  package var inputs: [String: (artifact: StoredArtifact, url: URL)]
+  /// By port.
+  package var inputs: [String: ResolvedInput]
   /// Of inputs that lie outside the store.
   package var stamps: [FileStamp: Digest]
+}
+
+package struct ResolvedInput: Sendable {
+  package var artifact: StoredArtifact
+  /// Of a source, which lies outside the store.
+  var file: URL?
+
+  /// Where it can be read.
+  package func url(in store: Store) -> URL { file ?? store.url(of: artifact) }
 }
 
 /// New stamps wait here for the next turn's transaction.
@@ -79,19 +88,19 @@ package struct Resolver: Sendable {
     _ id: StageID, outputs: (StageID) -> [String: StoredArtifact]?
   ) throws -> ResolvedStage {
     let stage = plan[id]
-    var inputs: [String: (artifact: StoredArtifact, url: URL)] = [:]
+    var inputs: [String: ResolvedInput] = [:]
     var stamps: [FileStamp: Digest] = [:]
     for input in stage.inputs {
       switch input.source {
       case .file(let url):
         guard let source = try sources[url]?.get() else { throw FileError("read", url, code: ENOENT) }
-        inputs[input.port] = (source.artifact, url)
+        inputs[input.port] = ResolvedInput(artifact: source.artifact, file: url)
         stamps.merge(source.stamps) { $1 }
       case .stage(let upstream, let port):
         guard let artifact = outputs(upstream)?[port] else {
           throw MissingUpstream(stage: plan[upstream].name, port: port)
         }
-        inputs[input.port] = (artifact, store.url(of: artifact))
+        inputs[input.port] = ResolvedInput(artifact: artifact)
       case .hub(let reference):
         throw HubUnavailable(repository: reference.repository)
       }

@@ -120,8 +120,8 @@ import Testing
     bench.add("next", "cat <in >out", inputs: ["in": "long.out"])
     let coordinator = bench.coordinator(executor: Endless())
     let run = Task { try await coordinator.run() }
-    for await event in coordinator.events {
-      if case .moved(_, .running) = event { coordinator.interrupt() }
+    for await events in coordinator.events {
+      for case .moved(_, .running) in events { coordinator.interrupt() }
     }
     let summary = try await run.value
     #expect(summary.outcome == .interrupted)

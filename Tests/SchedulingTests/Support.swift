@@ -90,12 +90,14 @@ struct Bench {
     let coordinator = coordinator(forced: forced, keepGoing: keepGoing, overwrite: overwrite)
     let summary = try await coordinator.run()
     var ran = Ran(summary: summary)
-    for await event in coordinator.events {
-      switch event {
-      case .moved(let id, let state): ran.states[plan[id].name] = state
-      case .failed(_, let failure): ran.failures.append(failure.description)
-      case .warning(_, let message): ran.warnings.append(message)
-      default: break
+    for await events in coordinator.events {
+      for event in events {
+        switch event {
+        case .moved(let id, let state): ran.states[plan[id].name] = state
+        case .failed(_, let failure): ran.failures.append(failure.description)
+        case .warning(_, let message): ran.warnings.append(message)
+        default: break
+        }
       }
     }
     return ran

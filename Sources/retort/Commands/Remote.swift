@@ -115,7 +115,7 @@ struct Pull: AsyncParsableCommand {
       defer { interrupts.forEach { $0.cancel() } }
       async let summary = coordinator.run()
       let reporter = TextReporter(plan, store: folder, live: false)
-      for await event in coordinator.events where !json { reporter.report(event) }
+      for await events in coordinator.events where !json { events.forEach(reporter.report) }
       let outcome = try await summary
       if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
       report.run = outcome.run

@@ -98,9 +98,11 @@ struct Run: AsyncParsableCommand {
     let outcome: RunSummary
     do {
       async let summary = coordinator.run()
-      for await event in coordinator.events {
-        try hooks.see(event)
-        try reporter.report(event)
+      for await events in coordinator.events {
+        for event in events {
+          try hooks.see(event)
+          try reporter.report(event)
+        }
       }
       outcome = try await summary
     } catch {

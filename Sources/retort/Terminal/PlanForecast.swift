@@ -69,7 +69,7 @@ extension Preview {
       }
       let stage = plan[preview.id]
       for (_, input) in preview.resolved?.inputs ?? [:] where input.artifact.kind == .file {
-        if stage.isTraining { lines[input.artifact.digest] = try lineCount(of: input.url) }
+        if stage.isTraining { lines[input.artifact.digest] = try lineCount(of: input.url(in: store)) }
       }
       let forecast = try forecaster.forecast(stage, inputs: preview.resolved?.inputs.mapValues(\.artifact))
       forecasts[preview.id] = forecast.map(StageForecast.init)
