@@ -120,7 +120,7 @@ struct Bench {
       job: Job(
         material: resolved.material, key: resolved.key,
         inputs: resolved.inputs.mapValues {
-          BoundArtifact(url: $0.url, digest: $0.artifact.digest.description)
+          BoundArtifact(url: $0.url(in: store), digest: $0.artifact.digest.description)
         }, work: store.workFolder(of: resolved.key.digest), store: store.root),
       sources: Array(resolved.inputs.keys), stamps: KnownStamps(resolved.stamps), force: force)
   }

@@ -7,8 +7,8 @@ trainings. A reference run with one thread and 2 GB gives digests and metrics; o
 the same. Then `moments` kills, one to four in a row in each new store, before the pipeline may end: `kill -9` of the
 coordinator, a worker, or both. After each, no worker may live on without holding its lock or outlive its coordinator,
 and the database must be sound. In the end the run must end well with the reference's digests and every metric of every
-step once, every object must hash to its name, and one more run must execute nothing. Standard library only. Exits with
-1 if anything did not hold.
+step once, every object must hash to its name, `retort verify` must find nothing, and one more run must execute nothing.
+Standard library only. Exits with 1 if anything did not hold.
 """
 import argparse
 import contextlib
@@ -187,6 +187,10 @@ def main() -> None:
             except AssertionError as error:
                 problems.append(str(error))
             problems += [f"half an object: {path}" for path in project.broken_objects()]
+            verified = subprocess.run([options.retort, "verify", "--store", str(project.store)], text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if verified.returncode != 0:
+                problems.append(f"verify ended with {verified.returncode}: {verified.stdout}")
             resumed += project.resumed
             print(f"moment {moment}: {', '.join(victims)}; {project.resumed} resumed; "
                   f"{'; '.join(problems) or 'all holds'}", flush=True)

@@ -1,6 +1,7 @@
 """Shows that trainings that were interrupted, and trainings that were made longer, give the bytes of undisturbed ones.
 
   python extension.py [--retort retort] [--pipeline pipelines/quickstart.yaml] [--until STAGE…] [--less 1]
+                      [--set params.size=200 …]
 
 Of the pipeline's trainings (`teacher`, `distill`), copies are made with `schedule: constant` and warm-up in steps, the
 schedule that can be extended. In one store each:
@@ -69,6 +70,8 @@ def needed(file: Path, until: list[str]) -> list[str]:
 
 
 class Project:
+    settings: list[str] = []
+
     def __init__(self, retort: str, folder: Path, pipeline: dict):
         self.retort, self.folder, self.store = retort, folder, folder / ".retort"
         folder.mkdir()
@@ -79,6 +82,7 @@ class Project:
 
     def start(self) -> subprocess.Popen:
         command = [self.retort, "run", str(self.folder / "p.yaml"), "--store", str(self.store)]
+        command += [word for setting in self.settings for word in ("--set", setting)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def finish(self) -> str:
@@ -129,7 +133,9 @@ def main() -> None:
     parser.add_argument("--pipeline", type=Path, default=ROOT / "pipelines/quickstart.yaml")
     parser.add_argument("--until", nargs="*", default=[])
     parser.add_argument("--less", type=int, default=1)
+    parser.add_argument("--set", nargs="*", default=[], metavar="PATH=VALUE")
     options = parser.parse_args()
+    Project.settings = options.set
     stages = needed(options.pipeline, options.until)
     full, short = (variant(options.pipeline, stages, less) for less in (0, options.less))
     with tempfile.TemporaryDirectory() as scratch:
