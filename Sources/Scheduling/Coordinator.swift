@@ -15,6 +15,7 @@ package actor Coordinator {
   private let journal: any RunJournal
   private let executor: any Executor
   private let clock: @Sendable () -> Date
+  private let orders: OrderWriter
   private var resolver: Resolver
   private var machine: RunMachine
   private var resolved: [StageID: ResolvedStage] = [:]
@@ -47,6 +48,7 @@ package actor Coordinator {
     self.journal = journal
     self.clock = clock
     self.executor = executor
+    orders = OrderWriter(plan: plan, store: store, journal: journal, remote: options.remote)
     resolver = Resolver(plan, store: store, journal: journal, context: context)
     machine = RunMachine(plan.stages.map(StageNode.init), selected: options.selected, limits: options.limits)
     (events, send) = AsyncStream.makeStream()
@@ -124,14 +126,10 @@ package actor Coordinator {
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
       guard let resolved = resolved[id] else { return }
-      var order = try order(for: resolved, forced: options.forced.contains(id))
-      // A second attempt goes on from what the first one saved.
-      order.anew = order.force && attempt == 1
-      if let (key, length) = resolved.material.continuation {
-        let stored = order.force ? nil : try resolver.continuation(of: resolved, repair: true)
-        order.continuation = Continuation(
-          key: key, length: length, from: stored.map { store.url(of: $0.artifact) })
-      }
+      let forced = options.forced.contains(id)
+      let order = try orders.order(
+        for: resolved, attempt: attempt, forced: forced,
+        from: forced ? nil : try resolver.continuation(of: resolved, repair: true))
       let stage = plan[id]
       let name = store.attemptName(stage.name, attempt)
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
@@ -273,47 +271,9 @@ package actor Coordinator {
       key: resolved[id]?.key, error: state == .failed ? errors[id]?.description : nil)
     if case .running(let attempt) = state {
       entry.attempt = attempt
-      entry.inputs = recordedInputs(of: id)
+      entry.inputs = resolved[id].map(orders.recordedInputs) ?? [:]
     }
     entries.append(.stage(entry))
-  }
-
-  private func recordedInputs(of id: StageID) -> [String: StageRecord.Input] {
-    var inputs: [String: StageRecord.Input] = [:]
-    for input in plan[id].inputs {
-      guard let artifact = resolved[id]?.inputs[input.port]?.artifact else { continue }
-      inputs[input.port] = StageRecord.Input(
-        artifact: artifact, path: input.source.file, output: plan.name(of: input.source))
-    }
-    return inputs
-  }
-
-  /// More results than these are not looked through: the newest mostly has every row that there is.
-  private static let earlierResults = 4
-
-  private func order(for stage: ResolvedStage, forced: Bool) throws -> WorkOrder {
-    let planned = stage.material.stage
-    var inputs: [String: BoundArtifact] = [:]
-    var sources: [String] = []
-    for input in planned.inputs {
-      guard let known = stage.inputs[input.port] else { continue }
-      let isFile = input.source.file != nil
-      if isFile { sources.append(input.port) }
-      inputs[input.port] = BoundArtifact(
-        url: known.url(in: store), digest: known.artifact.digest.description, type: isFile ? nil : input.type,
-        name: plan.name(of: input.source))
-    }
-    // A forced stage shows what computing gives.
-    let function = forced ? nil : stage.material.functionKey
-    let earlier = try function.map { try journal.earlierResults(of: $0, limit: Self.earlierResults) } ?? []
-    return WorkOrder(
-      job: Job(
-        material: stage.material, key: stage.key, inputs: inputs,
-        earlier: earlier.map { result in
-          EarlierResult(outputs: result.outputs.mapValues { .init(artifact: $0, url: store.url(of: $0)) })
-        },
-        work: store.workFolder(of: stage.key.digest), store: store.root),
-      sources: sources, stamps: KnownStamps(stage.stamps), force: forced, remote: options.remote)
   }
 
   private var summary: RunSummary {
@@ -338,17 +298,6 @@ struct MustBeCached: Error, CustomStringConvertible {
   let stage: String
   var description: String {
     "the result of stage `\(stage)` is not known, and --only or --from keep it from running; run it first"
-  }
-}
-
-extension InputSource {
-  fileprivate var file: URL? { if case .file(let url) = self { url } else { nil } }
-}
-
-extension Plan {
-  /// `split.train`; `nil` for what no stage makes.
-  fileprivate func name(of source: InputSource) -> String? {
-    if case .stage(let id, let port) = source { "\(self[id].name).\(port)" } else { nil }
   }
 }
 

@@ -1,0 +1,63 @@
+/// Turns a stage whose inputs are known into what its worker is told, and what the journal says it was given.
+import Artifacts
+import Foundation
+import Pipelines
+
+struct OrderWriter: Sendable {
+  let plan: Plan
+  let store: Store
+  let journal: any RunJournal
+  let remote: RemoteOrder?
+
+  /// More results than these are not looked through: the newest mostly has every row that there is.
+  private static let earlierResults = 4
+
+  /// - Parameters:
+  ///   - attempt: the first of a forced stage begins anew; a later one goes on from what the one before saved.
+  ///   - state: the final state of a shorter training that this one goes on from.
+  func order(
+    for stage: ResolvedStage, attempt: Int, forced: Bool, from state: StoredContinuation?
+  ) throws -> WorkOrder {
+    var inputs: [String: BoundArtifact] = [:]
+    for input in stage.material.stage.inputs {
+      guard let known = stage.inputs[input.port] else { continue }
+      inputs[input.port] = BoundArtifact(
+        url: known.url(in: store), digest: known.artifact.digest.description,
+        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source))
+    }
+    // A forced stage shows what computing gives.
+    let function = forced ? nil : stage.material.functionKey
+    let earlier = try function.map { try journal.earlierResults(of: $0, limit: Self.earlierResults) } ?? []
+    var order = WorkOrder(
+      job: Job(
+        material: stage.material, key: stage.key, inputs: inputs,
+        earlier: earlier.map { result in
+          EarlierResult(outputs: result.outputs.mapValues { .init(artifact: $0, url: store.url(of: $0)) })
+        },
+        work: store.workFolder(of: stage.key.digest), store: store.root),
+      sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
+      force: forced, remote: remote)
+    order.anew = forced && attempt == 1
+    order.continuation = stage.material.continuation.map { key, length in
+      Continuation(key: key, length: length, from: state.map { store.url(of: $0.artifact) })
+    }
+    return order
+  }
+
+  func recordedInputs(of stage: ResolvedStage) -> [String: StageRecord.Input] {
+    var recorded: [String: StageRecord.Input] = [:]
+    for input in stage.material.stage.inputs {
+      guard let known = stage.inputs[input.port] else { continue }
+      recorded[input.port] = StageRecord.Input(
+        artifact: known.artifact, path: known.file, output: plan.name(of: input.source))
+    }
+    return recorded
+  }
+}
+
+extension Plan {
+  /// `split.train`; `nil` for what no stage makes.
+  fileprivate func name(of source: InputSource) -> String? {
+    if case .stage(let id, let port) = source { "\(self[id].name).\(port)" } else { nil }
+  }
+}
