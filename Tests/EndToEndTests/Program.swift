@@ -66,6 +66,7 @@ struct Project {
       process.terminationHandler = { _ in continuation.resume() }
       do { try process.run() } catch { continuation.resume(throwing: error) }
     }
+    for handle in handles { try handle.close() }  // the process keeps them
     let texts = try printed.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
     for url in printed { try FileManager.default.removeItem(at: url) }
     let signal = process.terminationReason == .uncaughtSignal
