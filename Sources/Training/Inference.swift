@@ -3,8 +3,8 @@ import Models
 import Tensors
 import Tokenizers
 
-/// Tokens that run together: few enough for activations to stay in the processor's cache. Decides no bit.
-private let tokensPerBatch = 2048
+/// Tokens that run together: bounds the memory of activations, decides no bit.
+private let tokensPerBatch = 4096
 
 /// Inputs that are tokenized and sorted together, while the model runs those before; decides no bit.
 private let inputsAtOnce = 1024

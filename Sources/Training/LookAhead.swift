@@ -28,7 +28,8 @@ func lookingAhead<Element>(
 private final class Maker<Element>: @unchecked Sendable {
   private let belt: Belt<Element>
   private let count: Int
-  private let make: (Int) throws -> Element
+  /// Gone when the thread ends: it must not outlive `lookingAhead`.
+  private var make: ((Int) throws -> Element)?
 
   init(belt: Belt<Element>, count: Int, make: @escaping (Int) throws -> Element) {
     self.belt = belt
@@ -38,14 +39,20 @@ private final class Maker<Element>: @unchecked Sendable {
 
   func run() {
     Profile.active?.countThreadBeside()
-    var index = 0
-    while index < count, belt.hasRoom() {
+    makeAll()
+    make = nil
+    belt.end()
+  }
+
+  /// Its own function, so that `make` is released when it returns.
+  private func makeAll() {
+    guard let make else { return }
+    for index in 0..<count {
+      guard belt.hasRoom() else { return }
       let made = Result { try make(index) }
       belt.put(made)
-      if case .failure = made { break }
-      index += 1
+      if case .failure = made { return }
     }
-    belt.end()
   }
 }
 
