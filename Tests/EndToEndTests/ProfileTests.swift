@@ -54,18 +54,18 @@ import Testing
     #expect(try await project.run() == [])
   }
 
-  @Test func `embed prints what the stage writes, one text at a time too`() async throws {
+  @Test func `vectors are the same for texts together and alone`() async throws {
     let project = try Project(data: ["two.txt": "the word\nanother word\n"])
     try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
-    let together = try await project.retort("embed", "model", "two.txt")
-    let alone = try await project.retort("embed", "model", "two.txt", "--one-by-one", "--threads", "1")
+    let together = try await project.retort("vectors", "model", "two.txt")
+    let alone = try await project.retort("vectors", "model", "two.txt", "--one-by-one", "--threads", "1")
     #expect(together.code == 0 && together.output == alone.output)
     let vectors = try together.output.split(separator: "\n").map {
       try JSONDecoder().decode([Double].self, from: Data($0.utf8))
     }
     #expect(vectors.count == 2 && vectors.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5 })
     struct Summary: Decodable { var texts: Int, tokens: Int, medianMilliseconds: Double? }
-    let summary = try await project.retort("embed", "model", "two.txt", "--one-by-one", "--summary")
+    let summary = try await project.retort("vectors", "model", "two.txt", "--one-by-one", "--summary")
       .decoded(Summary.self)
     #expect(summary.texts == 2 && summary.tokens >= 4 && summary.medianMilliseconds ?? 0 > 0)
   }

@@ -7,7 +7,7 @@ A text has 10 to 300 tokens, all of them whole words of the vocabulary, from a s
 and pad batches of 32 (`--batch`); OpenVINO runs the converted torch module in latency mode, or in throughput mode with
 its asynchronous queue. `tokens_per_second` counts real tokens, never padding, from texts to vectors, tokenizing
 included; `load_seconds` is reading the model (and for OpenVINO converting and compiling it). Retort's figures come from
-`retort embed --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
+`retort vectors --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
 refused where the processor has no instructions for it. The first 64 vectors must agree with PyTorch's fp32 ones. Prints
 a JSON line per run, then medians and ratios. Needs torch, transformers, openvino.
 """
@@ -69,7 +69,7 @@ def run_retort(options: argparse.Namespace, texts: list[str]) -> dict:
         folder = Path(folder)
         with open(folder / "texts.jsonl", "w") as file:
             file.writelines(json.dumps({"id": str(at), "text": text}) + "\n" for at, text in enumerate(texts))
-        command = [options.retort, "embed", str(options.model), str(folder / "texts.jsonl"), "--summary", "--threads",
+        command = [options.retort, "vectors", str(options.model), str(folder / "texts.jsonl"), "--summary", "--threads",
                    str(options.threads), "--max-len", "512"] + (["--one-by-one"] if options.one_by_one else [])
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             said = json.loads(process.stdout.read())
@@ -178,7 +178,7 @@ def check(options: argparse.Namespace, texts: list[str], vectors) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
         file.flush()
-        command = [options.retort, "embed", str(options.model), file.name, "--max-len", "512"]
+        command = [options.retort, "vectors", str(options.model), file.name, "--max-len", "512"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     ours = torch.tensor([json.loads(line) for line in done.stdout.splitlines()])
     least = (ours * vectors).sum(-1).min().item()

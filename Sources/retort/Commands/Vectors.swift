@@ -1,13 +1,12 @@
-/// `retort embed MODEL FILE`: the vectors that a bi-encoder gives texts, without a pipeline.
+/// `retort vectors MODEL FILE`: the vectors that a bi-encoder gives texts, without a pipeline.
 import ArgumentParser
 import Foundation
 import Models
 import Tensors
 import Training
 
-struct EmbedCommand: ParsableCommand {
+struct Vectors: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "embed",
     abstract: "Prints the vectors that a bi-encoder gives texts, one JSON list a line; keeps nothing.")
 
   @Argument(help: "The model's folder.", completion: .directory) var model: String
