@@ -51,6 +51,8 @@ package struct RunReport: Codable, Sendable, Hashable {
     package var error: String?
     /// Of this run's attempts, in their order.
     package var failures: [Failure] = []
+    /// Where its time went, if this run asked.
+    package var profile: StageProfile?
     /// What the attempt that made the outputs, or failed last, printed; absent if it is gone.
     package var log: String?
   }
@@ -166,6 +168,10 @@ extension Database {
       self, sql: "SELECT time, message FROM event WHERE run = ? AND stage = ? AND kind = 'failure' ORDER BY id",
       arguments: [row["run"] as Int, stage.name]
     ).map { RunReport.Failure(time: $0["time"], message: $0["message"]) }
+    stage.profile = try String.fetchOne(
+      self, sql: "SELECT message FROM event WHERE run = ? AND stage = ? AND kind = 'profile' ORDER BY id DESC",
+      arguments: [row["run"] as Int, stage.name]
+    ).map(decoded)
     if let made = try Row.fetchOne(
       self, sql: "SELECT run, stage, attempt FROM stage_run WHERE id = ?", arguments: [maker])
     {

@@ -24,12 +24,13 @@ extension BertBody {
 
     let rows = Engine.paddedRows(tokensPerSequence.reduce(0, +))
     let below = (config.layerCount - 1) * kept + embeddings
+    // Pooled vectors and, before the backward steps, what a head keeps of them.
+    let pooled = Engine.paddedRows(tokensPerSequence.count) * hidden
     let peak = max(
-      rows * (below + kept + hidden),
+      rows * (below + kept + hidden) + 3 * pooled,
       rows * (below + outputStep) + threads * dropoutScratch,
       rows * (below + innerStep) + threads * dropoutScratch,
       rows * (below + attentionStep) + threads * attentionScratch)
-    // Pooled vectors and their gradients.
-    return 4 * (peak + 4 * Engine.paddedRows(tokensPerSequence.count) * hidden)
+    return 4 * (peak + pooled)
   }
 }

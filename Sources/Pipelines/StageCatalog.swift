@@ -9,9 +9,12 @@ package struct StageCatalog: Sendable {
   private final class Known: Sendable {
     let descriptions = Mutex<[String: StageDescription]>([:])
   }
+  /// Measures the stages; absent: they cannot be profiled.
+  package let profiler: (any StageProfiler)?
 
   /// - Parameter stages: the built-in stages; of two of one kind the later one counts.
-  package init(_ stages: [any Stage.Type]) {
+  package init(_ stages: [any Stage.Type], profiler: (any StageProfiler)? = nil) {
+    self.profiler = profiler
     self.stages = Dictionary(stages.map { ($0.kind.name, $0) }) { _, later in later }
   }
 

@@ -53,4 +53,6 @@ package enum StageEvent: Sendable, Hashable, Codable {
   case warning(String)
   case metric(String, Double, step: Int?)
   case progress(done: Int, total: Int, detail: String)
+  /// Where its time went, once, at its end.
+  case profile(StageProfile)
 }

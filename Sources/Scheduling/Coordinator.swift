@@ -48,7 +48,7 @@ package actor Coordinator {
     self.journal = journal
     self.clock = clock
     self.executor = executor
-    orders = OrderWriter(plan: plan, store: store, journal: journal, remote: options.remote)
+    orders = OrderWriter(plan: plan, store: store, journal: journal, remote: options.remote, profiles: options.profiles)
     resolver = Resolver(plan, store: store, journal: journal, context: context)
     machine = RunMachine(plan.stages.map(StageNode.init), selected: options.selected, limits: options.limits)
     (events, send) = AsyncStream.makeStream()
@@ -251,6 +251,10 @@ package actor Coordinator {
           stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
           preimage: stage.material.preimage, outputs: made, metrics: result.metrics, isKept: !differs,
           peakMemory: result.peakMemory, continuation: result.continuation)))
+    if let profile = result.profile {
+      let json = String(decoding: try storedJSON(profile), as: UTF8.self)
+      entries.append(.event(stage: plan[id].name, kind: "profile", message: json, time: clock()))
+    }
   }
 
   private func isWhole(_ artifact: StoredArtifact) throws -> Bool {

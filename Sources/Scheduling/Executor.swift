@@ -30,6 +30,7 @@ package struct MadeResult: Sendable {
   package var peakMemory: Int?
   /// The final state, if a longer run may go on from it.
   package var continuation: StoredContinuation?
+  package var profile: StageProfile?
 }
 
 package enum AttemptEnd: Sendable {
@@ -40,16 +41,16 @@ package enum AttemptEnd: Sendable {
   /// What a worker that ended well left in its folder.
   package static func success(reading work: WorkFolder, _ success: StageState.Success) throws -> AttemptEnd {
     guard let result = try work.readResult() else { throw FileError("read", work.result, code: ENOENT) }
-    let metrics = try work.readEvents().compactMap { event in
-      if case .metric(let name, let value, let step) = event {
-        StageResult.Metric(name: name, value: value, step: step)
-      } else {
-        nil
+    var made = MadeResult(
+      outputs: result.outputs, metrics: [], peakMemory: result.peakMemory, continuation: result.continuation)
+    for event in try work.readEvents() {
+      switch event {
+      case .metric(let name, let value, let step):
+        made.metrics.append(StageResult.Metric(name: name, value: value, step: step))
+      case .profile(let profile): made.profile = profile
+      case .log, .warning, .progress: break
       }
     }
-    return .success(
-      success,
-      MadeResult(
-        outputs: result.outputs, metrics: metrics, peakMemory: result.peakMemory, continuation: result.continuation))
+    return .success(success, made)
   }
 }

@@ -8,6 +8,8 @@ struct OrderWriter: Sendable {
   let store: Store
   let journal: any RunJournal
   let remote: RemoteOrder?
+  /// Whether workers tell where their time goes.
+  let profiles: Bool
 
   /// More results than these are not looked through: the newest mostly has every row that there is.
   private static let earlierResults = 4
@@ -36,7 +38,7 @@ struct OrderWriter: Sendable {
         },
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
-      force: forced, remote: remote)
+      force: forced, remote: remote, profiles: profiles)
     order.anew = forced && attempt == 1
     order.continuation = stage.material.continuation.map { key, length in
       Continuation(key: key, length: length, from: state.map { store.url(of: $0.artifact) })

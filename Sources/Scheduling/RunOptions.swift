@@ -13,12 +13,15 @@ package struct RunOptions: Sendable {
   package var overwrite: Bool
   /// Take results from there instead of computing them.
   package var remote: RemoteOrder?
+  /// Have built-in stages tell where their time goes.
+  package var profiles: Bool
   /// The time before an attempt, counted from 2; absent: what the stage says.
   package var backOff: (@Sendable (_ attempt: Int) -> Duration)?
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
-    overwrite: Bool = false, remote: RemoteOrder? = nil, backOff: (@Sendable (Int) -> Duration)? = nil
+    overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false,
+    backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
     self.selected = selected
@@ -26,6 +29,7 @@ package struct RunOptions: Sendable {
     self.forced = forced
     self.overwrite = overwrite
     self.remote = remote
+    self.profiles = profiles
     self.backOff = backOff
   }
 }

@@ -21,6 +21,8 @@ package struct WorkOrder: Codable, Sendable {
   package var probeSteps: Int?
   /// Where a result may be found.
   package var remote: RemoteOrder?
+  /// Tell where the time goes, see `StageProfile`.
+  package var profiles = false
   /// Begin at the beginning although there may be a saved state.
   package var anew = false
   /// Of a stage whose longer runs may go on from shorter ones.

@@ -100,7 +100,9 @@ package struct Worker: Sendable {
     } else {
       let context = context(start, events)
       start = nil  // the stage alone holds the state's memory
+      if order.profiles { catalog.profiler?.begin() }
       try await catalog.make(job.kind, job.binding).run(context)
+      if order.profiles, let profiler = catalog.profiler { events.write(.profile(profiler.end())) }
     }
     try events.check()
 

@@ -81,7 +81,7 @@ struct Distill: Stage {
       validate: held.map { held in { try held.metrics(encoder) } })
     var settings = encoder.folder.settings
     settings.maxSequenceLength = encoder.maxTokens
-    try encoder.folder.write(encoder.model, settings: settings, to: student.url)
+    try Profile.measure(.saving) { try encoder.folder.write(encoder.model, settings: settings, to: student.url) }
   }
 
   private var loss: DistillationLoss {

@@ -1,6 +1,7 @@
 /// Training that keeps its state on the way, goes on from it, and says where it is when it has to stop.
 import Models
 import Pipelines
+import Tensors
 import Training
 
 extension StageContext {
@@ -27,8 +28,12 @@ extension StageContext {
 private struct TrainingStateKeeper: TrainingKeeper {
   let keeper: any StateKeeper
 
-  func reached(_ state: TrainingState) throws { try keeper.reached(step: state.step) { try saved(state) } }
-  func finished(_ state: TrainingState) throws { try keeper.finished { try saved(state) } }
+  func reached(_ state: TrainingState) throws {
+    try Profile.measure(.saving) { try keeper.reached(step: state.step) { try saved(state) } }
+  }
+  func finished(_ state: TrainingState) throws {
+    try Profile.measure(.saving) { try keeper.finished { try saved(state) } }
+  }
 
   private func saved(_ state: TrainingState) throws -> SavedState? {
     guard state.isFinite else { return nil }

@@ -57,7 +57,9 @@ struct Teacher: Stage {
       encoder.model, PairTask(pairs: pairs.all, loss: loss),
       training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
       validate: held.map { held in { try held.metrics(encoder, loss) } })
-    try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
+    try Profile.measure(.saving) {
+      try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
+    }
   }
 }
 

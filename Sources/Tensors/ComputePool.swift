@@ -1,4 +1,5 @@
 /// Threads that compute pieces of an operation: ours, so that long C calls never block Swift's cooperative pool.
+import CKernels
 import Foundation
 import Synchronization
 
@@ -25,9 +26,9 @@ final class ComputePool: Sendable {
     }
     withoutActuallyEscaping(body) { body in
       let job = Job(pieces: pieces, body: body)
-      board.post(job, to: width - 1)
+      board.post(job)
       job.work(0)
-      board.waitUntilDone()
+      board.finish()
     }
   }
 }
@@ -52,30 +53,39 @@ private final class Job: @unchecked Sendable {
   }
 }
 
-/// Where a job is posted and its workers report. `@unchecked`: every `var` is touched under `condition` only.
+/// Turns of waiting for the next job, or for the last worker, before a thread sleeps: some 50 µs, about what waking it
+/// would cost. Operations of a step follow one another within that; after it, others have the core.
+private let turnsBeforeSleep = 1500
+
+/// Where a job is posted and workers join it. `@unchecked`: every `var` is touched under `condition` only.
 private final class Board: @unchecked Sendable {
   private let condition = NSCondition()
   private var job: Job?
-  private var generation = 0
-  private var working = 0
+  private var isTaken = false
   private var closed = false
+  /// Of jobs, and of workers that are at one: changed under `condition`, and looked at without it.
+  private let generation = Atomic(0)
+  private let working = Atomic(0)
 
   /// Waits until the board is free, then posts.
-  func post(_ job: Job, to workers: Int) {
+  func post(_ job: Job) {
     condition.withLock {
-      while self.job != nil { condition.wait() }
+      while isTaken { condition.wait() }
+      isTaken = true
       self.job = job
-      working = workers
-      generation += 1
+      generation.wrappingAdd(1, ordering: .releasing)
       condition.broadcast()
     }
   }
 
-  /// Returns when every worker has let go of the job.
-  func waitUntilDone() {
+  /// Takes the job off, so that nobody joins it any more, and returns when every worker has let go of it. A worker that
+  /// has not woken by then is not waited for.
+  func finish() {
+    condition.withLock { job = nil }
+    spin { working.load(ordering: .acquiring) > 0 }
     condition.withLock {
-      while working > 0 { condition.wait() }
-      job = nil
+      while working.load(ordering: .acquiring) > 0 { condition.wait() }
+      isTaken = false
       condition.broadcast()
     }
   }
@@ -83,6 +93,7 @@ private final class Board: @unchecked Sendable {
   func close() {
     condition.withLock {
       closed = true
+      generation.wrappingAdd(1, ordering: .releasing)
       condition.broadcast()
     }
   }
@@ -91,20 +102,36 @@ private final class Board: @unchecked Sendable {
     var seen = 0
     while workOnce(worker, after: &seen) {
       condition.withLock {
-        working -= 1
-        if working == 0 { condition.broadcast() }
+        if working.wrappingSubtract(1, ordering: .releasing).newValue == 0 { condition.broadcast() }
       }
     }
   }
 
-  /// Its own function, so that the job is released before the worker reports. False once the pool is closed.
+  /// Its own function, so that the job is released before the worker says that it is done. False once closed.
   private func workOnce(_ worker: Int, after seen: inout Int) -> Bool {
-    let job: Job? = condition.withLock {
-      while generation == seen, !closed { condition.wait() }
-      seen = generation
-      return closed ? nil : self.job
+    while true {
+      let before = seen
+      spin { generation.load(ordering: .acquiring) == before }
+      condition.lock()
+      while generation.load(ordering: .acquiring) == before { condition.wait() }
+      seen = generation.load(ordering: .relaxed)
+      let (job, isClosed) = (self.job, closed)
+      if job != nil { working.wrappingAdd(1, ordering: .relaxed) }
+      condition.unlock()
+      if let job {
+        job.work(worker)
+        return true
+      }
+      if isClosed { return false }
     }
-    job?.work(worker)
-    return job != nil
+  }
+
+  @inline(__always)
+  private func spin(while isWaiting: () -> Bool) {
+    var turns = 0
+    while turns < turnsBeforeSleep, isWaiting() {
+      retort_spin()
+      turns += 1
+    }
   }
 }

@@ -40,6 +40,8 @@ package struct PackedBatch: Sendable {
   package var tokens: Int { ids.count }
   /// Number of sequences, B.
   package var count: Int { offsets.count - 1 }
+  /// Token counts of some of the sequences.
+  package func tokens(of sequences: Range<Int>) -> [Int] { sequences.map { offsets[$0 + 1] - offsets[$0] } }
   package var longest: Int { zip(offsets, offsets.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
   /// The chunks as ranges of tokens.
   package var tokenChunks: [Range<Int>] { chunks.map { offsets[$0.lowerBound]..<offsets[$0.upperBound] } }

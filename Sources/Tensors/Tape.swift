@@ -68,11 +68,18 @@ package final class Tape {
   package var isRecording: Bool { dropoutKey != nil }
 
   /// A result whose backward step adds to its inputs' and weights' gradients; `backward` gets the result's gradient.
-  /// With `needed` false (nothing below trains), or without recording, nothing is kept.
-  func record(_ value: Tensor, needed: Bool, backward: @escaping (Tensor) -> Void) -> Variable {
+  /// With `needed` false (nothing below trains), or without recording, nothing is kept. `operation`, `flops` and `bytes`
+  /// are what a profile calls and counts of the backward step.
+  func record(
+    _ value: Tensor, needed: Bool, as operation: ProfiledOperation, flops: Int = 0, bytes: Int = 0,
+    backward: @escaping (Tensor) -> Void
+  ) -> Variable {
     guard isRecording, needed else { return Variable(value: value, gradient: nil) }
     let gradient = Gradient()
-    steps.append { if let arrived = gradient.take() { backward(arrived) } }
+    steps.append {
+      guard let arrived = gradient.take() else { return }
+      Profile.measure(operation, flops: flops, bytes: bytes) { backward(arrived) }
+    }
     return Variable(value: value, gradient: gradient)
   }
 

@@ -37,6 +37,9 @@ package final class Tokenizer: Sendable {
     addedTokens.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? model.pieces.id(of: token)
   }
 
+  /// Builds the tables of Unicode now, which the first text would otherwise wait for.
+  package func prepare() { _ = ScalarTraits.of(0) }
+
   /// Encodes a text with the special tokens around it; `maxLength` counts these too.
   package func encode(_ text: String, maxLength: Int?) -> Encoding {
     var content = contentIDs(text)

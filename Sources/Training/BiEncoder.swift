@@ -18,9 +18,10 @@ package final class BiEncoder {
   /// - Parameter maxTokens: absent: what the folder says; never more than the model has positions for.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(folder url: URL, engine: Engine, maxTokens: Int? = nil) throws {
-    folder = try CheckpointFolder(url)
-    model = try folder.encoder(on: engine)
-    tokenizer = try Tokenizer(folder: folder.transformer)
+    let folder = try CheckpointFolder(url)
+    self.folder = folder
+    model = try Profile.measure(.loading) { try folder.encoder(on: engine) }
+    tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
     let settings = folder.settings
     prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] } ?? ""
@@ -53,12 +54,15 @@ package final class BiEncoder {
     _ texts: [String], normalizing: Bool? = nil, record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
-    let embeddings = model.engine.uninitialized([texts.count, model.outputWidth])
-    for start in stride(from: 0, to: texts.count, by: inputsAtOnce) {
-      let slab = Array(texts[start..<min(start + inputsAtOnce, texts.count)])
-      let rows = try embed(tokenize(slab) { record(start + $0) }, normalizing: normalizing) { progress(start + $0) }
-      (embeddings.floats + start * model.outputWidth).update(from: rows.floats, count: rows.count)
+    let (tokenizer, prompt, maxTokens) = (tokenizer, prompt, maxTokens)
+    var read = TokenHealth()
+    let embeddings = try model.outputs(count: texts.count, progress: progress) { range in
+      try Training.tokenize(range, into: &read, record: record) {
+        tokenizer.encode(prompt.isEmpty ? texts[$0] : prompt + texts[$0], maxLength: maxTokens)
+      }
     }
+    health.merge(read)
+    if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
     return embeddings
   }
 }

@@ -21,14 +21,15 @@ package final class CrossEncoder {
   ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(folder url: URL, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil) throws {
-    folder = try CheckpointFolder(url)
+    let folder = try CheckpointFolder(url)
+    self.folder = folder
     guard folder.isCrossEncoder || newHeadSeed != nil else {
       throw CheckpointError(
         url, found: "an encoder without a classification head", expected: "a cross-encoder",
         remedy: "train one from it with the `teacher` stage")
     }
-    (model, newModules) = try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0)
-    tokenizer = try Tokenizer(folder: folder.transformer)
+    (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0) }
+    tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
   }
 
@@ -51,9 +52,14 @@ package final class CrossEncoder {
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> [Float] {
-    try stride(from: 0, to: pairs.count, by: inputsAtOnce).flatMap { start in
-      let slab = Array(pairs[start..<min(start + inputsAtOnce, pairs.count)])
-      return try logits(tokenize(slab) { record(start + $0) }) { progress(start + $0) }
+    let (tokenizer, maxTokens) = (tokenizer, maxTokens)
+    var read = TokenHealth()
+    let logits = try model.outputs(count: pairs.count, progress: progress) { range in
+      try Training.tokenize(range, into: &read, record: record) {
+        try tokenizer.encode(pair: pairs[$0], maxLength: maxTokens)
+      }
     }
+    health.merge(read)
+    return logits.array
   }
 }

@@ -3,11 +3,11 @@ import Models
 import Tensors
 import Tokenizers
 
-/// Tokens that run together; bounds the memory of activations, decides no bit.
-private let tokensPerBatch = 8192
+/// Tokens that run together: bounds the memory of activations, decides no bit.
+private let tokensPerBatch = 4096
 
-/// Texts or pairs that are tokenized before the model runs; bounds the memory of their tokens, decides no bit.
-let inputsAtOnce = 8192
+/// Inputs that are tokenized and sorted together, while the model runs those before; decides no bit.
+private let inputsAtOnce = 1024
 
 package struct NotFiniteOutput: Error, CustomStringConvertible {
   let culprit: String?
@@ -20,27 +20,60 @@ package struct NotFiniteOutput: Error, CustomStringConvertible {
 extension SequenceModel {
   /// [inputs, outputWidth]. `progress` hears of the inputs done. Throws `NotFiniteOutput`.
   func outputs(of inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> Tensor {
-    let result = engine.zeros([inputs.count, outputWidth])
+    try outputs(count: inputs.count, progress: progress) { Array(inputs[$0]) }
+  }
+
+  /// As `outputs(of:)`, of inputs that `make` gives stretch by stretch, in order, on a thread of its own.
+  func outputs(
+    count: Int, progress: (Int) -> Void, make: (Range<Int>) throws -> [Encoding]
+  ) throws -> Tensor {
+    let result = engine.uninitialized([count, outputWidth])
+    var done = 0
+    try lookingAhead((count + inputsAtOnce - 1) / inputsAtOnce) { stretch in
+      let range = stretch * inputsAtOnce..<min((stretch + 1) * inputsAtOnce, count)
+      let inputs = try make(range)
+      return Profile.measure(.batchMaking) { InferenceBatch.all(of: inputs, from: range.lowerBound) }
+    } use: { batches in
+      for batch in batches {
+        let output = try forward(batch.sequences, mode: .inference).output
+        guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.value.isFinite }?.name) }
+        for (index, row) in batch.rows.enumerated() {
+          (result.floats + row * outputWidth).update(from: output.floats + index * outputWidth, count: outputWidth)
+        }
+        done += batch.rows.count
+        progress(done)
+      }
+    }
+    return result
+  }
+}
+
+/// Inputs of like length that run together.
+private struct InferenceBatch {
+  /// Where each sequence's output belongs.
+  let rows: [Int]
+  let sequences: PackedBatch
+
+  /// - Parameter start: the row of the first input.
+  static func all(of inputs: [Encoding], from start: Int) -> [InferenceBatch] {
     let order = inputs.indices.sorted { (inputs[$0].ids.count, $0) < (inputs[$1].ids.count, $1) }
-    var start = 0
-    while start < order.count {
-      var end = start
+    var batches: [InferenceBatch] = []
+    var first = 0
+    while first < order.count {
+      var end = first
       var tokens = 0
       repeat {
         tokens += inputs[order[end]].ids.count
         end += 1
       } while end < order.count && tokens + inputs[order[end]].ids.count <= tokensPerBatch
-      let rows = order[start..<end]
-      let batch = PackedBatch(rows.map { inputs[$0] }, chunkSize: sequencesPerChunk)
-      let output = try forward(batch, mode: .inference).output
-      guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.value.isFinite }?.name) }
-      for (index, row) in rows.enumerated() {
-        (result.floats + row * outputWidth).update(from: output.floats + index * outputWidth, count: outputWidth)
-      }
-      start = end
-      progress(end)
+      let chosen = order[first..<end]
+      batches.append(
+        InferenceBatch(
+          rows: chosen.map { $0 + start },
+          sequences: PackedBatch(chosen.map { inputs[$0] }, chunkSize: sequencesPerChunk)))
+      first = end
     }
-    return result
+    return batches
   }
 }
 

@@ -21,8 +21,3 @@ extension TrainingBatch {
     return runs
   }
 }
-
-extension PackedBatch {
-  /// Token counts of some of the sequences.
-  func tokens(of sequences: Range<Int>) -> [Int] { sequences.map { offsets[$0 + 1] - offsets[$0] } }
-}

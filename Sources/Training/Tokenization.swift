@@ -1,4 +1,4 @@
-/// Texts to model inputs on all threads, with the names of records that a model could not read.
+/// Texts to model inputs, with the names of records that a model could not read.
 import Tensors
 import Tokenizers
 
@@ -10,25 +10,36 @@ package struct EmptyText: Error, CustomStringConvertible {
   }
 }
 
-/// Encodes `count` texts; `record` names one for messages. Throws `EmptyText` for the first of them that is empty.
+/// Encodes the texts of a range on the calling thread; `record` names one for messages. Throws `EmptyText`.
+func tokenize(
+  _ range: Range<Int>, into health: inout TokenHealth, record: (Int) -> String, encode: (Int) throws -> Encoding
+) throws -> [Encoding] {
+  try Profile.measure(.tokenizing) {
+    try range.map { index in
+      let encoding = try encode(index)
+      guard encoding.contentTokens > 0 else { throw EmptyText(record: record(index)) }
+      health.add(encoding)
+      return encoding
+    }
+  }
+}
+
+/// As above for texts `0 ..< count`, on all threads. Throws for the first that is empty.
 func tokenize(
   _ count: Int, on engine: Engine, into health: inout TokenHealth, record: (Int) -> String,
   encode: (Int) throws -> Encoding
 ) throws -> [Encoding] {
   let stretch = 64
-  let results = [Result<Encoding, any Error>](unsafeUninitializedCapacity: count) { buffer, filled in
-    let base = buffer.baseAddress
-    engine.parallel((count + stretch - 1) / stretch) { piece, _ in
-      for index in piece * stretch..<min((piece + 1) * stretch, count) {
-        (base! + index).initialize(to: Result { try encode(index) })
+  let results = Profile.measure(.tokenizing) {
+    [Result<Encoding, any Error>](unsafeUninitializedCapacity: count) { buffer, filled in
+      let base = buffer.baseAddress
+      engine.parallel((count + stretch - 1) / stretch) { piece, _ in
+        for index in piece * stretch..<min((piece + 1) * stretch, count) {
+          (base! + index).initialize(to: Result { try encode(index) })
+        }
       }
+      filled = count
     }
-    filled = count
   }
-  return try results.enumerated().map { index, result in
-    let encoding = try result.get()
-    guard encoding.contentTokens > 0 else { throw EmptyText(record: record(index)) }
-    health.add(encoding)
-    return encoding
-  }
+  return try tokenize(0..<count, into: &health, record: record) { try results[$0].get() }
 }

@@ -35,8 +35,13 @@ package struct TrainingLoop<Task: TrainingTask> {
     let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
     while state.epoch < settings.epochs {
       let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
-      while state.batch < batchesPerEpoch {
-        try step(&state, order, budget)
+      let (epoch, first) = (state.epoch, state.batch)
+      try lookingAhead((batchesPerEpoch - first + settings.accumulation - 1) / settings.accumulation) { index in
+        try Profile.measure(.batchMaking) {
+          try batches(from: first + index * settings.accumulation, order, epoch: epoch)
+        }
+      } use: { batches in
+        try step(&state, batches, budget)
         try observer.stepped(state.step, of: stepsPerEpoch * settings.epochs)
         try keeper?.reached(state)
       }
@@ -52,31 +57,39 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   // MARK: - A step
 
-  private func step(_ state: inout TrainingState, _ order: [Int], _ budget: Int) throws {
+  /// The batches of the step that begins with the epoch's batch number `first`.
+  private func batches(from first: Int, _ order: [Int], epoch: Int) throws -> [TrainingBatch] {
+    try (first..<min(first + settings.accumulation, batchesPerEpoch)).map { index in
+      let items = order[index * settings.batchSize..<min((index + 1) * settings.batchSize, order.count)]
+      return try task.batch(of: Array(items), epoch: epoch)
+    }
+  }
+
+  private func step(_ state: inout TrainingState, _ batches: [TrainingBatch], _ budget: Int) throws {
     let start = ContinuousClock.now
-    let batches = state.batch..<min(state.batch + settings.accumulation, batchesPerEpoch)
     for weight in state.weights { weight.gradient?.fill(0) }
     var tokens = 0
     var losses: [Loss] = []
     var records: [String] = []
-    for index in batches {
-      let items = order[index * settings.batchSize..<min((index + 1) * settings.batchSize, order.count)]
-      let batch = try task.batch(of: Array(items), epoch: state.epoch)
-      let loss = try accumulate(batch, key: state.epoch * batchesPerEpoch + index, state, budget)
+    for (index, batch) in batches.enumerated() {
+      let key = state.epoch * batchesPerEpoch + state.batch + index
+      let loss = try accumulate(batch, key: key, state, budget)
       tokens += batch.sequences.tokens
       records += batch.records
       losses.append(loss)
     }
     let share = 1 / Double(batches.count)
-    let norm = gradientNorm(state.weights, engine: model.engine) * share
+    let norm = Profile.measure(.optimizer) { gradientNorm(state.weights, engine: model.engine) } * share
     guard norm.isFinite else { throw notFinite(state, records, "the gradient") }
     let rate = schedule.rate(at: state.step)
-    settings.optimizer.step(
-      state.weights, &state.moments, rate: rate,
-      gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), engine: model.engine)
+    Profile.measure(.optimizer) {
+      settings.optimizer.step(
+        state.weights, &state.moments, rate: rate,
+        gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), engine: model.engine)
+    }
 
     state.step += 1
-    state.batch = batches.upperBound
+    state.batch += batches.count
     state.epochLoss += losses.reduce(0) { $0 + $1.value }
     report(losses, rate, norm, state.step, Double(tokens) / (ContinuousClock.now - start).seconds)
   }
@@ -105,7 +118,7 @@ package struct TrainingLoop<Task: TrainingTask> {
   }
 
   private func checkedLoss(_ batch: TrainingBatch, _ outputs: [Double], _ state: TrainingState) throws -> Loss {
-    let loss = batch.loss(outputs)
+    let loss = Profile.measure(.loss) { batch.loss(outputs) }
     guard loss.value.isFinite else {
       let width = outputs.count / batch.sequences.count
       let output = outputs.firstIndex { !$0.isFinite }.map { "the output for sequence \($0 / width) of the batch" }
@@ -141,7 +154,7 @@ package struct TrainingLoop<Task: TrainingTask> {
     state.batch = 0
     state.epochLoss = 0
     if let validate {
-      state.validation = try validate()
+      state.validation = try Profile.measure(.validation) { try validate() }
       for metric in state.validation {
         observer.metric("validation_\(metric.name)", metric.value, step: state.step)
         summary += "  \(metric.name) \(short(metric.value))"

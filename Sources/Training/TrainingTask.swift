@@ -15,7 +15,8 @@ package struct TrainingBatch {
 /// Records to train on. The loop decides their order and how many make a batch.
 package protocol TrainingTask {
   var itemCount: Int { get }
-  /// The same for the same items and epoch, whatever else was asked for before.
+  /// The same for the same items and epoch, whatever else was asked for before. Asked for from a thread that works
+  /// ahead of the training, one batch after the other.
   func batch(of items: [Int], epoch: Int) throws -> TrainingBatch
   /// Tokens of each sequence of the largest chunk that can occur.
   var heaviestChunk: [Int] { get }

@@ -9,7 +9,7 @@ import Stages
 import Tensors
 
 extension StageCatalog {
-  static let builtIn = StageCatalog(BuiltInStages.all)
+  static let builtIn = StageCatalog(BuiltInStages.all, profiler: EngineProfiler())
 }
 
 extension KeyContext {

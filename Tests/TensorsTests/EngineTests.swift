@@ -20,6 +20,27 @@ struct EngineTests {
     }
   }
 
+  @Test func `jobs that several threads post all run, one after the other`() async {
+    let engine = Engine(threads: 3)
+    let sums = await withTaskGroup(of: Int.self) { group in
+      for poster in 0..<4 {
+        group.addTask {
+          (0..<300).reduce(0) { total, round in
+            let sum = Atomic(0)
+            engine.parallel(1 + round % 7) { piece, _ in _ = sum.wrappingAdd(poster + piece, ordering: .relaxed) }
+            return total + sum.load(ordering: .relaxed)
+          }
+        }
+      }
+      return await group.reduce(into: []) { $0.append($1) }.sorted()
+    }
+    // Σ over rounds of n·poster + (0 + 1 + … + n - 1), n = 1 + round mod 7.
+    let expected = (0..<4).map { poster in
+      (0..<300).reduce(0) { $0 + (1 + $1 % 7) * poster + ($1 % 7) * (1 + $1 % 7) / 2 }
+    }
+    #expect(sums == expected.sorted())
+  }
+
   @Test func `freed memory is lent again, merged with its neighbours`() {
     let allocator = Allocator()
     var blocks: [Storage?] = (0..<10).map { _ in allocator.allocate(bytes: 1000) }

@@ -1,44 +1,44 @@
-"""LoRA training of all-MiniLM-L6-v2, Retort beside PyTorch + PEFT: the same texts, batches of 64, alternating runs.
+"""Training of all-MiniLM-L6-v2, Retort beside PyTorch (+ PEFT): the same texts, batches of 64, alternating runs.
 
-  python lora_training.py MODEL [--retort retort] [--rounds 5] [--steps 20] [--threads 2] [--torch-settings …]
+  python lora_training.py MODEL [--method lora|full] [--retort retort] [--rounds 5] [--steps 20] [--threads 2]
+                          [--torch-settings fp32-eager-bucketed …]
 
-Rank 16 on every linear layer, dropout 0.1, AdamW; a batch is 16 queries with 3 candidates each, the loss InfoNCE over
-its passages (with Retort plus its listwise KL). A text has 10 to 120 tokens, all of them whole words of the model's
-vocabulary, so that both sides see the same ids. Tokens/s count real tokens, never padding, from the end of the second
-step to the end of the last; `stage seconds` are the whole stage with loading, tokenizing and saving, as a user waits.
-Prints a JSON line per run, then medians and their ratio. Needs torch, transformers, peft, tokenizers.
+`lora`: rank 16 on every linear layer, dropout 0.1; `full`: all weights. AdamW, gradients clipped to 1, the model's own
+dropout off on both sides; a batch is 16 queries with 3 candidates each, the loss InfoNCE over its passages (with Retort
+plus its listwise KL). A text has 10 to 120 tokens, all of them whole words of the model's vocabulary, so that both sides
+see the same ids. PyTorch runs fp32, autocast to bf16, or bf16 weights; eager or compiled; a batch padded as a whole, or
+as four passes over texts of like length. bf16 is refused where the processor has no instructions for it. Tokens/s count
+real tokens, never padding, from the end of the second step to the end of the last (a compiled model's compilation falls
+into the steps before, `--warm-up` of them); `stage_seconds` are the whole stage with loading, tokenizing and saving, as a
+user waits. Prints a JSON line per run, then medians and ratios. Needs torch, transformers, peft, tokenizers.
 """
 import argparse
 import contextlib
+import itertools
 import json
-import random
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, rate_of_steps, run_pipeline, tokens_in
+
 QUERIES, K, RANK, TEMPERATURE = 16, 3, 16, 0.05
-SETTINGS = ["fp32-padded", "fp32-bucketed", "autocast-padded", "autocast-bucketed", "bf16-bucketed"]
+SETTINGS = ["-".join(parts) for parts in itertools.product(
+    ["fp32", "autocast", "bf16"], ["eager", "compiled"], ["padded", "bucketed"])]
 
 
-def make_groups(model: Path, steps: int, seed: int) -> list[list[str]]:
-    """A query and K passages each, of random whole words; [CLS] and [SEP] count among a text's tokens."""
-    vocabulary = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
-    words = sorted(word for word in vocabulary if word.isascii() and word.isalpha())
-    draw = random.Random(seed)
-    return [[" ".join(draw.choices(words, k=draw.randint(8, 118))) for _ in range(1 + K)]
-            for _ in range(steps * QUERIES)]
+def make_groups(options: argparse.Namespace) -> list[list[str]]:
+    """A query and K passages each."""
+    texts = make_texts(options.model, options.steps * QUERIES * (1 + K), 10, 120, options.seed)
+    return [texts[at:at + 1 + K] for at in range(0, len(texts), 1 + K)]
 
 
-def tokens_in(groups: list[list[str]]) -> int:
-    return sum(len(text.split()) + 2 for group in groups for text in group)
+def rate(options: argparse.Namespace) -> float:
+    return 1e-3 if options.method == "lora" else 2e-5
 
 
 def run_retort(options: argparse.Namespace) -> dict:
-    groups = make_groups(options.model, options.steps, options.seed)
+    groups = make_groups(options)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         with open(folder / "scores.jsonl", "w") as file:
@@ -48,43 +48,41 @@ def run_retort(options: argparse.Namespace) -> dict:
                                "logit": 4.0 if place == 0 else -4.0, "score": 0.982 if place == 0 else 0.018}
                               for place, text in enumerate(passages)]
                 file.write(json.dumps({"id": f"q{number}", "query": query, "candidates": candidates}) + "\n")
-        (folder / "bench.yaml").write_text(json.dumps({
-            "version": 1, "defaults": {"threads": options.threads, "seed": options.seed},
-            "stages": {"student": {
-                "uses": "distill", "in": {"base": str(options.model.resolve()), "scores": "scores.jsonl"},
-                "with": {"K": K, "epochs": 1, "batch_size": QUERIES, "lr": 1e-3, "contrastive": "infonce",
-                         "contrastive_weight": 1, "negative_penalty_weight": 0, "keep": "last",
-                         "lora": {"r": RANK, "alpha": 2 * RANK, "dropout": 0.1}}}}}))
-        command = [options.retort, "run", str(folder / "bench.yaml"), "--store", str(folder / "store"), "--json"]
-        start, times = time.perf_counter(), []
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout:
-                event = json.loads(line)
-                if event["event"] == "progress":
-                    times.append((event["done"], time.perf_counter()))
-        if process.returncode != 0:
-            sys.exit(f"{' '.join(command)} failed with code {process.returncode}")
-        whole = time.perf_counter() - start
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    (first, began), (last, ended) = next(t for t in times if t[0] >= 2), times[-1]
-    return report("retort", options, tokens_in(groups) * (last - first) / options.steps, ended - began, whole, usage)
+        parameters = {"K": K, "epochs": 1, "batch_size": QUERIES, "lr": rate(options), "contrastive": "infonce",
+                      "contrastive_weight": 1, "negative_penalty_weight": 0, "keep": "last"}
+        if options.method == "lora":
+            parameters["lora"] = {"r": RANK, "alpha": 2 * RANK, "dropout": 0.1}
+        profiles, events = run_pipeline(options.retort, {"student": {
+            "uses": "distill", "in": {"base": str(options.model.resolve()), "scores": "scores.jsonl"},
+            "with": parameters}}, folder, options.threads, options.seed)
+    tokens = tokens_in([text for group in groups for text in group])
+    return figures(options, rate_of_steps(events, tokens, options.steps), profiles["student"]["seconds"], peak_of_children_mb())
 
 
 def run_torch(options: argparse.Namespace) -> dict:
     import torch
     import torch.nn.functional as F
-    from peft import LoraConfig, get_peft_model
     from transformers import AutoModel, AutoTokenizer
 
     start = time.perf_counter()
-    dtype, batching = options.run.split("-")
+    dtype, compiling, batching = options.run.split("-")
+    if dtype != "fp32" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return {"refused": "PyTorch says that oneDNN has no bf16 on this processor"}
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
-    base = AutoModel.from_pretrained(options.model, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32)
-    model = get_peft_model(base, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.1, target_modules="all-linear"))
+    model = AutoModel.from_pretrained(
+        options.model, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0)
+    if options.method == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        model = get_peft_model(model, LoraConfig(
+            r=RANK, lora_alpha=2 * RANK, lora_dropout=0.1, target_modules="all-linear"))
     model.train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    forward = torch.compile(model, dynamic=True) if compiling == "compiled" else model
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=rate(options))
     autocast = torch.autocast("cpu", torch.bfloat16) if dtype == "autocast" else contextlib.nullcontext()
 
     def embed(texts: list[str]) -> torch.Tensor:
@@ -94,7 +92,7 @@ def run_torch(options: argparse.Namespace) -> dict:
         parts = []
         for at in range(0, len(texts), size):
             batch = tokenizer([texts[i] for i in order[at:at + size]], padding=True, return_tensors="pt")
-            hidden = model(**batch).last_hidden_state.float()  # [texts, width, hidden]
+            hidden = forward(**batch).last_hidden_state.float()  # [texts, width, hidden]
             mask = batch["attention_mask"].unsqueeze(-1).float()
             parts.append((hidden * mask).sum(1) / mask.sum(1))
         vectors = F.normalize(torch.cat(parts), dim=-1)
@@ -102,7 +100,8 @@ def run_torch(options: argparse.Namespace) -> dict:
         back[torch.tensor(list(order))] = torch.arange(len(texts))
         return vectors[back]
 
-    groups = make_groups(options.model, options.steps, options.seed)
+    groups = make_groups(options)
+    warm_up = 2 if compiling == "eager" else options.warm_up
     for step in range(options.steps):
         batch = groups[step * QUERIES:(step + 1) * QUERIES]
         texts = [group[0] for group in batch] + [text for group in batch for text in group[1:]]
@@ -112,49 +111,41 @@ def run_torch(options: argparse.Namespace) -> dict:
         loss = F.cross_entropy(scores, torch.arange(QUERIES) * K)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
+        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
-        if step == 1:
+        if step == warm_up - 1:
             began = time.perf_counter()
-    ended = time.perf_counter()
+    seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return report(f"torch {options.run}", options, tokens_in(groups[2 * QUERIES:]), ended - began,
-                  time.perf_counter() - start, usage)
+    tokens = tokens_in([text for group in groups[warm_up * QUERIES:] for text in group])
+    return figures(options, tokens / seconds, time.perf_counter() - start, peak_mb())
 
 
-def report(program: str, options: argparse.Namespace, tokens: float, seconds: float, whole: float, peak: int) -> dict:
-    return {"program": program, "threads": options.threads, "steps": options.steps, "tokens": round(tokens),
-            "tokens_per_second": round(tokens / seconds, 1), "stage_seconds": round(whole, 2), "peak_rss_mb": peak}
+def figures(options: argparse.Namespace, tokens_per_second: float, stage: float, peak: int) -> dict:
+    return {"method": options.method, "threads": options.threads, "steps": options.steps,
+            "tokens_per_second": round(tokens_per_second, 1), "stage_seconds": round(stage, 2), "peak_rss_mb": peak}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--method", choices=["lora", "full"], default="lora")
     parser.add_argument("--retort", default="retort")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--warm-up", type=int, default=5, help="steps that a compiled model is given before it is timed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--torch-settings", nargs="+", choices=SETTINGS, default=SETTINGS)
+    parser.add_argument("--torch-settings", nargs="*", choices=SETTINGS, default=SETTINGS)
     parser.add_argument("--run", choices=["retort", *SETTINGS], help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.steps <= max(2, options.warm_up):
+        parser.error("--steps must be more than --warm-up and more than 2")
     if options.run:
         print(json.dumps(run_retort(options) if options.run == "retort" else run_torch(options)))
-        return
-    results: dict[str, list[dict]] = {}
-    for _ in range(options.rounds):
-        for name in ["retort", *options.torch_settings]:
-            # A process of its own each, so that peak memory is that run's.
-            done = subprocess.run([sys.executable, *sys.argv, "--run", name], stdout=subprocess.PIPE, text=True, check=True)
-            results.setdefault(name, []).append(json.loads(done.stdout))
-            print(done.stdout, end="", flush=True)
-    median = {name: {key: statistics.median(run[key] for run in runs)
-                     for key in ("tokens_per_second", "stage_seconds", "peak_rss_mb")} for name, runs in results.items()}
-    best = max(options.torch_settings, key=lambda name: median[name]["tokens_per_second"])
-    ratios = {key: round(median["retort"][key] / median[best][key], 2) for key in median[best]}
-    print(json.dumps({"medians": median, "best_torch": best, "retort_to_best_torch": ratios}, indent=2))
+    else:
+        conclude(alternate(["retort", *options.torch_settings], options.rounds), "tokens_per_second")
 
 
 main()

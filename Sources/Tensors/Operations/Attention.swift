@@ -11,9 +11,12 @@ extension Tape {
       engine: engine, batch: batch, heads: heads, q: q.value, k: k.value, v: v.value,
       dropout: Dropout(p, tape: self, sites: heads))
     let needed = isRecording && [q, k, v].contains { $0.gradient != nil }
-    let (out, sums) = pass.forward(keeps: needed)
+    // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
+    let product = 2 * q.value.columns * batch.tokens(of: 0..<batch.count).reduce(0) { $0 + $1 * $1 }
+    let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) { pass.forward(keeps: needed) }
     guard let sums else { return Variable(value: out, gradient: nil) }
-    return record(out, needed: needed) { [q = q.gradient, k = k.gradient, v = v.gradient, engine] gradient in
+    return record(out, needed: needed, as: .attentionBackward, flops: 5 * product) {
+      [q = q.gradient, k = k.gradient, v = v.gradient, engine] gradient in
       let (dq, dk, dv) = pass.backward(out, sums, gradient)
       q?.add(dq, on: engine)
       k?.add(dk, on: engine)

@@ -44,6 +44,7 @@ extension Tape {
       return result
     }
     let below = x.gradient
-    return record(masked(x.value), needed: below != nil) { below?.add(masked($0), on: engine) }
+    let (y, bytes) = (Profile.measure(.dropout, bytes: 8 * x.value.count) { masked(x.value) }, 8 * x.value.count)
+    return record(y, needed: below != nil, as: .dropout, bytes: bytes) { below?.add(masked($0), on: engine) }
   }
 }

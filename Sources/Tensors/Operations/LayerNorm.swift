@@ -14,15 +14,19 @@ extension Tape {
     let y = engine.matrix(count, columns)
     let normalized = needed ? engine.uninitialized([count, columns]) : nil
     let inverse = needed ? engine.uninitialized([count]) : nil
-    engine.blocks(of: count, size: 64) { start, length in
-      let offset = start * columns
-      kernels.pointee.layer_norm(
-        x.value.floats + offset, residual.map { $0.value.floats + offset }, gamma.value.floats, beta.value.floats, eps,
-        y.floats + offset, normalized.map { $0.floats + offset }, inverse.map { $0.floats + start }, length, columns)
+    let matrices = 2 + (residual == nil ? 0 : 1) + (needed ? 1 : 0)
+    Profile.measure(.norm, bytes: 4 * matrices * y.count) {
+      engine.blocks(of: count, size: 64) { start, length in
+        let offset = start * columns
+        kernels.pointee.layer_norm(
+          x.value.floats + offset, residual.map { $0.value.floats + offset }, gamma.value.floats, beta.value.floats,
+          eps, y.floats + offset, normalized.map { $0.floats + offset }, inverse.map { $0.floats + start }, length,
+          columns)
+      }
     }
     guard let normalized, let inverse else { return Variable(value: y, gradient: nil) }
     let (below, beside) = (x.gradient, residual?.gradient)
-    return record(y, needed: needed) { dy in
+    return record(y, needed: needed, as: .norm, bytes: 12 * y.count) { dy in
       if let dgamma = gamma.gradient, let dbeta = beta.gradient {
         engine.blocks(of: columns, size: 64) { start, length in
           for chunk in rows.chunks {

@@ -28,8 +28,13 @@ extension Tape {
       dropout: Dropout(adapter?.dropout ?? 0, tape: self))
     let trains = weight.isTrainable || bias.isTrainable || adapter != nil
     let needed = isRecording && (trains || x.gradient != nil)
-    let (y, derivative, u) = pass.forward(activation.kernel, keeps: needed)
-    return record(y, needed: needed) { pass.backward($0, derivative: derivative, u: u, to: x.gradient) }
+    let flops = pass.flops
+    let (y, derivative, u) = Profile.measure(.linearForward, flops: flops) {
+      pass.forward(activation.kernel, keeps: needed)
+    }
+    return record(y, needed: needed, as: .linearBackward, flops: x.gradient == nil ? 0 : flops) {
+      pass.backward($0, derivative: derivative, u: u, to: x.gradient)
+    }
   }
 }
 
@@ -54,6 +59,8 @@ private struct LinearPass {
   }
 
   private var outputs: Int { weight.value.rows }
+  /// Of y = x·Wᵀ, of dx = dz·W, and of the gradients of W or, about, of an adapter.
+  var flops: Int { 2 * rows.count * (inputs * outputs + (adapter?.rank ?? 0) * (inputs + outputs)) }
   private var inputs: Int { weight.value.columns }
 
   func forward(_ f: retort_activation, keeps: Bool) -> (y: Tensor, derivative: Tensor?, u: Tensor?) {
@@ -120,7 +127,10 @@ private struct LinearPass {
     } else if derivative != nil || adapter != nil {
       panels(nil, false)
     }
-    addWeightGradients(dz: dz, u: u, du: du, dropped: dropped ?? x)
+    let trained = (weight.isTrainable ? inputs * outputs : 0) + (adapter?.rank ?? 0) * (inputs + outputs)
+    Profile.measure(.weightGradient, flops: 2 * rows.count * trained) {
+      addWeightGradients(dz: dz, u: u, du: du, dropped: dropped ?? x)
+    }
   }
 
   private func addWeightGradients(dz: Tensor, u: Tensor?, du: Tensor?, dropped: Tensor) {

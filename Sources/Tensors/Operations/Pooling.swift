@@ -20,14 +20,16 @@ extension Tape {
       }
     }
     let y = engine.matrix(batch.count, columns)
-    engine.parallel(batch.count) { sequence, _ in
-      let (tokens, row) = (tokens(sequence), y.floats + sequence * columns)
-      row.update(repeating: 0, count: columns)
-      kernels.pointee.column_sums(
-        x.value.floats + tokens.lowerBound * columns, 1 / Float(tokens.count), row, tokens.count, columns, 0, columns)
+    Profile.measure(.pooling) {
+      engine.parallel(batch.count) { sequence, _ in
+        let (tokens, row) = (tokens(sequence), y.floats + sequence * columns)
+        row.update(repeating: 0, count: columns)
+        kernels.pointee.column_sums(
+          x.value.floats + tokens.lowerBound * columns, 1 / Float(tokens.count), row, tokens.count, columns, 0, columns)
+      }
     }
     let below = x.gradient
-    return record(y, needed: below != nil) { dy in
+    return record(y, needed: below != nil, as: .pooling) { dy in
       let dx = engine.matrix(batch.tokens, columns)
       engine.parallel(batch.count) { sequence, _ in
         let used = tokens(sequence)

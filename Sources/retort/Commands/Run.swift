@@ -32,6 +32,7 @@ struct Run: AsyncParsableCommand {
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
   @Option(help: "Memory that running stages may use together, such as 6GB; what is free at the start unless given.")
   var memory: String?
+  @Flag(help: "Say after each built-in stage where its time went, operation by operation.") var profile = false
   @Flag(help: "Print events as JSON lines.") var json = false
   @Flag(help: "Go on in the background, also when this terminal closes; `retort watch` follows it.") var detach = false
   @Option(help: "A command for bash when the run ended or failed; $RETORT_OUTCOME and other variables tell how.")
@@ -77,7 +78,7 @@ struct Run: AsyncParsableCommand {
           jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
-        remote: try pull ? remote() : nil),
+        remote: try pull ? remote() : nil, profiles: profile),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
     let stop = StopRequest()

@@ -56,6 +56,7 @@ struct Show: ParsableCommand {
     }
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
     print(table.text)
+    if let profile = stage.profile { print("\n" + profile.table) }
     for failure in stage.failures { print("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
     if stage.failures.isEmpty, let error = stage.error { print(error) }
     guard let log = stage.log, stage.state != "failed" else { return }

@@ -11,35 +11,54 @@ struct Tokenize: ParsableCommand {
   @Argument(help: "The model's folder.", completion: .directory) var model: String
   @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
   @Option(help: "Cut to so many tokens, special ones included.") var maxLen: Int?
+  @Flag(
+    help: "Print one object instead: how well the tokenizer fits the texts, and the seconds it takes on one thread.")
+  var summary = false
 
-  private struct Line: Codable { var text: String }
-  private struct Tokens: Encodable {
-    var ids: [Int32]
-    var unknowns: Int
-    var truncated: Bool
+  private struct Summary: Encodable {
+    var texts, tokens: Int
+    /// Tokens without the special ones around each text.
+    var contentTokens: Int
+    var truncatedShare, unknownShare: Double
+    /// Of reading the tokenizer's files; of all texts, from strings to ids.
+    var loadSeconds, tokenizeSeconds: Double
   }
 
   func run() throws {
-    let url = URL(filePath: file)
-    let tokenizer = try Tokenizer(folder: try CheckpointFolder(URL(filePath: model)).transformer)
-    for (number, line) in try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")).enumerated() {
-      let encoding = tokenizer.encode(try text(of: line, number: number + 1), maxLength: maxLen)
-      try printJSON(
-        Tokens(ids: encoding.ids, unknowns: encoding.unknowns, truncated: encoding.truncated), pretty: false)
+    let clock = ContinuousClock()
+    var tokenizer: Tokenizer?
+    let loading = try clock.measure {
+      tokenizer = try Tokenizer(folder: try CheckpointFolder(URL(filePath: model)).transformer)
+      tokenizer?.prepare()
     }
+    guard let tokenizer else { return }
+    let texts = try TextLines.read(file)
+    if summary {
+      var encodings: [Encoding] = []
+      encodings.reserveCapacity(texts.count)
+      let seconds = clock.measure {
+        for text in texts { encodings.append(tokenizer.encode(text, maxLength: maxLen)) }
+      }
+      var health = TokenHealth()
+      encodings.forEach { health.add($0) }
+      return try printJSON(
+        Summary(
+          texts: texts.count, tokens: encodings.reduce(0) { $0 + $1.ids.count }, contentTokens: health.tokens,
+          truncatedShare: health.truncatedShare, unknownShare: health.unknownShare, loadSeconds: loading.inSeconds,
+          tokenizeSeconds: seconds.inSeconds))
+    }
+    var lines = ""
+    for text in texts {
+      let encoding = tokenizer.encode(text, maxLength: maxLen)
+      lines += "{\"ids\":[\(encoding.ids.map { "\($0)" }.joined(separator: ","))],"
+      lines += "\"truncated\":\(encoding.truncated),\"unknowns\":\(encoding.unknowns)}\n"
+      if lines.utf8.count > 1 << 20 { try flush(&lines) }
+    }
+    try flush(&lines)
   }
 
-  private func text(of line: Data, number: Int) throws -> String {
-    if file.hasSuffix(".txt") {
-      guard let text = String(validating: line, as: UTF8.self) else {
-        throw Failure("\(file):\(number): these bytes are not UTF-8")
-      }
-      return text
-    }
-    do {
-      return try JSONDecoder().decode(Line.self, from: line).text
-    } catch {
-      throw Failure("\(file):\(number): expected a JSON object with a string `text`")
-    }
+  private func flush(_ lines: inout String) throws {
+    try FileHandle.standardOutput.write(contentsOf: Data(lines.utf8))
+    lines = ""
   }
 }

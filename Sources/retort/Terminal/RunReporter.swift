@@ -40,6 +40,8 @@ final class TextReporter: RunReporter {
     case .reported(let id, .log(let message)): line(named(id, message))
     case .reported(let id, .warning(let message)): warn(named(id, message))
     case .reported(_, .metric): break
+    case .reported(let id, .profile(let profile)):
+      line("[\(plan[id].name)] where \(formatted(seconds: profile.seconds)) went:\n\(profile.table)")
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
     case .failed(let id, let failure):
@@ -167,6 +169,7 @@ final class JSONReporter: RunReporter {
     var total: Int?
     var path: String?
     var counts: [String: Int]?
+    var profile: StageProfile?
     /// Since the program's start.
     var seconds: Double?
   }
@@ -188,6 +191,7 @@ final class JSONReporter: RunReporter {
         Line(event: "metric", stage: name(id), name: metric, value: value.isFinite ? value : nil, step: step)
       case .reported(let id, .progress(let done, let total, let detail)):
         Line(event: "progress", stage: name(id), message: detail, done: done, total: total)
+      case .reported(let id, .profile(let profile)): Line(event: "profile", stage: name(id), profile: profile)
       case .waits(let id, let holder): Line(event: "waits", stage: name(id), message: "\(holder)")
       case .failed(let id, let failure): Line(event: "failed", stage: name(id), message: failure.description)
       case .warning(let id, let text): Line(event: "warning", stage: id.map(name), message: text)

@@ -1,6 +1,6 @@
 """Runs one experiment or pipeline file from many processes at once, from an empty store, and counts what was executed.
 
-  python concurrent.py [--retort retort] [--processes 10] [--rounds 3] [--seed 1] [--pipeline PATH …]
+  python concurrent_runs.py [--retort retort] [--processes 10] [--rounds 3] [--seed 1] [--pipeline PATH …]
 
 Without --pipeline: an experiment over twenty `cmd` stages in five layers, each of which sleeps for a moment and takes what
 the layer above made; the last three layers differ in three variants, and one stage that they share is published. A round holds if every process ends with 0, every stage has exactly one row with

@@ -1,0 +1,35 @@
+/// The texts that commands read from a file: JSON lines with `text`, or plain lines where the name ends in .txt.
+import Foundation
+import JSONText
+
+enum TextLines {
+  /// Throws a `Failure` that names file and line.
+  static func read(_ file: String) throws -> [String] {
+    let data: Data
+    do { data = try Data(contentsOf: URL(filePath: file), options: .mappedIfSafe) } catch {
+      throw Failure("\(file) cannot be read: \(error.localizedDescription)")
+    }
+    return try data.withUnsafeBytes { bytes in
+      try bytes.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
+        try text(
+          of: UnsafeRawBufferPointer(rebasing: line), at: "\(file):\(number + 1)", isPlain: file.hasSuffix(".txt"))
+      }
+    }
+  }
+
+  private static func text(of line: UnsafeRawBufferPointer, at place: String, isPlain: Bool) throws -> String {
+    if isPlain {
+      guard let text = String(validating: line, as: UTF8.self) else {
+        throw Failure("\(place): these bytes are not UTF-8")
+      }
+      return text
+    }
+    do {
+      var reader = JSONReader(line)
+      if let text = try reader.onlyValue()["text"]?.string { return text }
+    } catch let error as JSONError {
+      throw Failure("\(place): \(error)")
+    }
+    throw Failure("\(place): expected a JSON object with a string `text`")
+  }
+}

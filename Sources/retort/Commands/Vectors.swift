@@ -1,0 +1,63 @@
+/// `retort vectors MODEL FILE`: the vectors that a bi-encoder gives texts, without a pipeline.
+import ArgumentParser
+import Foundation
+import Models
+import Tensors
+import Training
+
+struct Vectors: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Prints the vectors that a bi-encoder gives texts, one JSON list a line; keeps nothing.")
+
+  @Argument(help: "The model's folder.", completion: .directory) var model: String
+  @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
+  @Option(help: "Cut to so many tokens, special ones included; absent: as the model says.") var maxLen: Int?
+  @Option(help: "Threads that compute.") var threads = ProcessInfo.processInfo.processorCount
+  @Flag(help: "One text at a time, as a service would embed them, not batch by batch.") var oneByOne = false
+  @Flag(help: "Print one object instead: how many texts and tokens, and how long they took.") var summary = false
+
+  private struct Summary: Encodable {
+    var texts, tokens: Int
+    /// Of reading the model; of all texts, from strings to vectors.
+    var loadSeconds, embedSeconds: Double
+    /// Of a text, with `--one-by-one`.
+    var medianMilliseconds, percentile95Milliseconds: Double?
+  }
+
+  func validate() throws {
+    guard threads > 0 else { throw ValidationError("--threads takes a positive number") }
+  }
+
+  func run() throws {
+    let texts = try TextLines.read(file)
+    let clock = ContinuousClock()
+    var encoder: BiEncoder?
+    let loading = try clock.measure {
+      encoder = try BiEncoder(folder: URL(filePath: model), engine: Engine(threads: threads), maxTokens: maxLen)
+    }
+    guard let encoder else { return }
+    var vectors: [Tensor] = []
+    var times: [Double] = []
+    for batch in oneByOne ? texts.map({ [$0] }) : [texts] {
+      times.append(try clock.measure { vectors.append(try encoder.encode(batch)) }.inSeconds)
+    }
+    guard summary else { return try vectors.forEach { try write($0) } }
+    let sorted = times.sorted()
+    func milliseconds(_ share: Double) -> Double? {
+      oneByOne && !sorted.isEmpty ? 1000 * sorted[Int(Double(sorted.count - 1) * share)] : nil
+    }
+    try printJSON(
+      Summary(
+        texts: texts.count, tokens: encoder.health.tokens, loadSeconds: loading.inSeconds,
+        embedSeconds: times.reduce(0, +), medianMilliseconds: milliseconds(0.5),
+        percentile95Milliseconds: milliseconds(0.95)))
+  }
+
+  private func write(_ rows: Tensor) throws {
+    for row in 0..<rows.rows {
+      let values = UnsafeBufferPointer(start: rows.floats + row * rows.columns, count: rows.columns)
+      let line = "[" + values.map { "\($0)" }.joined(separator: ",") + "]\n"
+      try FileHandle.standardOutput.write(contentsOf: Data(line.utf8))
+    }
+  }
+}

@@ -1,0 +1,189 @@
+"""Encoding with all-MiniLM-L6-v2, Retort beside PyTorch and OpenVINO: the same texts, alternating processes.
+
+  python encoding.py MODEL [--retort retort] [--rounds 5] [--texts 2000] [--threads 2] [--programs …]
+  python encoding.py MODEL --one-by-one [--texts 200]        # latency of one text at a time
+
+A text has 10 to 300 tokens, all of them whole words of the vocabulary, from a seed. The peers sort the texts by length
+and pad batches of 32 (`--batch`); OpenVINO runs the converted torch module in latency mode, or in throughput mode with
+its asynchronous queue. `tokens_per_second` counts real tokens, never padding, from texts to vectors, tokenizing
+included; `load_seconds` is reading the model (and for OpenVINO converting and compiling it). Retort's figures come from
+`retort vectors --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
+refused where the processor has no instructions for it. The first 64 vectors must agree with PyTorch's fp32 ones. Prints
+a JSON line per run, then medians and ratios. Needs torch, transformers, openvino.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, run_pipeline, tokens_in
+
+PEERS = ["torch-fp32", "torch-bf16", "openvino-fp32-latency", "openvino-fp32-throughput", "openvino-bf16-latency",
+         "openvino-bf16-throughput"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--retort", default="retort")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--texts", type=int)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--one-by-one", action="store_true")
+    parser.add_argument("--programs", nargs="+", choices=["retort", *PEERS], default=["retort", *PEERS])
+    parser.add_argument("--run", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.texts = options.texts or (200 if options.one_by_one else 2000)
+    if not options.run:
+        results = alternate([name for name in options.programs if not options.one_by_one or "throughput" not in name],
+                            options.rounds)
+        key = "median_ms" if options.one_by_one else "tokens_per_second"
+        return conclude(results, key, higher_is_better=not options.one_by_one)
+    texts = make_texts(options.model, options.texts, 10, 300, options.seed)
+    try:
+        result = run_retort(options, texts) if options.run == "retort" else run_peer(options, texts)
+    except Refused as refused:
+        result = {"refused": str(refused)}
+    print(json.dumps(result))
+
+
+class Refused(Exception):
+    pass
+
+
+def figures(options: argparse.Namespace, texts: list[str], seconds: float, times: list[float], loading: float) -> dict:
+    result = {"texts": len(texts), "tokens": tokens_in(texts), "threads": options.threads, "load_seconds": round(loading, 3)}
+    if options.one_by_one:
+        return result | {"median_ms": round(1000 * statistics.median(times), 3)}
+    return result | {"encode_seconds": round(seconds, 3), "tokens_per_second": round(tokens_in(texts) / seconds, 1)}
+
+
+def run_retort(options: argparse.Namespace, texts: list[str]) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        with open(folder / "texts.jsonl", "w") as file:
+            file.writelines(json.dumps({"id": str(at), "text": text}) + "\n" for at, text in enumerate(texts))
+        command = [options.retort, "vectors", str(options.model), str(folder / "texts.jsonl"), "--summary", "--threads",
+                   str(options.threads), "--max-len", "512"] + (["--one-by-one"] if options.one_by_one else [])
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            said = json.loads(process.stdout.read())
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(command)} failed")
+        peak = peak_of_children_mb()
+        if options.one_by_one:
+            return figures(options, texts, 0, [said["medianMilliseconds"] / 1000], said["loadSeconds"])
+        profiles, _ = run_pipeline(options.retort, {"vectors": {
+            "uses": "embed", "in": {"model": str(options.model.resolve()), "texts": "texts.jsonl"},
+            "with": {"max_len": 512}}}, folder, options.threads)
+    return figures(options, texts, said["embedSeconds"], [], said["loadSeconds"]) | {
+        "stage_seconds": round(profiles["vectors"]["seconds"], 3), "peak_rss_mb": peak}
+
+
+def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    torch.set_num_threads(options.threads)
+    program, precision, *mode = options.run.split("-")
+    begin = time.perf_counter()
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    if program == "torch":
+        if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            raise Refused("PyTorch says that oneDNN has no bf16 on this processor")
+        model = AutoModel.from_pretrained(options.model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32).eval()
+
+        def forward(batch):
+            return model(**batch).last_hidden_state.float()
+    else:
+        compiled = compile_openvino(options, precision, mode[0])
+
+        def forward(batch):
+            return torch.from_numpy(compiled({key: value.numpy() for key, value in batch.items()})[0])
+    loading = time.perf_counter() - begin
+
+    def pool(hidden, mask):
+        weights = mask.unsqueeze(-1).float()
+        return torch.nn.functional.normalize((hidden * weights).sum(1) / weights.sum(1), dim=-1)
+
+    def tokenize(chosen):
+        return tokenizer([texts[at] for at in chosen], padding=True, truncation=True, max_length=512, return_tensors="pt")
+
+    times = []
+    vectors = torch.empty(len(texts), 384)
+    with torch.inference_mode():
+        forward(tokenize([0]))  # whatever is set up at the first call is not counted
+        begin = time.perf_counter()
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        batches = [[at] for at in range(len(texts))] if options.one_by_one else [
+            order[at:at + options.batch] for at in range(0, len(order), options.batch)]
+        if mode == ["throughput"]:
+            import openvino
+            queue = openvino.AsyncInferQueue(compiled)
+
+            def done(request, data):
+                vectors[data[0]] = pool(torch.from_numpy(request.get_output_tensor(0).data), data[1])
+            queue.set_callback(done)
+            for chosen in batches:
+                batch = tokenize(chosen)
+                queue.start_async({key: value.numpy() for key, value in batch.items()}, (chosen, batch["attention_mask"]))
+            queue.wait_all()
+        else:
+            for chosen in batches:
+                start = time.perf_counter()
+                batch = tokenize(chosen)
+                vectors[chosen] = pool(forward(batch), batch["attention_mask"])
+                times.append(time.perf_counter() - start)
+    seconds = time.perf_counter() - begin
+    if options.run == "torch-fp32":
+        check(options, texts[:64], vectors[:64])
+    result = figures(options, texts, seconds, times, loading)
+    return result if options.one_by_one else result | {"stage_seconds": round(loading + seconds, 3), "peak_rss_mb": peak_mb()}
+
+
+def compile_openvino(options: argparse.Namespace, precision: str, mode: str):
+    import openvino
+    import torch
+    from transformers import AutoModel
+
+    core = openvino.Core()
+    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise Refused("OpenVINO says that this processor has no bf16")
+
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = AutoModel.from_pretrained(options.model, attn_implementation="eager").eval()
+
+        def forward(self, input_ids, attention_mask, token_type_ids):
+            return self.model(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
+
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    example = {name: torch.ones(2, 16, dtype=torch.int64) for name in names}
+    converted = openvino.convert_model(Encoder(), example_input=example, input=[(name, [-1, -1], openvino.Type.i64) for name in names])
+    return core.compile_model(converted, "CPU", {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32", "PERFORMANCE_HINT": mode.upper(),
+        "INFERENCE_NUM_THREADS": options.threads})
+
+
+def check(options: argparse.Namespace, texts: list[str], vectors) -> None:
+    """Both sides must have computed the same thing."""
+    import torch
+
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        file.flush()
+        command = [options.retort, "vectors", str(options.model), file.name, "--max-len", "512"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    ours = torch.tensor([json.loads(line) for line in done.stdout.splitlines()])
+    least = (ours * vectors).sum(-1).min().item()
+    if least < 0.999:
+        sys.exit(f"vectors differ: least cosine {least}")
+
+
+main()
