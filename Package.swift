@@ -18,15 +18,13 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
-    .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     // A header over system calls that Swift cannot call; no library.
     .systemLibrary(name: "CSystem"),
     // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
     .target(name: "JSONText"),
-    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "Tensors", dependencies: ["CKernels"]),
     .target(name: "Tokenizers", dependencies: ["JSONText"]),
     .target(name: "Models", dependencies: ["JSONText", "Tensors"]),
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),

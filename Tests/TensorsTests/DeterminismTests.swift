@@ -1,4 +1,4 @@
-/// Bits of multiplications at the sizes of real models: OpenBLAS left alone would change them.
+/// Bits of multiplications at the sizes of real models.
 import Testing
 
 @testable import Tensors
@@ -40,7 +40,7 @@ struct DeterminismTests {
     func gradient(threads: Int, _ groups: [[Range<Int>]]) -> [Float] {
       let engine = Engine(threads: threads)
       let sum = engine.zeros([outputs, inputs])
-      for group in groups { addWeightGradient(to: sum, dy: dy, x: x, chunks: group, on: engine) }
+      for group in groups { engine.addWeightGradient(to: sum, dy: dy, x: x, chunks: group) }
       return sum.array
     }
     let expected = gradient(threads: 1, [chunks])

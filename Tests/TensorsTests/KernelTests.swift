@@ -11,7 +11,7 @@ struct KernelPair: CustomTestStringConvertible, Sendable {
   var reference: retort_kernels { Kernels.named("reference")!.table.pointee }
   var testDescription: String { name }
 
-  static let all = ["portable", "avx2", "avx512"].filter { Kernels.named($0) != nil }.map(KernelPair.init)
+  static let all = Kernels.names.filter { Kernels.named($0) != nil }.map(KernelPair.init)
 }
 
 /// Numbers that only need to be various, the same in every run.
