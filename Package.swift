@@ -45,7 +45,11 @@ let package = Package(
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    // Kernels for instructions that a machine may lack, emulated, and checks that are slow in debug builds of Swift.
+    .target(
+      name: "TestKernels", dependencies: ["CKernels"], path: "Tests/TestKernels",
+      cSettings: [.headerSearchPath("../../Sources/CKernels"), .unsafeFlags(["-O3", "-fno-math-errno"])]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestKernels", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["JSONText", "Models", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

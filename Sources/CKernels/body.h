@@ -1,6 +1,8 @@
 /// The whole table of one instruction class. The including file sets CLASS, its name NAME, NATIVE (floats in one of
 /// its registers), ROWS (rows of a tile of attention's products), what `tiles.h` asks for, and the compiler's target.
 #pragma once
+#include "classes.h"
+
 #include "attention.h"
 #include "elementwise.h"
 #include "gemm.h"
@@ -14,9 +16,9 @@ _Static_assert((RETORT_OUTER_ROWS + STRIP) * DEPTH <= RETORT_OUTER_SCRATCH, "scr
 const retort_kernels CLASS = {
     .name = NAME,
     .fp32 = {.name = FLOATS_NAME, .strip = STRIP, .height = HEIGHT, .packed_bytes = float_bytes, .pack = float_pack,
-             .scratch_bytes = float_scratch, .linear = float_linear},
+             .scratch_bytes = float_scratch, .linear = float_linear, .spin = float_spin},
     .bf16 = {.name = NAME, .strip = STRIP, .height = PAIRS_HEIGHT, .packed_bytes = brain_bytes, .pack = brain_pack,
-             .scratch_bytes = brain_scratch, .linear = brain_linear},
+             .scratch_bytes = brain_scratch, .linear = brain_linear, .spin = brain_spin},
     .add_outer = add_outer,
     .exponential = exponential_all,
     .activate = activate,

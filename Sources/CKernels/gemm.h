@@ -143,7 +143,8 @@ INLINE void linear(meeting how, const retort_linear *job, size_t rows, size_t fr
       strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
                    (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
                    job->out_stride, least(STRIP, end - c), 1);
-    for (size_t r = 0; r < rows && (job->bias || job->activation != RETORT_IDENTITY); r++) {
+    if (!job->bias && !job->derivative && job->activation == RETORT_IDENTITY) continue;
+    for (size_t r = 0; r < rows; r++) {
       const size_t place = r * job->out_stride + start;
       activate(job->activation, job->out + place, job->bias ? job->bias + start : NULL,
                job->derivative ? job->derivative + place : NULL, 1, end - start);
@@ -177,6 +178,45 @@ static void brain_linear(const retort_linear *job, size_t rows, size_t from, siz
   _tile_release();
 #else
   linear(BRAIN, job, rows, from, to, scratch);
+#endif
+}
+
+static double float_spin(size_t rounds) {
+  vn sums[HEIGHT][2] = {{{0}}}, factor = (vn){0} + 0.5f;
+  for (size_t i = 0; i < rounds; i++)
+    for (size_t r = 0; r < HEIGHT; r++) {
+      sums[r][0] = sums[r][0] * factor + factor;
+      sums[r][1] = sums[r][1] * factor + factor;
+    }
+  vn total = {0};
+  for (size_t r = 0; r < HEIGHT; r++) total += sums[r][0] + sums[r][1];
+  return 2.0 * HEIGHT * STRIP * (double)rounds + (total[0] < 0);
+}
+
+static double brain_spin(size_t rounds) {
+#if defined(BRAIN_TILES)
+  configure_tiles();
+  for (size_t i = 0; i < rounds; i++) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return 2.0 * 4 * 16 * 16 * 32 * (double)rounds;
+#elif defined(DOT)
+  vn sums[HEIGHT][2] = {{{0}}}, left = {0};
+  const float pair = 0;
+  for (size_t i = 0; i < rounds; i++)
+    for (size_t r = 0; r < HEIGHT; r++) {
+      sums[r][0] = DOT(sums[r][0], left, &pair);
+      sums[r][1] = DOT(sums[r][1], left, &pair);
+    }
+  vn total = {0};
+  for (size_t r = 0; r < HEIGHT; r++) total += sums[r][0] + sums[r][1];
+  return 4.0 * HEIGHT * STRIP * (double)rounds + (total[0] < 0);
+#else
+  return float_spin(rounds);
 #endif
 }
 

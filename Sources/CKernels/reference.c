@@ -219,11 +219,16 @@ static void pack_brains(const float *w, size_t depth, size_t columns, size_t dep
 }
 
 static void linear(const retort_linear *job, size_t rows, size_t from, size_t to, int narrow) {
-  for (size_t r = 0; r < rows; r++)
+  float *x = malloc(job->w.depth * sizeof *x);
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t k = 0; k < job->w.depth; k++) {
+      const float value = job->x[r * job->stride + k];
+      x[k] = narrow ? brain(value) : value;
+    }
     for (size_t c = from; c < to; c++) {
-      const float *x = job->x + r * job->stride, *w = (const float *)job->w.strips + c * job->w.depth;
+      const float *w = (const float *)job->w.strips + c * job->w.depth;
       double product = 0, low = 0;
-      for (size_t k = 0; k < job->w.depth; k++) product += (double)(narrow ? brain(x[k]) : x[k]) * w[k];
+      for (size_t k = 0; k < job->w.depth; k++) product += (double)x[k] * w[k];
       for (size_t k = 0; job->low && k < job->low_w.depth; k++)
         low += (double)job->low[r * job->low_stride + k] * ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
       const size_t place = r * job->out_stride + c;
@@ -232,6 +237,8 @@ static void linear(const retort_linear *job, size_t rows, size_t from, size_t to
       activate(job->activation, out, job->bias ? job->bias + c : NULL,
                job->derivative ? job->derivative + place : NULL, 1, 1);
     }
+  }
+  free(x);
 }
 
 static void linear_floats(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
@@ -242,6 +249,12 @@ static void linear_floats(const retort_linear *job, size_t rows, size_t from, si
 static void linear_brains(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   (void)scratch;
   linear(job, rows, from, to, 1);
+}
+
+static double spin(size_t rounds) {
+  volatile double sum = 0;
+  for (size_t i = 0; i < rounds; i++) sum += 1.0 * 1.0;
+  return 2.0 * (double)rounds;
 }
 
 static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
@@ -258,9 +271,9 @@ static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_
 const retort_kernels retort_reference = {
     .name = "reference",
     .fp32 = {.name = "reference", .strip = 1, .height = 1, .packed_bytes = packed_bytes, .pack = pack_floats,
-             .scratch_bytes = scratch_bytes, .linear = linear_floats},
+             .scratch_bytes = scratch_bytes, .linear = linear_floats, .spin = spin},
     .bf16 = {.name = "reference", .strip = 1, .height = 1, .packed_bytes = packed_bytes, .pack = pack_brains,
-             .scratch_bytes = scratch_bytes, .linear = linear_brains},
+             .scratch_bytes = scratch_bytes, .linear = linear_brains, .spin = spin},
     .add_outer = add_outer,
     .exponential = exponential,
     .activate = activate,

@@ -71,6 +71,9 @@ typedef struct {
   size_t (*scratch_bytes)(size_t depth);
   /// The first `rows` rows, columns `from` ≤ c < `to`. An element's bits do not depend on the piece that it is in.
   void (*linear)(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch);
+  /// Multiplies and adds in registers alone, which is as fast as this class can; returns how many operations. For
+  /// benchmarks.
+  double (*spin)(size_t rounds);
 } retort_multiplier;
 
 typedef struct {
