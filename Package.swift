@@ -18,15 +18,13 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
-    .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     // A header over system calls that Swift cannot call; no library.
     .systemLibrary(name: "CSystem"),
     // Numeric loops are unusable unoptimised, so this target is optimised in debug builds too.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
     .target(name: "JSONText"),
-    .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"]),
+    .target(name: "Tensors", dependencies: ["CKernels"]),
     .target(name: "Tokenizers", dependencies: ["JSONText"]),
     .target(name: "Models", dependencies: ["JSONText", "Tensors"]),
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
@@ -47,7 +45,11 @@ let package = Package(
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    // Kernels for instructions that a machine may lack, emulated, and checks that are slow in debug builds of Swift.
+    .target(
+      name: "TestKernels", dependencies: ["CKernels"], path: "Tests/TestKernels",
+      cSettings: [.headerSearchPath("../../Sources/CKernels"), .unsafeFlags(["-O3", "-fno-math-errno"])]),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestKernels", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["JSONText", "Models", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

@@ -1,20 +1,12 @@
 /// Attention of one head over one sequence, blockwise with online softmax; backward recomputes the probabilities
 /// (Dao et al. 2022, 2023). Memory linear in the length. Included by `body.h` once a class.
 #pragma once
-#include "vectors.h"
 #include "dropout.h"
+#include "tiles.h"
 
 #define QUERIES 32              // rows of a block of scores
 #define KEYS RETORT_KEYS        // columns of a block of scores
 #define TILE RETORT_TILE        // padding of lengths and widths
-
-typedef float vn __attribute__((vector_size(4 * NATIVE)));
-
-INLINE vn load_native(const float *p) {
-  vn v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
 
 /// out[m, n] (+)= Σ_k a[m·am + k·ak] · b[k·bs + n]; m a multiple of 8, n of TILE.
 INLINE void gemm(size_t m, size_t n, size_t k, const float *a, size_t am, size_t ak, const float *b, size_t bs,

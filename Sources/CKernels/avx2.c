@@ -6,6 +6,7 @@
 #define CLASS retort_avx2
 #define NAME "avx2"
 #define NATIVE 8
+#define HEIGHT 6
 #define ROWS 4
 #include "body.h"
 #pragma clang attribute pop

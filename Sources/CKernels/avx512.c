@@ -7,6 +7,7 @@
 #define CLASS retort_avx512
 #define NAME "avx512"
 #define NATIVE 16
+#define HEIGHT 12
 #define ROWS 8
 #include "body.h"
 #pragma clang attribute pop

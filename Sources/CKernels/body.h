@@ -1,12 +1,25 @@
 /// The whole table of one instruction class. The including file sets CLASS, its name NAME, NATIVE (floats in one of
-/// its registers), ROWS (rows of a tile of the small GEMM), and the compiler's target.
+/// its registers), ROWS (rows of a tile of attention's products), what `tiles.h` asks for, and the compiler's target.
 #pragma once
+#include "classes.h"
+
 #include "attention.h"
 #include "elementwise.h"
+#include "gemm.h"
 #include "norm.h"
+
+#ifndef FLOATS_NAME
+#define FLOATS_NAME NAME  // the class that gives the same bits in fp32
+#endif
+_Static_assert((RETORT_OUTER_ROWS + STRIP) * DEPTH <= RETORT_OUTER_SCRATCH, "scratch of add_outer");
 
 const retort_kernels CLASS = {
     .name = NAME,
+    .fp32 = {.name = FLOATS_NAME, .strip = STRIP, .height = HEIGHT, .packed_bytes = float_bytes, .pack = float_pack,
+             .scratch_bytes = float_scratch, .linear = float_linear, .spin = float_spin},
+    .bf16 = {.name = NAME, .strip = STRIP, .height = PAIRS_HEIGHT, .packed_bytes = brain_bytes, .pack = brain_pack,
+             .scratch_bytes = brain_scratch, .linear = brain_linear, .spin = brain_spin},
+    .add_outer = add_outer,
     .exponential = exponential_all,
     .activate = activate,
     .multiply = multiply,

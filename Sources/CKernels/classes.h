@@ -11,6 +11,8 @@ extern const retort_kernels retort_portable;
 #if defined(__x86_64__)
 extern const retort_kernels retort_avx2;
 extern const retort_kernels retort_avx512;
+extern const retort_kernels retort_avx512bf16;
+extern const retort_kernels retort_amx;
 #endif
 
 #define RETORT_KEYS 128  // keys of a block of attention scores; a multiple of dropout's groups

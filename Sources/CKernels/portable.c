@@ -4,5 +4,6 @@
 #define CLASS retort_portable
 #define NAME "portable"
 #define NATIVE 4
+#define HEIGHT 6
 #define ROWS 4
 #include "body.h"

@@ -192,8 +192,89 @@ static void attention_backward(const retort_head *h, const float *out, const flo
   free(sums);
 }
 
+/// The nearest bf16, ties to even, as a float.
+static float brain(float x) {
+  if (!isfinite(x)) return x;
+  int exponent;
+  frexpf(x, &exponent);
+  const float unit = ldexpf(1, exponent - 8);
+  return (float)nearbyint(x / unit) * unit;
+}
+
+static size_t packed_bytes(size_t depth, size_t columns) { return depth * columns * sizeof(float); }
+
+static size_t scratch_bytes(size_t depth) { return 0 * depth; }
+
+static void pack_floats(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
+                        void *strips, size_t from, size_t to) {
+  (void)columns;
+  for (size_t c = from; c < to; c++)
+    for (size_t k = 0; k < depth; k++) ((float *)strips)[c * depth + k] = w[k * depth_step + c * column_step];
+}
+
+static void pack_brains(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
+                        void *strips, size_t from, size_t to) {
+  pack_floats(w, depth, columns, depth_step, column_step, strips, from, to);
+  for (size_t i = from * depth; i < to * depth; i++) ((float *)strips)[i] = brain(((float *)strips)[i]);
+}
+
+static void linear(const retort_linear *job, size_t rows, size_t from, size_t to, int narrow) {
+  float *x = malloc(job->w.depth * sizeof *x);
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t k = 0; k < job->w.depth; k++) {
+      const float value = job->x[r * job->stride + k];
+      x[k] = narrow ? brain(value) : value;
+    }
+    for (size_t c = from; c < to; c++) {
+      const float *w = (const float *)job->w.strips + c * job->w.depth;
+      double product = 0, low = 0;
+      for (size_t k = 0; k < job->w.depth; k++) product += (double)x[k] * w[k];
+      for (size_t k = 0; job->low && k < job->low_w.depth; k++)
+        low += (double)job->low[r * job->low_stride + k] * ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
+      const size_t place = r * job->out_stride + c;
+      float *out = job->out + place;
+      *out = (float)((job->accumulate ? *out : 0) + job->scale * product + job->low_scale * low);
+      activate(job->activation, out, job->bias ? job->bias + c : NULL,
+               job->derivative ? job->derivative + place : NULL, 1, 1);
+    }
+  }
+  free(x);
+}
+
+static void linear_floats(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
+  (void)scratch;
+  linear(job, rows, from, to, 0);
+}
+
+static void linear_brains(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
+  (void)scratch;
+  linear(job, rows, from, to, 1);
+}
+
+static double spin(size_t rounds) {
+  volatile double sum = 0;
+  for (size_t i = 0; i < rounds; i++) sum += 1.0 * 1.0;
+  return 2.0 * (double)rounds;
+}
+
+static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
+                      size_t columns, float scale, float *sum, size_t stride, float *scratch) {
+  (void)scratch;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) {
+      double s = 0;
+      for (size_t k = 0; k < depth; k++) s += (double)a[k * a_stride + i] * b[k * b_stride + j];
+      sum[i * stride + j] = (float)(sum[i * stride + j] + scale * s);
+    }
+}
+
 const retort_kernels retort_reference = {
     .name = "reference",
+    .fp32 = {.name = "reference", .strip = 1, .height = 1, .packed_bytes = packed_bytes, .pack = pack_floats,
+             .scratch_bytes = scratch_bytes, .linear = linear_floats, .spin = spin},
+    .bf16 = {.name = "reference", .strip = 1, .height = 1, .packed_bytes = packed_bytes, .pack = pack_brains,
+             .scratch_bytes = scratch_bytes, .linear = linear_brains, .spin = spin},
+    .add_outer = add_outer,
     .exponential = exponential,
     .activate = activate,
     .multiply = multiply,

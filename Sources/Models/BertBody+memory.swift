@@ -4,7 +4,7 @@ import Tensors
 extension BertBody {
   /// Predicted peak in bytes of a forward and a backward pass. It falls into the last layer, whose backward steps come
   /// first: the largest of those that can be, depending on the widths.
-  func trainingBytes(tokensPerSequence: [Int], lora: LoRASettings?, threads: Int) -> Int {
+  func trainingBytes(tokensPerSequence: [Int], lora: LoRASettings?, on engine: Engine) -> Int {
     let (hidden, inner, heads) = (config.hiddenSize, config.intermediateSize, config.headCount)
     let rank = lora?.r ?? 0
     let drops = (lora?.dropout ?? 0) > 0
@@ -17,20 +17,23 @@ extension BertBody {
     let innerStep = kept - 2 * hidden - inner - rank + (hidden + inner) + rank + (drops ? hidden : 0)
     let attentionStep = attention + 3 * rank + 5 * hidden
     let embeddings = hidden + (lora == nil ? hidden + 4 : 0)
-    // Besides, per thread: what blocks of attention and of dropout need.
+    // Besides: what blocks of attention, of dropout, and of products and weight gradients need.
     let width = hidden / heads
-    let attentionScratch = Engine.attentionScratch(tokens: tokensPerSequence.max() ?? 0, width: width)
-    let dropoutScratch = drops ? Engine.panelRows * inner : 0
+    let attentionScratch = engine.threads * Engine.attentionScratch(tokens: tokensPerSequence.max() ?? 0, width: width)
+    let dropoutScratch = engine.threads * (drops ? Engine.panelRows * inner : 0)
+    let linearScratch = max(
+      dropoutScratch + engine.productFloats(hidden, inner, trainable: lora == nil), engine.threads * Engine.outerScratch
+    )
 
-    let rows = Engine.paddedRows(tokensPerSequence.reduce(0, +))
+    let rows = tokensPerSequence.reduce(0, +)
     let below = (config.layerCount - 1) * kept + embeddings
     // Pooled vectors and, before the backward steps, what a head keeps of them.
-    let pooled = Engine.paddedRows(tokensPerSequence.count) * hidden
+    let pooled = tokensPerSequence.count * hidden
     let peak = max(
       rows * (below + kept + hidden) + 3 * pooled,
-      rows * (below + outputStep) + threads * dropoutScratch,
-      rows * (below + innerStep) + threads * dropoutScratch,
-      rows * (below + attentionStep) + threads * attentionScratch)
+      rows * (below + outputStep) + linearScratch,
+      rows * (below + innerStep) + linearScratch,
+      rows * (below + attentionStep) + attentionScratch)
     return 4 * (peak + pooled)
   }
 }

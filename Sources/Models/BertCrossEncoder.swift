@@ -40,6 +40,6 @@ package final class BertCrossEncoder: SequenceModel {
     }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int {
-    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, threads: engine.threads)
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, on: engine)
   }
 }

@@ -37,6 +37,6 @@ package final class BertEncoder: SequenceModel {
     }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int {
-    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, threads: engine.threads)
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, on: engine)
   }
 }

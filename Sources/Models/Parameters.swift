@@ -17,7 +17,7 @@ final class Parameters {
 
   func trainAll() { for weight in all where !weight.isTrainable { weight.train(on: engine) } }
 
-  /// Base frozen, an adapter on each target, `modulesToSave` whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
+  /// Base frozen and packed, an adapter on each target, `modulesToSave` whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
   func attach(_ settings: LoRASettings, seed: UInt64) throws {
     for target in settings.targetModules where target != "all-linear" {
       guard linears.contains(where: { LoRASettings.matches($0.name, target) }) else {
@@ -34,12 +34,13 @@ final class Parameters {
         layer.adapter = adapter(on: layer, settings, seed: seed, stream: UInt64(index))
       }
     }
+    for layer in linears where !layer.weight.isTrainable { layer.weight.pack(on: engine) }
     lora = settings
   }
 
   func mergeLoRA() {
     for layer in linears {
-      if let adapter = layer.adapter { adapter.merge(into: layer.weight.value, on: engine) }
+      if let adapter = layer.adapter { adapter.merge(into: layer.weight, on: engine) }
       layer.adapter = nil
     }
     lora = nil

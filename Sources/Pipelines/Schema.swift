@@ -89,7 +89,10 @@ package struct PipelineSchema {
         text(
           #"([0-9]+(\.[0-9]*)?|\.[0-9]+) *([KMGTkmgt][Ii]?)?[Bb]"#, "Bytes that a stage may use: 6GB, 512MiB.",
           ["4GB", "6GB"])),
-      JSONMember("precision", ParameterType.choice(["auto", "fp32"]).schema("Of the arithmetic.", nullable: true)),
+      JSONMember(
+        "precision",
+        ParameterType.choice(Resources.precisions).schema(
+          "Of models' products; auto: bf16 where the processor has AMX or AVX512-BF16, else fp32.", nullable: true)),
       JSONMember("retry", retry), JSONMember("checkpoint", checkpoint),
     ]
   }

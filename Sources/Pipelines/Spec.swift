@@ -19,14 +19,15 @@ struct Resources {
   var retry = RetryRules()
   var checkpoint = CheckpointPolicy()
 
+  /// `auto` is what the machine is fast with: bf16 if it has instructions for it, else fp32.
+  static let precisions = ["auto", "bf16", "fp32"]
   static let keys = ["threads", "memory", "precision", "retry", "checkpoint"]
 
   /// What `fields` say, and where they say nothing what `standard` says.
   init(_ fields: Fields, over standard: Resources) {
     threads = fields.integer("threads", in: 1...4096) ?? standard.threads
     memory = fields.quantity("memory", "a size such as 6GB or 512MB", parseBytes) ?? standard.memory
-    // `auto` means fp32 until there are other precisions.
-    precision = fields.word("precision", of: ["auto", "fp32"]).map { _ in "fp32" } ?? standard.precision
+    precision = fields.word("precision", of: Self.precisions) ?? standard.precision
     retry = RetryRules(fields, over: standard.retry)
     checkpoint = CheckpointPolicy(fields, over: standard.checkpoint)
   }

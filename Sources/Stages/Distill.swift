@@ -60,7 +60,7 @@ struct Distill: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
-      folder: base.url, engine: Engine(threads: context.threads), maxTokens: training.maxLen)
+      folder: base.url, engine: context.engine, maxTokens: training.maxLen)
     try training.prepare(encoder.model, whole: [], seed: seed)
 
     let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)

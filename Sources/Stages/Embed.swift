@@ -24,7 +24,7 @@ struct Embed: Stage {
   private static let textsAtOnce = 1 << 13
 
   func run(_ context: StageContext) async throws {
-    let encoder = try BiEncoder(folder: model.url, engine: Engine(threads: context.threads), maxTokens: maxLen)
+    let encoder = try BiEncoder(folder: model.url, engine: context.engine, maxTokens: maxLen)
     let width = encoder.model.outputWidth
     var ids: [JSONValue] = []
     var digests: [Digest] = []

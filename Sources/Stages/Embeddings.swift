@@ -1,5 +1,5 @@
 /// Vectors of texts, and their products.
-import COpenBLAS
+import Tensors
 
 /// Unit vectors, row-major. A zero vector stays zero.
 package struct Embeddings: Sendable {
@@ -22,20 +22,14 @@ package struct Embeddings: Sendable {
     self.values = values
   }
 
-  /// Rows that one multiplication takes; the last block is filled up with zeros, so that a row's bits depend on neither
-  /// its place nor its neighbours.
-  static let blockRows = 64
+  /// Rows whose cosines are computed at once.
+  static let blockRows = PackedRows.most
+
+  /// Laid out to take cosines with.
+  var packed: PackedRows { PackedRows(values, width: width) }
 
   /// Cosines of the rows `start ..< start + blockRows` (those that exist) with every row of `others`.
-  func cosines(from start: Int, with others: Embeddings) -> [Float] {  // [rows, others.count]
-    let rows = min(Self.blockRows, count - start)
-    var block = [Float](repeating: 0, count: Self.blockRows * width)
-    block.replaceSubrange(0..<rows * width, with: values[start * width..<(start + rows) * width])
-    var product = [Float](repeating: 0, count: Self.blockRows * others.count)
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(Self.blockRows), Int32(others.count), Int32(width), 1, block,
-      Int32(width), others.values, Int32(width), 0, &product, Int32(others.count))
-    product.removeLast((Self.blockRows - rows) * others.count)
-    return product
+  func cosines(from start: Int, with others: PackedRows) -> [Float] {  // [rows, others.count]
+    others.products(values[start * width..<min(start + Self.blockRows, count) * width])
   }
 }

@@ -18,6 +18,18 @@ protocol PairScoring {
   func finish()
 }
 
+extension StageContext {
+  /// What models run on, as the stage asks.
+  var engine: Engine {
+    get throws {
+      guard let precision = Precision(named: precision) else {
+        throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16 and fp32 are")
+      }
+      return Engine(threads: threads, precision: precision)
+    }
+  }
+}
+
 enum LoadedModel {
   case bi(any TextEncoding)
   case cross(any PairScoring)
@@ -25,7 +37,7 @@ enum LoadedModel {
 
 /// - Parameter stage: the stage's name, for messages.
 func loadModel(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> LoadedModel {
-  let engine = Engine(threads: context.threads)
+  let engine = try context.engine
   if try CheckpointFolder(folder.url).isCrossEncoder {
     let model = try CrossEncoder(folder: folder.url, engine: engine)
     return .cross(PairScorer(model: model, stage: stage, context: context))

@@ -21,7 +21,7 @@ struct Score: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: teacher.url, engine: Engine(threads: context.threads), maxTokens: maxLen)
+      folder: teacher.url, engine: context.engine, maxTokens: maxLen)
     var (queries, pairs) = (0, 0)
     var records: Set<Digest> = []
     try CandidateList.forEach(in: candidates.url) { list in

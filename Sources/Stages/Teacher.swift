@@ -33,7 +33,7 @@ struct Teacher: Stage {
   func obstacleToExtending() -> String? { training.obstacleToExtending }
 
   func run(_ context: StageContext) async throws {
-    let engine = Engine(threads: context.threads)
+    let engine = try context.engine
     let encoder = try CrossEncoder(
       folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed)
     try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)

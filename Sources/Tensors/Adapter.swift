@@ -1,4 +1,4 @@
-/// A low-rank adapter on a linear layer (Hu et al. 2021).
+/// A low-rank adapter on a linear layer (Hu et al. 2021). Its products are fp32 always.
 
 package final class Adapter {
   package let down: Weight  // A [r, in]
@@ -19,12 +19,11 @@ package final class Adapter {
   var rank: Int { down.value.rows }
 
   /// W += s·B·A.
-  package func merge(into weight: Tensor, on engine: Engine) {
-    let (a, b, w, inputs) = (down.value.floats, up.value.floats, weight.floats, weight.columns)
-    engine.blocks(of: weight.rows, size: PackedWeight.panel) { start, count in
-      gemm(
-        count, inputs, rank, Matrix(b + start * rank, stride: rank), Matrix(a, stride: inputs), scale: scale,
-        accumulate: true, into: Matrix(w + start * inputs, stride: inputs))
-    }
+  package func merge(into weight: Weight, on engine: Engine) {
+    let layout = PackedWeight(down.value, for: .backward, in: .fp32, on: engine)
+    Product(
+      up.value.rows, up.value.floats, layout, scale: scale, into: weight.value.floats, accumulate: true
+    ).compute(on: engine)
+    weight.changed()
   }
 }

@@ -10,6 +10,12 @@ extension Engine {
 
   /// Calls `body(start, count)` for consecutive blocks of `size`, the last one shorter.
   func blocks(of total: Int, size: Int, _ body: (_ start: Int, _ count: Int) -> Void) {
-    parallel((total + size - 1) / size) { piece, _ in body(piece * size, min(size, total - piece * size)) }
+    blocks(of: total, size: size) { start, count, _ in body(start, count) }
+  }
+
+  func blocks(of total: Int, size: Int, _ body: (_ start: Int, _ count: Int, _ worker: Int) -> Void) {
+    parallel((total + size - 1) / size) { piece, worker in
+      body(piece * size, min(size, total - piece * size), worker)
+    }
   }
 }

@@ -1,35 +1,29 @@
 /// What computations run on: a pool of threads and an allocator.
 import CKernels
-import COpenBLAS
 
 package final class Engine: Sendable {
   package let allocator = Allocator()
+  /// Of the products with models' weights.
+  package let precision: Precision
   private let pool: ComputePool
 
   /// Number of threads that compute, the calling one included.
   package var threads: Int { pool.width }
 
-  package init(threads: Int) {
-    _ = Self.blasOnOneThread
+  package init(threads: Int, precision: Precision = .fp32) {
+    self.precision = precision
     pool = ComputePool(width: max(1, threads))
   }
 
   /// Calls `body(piece, worker)` once for every piece, on all threads, and returns when all are done.
-  /// Pieces must write disjoint memory. Their number and extent must follow from shapes alone, never from `threads`:
-  /// then no result depends on which worker, below `threads`, took which piece.
+  /// Pieces must write disjoint memory, and the bits of an element must not depend on the piece that it is in: then no
+  /// result depends on how many workers there are, and which took which piece.
   package func parallel(_ pieces: Int, _ body: (_ piece: Int, _ worker: Int) -> Void) {
     pool.run(pieces, body)
   }
-
-  /// OpenBLAS, left to itself, splits sums by thread; we call it on fixed pieces from our own threads instead.
-  private static let blasOnOneThread: Void = openblas_set_num_threads(1)
 }
 
 extension Engine {
-  /// Rows of a panel of multiplication.
-  package static var panelRows: Int { PackedWeight.panel }
-  /// Rows that a matrix of `rows` has room for.
-  package static func paddedRows(_ rows: Int) -> Int { PackedWeight.padded(rows) }
   /// Floats that a thread needs for attention over a sequence, in heads `width` wide.
   package static func attentionScratch(tokens: Int, width: Int) -> Int { retort_attention_scratch(tokens, width) }
 }

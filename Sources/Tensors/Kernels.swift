@@ -7,7 +7,18 @@ package struct Kernels: @unchecked Sendable {
 
   package var name: String { String(cString: table.pointee.name) }
 
-  /// `portable`, `avx2`, `avx512` or `reference`; nil if this machine has not the instructions.
+  /// Products in one precision.
+  func multiplier(_ precision: Precision) -> retort_multiplier {
+    switch precision {
+    case .fp32: table.pointee.fp32
+    case .bf16: table.pointee.bf16
+    }
+  }
+
+  /// The classes, the best last.
+  package static let names = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
+
+  /// One of `names`, or `reference`; nil if this machine has not the instructions.
   package static func named(_ name: String) -> Kernels? { retort_kernels_named(name).map(Kernels.init) }
 
   /// The best class of this machine, or the one that the environment variable RETORT_KERNELS names. Throws
@@ -25,7 +36,7 @@ package struct Kernels: @unchecked Sendable {
 
 package struct UnavailableKernels: Error, CustomStringConvertible {
   package var description: String {
-    let available = ["portable", "avx2", "avx512"].filter { Kernels.named($0) != nil }.joined(separator: ", ")
+    let available = Kernels.names.filter { Kernels.named($0) != nil }.joined(separator: ", ")
     return "RETORT_KERNELS names a class of instructions that this machine has not; it has \(available)"
   }
 }

@@ -1,30 +1,33 @@
 /// What decides the bits of a numeric result on this machine; part of a numeric stage's key.
-import COpenBLAS
 
+/// Of the products with models' weights; sums, norms, softmax, losses and the optimizer are fp32 always.
 package enum Precision: String, Sendable, CaseIterable {
   case fp32
+  /// Both sides of a product rounded to bfloat16, summed in fp32.
+  case bf16
+
+  /// What a file says: a precision, or `auto`, bf16 where this machine has instructions for it. Nil if it is neither.
+  package init?(named name: String) {
+    guard name == "auto" else {
+      self.init(rawValue: name)
+      return
+    }
+    self = ["amx", "avx512bf16"].contains(Kernels.active.name) ? .bf16 : .fp32
+  }
 }
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   /// Raised when a change of the engine changes any result's bits.
-  package static let revision = 1
+  package static let revision = 2
 
   package let precision: Precision
-  /// Class of the kernels in use: `portable`, `avx2` or `avx512`.
+  /// The class of kernels that decides the bits in this precision: one of `Kernels.names`.
   package let instructions: String
-  /// Version and build of OpenBLAS, e.g. `OpenBLAS 0.3.21 DYNAMIC_ARCH`.
-  package let blas: String
-  /// The processor core whose kernels OpenBLAS chose, e.g. `SkylakeX`, and how it is used where that is not as always.
-  package let core: String
 
   package static func current(precision: Precision) -> NumericsProfile {
     NumericsProfile(
-      precision: precision, instructions: Kernels.active.name,
-      blas: String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " "),
-      core: String(cString: openblas_get_corename()) + (PanelProduct.chosen == .strips ? ", strips" : ""))
+      precision: precision, instructions: String(cString: Kernels.active.multiplier(precision).name))
   }
 
-  package var description: String {
-    "engine \(Self.revision), \(precision.rawValue), \(instructions), \(blas), \(core)"
-  }
+  package var description: String { "engine \(Self.revision), \(precision.rawValue), \(instructions)" }
 }

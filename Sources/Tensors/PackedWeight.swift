@@ -1,69 +1,140 @@
-/// A linear layer's matrix as multiplications want it: on panels of rows, in both directions.
+/// Matrices laid out for multiplication from the left, and the products with them.
+import CKernels
 
-/// Panels have a fixed height, so a row's bits depend neither on how many rows there are nor on which is its place.
-/// fp32 is multiplied from the weight's own memory; other precisions will pack it here.
+/// Which product a weight W [out, in] is laid out for.
+package enum ProductDirection: Int, CaseIterable, Sendable {
+  /// x·Wᵀ
+  case forward
+  /// dy·W
+  case backward
+}
+
+/// A matrix [depth, columns] in the layout that one class of kernels reads; opaque, and without a way back.
 struct PackedWeight {
-  /// Rows of a panel.
-  static let panel = 64
+  let depth: Int
+  let columns: Int
+  let precision: Precision
+  private let storage: Storage
 
-  private let value: Tensor  // [out, in]
-
-  init(_ value: Tensor) { self.value = value }
-
-  var outputs: Int { value.rows }
-  var inputs: Int { value.columns }
-
-  static func padded(_ rows: Int) -> Int { (rows + panel - 1) / panel * panel }
-
-  /// y [panel, out] = x [panel, in]·Wᵀ
-  func multiply(
-    _ x: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1
-  ) {
-    PanelProduct.chosen.multiply(
-      outputs, inputs, Matrix(x, stride: inputs), Matrix(value.floats, stride: inputs).transposed,
-      scale: scale, accumulate: accumulate, into: Matrix(y, stride: outputs))
+  /// `w` [out, in], row-major.
+  init(_ w: Tensor, for direction: ProductDirection, in precision: Precision, on engine: Engine) {
+    let multiplier = Kernels.active.multiplier(precision)
+    (depth, columns) = direction == .forward ? (w.columns, w.rows) : (w.rows, w.columns)
+    self.precision = precision
+    storage = engine.allocator.allocate(bytes: multiplier.packed_bytes(depth, columns))
+    let (steps, values) = (direction == .forward ? (1, w.columns) : (w.columns, 1), w.floats)
+    let (depth, columns, strips) = (depth, columns, storage.base)
+    func pack(_ start: Int, _ count: Int) {
+      multiplier.pack(values, depth, columns, steps.0, steps.1, strips, start, start + count)
+    }
+    // Small ones, such as adapters' factors, are done before another thread is awake.
+    if w.count > 1 << 16 { engine.blocks(of: columns, size: 64, pack) } else { pack(0, columns) }
   }
 
-  /// dx [panel, in] (+)= scale·dy [panel, out]·W
-  func multiplyTransposed(
-    _ dy: UnsafeMutablePointer<Float>, into dx: UnsafeMutablePointer<Float>, accumulate: Bool = false, scale: Float = 1
+  var packed: retort_packed { retort_packed(strips: storage.base, depth: depth, columns: columns) }
+}
+
+/// One linear product with what is fused into it, shared by threads in pieces.
+struct Product {
+  private var job = retort_linear()
+  private let multiplier: retort_multiplier
+  // Keeps the memory that `job` points to.
+  private let weights: [PackedWeight]
+  private let rows: Int
+
+  /// out [rows, w.columns] = scale·x [rows, w.depth]·w, added to what `out` holds if `accumulate`; and `low`'s product.
+  init(
+    _ rows: Int, _ x: UnsafePointer<Float>, _ w: PackedWeight, scale: Float = 1, into out: UnsafeMutablePointer<Float>,
+    accumulate: Bool = false, low: (values: UnsafePointer<Float>, w: PackedWeight, scale: Float)? = nil
   ) {
-    PanelProduct.chosen.multiply(
-      inputs, outputs, Matrix(dy, stride: outputs), Matrix(value.floats, stride: inputs),
-      scale: scale, accumulate: accumulate, into: Matrix(dx, stride: inputs))
+    self.rows = rows
+    multiplier = Kernels.active.multiplier(w.precision)
+    weights = [w] + (low.map { [$0.w] } ?? [])
+    job.x = x
+    job.stride = w.depth
+    job.w = w.packed
+    job.scale = scale
+    job.out = out
+    job.out_stride = w.columns
+    job.accumulate = accumulate ? 1 : 0
+    if let low {
+      precondition(low.w.precision == .fp32 && low.w.columns == w.columns, "the low-rank product joins a tile")
+      job.low = low.values
+      job.low_stride = low.w.depth
+      job.low_w = low.w.packed
+      job.low_scale = low.scale
+    }
+  }
+
+  /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there.
+  mutating func apply(_ f: retort_activation, bias: UnsafePointer<Float>, derivative: UnsafeMutablePointer<Float>?) {
+    job.bias = bias
+    job.activation = f
+    job.derivative = derivative
+  }
+
+  /// Rows of a piece are best a multiple of this.
+  var height: Int { multiplier.height }
+  /// Columns of a piece start at a multiple of this.
+  var strip: Int { multiplier.strip }
+  /// Floats that a thread needs.
+  var scratch: Int { multiplier.scratch_bytes(job.w.depth) / 4 }
+
+  /// Computes a piece: at most a panel of rows, all columns or whole strips of them.
+  /// - Parameters:
+  ///   - x: the rows of the left matrix, where they do not lie in it.
+  ///   - out: where the result goes, if not to its place.
+  func compute(
+    _ rows: Range<Int>, _ columns: Range<Int>? = nil, from x: UnsafePointer<Float>? = nil,
+    into out: UnsafeMutablePointer<Float>? = nil, scratch: UnsafeMutablePointer<Float>
+  ) {
+    var piece = job
+    piece.x = x ?? job.x + rows.lowerBound * job.stride
+    piece.out = out ?? job.out + rows.lowerBound * job.out_stride
+    if let low = job.low { piece.low = low + rows.lowerBound * job.low_stride }
+    if let derivative = job.derivative { piece.derivative = derivative + rows.lowerBound * job.out_stride }
+    multiplier.linear(&piece, rows.count, columns?.lowerBound ?? 0, columns?.upperBound ?? job.w.columns, scratch)
+  }
+
+  /// Computes all of it, threads sharing rows, or columns where rows are few.
+  func compute(on engine: Engine) {
+    let size = scratch
+    let scratch = engine.uninitialized([engine.threads, size])
+    engine.pieces(rows, job.w.columns, height: height, strip: strip) { rows, columns, worker in
+      compute(rows, columns, scratch: scratch.floats + worker * size)
+    }
   }
 }
 
 extension Engine {
-  /// Calls `body(start, count, worker)` for each panel of `rows`; the last `count` is smaller, the memory is not.
-  func panels(_ rows: Int, _ body: (_ start: Int, _ count: Int, _ worker: Int) -> Void) {
-    parallel(PackedWeight.padded(rows) / PackedWeight.panel) { piece, worker in
-      let start = piece * PackedWeight.panel
-      body(start, min(PackedWeight.panel, rows - start), worker)
-    }
-  }
-}
+  /// Most rows of a panel of multiplication.
+  package static let panelRows = Int(RETORT_PANEL)
 
-/// Adds the gradient of a linear map's matrix W [out, in], y = x·Wᵀ, to `sum`: scale·dyᵀ·x over each chunk of rows, in
-/// order. Threads share the outputs, or the inputs where those are more, never the summed rows.
-func addWeightGradient(
-  to sum: Tensor, dy: Tensor, x: Tensor, scale: Float = 1, chunks: [Range<Int>], on engine: Engine
-) {
-  let (outputs, inputs) = (sum.rows, sum.columns)
-  let (gradient, left, right) = (sum.floats, dy.floats, x.floats)
-  let block = 128
-  func add(_ rows: Range<Int>, _ columns: Range<Int>) {
-    for chunk in chunks {
-      gemm(
-        rows.count, columns.count, chunk.count,
-        Matrix(left + chunk.lowerBound * outputs + rows.lowerBound, stride: outputs).transposed,
-        Matrix(right + chunk.lowerBound * inputs + columns.lowerBound, stride: inputs), scale: scale, accumulate: true,
-        into: Matrix(gradient + rows.lowerBound * inputs + columns.lowerBound, stride: inputs))
-    }
+  /// Floats that products with a weight [rows, columns] need, in both directions: scratch of each thread and, of a
+  /// trainable weight, its layout.
+  package func productFloats(_ rows: Int, _ columns: Int, trainable: Bool) -> Int {
+    let multiplier = Kernels.active.multiplier(precision)
+    let layout = max(multiplier.packed_bytes(rows, columns), multiplier.packed_bytes(columns, rows))
+    return (threads * multiplier.scratch_bytes(max(rows, columns)) + (trainable ? layout : 0)) / 4
   }
-  if outputs >= inputs {
-    engine.blocks(of: outputs, size: block) { start, count in add(start..<(start + count), 0..<inputs) }
-  } else {
-    engine.blocks(of: inputs, size: block) { start, count in add(0..<outputs, start..<(start + count)) }
+
+  /// Calls `body` for panels of rows that give all threads equal shares. An element's bits do not depend on its panel.
+  func panels(_ rows: Int, height: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
+    let full = (rows + Self.panelRows - 1) / Self.panelRows
+    let count = (full + threads - 1) / threads * threads
+    let size = min(Self.panelRows, (rows + count * height - 1) / (count * height) * height)
+    blocks(of: rows, size: size) { start, count, worker in body(start..<start + count, worker) }
+  }
+
+  /// Panels, or blocks of columns if all rows are in one panel: then each thread reads its part of the weight alone.
+  fileprivate func pieces(
+    _ rows: Int, _ columns: Int, height: Int, strip: Int,
+    _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
+  ) {
+    guard rows <= Self.panelRows else {
+      return panels(rows, height: height) { rows, worker in body(rows, 0..<columns, worker) }
+    }
+    let size = (columns + threads * strip - 1) / (threads * strip) * strip
+    blocks(of: columns, size: size) { start, count, worker in body(0..<rows, start..<start + count, worker) }
   }
 }

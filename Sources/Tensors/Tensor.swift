@@ -12,11 +12,11 @@ package struct Tensor {
   package let dtype: DType
   package private(set) var storage: Storage
 
-  /// Contents undefined; `capacity` in elements, at least as many as the shape has.
-  fileprivate init(_ shape: [Int], _ dtype: DType, capacity: Int, _ allocator: Allocator) {
+  /// Contents undefined.
+  fileprivate init(_ shape: [Int], _ dtype: DType, _ allocator: Allocator) {
     self.shape = shape
     self.dtype = dtype
-    storage = allocator.allocate(bytes: capacity * dtype.bytes)
+    storage = allocator.allocate(bytes: shape.reduce(1, *) * dtype.bytes)
   }
 
   /// Number of elements.
@@ -55,24 +55,11 @@ package struct Tensor {
 extension Engine {
   /// A tensor whose contents are undefined.
   package func uninitialized(_ shape: [Int], _ dtype: DType = .f32) -> Tensor {
-    Tensor(shape, dtype, capacity: shape.reduce(1, *), allocator)
+    Tensor(shape, dtype, allocator)
   }
 
-  /// A matrix that multiplications read and write in whole panels: there is room, zeroed, for the rows of the last.
-  func matrix(_ rows: Int, _ columns: Int) -> Tensor {
-    let capacity = PackedWeight.padded(rows) * columns
-    let tensor = Tensor([rows, columns], .f32, capacity: capacity, allocator)
-    (tensor.floats + tensor.count).update(repeating: 0, count: capacity - tensor.count)
-    return tensor
-  }
-
-  /// The tensor itself if it has room for whole panels, else a copy that has.
-  func panelled(_ tensor: Tensor) -> Tensor {
-    guard tensor.storage.bytes < PackedWeight.padded(tensor.rows) * tensor.columns * 4 else { return tensor }
-    let copy = matrix(tensor.rows, tensor.columns)
-    copy.update(from: tensor)
-    return copy
-  }
+  /// A matrix whose contents are undefined.
+  func matrix(_ rows: Int, _ columns: Int) -> Tensor { uninitialized([rows, columns]) }
 
   /// A tensor of the integers.
   func tensor(_ values: [Int32]) -> Tensor {

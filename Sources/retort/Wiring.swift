@@ -15,7 +15,7 @@ extension StageCatalog {
 extension KeyContext {
   static let thisMachine = KeyContext(
     numericsProfile: { precision in
-      Precision(rawValue: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
+      Precision(named: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
     },
     outsideToolVersion: { tool in try versionLine(of: tool) })
 

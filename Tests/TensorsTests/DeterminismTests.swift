@@ -1,16 +1,20 @@
-/// Bits of multiplications at the sizes of real models: OpenBLAS left alone would change them.
+/// Bits of multiplications at the sizes of real models.
 import Testing
 
 @testable import Tensors
 
 struct DeterminismTests {
-  @Test(arguments: [(384, 1536), (1536, 384), (384, 384), (384, 1), (384, 16), (16, 384), (100, 37)])
-  func `a row's bits depend neither on its place nor on threads`(inputs: Int, outputs: Int) {
+  @Test(
+    arguments: [(384, 1536), (1536, 384), (384, 384), (384, 1), (384, 16), (16, 384), (100, 37)], Precision.allCases)
+  func `a row's bits depend neither on its place nor on threads`(
+    shape: (inputs: Int, outputs: Int), precision: Precision
+  ) {
+    let (inputs, outputs) = shape
     let source = Engine(threads: 1)
     let w = source.uniform([outputs, inputs], -1..<1, seed: 1, stream: 1).array
     let x = source.uniform([200, inputs], -1..<1, seed: 1, stream: 2).array
     func rows(_ range: Range<Int>, threads: Int) -> [ArraySlice<Float>] {
-      let engine = Engine(threads: threads)
+      let engine = Engine(threads: threads, precision: precision)
       let part = engine.tensor(
         Array(x[(range.lowerBound * inputs)..<(range.upperBound * inputs)]), [range.count, inputs])
       let rows = PackedBatch(range.map { _ in [0] }).tokenRows
@@ -40,7 +44,7 @@ struct DeterminismTests {
     func gradient(threads: Int, _ groups: [[Range<Int>]]) -> [Float] {
       let engine = Engine(threads: threads)
       let sum = engine.zeros([outputs, inputs])
-      for group in groups { addWeightGradient(to: sum, dy: dy, x: x, chunks: group, on: engine) }
+      for group in groups { engine.addWeightGradient(to: sum, dy: dy, x: x, chunks: group) }
       return sum.array
     }
     let expected = gradient(threads: 1, [chunks])

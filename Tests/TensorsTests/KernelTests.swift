@@ -1,5 +1,6 @@
 /// Every instruction class that this machine has, against the reference loops.
 import CKernels
+import TestKernels
 import Testing
 
 @testable import Tensors
@@ -7,11 +8,18 @@ import Testing
 /// Table of a class by name, and the reference's.
 struct KernelPair: CustomTestStringConvertible, Sendable {
   let name: String
-  var fast: retort_kernels { Kernels.named(name)!.table.pointee }
+  var fast: retort_kernels { Self.emulated[name] ?? Kernels.named(name)!.table.pointee }
   var reference: retort_kernels { Kernels.named("reference")!.table.pointee }
   var testDescription: String { name }
 
-  static let all = ["portable", "avx2", "avx512"].filter { Kernels.named($0) != nil }.map(KernelPair.init)
+  static let all = (Kernels.names.filter { Kernels.named($0) != nil } + emulated.keys.sorted()).map(KernelPair.init)
+
+  private static var emulated: [String: retort_kernels] {
+    [
+      "avx512, emulated": retort_emulated_avx512, "avx512bf16, emulated": retort_emulated_avx512bf16,
+      "amx, emulated": retort_emulated_amx,
+    ]
+  }
 }
 
 /// Numbers that only need to be various, the same in every run.

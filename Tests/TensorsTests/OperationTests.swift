@@ -24,7 +24,7 @@ struct OperationTests {
   ) {
     func run() -> (output: Variable, variables: [Variable], tape: Tape) {
       let tape = Tape(on: engine, seed: 6, step: 2)
-      let variables = inputs.map { Variable(value: engine.panelled($0.value), gradient: Gradient()) }
+      let variables = inputs.map { Variable(value: $0.value, gradient: Gradient()) }
       return (operation(tape, variables), variables, tape)
     }
     let (output, variables, tape) = run()

@@ -1,4 +1,4 @@
-/// The numeric loops of the engine, one table of functions for each instruction class. fp32 throughout, row-major.
+/// The numeric loops of the engine, one table of functions for each instruction class. Floats, row-major.
 #ifndef RETORT_KERNELS_H
 #define RETORT_KERNELS_H
 
@@ -30,8 +30,60 @@ typedef struct {
   const retort_dropout *dropout;  // or NULL
 } retort_head;
 
+/// A matrix [depth, columns] laid out for products from the left, by `pack` of the multiplier that reads it.
+typedef struct {
+  const void *strips;
+  size_t depth, columns;
+} retort_packed;
+
+/// out = f(scale·x·w + low_scale·low·low_w + bias) of a linear layer, added, before f, to what `out` holds if `accumulate`.
+typedef struct {
+  const float *x;  // [rows, w.depth], `stride` apart
+  size_t stride;
+  retort_packed w;
+  float scale;
+  const float *low;  // [rows, low_w.depth], `low_stride` apart; or NULL
+  size_t low_stride;
+  retort_packed low_w;  // packed by the same class's fp32
+  float low_scale;
+  float *out;  // [rows, w.columns], `out_stride` apart
+  size_t out_stride;
+  int accumulate;
+  const float *bias;  // [w.columns], or NULL
+  retort_activation activation;
+  float *derivative;  // f' like `out`, or NULL
+} retort_linear;
+
+#define RETORT_PANEL 96        // most rows of one call of `linear`
+#define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
+#define RETORT_DEPTH 384       // k summed alone
+enum { RETORT_OUTER_SCRATCH = (RETORT_OUTER_ROWS + 32) * RETORT_DEPTH };
+
+/// Products in one precision: fp32, or bf16, for which both sides are rounded and sums are fp32.
+typedef struct {
+  const char *name;  // of the class of instructions that decides the bits
+  size_t strip;      // columns lie in strips of so many; pieces of columns start at one
+  size_t height;     // pieces of a multiple of so many rows waste nothing
+  size_t (*packed_bytes)(size_t depth, size_t columns);
+  /// Lays out the strips that hold columns from ≤ c < to; w(k, c) = w[k·depth_step + c·column_step].
+  void (*pack)(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step, void *strips,
+               size_t from, size_t to);
+  size_t (*scratch_bytes)(size_t depth);
+  /// The first `rows` rows, columns `from` ≤ c < `to`. An element's bits do not depend on the piece that it is in.
+  void (*linear)(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch);
+  /// Multiplies and adds in registers alone, which is as fast as this class can; returns how many operations. For
+  /// benchmarks.
+  double (*spin)(size_t rounds);
+} retort_multiplier;
+
 typedef struct {
   const char *name;
+
+  retort_multiplier fp32, bf16;
+  /// sum[i][j] += scale·Σ_k a[k][i]·b[k][j], i < rows, j < columns, k < depth.
+  /// Scratch: RETORT_OUTER_SCRATCH floats.
+  void (*add_outer)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
+                    size_t columns, float scale, float *sum, size_t stride, float *scratch);
 
   /// x = exp(x), relative error below 2e-7; 0 below -87.3.
   void (*exponential)(float *x, size_t n);
@@ -78,7 +130,8 @@ typedef struct {
 /// Floats of scratch that attention over `length` tokens of heads `width` wide needs.
 size_t retort_attention_scratch(size_t length, size_t width);
 
-/// `portable`, `avx2`, `avx512`, or `reference`, the plain loops that define the results; NULL if this machine cannot.
+/// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`, or `reference`, the plain loops that define the results; NULL if
+/// this machine cannot.
 const retort_kernels *retort_kernels_named(const char *name);
 
 /// The class RETORT_KERNELS names, else the best this machine has; NULL if it names one that the machine has not.

@@ -116,9 +116,10 @@ extension Embeddings {
     let step = (count + 1999) / 2000
     let rows = stride(from: 0, to: count, by: step)
     let chosen = Embeddings(rows.flatMap { values[$0 * width..<($0 + 1) * width] }, width: width)
+    let packed = chosen.packed
     var sum = 0.0
     for start in stride(from: 0, to: chosen.count, by: Self.blockRows) {
-      let block = chosen.cosines(from: start, with: chosen)
+      let block = chosen.cosines(from: start, with: packed)
       for row in 0..<block.count / chosen.count {
         // ‖x − y‖² = 2 − 2·cos of unit vectors
         for other in 0..<start + row { sum += exp(-4 * (1 - Double(block[row * chosen.count + other]))) }

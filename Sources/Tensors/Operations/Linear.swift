@@ -24,7 +24,7 @@ extension Tape {
     _ x: Variable, rows: Rows, weight: Weight, bias: Weight, adapter: Adapter?, activation: Activation = .identity
   ) -> Variable {
     let pass = LinearPass(
-      engine: engine, rows: rows, x: engine.panelled(x.value), weight: weight, bias: bias, adapter: adapter,
+      engine: engine, rows: rows, x: x.value, weight: weight, bias: bias, adapter: adapter,
       dropout: Dropout(adapter?.dropout ?? 0, tape: self))
     let trains = weight.isTrainable || bias.isTrainable || adapter != nil
     let needed = isRecording && (trains || x.gradient != nil)
@@ -67,65 +67,48 @@ private struct LinearPass {
     let y = engine.matrix(rows.count, outputs)
     let derivative = keeps && f != RETORT_IDENTITY ? engine.matrix(rows.count, outputs) : nil
     let u = adapter.map { engine.matrix(rows.count, $0.rank) }
-    let packed = PackedWeight(weight.value)
-    let dropped = dropout.map { _ in engine.uninitialized([engine.threads, PackedWeight.panel, inputs]) }
-    engine.panels(rows.count) { start, count, worker in
-      let (from, to) = (x.floats + start * inputs, y.floats + start * outputs)
-      packed.multiply(from, into: to)
-      if let adapter, let u {
-        let kept = dropped.map { $0.floats + worker * PackedWeight.panel * inputs } ?? from
-        dropPanel(start, count, to: kept)
-        let inner = u.floats + start * adapter.rank
-        PackedWeight(adapter.down.value).multiply(kept, into: inner)
-        PackedWeight(adapter.up.value).multiply(inner, into: to, accumulate: true, scale: adapter.scale)
-      }
-      kernels.pointee.activate(
-        f, to, bias.value.floats, derivative.map { $0.floats + start * outputs }, count, outputs)
+    var low: (UnsafePointer<Float>, PackedWeight, Float)?
+    if let adapter, let u {
+      low = (UnsafePointer(u.floats), adapter.up.packed(.forward, .fp32, on: engine), adapter.scale)
+    }
+    var product = Product(
+      rows.count, x.floats, weight.packed(.forward, engine.precision, on: engine), into: y.floats, low: low)
+    product.apply(f, bias: bias.value.floats, derivative: derivative?.floats)
+    guard let adapter, let u else {
+      product.compute(on: engine)
+      return (y, derivative, nil)
+    }
+    let inner = Product(rows.count, x.floats, adapter.down.packed(.forward, .fp32, on: engine), into: u.floats)
+    let dropped = dropout == nil ? 0 : Engine.panelRows * inputs
+    let scratchSize = dropped + max(product.scratch, inner.scratch)
+    let scratch = engine.uninitialized([engine.threads, scratchSize])
+    engine.panels(rows.count, height: product.height) { panel, worker in
+      let kept = scratch.floats + worker * scratchSize
+      drop(panel, to: kept)
+      inner.compute(panel, from: dropout == nil ? nil : kept, scratch: kept + dropped)
+      product.compute(panel, scratch: kept + dropped)
     }
     return (y, derivative, keeps ? u : nil)
   }
 
   /// mask∘x of one panel; nothing without dropout.
-  private func dropPanel(_ start: Int, _ count: Int, to out: UnsafeMutablePointer<Float>) {
-    guard let dropout else { return }
-    dropout.apply(x.floats + start * inputs, to: out, rows: rows, start: start, count: count, columns: inputs)
-    (out + count * inputs).update(repeating: 0, count: (PackedWeight.panel - count) * inputs)
+  private func drop(_ panel: Range<Int>, to out: UnsafeMutablePointer<Float>) {
+    dropout?.apply(
+      x.floats + panel.lowerBound * inputs, to: out, rows: rows, start: panel.lowerBound, count: panel.count,
+      columns: inputs)
   }
 
   func backward(_ dy: Tensor, derivative: Tensor?, u: Tensor?, to gradient: Gradient?) {
-    let dy = engine.panelled(dy)
     // The derivative has served when it has been multiplied: dz takes its place.
     let dz = derivative ?? dy
     let du = adapter.map { engine.matrix(rows.count, $0.rank) }
     let dropped = dropout.map { _ in engine.matrix(rows.count, inputs) }
-    let packed = PackedWeight(weight.value)
-    let scratch = dropout.map { _ in engine.uninitialized([engine.threads, PackedWeight.panel, inputs]) }
-
-    func panels(_ dx: Tensor?, _ accumulate: Bool) {
-      engine.panels(rows.count) { start, count, worker in
-        let slope = dz.floats + start * outputs
-        if derivative != nil { kernels.pointee.multiply(dy.floats + start * outputs, slope, slope, count * outputs) }
-        let target = dx.map { $0.floats + start * inputs }
-        if let target { packed.multiplyTransposed(slope, into: target, accumulate: accumulate) }
-        guard let adapter, let du else { return }
-        let inner = du.floats + start * adapter.rank
-        PackedWeight(adapter.up.value).multiplyTransposed(slope, into: inner, scale: adapter.scale)
-        if let dropped { dropPanel(start, count, to: dropped.floats + start * inputs) }
-        guard let target else { return }
-        if let dropout, let scratch {
-          let product = scratch.floats + worker * PackedWeight.panel * inputs
-          PackedWeight(adapter.down.value).multiplyTransposed(inner, into: product)
-          dropout.apply(
-            product, to: target, accumulate: true, rows: rows, start: start, count: count, columns: inputs)
-        } else {
-          PackedWeight(adapter.down.value).multiplyTransposed(inner, into: target, accumulate: true)
-        }
-      }
-    }
     if let gradient {
-      gradient.add(rows.count, inputs, on: engine, panels)
+      gradient.add(rows.count, inputs, on: engine) { dx, accumulate in
+        backward(dy, dz, du, dropped, to: dx, accumulate)
+      }
     } else if derivative != nil || adapter != nil {
-      panels(nil, false)
+      backward(dy, dz, du, dropped, to: nil, false)
     }
     let trained = (weight.isTrainable ? inputs * outputs : 0) + (adapter?.rank ?? 0) * (inputs + outputs)
     Profile.measure(.weightGradient, flops: 2 * rows.count * trained) {
@@ -133,8 +116,54 @@ private struct LinearPass {
     }
   }
 
+  /// dz, du, mask∘x and, where it is wanted, dx, panel by panel.
+  private func backward(
+    _ dy: Tensor, _ dz: Tensor, _ du: Tensor?, _ dropped: Tensor?, to dx: Tensor?, _ accumulate: Bool
+  ) {
+    let up = adapter.map { $0.up.packed(.backward, .fp32, on: engine) }
+    let down = adapter.map { $0.down.packed(.backward, .fp32, on: engine) }
+    var inner: Product?
+    if let adapter, let du, let up {
+      inner = Product(rows.count, dz.floats, up, scale: adapter.scale, into: du.floats)
+    }
+    // Without dropout du·A joins the tiles of dz·W; with it, it is masked first.
+    var outer: Product?
+    var low: (UnsafePointer<Float>, PackedWeight, Float)?
+    if let dx, let du, let down {
+      if dropout == nil {
+        low = (UnsafePointer(du.floats), down, 1)
+      } else {
+        outer = Product(rows.count, du.floats, down, into: dx.floats)
+      }
+    }
+    let product = dx.map {
+      Product(
+        rows.count, dz.floats, weight.packed(.backward, engine.precision, on: engine), into: $0.floats,
+        accumulate: accumulate, low: low)
+    }
+    let masked = outer == nil ? 0 : Engine.panelRows * inputs
+    let scratchSize = masked + [product, inner, outer].reduce(0) { max($0, $1?.scratch ?? 0) }
+    let scratch = engine.uninitialized([engine.threads, scratchSize])
+    engine.panels(rows.count, height: product?.height ?? 1) { panel, worker in
+      let (own, start) = (scratch.floats + worker * scratchSize, panel.lowerBound * outputs)
+      let free = own + masked
+      if dz.floats != dy.floats {
+        kernels.pointee.multiply(dy.floats + start, dz.floats + start, dz.floats + start, panel.count * outputs)
+      }
+      inner?.compute(panel, scratch: free)
+      if let dropped { drop(panel, to: dropped.floats + panel.lowerBound * inputs) }
+      product?.compute(panel, scratch: free)
+      if let outer, let dx {
+        outer.compute(panel, into: own, scratch: free)
+        dropout?.apply(
+          own, to: dx.floats + panel.lowerBound * inputs, accumulate: true, rows: rows, start: panel.lowerBound,
+          count: panel.count, columns: inputs)
+      }
+    }
+  }
+
   private func addWeightGradients(dz: Tensor, u: Tensor?, du: Tensor?, dropped: Tensor) {
-    if let sum = weight.gradient { addWeightGradient(to: sum, dy: dz, x: x, chunks: rows.chunks, on: engine) }
+    if let sum = weight.gradient { engine.addWeightGradient(to: sum, dy: dz, x: x, chunks: rows.chunks) }
     if let sum = bias.gradient {
       engine.blocks(of: outputs, size: 64) { start, count in
         for chunk in rows.chunks {
@@ -145,10 +174,10 @@ private struct LinearPass {
     }
     guard let adapter, let u, let du else { return }
     if let sum = adapter.up.gradient {
-      addWeightGradient(to: sum, dy: dz, x: u, scale: adapter.scale, chunks: rows.chunks, on: engine)
+      engine.addWeightGradient(to: sum, dy: dz, x: u, scale: adapter.scale, chunks: rows.chunks)
     }
     if let sum = adapter.down.gradient {
-      addWeightGradient(to: sum, dy: du, x: dropped, chunks: rows.chunks, on: engine)
+      engine.addWeightGradient(to: sum, dy: du, x: dropped, chunks: rows.chunks)
     }
   }
 }

@@ -56,7 +56,13 @@ struct Doctor: ParsableCommand {
   }
 
   private static var numerics: Finding {
-    Finding(name: "numerics", value: NumericsProfile.current(precision: .fp32).description)
+    // The precision that `auto` chooses comes first.
+    let precisions = Precision.allCases.sorted { left, _ in left == Precision(named: "auto") }
+    let profiles = precisions.map { NumericsProfile.current(precision: $0) }
+    return Finding(
+      name: "numerics",
+      value: "engine \(NumericsProfile.revision), auto: "
+        + profiles.map { "\($0.precision.rawValue) by \($0.instructions)" }.joined(separator: ", else "))
   }
 
   private var folder: URL {

@@ -1,0 +1,19 @@
+/// The kernels for AVX-512 with AMX tiles of bf16.
+#include "classes.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push(                                                                                       \
+    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,amx-tile,amx-bf16"))), \
+    apply_to = function)
+#define CLASS retort_amx
+#define NAME "amx"
+#define FLOATS_NAME "avx512"
+#define NATIVE 16
+#define HEIGHT 12
+#define ROWS 8
+#define BRAIN_TILES
+#define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))
+#include "body.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,19 @@
+/// The kernels for AVX-512 with its dot products of bf16 pairs.
+#include "classes.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512bf16"))), apply_to = function)
+#define CLASS retort_avx512bf16
+#define NAME "avx512bf16"
+#define FLOATS_NAME "avx512"
+#define NATIVE 16
+#define HEIGHT 12
+#define ROWS 8
+#define DOT(sums, pairs, pair) \
+  (vn) _mm512_dpbf16_ps((__m512)(sums), (__m512bh)(pairs), (__m512bh)_mm512_set1_epi32(*(const int *)(pair)))
+#define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))
+#include "body.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,252 @@
+/// Products of rows with packed matrices, [rows, depth]·[depth, columns], and sums of outer products.
+/// Every element is summed over blocks of DEPTH, each block one chain in the order of k, the blocks added in order: an
+/// element's bits depend neither on its place nor on how rows and columns are shared out. Included once a class.
+#pragma once
+#include "elementwise.h"
+#include "tiles.h"
+
+#define DEPTH RETORT_DEPTH  // a strip of it stays in the first cache, a panel's rows of it in the second
+#define BLOCK 512           // columns that are finished before the next: their part of a panel's output stays in the second
+
+/// How left and right elements meet: floats; bf16 widened to floats; bf16 in pairs along the depth.
+typedef enum { FLOATS, WIDENED, PAIRS } meeting;
+
+#if defined(DOT) || defined(BRAIN_TILES)
+#define BRAIN PAIRS
+#else
+#define BRAIN WIDENED
+#endif
+#ifdef BRAIN_TILES
+#define PAIRS_HEIGHT 32
+#define PAIRS_STEP 16  // pairs that one instruction sums; depths are filled up with zeros to it
+#else
+#define PAIRS_HEIGHT HEIGHT
+#define PAIRS_STEP 1
+#endif
+
+INLINE size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/// Depth of a packed matrix, in elements.
+INLINE size_t packed_depth(meeting how, size_t depth) {
+  return how == PAIRS ? round_up(depth, 2 * PAIRS_STEP) : depth;
+}
+
+INLINE size_t packed_bytes(meeting how, size_t depth, size_t columns) {
+  return packed_depth(how, depth) * round_up(columns, STRIP) * (how == FLOATS ? 4 : 2);
+}
+
+/// Of each strip that has columns `from` ≤ c < `to`: lines of its elements k, or of its pairs k and k + 1.
+INLINE void pack_strips(meeting how, const float *w, size_t depth, size_t columns, size_t depth_step,
+                        size_t column_step, void *strips, size_t from, size_t to) {
+  const size_t deep = packed_depth(how, depth), group = how == PAIRS ? 2 : 1;
+  for (size_t start = from; start < to; start += STRIP)
+    for (size_t k = 0; k < deep; k += group)
+      for (size_t c = 0; c < STRIP; c++)
+        for (size_t i = 0; i < group; i++) {
+          const int inside = start + c < columns && k + i < depth;
+          const float value = inside ? w[(k + i) * depth_step + (start + c) * column_step] : 0;
+          const size_t place = start * deep + k * STRIP + c * group + i;
+          if (how == FLOATS)
+            ((float *)strips)[place] = value;
+          else
+            ((uint16_t *)strips)[place] = brain(value);
+        }
+}
+
+/// Distance of rows of pairs, in pairs: a cache line more than they need, so that rows do not share sets of a cache.
+INLINE size_t pairs_stride(size_t depth) { return packed_depth(PAIRS, depth) / 2 + 16; }
+
+INLINE size_t scratch_bytes(meeting how, size_t depth) {
+  if (how == PAIRS) return round_up(RETORT_PANEL, PAIRS_HEIGHT) * pairs_stride(depth) * sizeof(float);
+  return how == WIDENED ? (RETORT_PANEL + STRIP) * DEPTH * sizeof(float) : 0;
+}
+
+/// Rows as pairs of bf16, the depth filled up with zeros.
+INLINE void pair_rows(const float *x, size_t stride, size_t rows, size_t depth, float *out) {
+  const size_t deep = packed_depth(PAIRS, depth), across = pairs_stride(depth);
+  for (size_t r = 0; r < rows; r++) {
+    uint16_t *row = (uint16_t *)(out + r * across);
+    for (size_t k = 0; k < depth; k += LANES) store_brain(row + k, load(x + r * stride + k, depth - k), depth - k);
+    memset(row + depth, 0, (deep - depth) * sizeof *row);
+  }
+}
+
+/// Rows rounded to bf16 and widened again.
+INLINE void round_rows(const float *x, size_t stride, size_t rows, size_t depth, float *out) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t k = 0; k < depth; k += LANES)
+      store(out + r * DEPTH + k, (vf)brain_bits(load(x + r * stride + k, depth - k)), depth - k);
+}
+
+/// A strip's elements widened.
+INLINE void widen(const uint16_t *x, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(out + i, &bits, sizeof bits);
+  }
+}
+
+/// Calls `body(row, count)` for groups of rows of equal height, or nearly.
+#define EACH_GROUP(rows, height)                                                                             \
+  for (size_t row = 0, groups = ((rows) + (height)-1) / (height), group = 0, count;                          \
+       group < groups && (count = (rows) / groups + (group < (rows) % groups), 1); row += count, group++)
+
+/// out (+)= scale·a·b for one strip b; `next`, the strip after it or NULL, is fetched meanwhile.
+static void strip_floats(size_t rows, size_t depth, const float *a, size_t a_row, const float *b, const float *next,
+                         float scale, float *out, size_t stride, size_t columns, int accumulate) {
+  const size_t line = 64 / sizeof *b, lines = depth * STRIP / line;
+  EACH_GROUP(rows, HEIGHT) {
+    for (size_t i = lines * group / groups; next && i < lines * (group + 1) / groups; i++)
+      __builtin_prefetch(next + i * line, 0, 2);
+    tile_floats(count, depth, a + row * a_row, a_row, 1, b, scale, out + row * stride, stride, columns, accumulate);
+  }
+}
+
+/// Columns `from` ≤ c < `to`, at most BLOCK: out (+)= scale·x·w.
+INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
+  const float *x = job->x;
+  float *out = job->out;
+  const size_t deep = packed_depth(how, job->w.depth);
+  float *right = scratch + RETORT_PANEL * DEPTH;
+  for (size_t k = 0; k < deep; k += DEPTH) {
+    const size_t depth = least(DEPTH, deep - k);
+    const int accumulate = k || job->accumulate;
+    if (how == WIDENED) round_rows(x + k, job->stride, rows, depth, scratch);
+    for (size_t c = from; c < to; c += STRIP) {
+      const size_t place = c * deep + k * STRIP, width = least(STRIP, to - c);
+      if (how == FLOATS) {
+        const float *b = (const float *)job->w.strips + place;
+        strip_floats(rows, depth, x + k, job->stride, b, c + STRIP < to ? b + STRIP * deep : NULL, job->scale,
+                     out + c, job->out_stride, width, accumulate);
+      } else if (how == WIDENED) {
+        widen((const uint16_t *)job->w.strips + place, right, depth * STRIP);
+        strip_floats(rows, depth, scratch, DEPTH, right, NULL, job->scale, out + c, job->out_stride, width, accumulate);
+      } else {
+#if defined(DOT) || defined(BRAIN_TILES)
+        const size_t across = pairs_stride(job->w.depth);
+        const float *pairs = (const float *)((const uint16_t *)job->w.strips + place);
+        EACH_GROUP(rows, PAIRS_HEIGHT)
+        tile_pairs(count, depth / 2, scratch + k / 2 + row * across, across, pairs, job->scale,
+                   out + c + row * job->out_stride, job->out_stride, width, accumulate);
+#endif
+      }
+    }
+  }
+}
+
+INLINE void linear(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
+  if (how == PAIRS) pair_rows(job->x, job->stride, rows, job->w.depth, scratch);
+  for (size_t start = from; start < to; start += BLOCK) {
+    const size_t end = least(start + BLOCK, to);
+    multiply_block(how, job, rows, start, end, scratch);
+    for (size_t c = start; c < end && job->low; c += STRIP)
+      strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
+                   (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
+                   job->out_stride, least(STRIP, end - c), 1);
+    if (!job->bias && !job->derivative && job->activation == RETORT_IDENTITY) continue;
+    for (size_t r = 0; r < rows; r++) {
+      const size_t place = r * job->out_stride + start;
+      activate(job->activation, job->out + place, job->bias ? job->bias + start : NULL,
+               job->derivative ? job->derivative + place : NULL, 1, end - start);
+    }
+  }
+}
+
+static size_t float_bytes(size_t depth, size_t columns) { return packed_bytes(FLOATS, depth, columns); }
+static size_t brain_bytes(size_t depth, size_t columns) { return packed_bytes(BRAIN, depth, columns); }
+static size_t float_scratch(size_t depth) { return scratch_bytes(FLOATS, depth); }
+static size_t brain_scratch(size_t depth) { return scratch_bytes(BRAIN, depth); }
+
+static void float_pack(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
+                       void *strips, size_t from, size_t to) {
+  pack_strips(FLOATS, w, depth, columns, depth_step, column_step, strips, from, to);
+}
+
+static void brain_pack(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
+                       void *strips, size_t from, size_t to) {
+  pack_strips(BRAIN, w, depth, columns, depth_step, column_step, strips, from, to);
+}
+
+static void float_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
+  linear(FLOATS, job, rows, from, to, scratch);
+}
+
+static void brain_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
+#ifdef BRAIN_TILES
+  configure_tiles();
+  linear(PAIRS, job, rows, from, to, scratch);
+  _tile_release();
+#else
+  linear(BRAIN, job, rows, from, to, scratch);
+#endif
+}
+
+static double float_spin(size_t rounds) {
+  vn sums[HEIGHT][2] = {{{0}}}, factor = (vn){0} + 0.5f;
+  for (size_t i = 0; i < rounds; i++)
+    for (size_t r = 0; r < HEIGHT; r++) {
+      sums[r][0] = sums[r][0] * factor + factor;
+      sums[r][1] = sums[r][1] * factor + factor;
+    }
+  vn total = {0};
+  for (size_t r = 0; r < HEIGHT; r++) total += sums[r][0] + sums[r][1];
+  return 2.0 * HEIGHT * STRIP * (double)rounds + (total[0] < 0);
+}
+
+static double brain_spin(size_t rounds) {
+#if defined(BRAIN_TILES)
+  configure_tiles();
+  for (size_t i = 0; i < rounds; i++) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return 2.0 * 4 * 16 * 16 * 32 * (double)rounds;
+#elif defined(DOT)
+  vn sums[HEIGHT][2] = {{{0}}}, left = {0};
+  const float pair = 0;
+  for (size_t i = 0; i < rounds; i++)
+    for (size_t r = 0; r < HEIGHT; r++) {
+      sums[r][0] = DOT(sums[r][0], left, &pair);
+      sums[r][1] = DOT(sums[r][1], left, &pair);
+    }
+  vn total = {0};
+  for (size_t r = 0; r < HEIGHT; r++) total += sums[r][0] + sums[r][1];
+  return 4.0 * HEIGHT * STRIP * (double)rounds + (total[0] < 0);
+#else
+  return float_spin(rounds);
+#endif
+}
+
+/// Left columns that serve several strips are laid out as tiles read them; of the right ones, a strip at a time.
+static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
+                      size_t columns, float scale, float *sum, size_t stride, float *scratch) {
+  float *right = scratch + RETORT_OUTER_ROWS * DEPTH;
+  const int serves = columns > 2 * STRIP;
+  for (size_t start = 0; start < depth; start += DEPTH, a += DEPTH * a_stride, b += DEPTH * b_stride) {
+    const size_t k = least(DEPTH, depth - start);
+    if (serves) EACH_GROUP(rows, HEIGHT)
+      for (size_t l = 0; l < k; l++) {
+        float *to = scratch + row * k + l * count;
+        const float *from = a + l * a_stride + row;
+        if (count == HEIGHT)
+          memcpy(to, from, HEIGHT * sizeof *to);
+        else
+          for (size_t i = 0; i < count; i++) to[i] = from[i];
+      }
+    for (size_t c = 0; c < columns; c += STRIP) {
+      const size_t width = least(STRIP, columns - c);
+      for (size_t l = 0; l < k; l++) {
+        if (width == STRIP)
+          memcpy(right + l * STRIP, b + l * b_stride + c, STRIP * sizeof *right);
+        else
+          for (size_t i = 0; i < STRIP; i++) right[l * STRIP + i] = i < width ? b[l * b_stride + c + i] : 0;
+      }
+      EACH_GROUP(rows, HEIGHT)
+      tile_floats(count, k, serves ? scratch + row * k : a + row, 1, serves ? count : a_stride, right, scale,
+                  sum + row * stride + c, stride, width, 1);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
+/// The including file sets NATIVE, HEIGHT (rows that fit into registers) and, where the class multiplies bf16 in pairs,
+/// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16.
+#pragma once
+#include "vectors.h"
+
+#define STRIP (2 * NATIVE)
+
+typedef float vn __attribute__((vector_size(4 * NATIVE)));
+typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
+
+INLINE vn load_native(const float *p) {
+  vn v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/// Rounds to bf16, ties to even; NaN stays NaN.
+INLINE uint16_t brain(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return (uint16_t)(x == x ? (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 : bits >> 16 | 0x40);
+}
+
+INLINE vu brain_bits(vf x) {
+  const vu bits = (vu)x;
+  return (vu)choose(x == x, (vf)(bits + 0x7FFF + (bits >> 16 & 1)), (vf)(bits | 0x400000)) & 0xFFFF0000u;
+}
+
+/// The first `n` of 16 elements as bf16.
+INLINE void store_brain(uint16_t *p, vf x, size_t n) {
+#ifdef NARROW
+  const vh v = NARROW(x);
+#else
+  const vh v = __builtin_convertvector(brain_bits(x) >> 16, vh);
+#endif
+  memcpy(p, &v, (n < LANES ? n : LANES) * sizeof *p);
+}
+
+/// out (+)= scale·sums for one row of `columns`, at most a strip.
+INLINE void put(const vn sums[2], float scale, float *out, size_t columns, int accumulate) {
+  if (columns == STRIP) {
+    for (int s = 0; s < 2; s++) {
+      vn v = sums[s] * scale;
+      if (accumulate) v = load_native(out + s * NATIVE) + v;
+      memcpy(out + s * NATIVE, &v, sizeof v);
+    }
+    return;
+  }
+  float row[STRIP];
+  for (int s = 0; s < 2; s++) {
+    const vn v = sums[s] * scale;
+    memcpy(row + s * NATIVE, &v, sizeof v);
+  }
+  for (size_t c = 0; c < columns; c++) out[c] = accumulate ? out[c] + row[c] : row[c];
+}
+
+/// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c]; of pairs, an element is two bf16 and their products' sum is
+/// added. `height` and `pairs` are constant where this is inlined.
+INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
+                 float scale, float *out, size_t stride, size_t columns, int accumulate) {
+  (void)pairs;
+  vn sums[HEIGHT][2];
+  for (size_t r = 0; r < height; r++) sums[r][0] = sums[r][1] = (vn){0};
+#pragma clang loop unroll_count(2)
+  for (size_t k = 0; k < depth; k++, a += a_step, b += STRIP) {
+    const vn left = load_native(b), right = load_native(b + NATIVE);
+    for (size_t r = 0; r < height; r++) {
+#ifdef DOT
+      if (pairs) {
+        sums[r][0] = DOT(sums[r][0], left, a + r * a_row);
+        sums[r][1] = DOT(sums[r][1], right, a + r * a_row);
+        continue;
+      }
+#endif
+      const float x = a[r * a_row];
+      sums[r][0] += left * x;
+      sums[r][1] += right * x;
+    }
+  }
+  for (size_t r = 0; r < height; r++) put(sums[r], scale, out + r * stride, columns, accumulate);
+}
+
+#define TILE_CASE(height)                                                                                  \
+  case height:                                                                                             \
+    tile(height, PAIRED, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);             \
+    break;
+#define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#if HEIGHT == 6
+#define TILE_CASES TILE_CASES_6
+#else
+#define TILE_CASES \
+  TILE_CASES_6 TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+#endif
+
+static void tile_floats(size_t height, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
+                        float scale, float *out, size_t stride, size_t columns, int accumulate) {
+#define PAIRED 0
+  switch (height) { TILE_CASES }
+#undef PAIRED
+}
+
+#ifdef DOT
+static void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row, const float *b, float scale,
+                       float *out, size_t stride, size_t columns, int accumulate) {
+  const size_t a_step = 1;
+#define PAIRED 1
+  switch (height) { TILE_CASES }
+#undef PAIRED
+}
+#endif
+
+#ifdef BRAIN_TILES
+/// Eight tiles of 16 rows, 64 bytes each.
+static void configure_tiles(void) {
+  struct {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+  } config = {.palette = 1};
+  _Static_assert(sizeof config == 64, "the processor's layout");
+  for (int i = 0; i < 8; i++) config.bytes[i] = 64, config.rows[i] = 16;
+  _tile_loadconfig(&config);
+}
+
+/// Up to 32 rows by a strip of 32 columns; `depth` counts pairs, a multiple of 16. Reads whole tiles of rows.
+static void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row, const float *b, float scale,
+                       float *out, size_t stride, size_t columns, int accumulate) {
+  _Static_assert(STRIP == 32, "two tiles");
+  float product[32 * STRIP];
+  const size_t across = a_row * sizeof *a, line = STRIP * sizeof *b;
+  const int both = height > 16;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (size_t k = 0; k < depth; k += 16) {
+    _tile_loadd(6, b + k * STRIP, line);
+    _tile_loadd(7, b + k * STRIP + 16, line);
+    _tile_loadd(4, a + k, across);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    if (!both) continue;
+    _tile_loadd(5, a + 16 * a_row + k, across);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, product, line);
+  _tile_stored(1, product + 16, line);
+  if (both) {
+    _tile_stored(2, product + 16 * STRIP, line);
+    _tile_stored(3, product + 16 * STRIP + 16, line);
+  }
+  for (size_t r = 0; r < height; r++) {
+    const vn sums[2] = {load_native(product + r * STRIP), load_native(product + r * STRIP + NATIVE)};
+    put(sums, scale, out + r * stride, columns, accumulate);
+  }
+}
+#endif

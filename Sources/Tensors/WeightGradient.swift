@@ -1,0 +1,36 @@
+/// Sums of outer products: the gradients of linear maps.
+import CKernels
+
+extension Engine {
+  /// Adds the gradient of a linear map's matrix W [out, in], y = x·Wᵀ, to `sum`: scale·dyᵀ·x over each chunk of rows, in
+  /// order. Threads share outputs and inputs, never the summed rows.
+  func addWeightGradient(to sum: Tensor, dy: Tensor, x: Tensor, scale: Float = 1, chunks: [Range<Int>]) {
+    let (outputs, inputs) = (sum.rows, sum.columns)
+    let (gradient, left, right) = (sum.floats, dy.floats, x.floats)
+    let addOuter = Kernels.active.table.pointee.add_outer!
+    let (height, width) = gradientBlock(outputs, inputs)
+    let across = (inputs + width - 1) / width
+    let scratch = uninitialized([threads, Self.outerScratch])
+    parallel((outputs + height - 1) / height * across) { piece, worker in
+      let (row, column) = (piece / across * height, piece % across * width)
+      for chunk in chunks {
+        addOuter(
+          left + chunk.lowerBound * outputs + row, outputs, right + chunk.lowerBound * inputs + column, inputs,
+          chunk.count, min(height, outputs - row), min(width, inputs - column), scale,
+          gradient + row * inputs + column, inputs, scratch.floats + worker * Self.outerScratch)
+      }
+    }
+  }
+
+  /// The largest blocks that keep every thread busy: columns are cut first, as what is laid out of rows serves all.
+  private func gradientBlock(_ outputs: Int, _ inputs: Int) -> (height: Int, width: Int) {
+    var (height, width) = (min(outputs, Int(RETORT_OUTER_ROWS)), min(inputs, 512))
+    func pieces() -> Int { ((outputs + height - 1) / height) * ((inputs + width - 1) / width) }
+    while pieces() < 2 * threads, width > 64 { width = (width / 2 + 31) / 32 * 32 }
+    while pieces() < 2 * threads, height > 24 { height = (height / 2 + 11) / 12 * 12 }
+    return (height, width)
+  }
+
+  /// Floats that a thread needs for it.
+  package static let outerScratch = Int(RETORT_OUTER_SCRATCH)
+}

@@ -1,0 +1,36 @@
+/// `retort products`, hidden: how fast the engine multiplies; experiments/benchmarks/gemm.py holds it against others.
+import ArgumentParser
+import Tensors
+
+struct Products: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures matrix products, in GFLOP/s: a JSON line.", shouldDisplay: false)
+
+  @Argument(help: "Rows of the left matrix.") var rows: Int
+  @Argument(help: "Columns of the left matrix.") var depth: Int
+  @Argument(help: "Columns of the product.") var columns: Int
+  @Option(help: "auto, bf16 or fp32.") var precision = "auto"
+  @Option(help: "Threads.") var threads = 1
+  @Option(help: "Seconds for each kind of product.") var seconds = 0.5
+
+  func validate() throws {
+    guard min(rows, depth, columns) > 0 else { throw ValidationError("sizes are 1 or more") }
+    guard 1...4096 ~= threads, seconds > 0 else { throw ValidationError("threads are 1 to 4096, seconds more than 0") }
+    guard Precision(named: precision) != nil else { throw ValidationError("no precision is called `\(precision)`") }
+  }
+
+  private struct Result: Encodable {
+    let numerics: String
+    let forward, gradient, registers: Double
+  }
+
+  func run() throws {
+    guard let precision = Precision(named: precision) else { return }
+    let engine = Engine(threads: threads, precision: precision)
+    let rate = ProductRate(rows: rows, depth: depth, columns: columns, on: engine, seconds: seconds)
+    try printJSON(
+      Result(
+        numerics: NumericsProfile.current(precision: precision).description, forward: rate.forward,
+        gradient: rate.gradient, registers: rate.registers))
+  }
+}

@@ -1,0 +1,149 @@
+/// Checks of products against the reference, in C because debug builds of Swift are slow.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test_kernels.h"
+
+#define MARGIN 80  // floats around each buffer
+
+/// A matrix with gaps between its rows and margins around, all of which hold NaN or infinities.
+typedef struct {
+  float *memory, *values;
+  size_t rows, columns, stride;
+} canvas;
+
+static float canary(size_t i) { return i % 3 ? NAN : i % 2 ? INFINITY : -INFINITY; }
+
+static canvas make(size_t rows, size_t columns, size_t gap, uint64_t seed, uint64_t stream) {
+  const size_t stride = columns + gap, size = rows * stride + 2 * MARGIN;
+  canvas c = {malloc(size * sizeof(float)), NULL, rows, columns, stride};
+  c.values = c.memory + MARGIN;
+  for (size_t i = 0; i < size; i++) c.memory[i] = canary(i);
+  for (size_t r = 0; r < rows; r++) retort_uniform(seed, stream << 32 | r, -1, 1, c.values + r * stride, columns);
+  return c;
+}
+
+static size_t overwritten(canvas c) {
+  size_t count = 0;
+  for (size_t i = 0; i < c.rows * c.stride + 2 * MARGIN; i++) {
+    const size_t place = i - MARGIN;
+    const int inside = i >= MARGIN && place < c.rows * c.stride && place % c.stride < c.columns;
+    const float expected = canary(i);
+    count += !inside && memcmp(c.memory + i, &expected, sizeof expected) != 0;
+  }
+  return count;
+}
+
+static float difference(canvas found, canvas expected) {
+  float worst = 0;
+  for (size_t r = 0; r < found.rows; r++)
+    for (size_t c = 0; c < found.columns; c++) {
+      const float d = fabsf(found.values[r * found.stride + c] - expected.values[r * expected.stride + c]);
+      if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
+    }
+  return worst;
+}
+
+static size_t draw(uint64_t *state, size_t below) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  return (size_t)(*state >> 33) % below;
+}
+
+/// Packs in two parts. The memory ends where the packed matrix does, and is not aligned.
+static retort_packed packed(const retort_multiplier *m, canvas w, int transposed, void **memory) {
+  const size_t depth = transposed ? w.columns : w.rows, columns = transposed ? w.rows : w.columns;
+  const size_t bytes = m->packed_bytes(depth, columns), middle = columns / 2 / m->strip * m->strip;
+  *memory = malloc(bytes + 4);
+  void *strips = (char *)*memory + 4;
+  memset(strips, 0xFF, bytes);
+  const size_t depth_step = transposed ? 1 : w.stride, column_step = transposed ? w.stride : 1;
+  m->pack(w.values, depth, columns, depth_step, column_step, strips, 0, middle);
+  m->pack(w.values, depth, columns, depth_step, column_step, strips, middle, columns);
+  return (retort_packed){strips, depth, columns};
+}
+
+static canvas compute(const retort_kernels *kernels, product_case p, canvas x, canvas w, canvas low, canvas low_w,
+                      const float *bias, canvas out, canvas derivative, int alone) {
+  const retort_multiplier *m = p.bf16 ? &kernels->bf16 : &kernels->fp32;
+  void *memory[2] = {NULL, NULL};
+  retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, 1, memory), .scale = 0.75f,
+                       .out = out.values, .out_stride = out.stride, .accumulate = p.accumulate,
+                       .bias = p.bias ? bias : NULL, .activation = p.activation,
+                       .derivative = p.derivative ? derivative.values : NULL};
+  if (p.rank) {
+    job.low = low.values, job.low_stride = low.stride, job.low_scale = 0.5f;
+    job.low_w = packed(&kernels->fp32, low_w, 1, memory + 1);
+  }
+  const size_t scratch_bytes = m->scratch_bytes(p.depth);
+  char *scratch = malloc(scratch_bytes + 64);
+  memset(scratch, 0xFF, scratch_bytes + 64);
+  uint64_t state = p.seed;
+  for (size_t row = 0, rows; row < p.rows; row += rows) {
+    rows = alone ? 1 : 1 + draw(&state, RETORT_PANEL);
+    if (rows > p.rows - row) rows = p.rows - row;
+    for (size_t from = 0, to; from < p.columns; from = to) {
+      to = from + (alone ? p.columns : (1 + draw(&state, p.columns / m->strip + 1)) * m->strip);
+      if (to > p.columns) to = p.columns;
+      retort_linear piece = job;
+      piece.x += row * x.stride, piece.out += row * out.stride;
+      if (p.rank) piece.low += row * low.stride;
+      if (p.derivative) piece.derivative += row * out.stride;
+      m->linear(&piece, rows, from, to, scratch);
+    }
+  }
+  for (int i = 0; i < 64; i++) out.memory[0] = scratch[scratch_bytes + i] == (char)0xFF ? out.memory[0] : 0;
+  free(scratch), free(memory[0]), free(memory[1]);
+  return out;
+}
+
+product_check check_linear(const retort_kernels *kernels, const retort_kernels *reference, product_case p) {
+  const size_t gap = p.seed % 5;
+  canvas x = make(p.rows, p.depth, gap, p.seed, 1), w = make(p.columns, p.depth, gap + 1, p.seed, 2);
+  canvas low = make(p.rows, p.rank, gap, p.seed, 3), low_w = make(p.columns, p.rank, 1, p.seed, 4);
+  canvas bias = make(1, p.columns, 0, p.seed, 5), outs[3], slopes[3];
+  const retort_kernels *tables[3] = {reference, kernels, kernels};
+  for (int i = 0; i < 3; i++) {
+    outs[i] = make(p.rows, p.columns, gap, p.seed, 6);
+    slopes[i] = make(p.rows, p.columns, gap, p.seed, 7);
+    compute(tables[i], p, x, w, low, low_w, bias.values, outs[i], slopes[i], i == 2);
+  }
+  product_check check = {fmaxf(difference(outs[1], outs[0]), difference(slopes[1], slopes[0])),
+                         overwritten(outs[1]) + overwritten(slopes[1]) + overwritten(outs[2]), 0};
+  for (size_t r = 0; r < p.rows; r++)
+    check.variant += memcmp(outs[1].values + r * outs[1].stride, outs[2].values + r * outs[2].stride,
+                            p.columns * sizeof(float)) != 0;
+  canvas all[] = {x, w, low, low_w, bias, outs[0], outs[1], outs[2], slopes[0], slopes[1], slopes[2]};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i].memory);
+  return check;
+}
+
+product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case p) {
+  canvas a = make(p.depth, p.rows, p.seed % 5, p.seed, 1), b = make(p.depth, p.columns, p.seed % 3, p.seed, 2);
+  canvas sums[3];
+  float *scratch = malloc(RETORT_OUTER_SCRATCH * sizeof *scratch);
+  for (int i = 0; i < RETORT_OUTER_SCRATCH; i++) scratch[i] = NAN;
+  for (int i = 0; i < 3; i++) {
+    sums[i] = make(p.rows, p.columns, 2, p.seed, 3);
+    uint64_t state = p.seed;
+    const retort_kernels *table = i ? kernels : reference;
+    for (size_t row = 0, rows; row < p.rows; row += rows) {
+      rows = i == 2 ? 1 + draw(&state, 50) : RETORT_OUTER_ROWS;
+      if (rows > p.rows - row) rows = p.rows - row;
+      for (size_t from = 0, columns; from < p.columns; from += columns) {
+        columns = i == 2 ? 1 + draw(&state, 90) : p.columns;
+        if (columns > p.columns - from) columns = p.columns - from;
+        table->add_outer(a.values + row, a.stride, b.values + from, b.stride, p.depth, rows, columns, 0.5f,
+                         sums[i].values + row * sums[i].stride + from, sums[i].stride, scratch);
+      }
+    }
+  }
+  product_check check = {difference(sums[1], sums[0]), overwritten(sums[1]) + overwritten(sums[2]), 0};
+  for (size_t r = 0; r < p.rows; r++)
+    check.variant += memcmp(sums[1].values + r * sums[1].stride, sums[2].values + r * sums[2].stride,
+                            p.columns * sizeof(float)) != 0;
+  canvas all[] = {a, b, sums[0], sums[1], sums[2]};
+  for (int i = 0; i < 5; i++) free(all[i].memory);
+  free(scratch);
+  return check;
+}

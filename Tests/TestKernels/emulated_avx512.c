@@ -1,0 +1,7 @@
+/// The kernels of AVX-512 without its instructions: the compiler splits the vectors.
+#define CLASS retort_emulated_avx512
+#define NAME "avx512, emulated"
+#define NATIVE 16
+#define HEIGHT 12
+#define ROWS 8
+#include "body.h"

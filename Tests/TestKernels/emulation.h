@@ -1,0 +1,63 @@
+/// Plain C for the instructions on bf16 that this machine may lack: exactly those that the kernels use.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+static inline float widened(uint16_t brain) {
+  const uint32_t bits = (uint32_t)brain << 16;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/// vdpbf16ps: adds the products of the lanes' pairs with one pair.
+#define DOT(sums, pairs, pair)                                                                        \
+  ({                                                                                                  \
+    int32_t both_;                                                                                    \
+    memcpy(&both_, pair, sizeof both_);                                                               \
+    const vi lanes_ = (vi)(pairs), pair_ = (vi){0} + both_, high_ = (vi){0} + (int32_t)0xFFFF0000;    \
+    (sums) + (vf)(lanes_ << 16) * (vf)(pair_ << 16) + (vf)(lanes_ & high_) * (vf)(pair_ & high_);     \
+  })
+/// vcvtneps2bf16, without its flushing of subnormal numbers.
+#define NARROW(floats) __builtin_convertvector(brain_bits(floats) >> 16, vh)
+
+/// Eight tiles of 16 rows of 64 bytes; useless until they are configured.
+static struct {
+  uint8_t bytes[8][16][64];
+  int configured;
+} tiles;
+
+static inline void _tile_loadconfig(const void *config) {
+  const uint8_t *bytes = config;
+  tiles.configured = bytes[0] == 1;
+  for (int t = 0; t < 8; t++) tiles.configured &= bytes[16 + 2 * t] == 64 && bytes[48 + t] == 16;
+}
+
+static inline void _tile_release(void) {
+  memset(&tiles, 0xFF, sizeof tiles);  // NaN
+  tiles.configured = 0;
+}
+
+static inline void _tile_zero(int t) { memset(tiles.bytes[t], tiles.configured ? 0 : 0xFF, sizeof tiles.bytes[t]); }
+
+static inline void _tile_loadd(int t, const void *from, size_t stride) {
+  for (int r = 0; r < 16; r++) memcpy(tiles.bytes[t][r], (const uint8_t *)from + r * stride, 64);
+}
+
+static inline void _tile_stored(int t, void *to, size_t stride) {
+  for (int r = 0; r < 16; r++) memcpy((uint8_t *)to + r * stride, tiles.bytes[t][r], 64);
+}
+
+static inline void _tile_dpbf16ps(int to, int left, int right) {
+  for (int r = 0; r < 16; r++)
+    for (int k = 0; k < 16; k++) {
+      uint16_t a[2], b[32];
+      float sums[16];
+      memcpy(a, tiles.bytes[left][r] + 4 * k, sizeof a);
+      memcpy(b, tiles.bytes[right][k], sizeof b);
+      memcpy(sums, tiles.bytes[to][r], sizeof sums);
+      for (int c = 0; c < 16; c++)
+        sums[c] = sums[c] + widened(a[0]) * widened(b[2 * c]) + widened(a[1]) * widened(b[2 * c + 1]);
+      memcpy(tiles.bytes[to][r], sums, sizeof sums);
+    }
+}

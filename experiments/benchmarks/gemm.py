@@ -1,0 +1,73 @@
+"""Matrix products of the engine beside PyTorch's (MKL and oneDNN): x [rows, depth] times W [columns, depth] transposed,
+and the gradient of W; alternating, medians of the rounds, in GFLOP/s.
+
+  python gemm.py [--retort retort] [--rounds 5] [--threads 1 2] [--precisions fp32 bf16] [--shapes 2048x384x1536 …]
+
+A shape is rows x depth x columns. `registers` is what the machine does when it multiplies and adds in registers alone,
+and the share is of that. The engine's weights are packed beforehand as frozen ones are; PyTorch's are in their
+precision, its activations converted at each call as the engine's are. Needs torch.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import time
+
+SHAPES = ["2048x384x1536", "2048x1536x384", "4096x1024x4096", "4096x4096x1024", "2048x384x384", "64x384x384",
+          "16x384x1536", "1x384x1536", "2048x384x16", "2048x16x384"]
+
+
+def ours(options: argparse.Namespace, shape: str, precision: str, threads: int) -> dict:
+    command = [options.retort, "products", *shape.split("x"), "--precision", precision, "--threads", str(threads),
+               "--seconds", str(options.seconds)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def rate(work: float, seconds: float, body) -> float:
+    body()
+    start, runs = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - start) < seconds or not runs:
+        body()
+        runs += 1
+    return work * runs / elapsed
+
+
+def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int) -> dict:
+    import torch
+    torch.set_num_threads(threads)
+    rows, depth, columns = map(int, shape.split("x"))
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    x, dy = torch.rand(rows, depth) - 0.5, torch.rand(rows, columns) - 0.5
+    w = (torch.rand(columns, depth) - 0.5).to(kind)
+    work = 2e-9 * rows * depth * columns
+    with torch.inference_mode():
+        return {"forward": rate(work, options.seconds, lambda: torch.nn.functional.linear(x.to(kind), w).float()),
+                "gradient": rate(work, options.seconds, lambda: dy.T @ x)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--retort", default="retort")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.2)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"], choices=["fp32", "bf16"])
+    parser.add_argument("--shapes", nargs="+", default=SHAPES)
+    options = parser.parse_args()
+    print("precision threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")
+    for precision in options.precisions:
+        for threads in options.threads:
+            for shape in options.shapes:
+                rounds = [(ours(options, shape, precision, threads), theirs(options, shape, precision, threads))
+                          for _ in range(options.rounds)]
+                us = {key: statistics.median(r[0][key] for r in rounds) for key in ("forward", "gradient", "registers")}
+                them = {key: statistics.median(r[1][key] for r in rounds) for key in ("forward", "gradient")}
+                print(f"{precision:9} {threads:7} {shape:18} {us['forward']:8.1f} {them['forward']:6.1f} "
+                      f"{us['forward'] / them['forward']:6.2f} {us['forward'] / us['registers']:19.0%} "
+                      f"{us['gradient']:18.1f} {them['gradient']:6.1f} {us['gradient'] / them['gradient']:6.2f}",
+                      flush=True)
+    print(rounds[-1][0]["numerics"])
+
+
+if __name__ == "__main__":
+    main()
