@@ -24,12 +24,16 @@ enum TextLines {
       }
       return text
     }
+    let value: JSONValue
     do {
       var reader = JSONReader(line)
-      if let text = try reader.onlyValue()["text"]?.string { return text }
-    } catch let error as JSONError {
+      value = try reader.onlyValue()
+    } catch {
       throw Failure("\(place): \(error)")
     }
-    throw Failure("\(place): expected a JSON object with a string `text`")
+    guard let text = value["text"]?.string else {
+      throw Failure("\(place): expected a JSON object with a string `text`")
+    }
+    return text
   }
 }
