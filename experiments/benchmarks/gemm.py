@@ -11,7 +11,10 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import time
+
+sys.path.pop(0)  # this folder, whose concurrent.py PyTorch would take for Python's own
 
 SHAPES = ["2048x384x1536", "2048x1536x384", "4096x1024x4096", "4096x4096x1024", "2048x384x384", "64x384x384",
           "16x384x1536", "1x384x1536", "2048x384x16", "2048x16x384"]
