@@ -10,7 +10,8 @@ enum TextLines {
       throw Failure("\(file) cannot be read: \(error.localizedDescription)")
     }
     return try data.withUnsafeBytes { bytes in
-      try bytes.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
+      let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+      return try lines.filter { !$0.element.isEmpty }.map { number, line in
         try text(
           of: UnsafeRawBufferPointer(rebasing: line), at: "\(file):\(number + 1)", isPlain: file.hasSuffix(".txt"))
       }
