@@ -31,6 +31,7 @@ const retort_kernels CLASS = {
     .column_sums = column_sums,
     .embed = embed,
     .scatter = scatter,
+    .dropout_mask = dropout_mask,
     .dropout = dropout_rows,
     .attention = attention,
     .attention_backward = attention_backward,

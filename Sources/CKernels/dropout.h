@@ -1,51 +1,88 @@
-/// Dropout whose masks are computed, not kept: Philox4x32-10 (Salmon et al. 2011), 16 counters at once.
+/// Dropout: masks from Philox4x32-10 (Salmon et al. 2011), 16 counters at once, and their use.
 /// Included by `body.h` once a class.
 #pragma once
 #include "vectors.h"
 
 #define GROUP (8 * LANES)  // elements for which 16 counters give a 16-bit lane each
 
-typedef uint64_t vw __attribute__((vector_size(8 * LANES)));
+/// Words of 32 bits in lanes of 64, whose upper halves hold anything: multiplication reads the lower ones alone.
+typedef uint64_t vw __attribute__((vector_size(8 * NATIVE)));
+typedef uint32_t vw_low __attribute__((vector_size(4 * NATIVE)));
+typedef uint8_t vb __attribute__((vector_size(LANES)));
 
-/// The eight 16-bit lanes of the counters of group `group`: element e of the group has lane e / 16 of counter e % 16.
-INLINE void random_lanes(uint64_t key, uint64_t sequence, uint32_t site, uint32_t position, uint32_t groups,
-                         uint32_t group, vu lanes[8]) {
-  vu block = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  vu a = (vu){0} + (uint32_t)sequence, b = (vu){0} + (uint32_t)(sequence >> 32), c = (vu){0} + site;
-  vu d = block + (position * groups + group) * LANES;
-  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    vw left = __builtin_convertvector(a, vw) * 0xD2511F53u, right = __builtin_convertvector(c, vw) * 0xCD9E8D57u;
-    a = __builtin_convertvector(right >> 32, vu) ^ b ^ k0;
-    c = __builtin_convertvector(left >> 32, vu) ^ d ^ k1;
-    b = __builtin_convertvector(right, vu);
-    d = __builtin_convertvector(left, vu);
+INLINE vw word_product(vw a, uint32_t b) { return (a & 0xFFFFFFFFu) * b; }
+
+/// Philox's words for `LANES` counters from `first`.
+INLINE void random_words(const retort_dropout *dropout, uint64_t sequence, uint32_t first, uint32_t words[4][LANES]) {
+  const size_t step = NATIVE;
+  for (size_t start = 0; start < LANES; start += step) {
+    vw a = (vw){0} + (uint32_t)sequence, b = (vw){0} + (sequence >> 32), c = (vw){0} + dropout->site, d = {0};
+    for (size_t i = 0; i < step; i++) d[i] = first + start + i;
+    vw k0 = (vw){0} + (uint32_t)dropout->key, k1 = (vw){0} + (dropout->key >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+      const vw left = word_product(a, 0xD2511F53u), right = word_product(c, 0xCD9E8D57u);
+      a = right >> 32 ^ b ^ k0;
+      c = left >> 32 ^ d ^ k1;
+      b = right;
+      d = left;
+    }
+    const vw state[4] = {a, b, c, d};
+    for (int i = 0; i < 4; i++) {
+      const vw_low low = __builtin_convertvector(state[i], vw_low);
+      memcpy(words[i] + start, &low, sizeof low);
+    }
   }
-  const vu words[4] = {a, b, c, d};
+}
+
+/// Of each element of a group whether it stays: element e is bit e / 16 of byte e % 16.
+INLINE vb kept_bits(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t group) {
+  uint32_t words[4][LANES];
+  const size_t groups = (width + GROUP - 1) / GROUP;
+  random_words(dropout, sequence, (uint32_t)((position * groups + group) * LANES), words);
+  vu bits = {0};
   for (int i = 0; i < 4; i++) {
-    lanes[2 * i] = words[i] & 0xFFFF;
-    lanes[2 * i + 1] = words[i] >> 16;
+    vu w;
+    memcpy(&w, words[i], sizeof w);
+    bits |= (vu)((w & 0xFFFF) >= dropout->threshold) & 1u << 2 * i;
+    bits |= (vu)(w >> 16 >= dropout->threshold) & 2u << 2 * i;
+  }
+  return __builtin_convertvector(bits, vb);
+}
+
+/// out (+)= scale·x where a group's bits are set, 0 elsewhere.
+INLINE void keep_group(vb kept, float scale, const float *x, float *out, int accumulate, size_t n) {
+  const vu bits = __builtin_convertvector(kept, vu);
+  for (size_t j = 0; j < 8 && j * LANES < n; j++) {
+    const size_t e = j * LANES;
+    vf v = (vf)((vu)(load(x + e, n - e) * scale) & (vu)((bits & 1u << j) != 0));
+    store(out + e, accumulate ? load(out + e, n - e) + v : v, n - e);
   }
 }
 
 /// out (+)= mask·scale·x for elements `from` ≤ e < `from` + n of a row `width` wide; `from` starts a group.
 INLINE void drop(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t from,
                  const float *x, float *out, int accumulate, size_t n) {
-  uint32_t groups = (uint32_t)((width + GROUP - 1) / GROUP);
-  for (size_t i = 0; i < n; i += GROUP) {
-    vu lanes[8];
-    random_lanes(dropout->key, sequence, dropout->site, position, groups, (uint32_t)((from + i) / GROUP), lanes);
-    for (size_t j = 0; j < 8 && i + j * LANES < n; j++) {
-      size_t e = i + j * LANES;
-      vf v = choose((vi)(lanes[j] >= dropout->threshold), load(x + e, n - e) * dropout->scale, splat(0));
-      store(out + e, accumulate ? load(out + e, n - e) + v : v, n - e);
-    }
-  }
+  for (size_t i = 0; i < n; i += GROUP)
+    keep_group(kept_bits(dropout, sequence, position, width, (from + i) / GROUP), dropout->scale, x + i, out + i,
+               accumulate, n - i);
 }
 
-static void dropout_rows(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out,
-                         int accumulate, size_t count, size_t columns) {
+static void dropout_mask(const retort_dropout *dropout, const retort_row *rows, uint8_t *kept, size_t count,
+                         size_t columns) {
+  const size_t groups = (columns + GROUP - 1) / GROUP;
   for (size_t r = 0; r < count; r++)
-    drop(dropout, rows[r].sequence, rows[r].position, columns, 0, x + r * columns, out + r * columns, accumulate,
-         columns);
+    for (size_t group = 0; group < groups; group++, kept += LANES) {
+      const vb bits = kept_bits(dropout, rows[r].sequence, rows[r].position, columns, group);
+      memcpy(kept, &bits, sizeof bits);
+    }
+}
+
+static void dropout_rows(const uint8_t *kept, float scale, const float *x, float *out, int accumulate, size_t count,
+                         size_t columns) {
+  for (size_t r = 0; r < count; r++, x += columns, out += columns)
+    for (size_t c = 0; c < columns; c += GROUP, kept += LANES) {
+      vb bits;
+      memcpy(&bits, kept, sizeof bits);
+      keep_group(bits, scale, x + c, out + c, accumulate, columns - c);
+    }
 }

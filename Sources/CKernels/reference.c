@@ -106,8 +106,8 @@ static void scatter(const int32_t *ids, const float *x, float *table, size_t row
     for (size_t c = from; c < to; c++) table[ids[r] * columns + c] += x[r * columns + c];
 }
 
-/// 0 or the scale, for element e of a row `width` wide.
-static float mask(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t e) {
+/// Whether element e of a row `width` wide stays.
+static int stays(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t e) {
   const uint32_t groups = (uint32_t)((width + 127) / 128);
   const uint32_t counter[4] = {(uint32_t)sequence, (uint32_t)(sequence >> 32), dropout->site,
                                (position * groups + (uint32_t)(e / 128)) * 16 + (uint32_t)(e % 16)};
@@ -115,14 +115,24 @@ static float mask(const retort_dropout *dropout, uint64_t sequence, uint32_t pos
   uint32_t words[4];
   retort_philox(counter, key, words);
   const size_t lane = e / 16 % 8;
-  return (words[lane / 2] >> (lane % 2 * 16) & 0xFFFF) >= dropout->threshold ? dropout->scale : 0;
+  return (words[lane / 2] >> (lane % 2 * 16) & 0xFFFF) >= dropout->threshold;
 }
 
-static void dropout_rows(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out,
-                         int accumulate, size_t count, size_t columns) {
+static void dropout_mask(const retort_dropout *dropout, const retort_row *rows, uint8_t *kept, size_t count,
+                         size_t columns) {
+  memset(kept, 0, count * RETORT_MASK_BYTES(columns));
+  for (size_t r = 0; r < count; r++, kept += RETORT_MASK_BYTES(columns))
+    for (size_t e = 0; e < RETORT_MASK_BYTES(columns) * 8; e++)
+      kept[e / 128 * 16 + e % 16] |=
+          stays(dropout, rows[r].sequence, rows[r].position, columns, e) << (e / 16 % 8);
+}
+
+static void dropout_rows(const uint8_t *kept, float scale, const float *x, float *out, int accumulate, size_t count,
+                         size_t columns) {
   for (size_t i = 0; i < count * columns; i++) {
-    const retort_row *row = rows + i / columns;
-    const float y = mask(dropout, row->sequence, row->position, columns, i % columns) * x[i];
+    const size_t e = i % columns;
+    const uint8_t byte = kept[i / columns * RETORT_MASK_BYTES(columns) + e / 128 * 16 + e % 16];
+    const float y = byte >> (e / 16 % 8) & 1 ? scale * x[i] : 0;
     out[i] = accumulate ? out[i] + y : y;
   }
 }
@@ -141,7 +151,8 @@ static double probabilities(const retort_head *h, size_t i, double *p) {
 }
 
 static double kept(const retort_head *h, size_t i, size_t j) {
-  return h->dropout ? mask(h->dropout, h->sequence, (uint32_t)i, h->length, j) : 1;
+  if (!h->dropout) return 1;
+  return stays(h->dropout, h->sequence, (uint32_t)i, h->length, j) ? h->dropout->scale : 0;
 }
 
 static void attention(const retort_head *h, float *out, float *lse, size_t lse_stride, float *scratch) {
@@ -286,6 +297,7 @@ const retort_kernels retort_reference = {
     .column_sums = column_sums,
     .embed = embed,
     .scatter = scatter,
+    .dropout_mask = dropout_mask,
     .dropout = dropout_rows,
     .attention = attention,
     .attention_backward = attention_backward,

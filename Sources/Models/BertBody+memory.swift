@@ -9,9 +9,10 @@ extension BertBody {
     let rank = lora?.r ?? 0
     let drops = (lora?.dropout ?? 0) > 0
     // Floats per token. Kept by a layer: q, k, v, context, their softmax sums, two normalised sums and two norms' outputs,
-    // GELU and its derivative, the adapters' inner products.
+    // GELU and its derivative, the adapters' inner products and their dropout's masks.
     let attention = 4 * hidden + heads
-    let kept = attention + 4 * hidden + 2 + 2 * inner + 6 * rank
+    let masks = drops ? 5 * Engine.maskWords(hidden) + Engine.maskWords(inner) : 0
+    let kept = attention + 4 * hidden + 2 + 2 * inner + 6 * rank + masks
     // In the last layer's steps, where its own two last tensors are gone already.
     let outputStep = kept - 2 * hidden + (hidden + inner) + rank + (drops ? inner : 0)
     let innerStep = kept - 2 * hidden - inner - rank + (hidden + inner) + rank + (drops ? hidden : 0)

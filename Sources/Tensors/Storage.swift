@@ -73,6 +73,10 @@ package final class Allocator: Sendable {
     guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
       fatalError("out of memory: the system refuses to map \(length) bytes (errno \(errno))")
     }
+    #if os(Linux)
+      // Fewer faults and fewer misses of the table of pages; a system without large ones may refuse.
+      madvise(base, length, MADV_HUGEPAGE)
+    #endif
     state.regions.append((UInt(bitPattern: base), length))
     return insert((UInt(bitPattern: base), length), &state)
   }

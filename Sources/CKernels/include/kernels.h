@@ -54,6 +54,7 @@ typedef struct {
   float *derivative;  // f' like `out`, or NULL
 } retort_linear;
 
+#define RETORT_MASK_BYTES(columns) (((columns) + 127) / 128 * 16)
 #define RETORT_PANEL 96        // most rows of one call of `linear`
 #define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
 #define RETORT_DEPTH 384       // k summed alone
@@ -116,9 +117,13 @@ typedef struct {
   void (*scatter)(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
                   size_t to);
 
-  /// out = mask·scale·x, or out += mask·scale·x.
-  void (*dropout)(const retort_dropout *dropout, const retort_row *rows, const float *x, float *out, int accumulate,
-                  size_t count, size_t columns);
+  /// Which elements of rows stay: element e is bit (e / 16) % 8 of byte 16·(e / 128) + e % 16 of its row, of
+  /// RETORT_MASK_BYTES(columns).
+  void (*dropout_mask)(const retort_dropout *dropout, const retort_row *rows, uint8_t *kept, size_t count,
+                       size_t columns);
+  /// out = kept·scale·x, or out += kept·scale·x.
+  void (*dropout)(const uint8_t *kept, float scale, const float *x, float *out, int accumulate, size_t count,
+                  size_t columns);
 
   /// out = softmax(scale·q·kᵀ)·v, blockwise; lse[i·lse_stride] = ln Σ exp(score). Scratch: `retort_attention_scratch`.
   void (*attention)(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch);

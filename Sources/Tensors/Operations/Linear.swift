@@ -46,14 +46,15 @@ private struct LinearPass {
   let weight: Weight
   let bias: Weight
   let adapter: Adapter?
-  let dropout: Dropout?
+  let mask: DropoutMask?
   private let kernels = Kernels.active.table
 
   init(
     engine: Engine, rows: Rows, x: Tensor, weight: Weight, bias: Weight, adapter: Adapter?, dropout: Dropout?
   ) {
     (self.engine, self.rows, self.x, self.weight, self.bias) = (engine, rows, x, weight, bias)
-    (self.adapter, self.dropout) = (adapter, dropout)
+    self.adapter = adapter
+    mask = dropout?.mask(rows, columns: x.columns, on: engine)
     precondition(x.columns == weight.value.columns, "\(weight.name): x \(x.shape), W \(weight.value.shape)")
     precondition(x.rows == rows.count, "\(weight.name): x \(x.shape), \(rows.count) rows")
   }
@@ -79,30 +80,24 @@ private struct LinearPass {
       return (y, derivative, nil)
     }
     let inner = Product(rows.count, x.floats, adapter.down.packed(.forward, .fp32, on: engine), into: u.floats)
-    let dropped = dropout == nil ? 0 : Engine.panelRows * inputs
+    let dropped = mask == nil ? 0 : Engine.panelRows * inputs
     let scratchSize = dropped + max(product.scratch, inner.scratch)
     let scratch = engine.uninitialized([engine.threads, scratchSize])
     engine.panels(rows.count, height: product.height) { panel, worker in
       let kept = scratch.floats + worker * scratchSize
-      drop(panel, to: kept)
-      inner.compute(panel, from: dropout == nil ? nil : kept, scratch: kept + dropped)
+      mask?.draw(panel)
+      mask?.apply(x.floats + panel.lowerBound * inputs, to: kept, panel)
+      inner.compute(panel, from: mask == nil ? nil : kept, scratch: kept + dropped)
       product.compute(panel, scratch: kept + dropped)
     }
     return (y, derivative, keeps ? u : nil)
-  }
-
-  /// mask∘x of one panel; nothing without dropout.
-  private func drop(_ panel: Range<Int>, to out: UnsafeMutablePointer<Float>) {
-    dropout?.apply(
-      x.floats + panel.lowerBound * inputs, to: out, rows: rows, start: panel.lowerBound, count: panel.count,
-      columns: inputs)
   }
 
   func backward(_ dy: Tensor, derivative: Tensor?, u: Tensor?, to gradient: Gradient?) {
     // The derivative has served when it has been multiplied: dz takes its place.
     let dz = derivative ?? dy
     let du = adapter.map { engine.matrix(rows.count, $0.rank) }
-    let dropped = dropout.map { _ in engine.matrix(rows.count, inputs) }
+    let dropped = mask.map { _ in engine.matrix(rows.count, inputs) }
     if let gradient {
       gradient.add(rows.count, inputs, on: engine) { dx, accumulate in
         backward(dy, dz, du, dropped, to: dx, accumulate)
@@ -130,7 +125,7 @@ private struct LinearPass {
     var outer: Product?
     var low: (UnsafePointer<Float>, PackedWeight, Float)?
     if let dx, let du, let down {
-      if dropout == nil {
+      if mask == nil {
         low = (UnsafePointer(du.floats), down, 1)
       } else {
         outer = Product(rows.count, du.floats, down, into: dx.floats)
@@ -151,13 +146,12 @@ private struct LinearPass {
         kernels.pointee.multiply(dy.floats + start, dz.floats + start, dz.floats + start, panel.count * outputs)
       }
       inner?.compute(panel, scratch: free)
-      if let dropped { drop(panel, to: dropped.floats + panel.lowerBound * inputs) }
+      let input = panel.lowerBound * inputs
+      if let dropped { mask?.apply(x.floats + input, to: dropped.floats + input, panel) }
       product?.compute(panel, scratch: free)
       if let outer, let dx {
         outer.compute(panel, into: own, scratch: free)
-        dropout?.apply(
-          own, to: dx.floats + panel.lowerBound * inputs, accumulate: true, rows: rows, start: panel.lowerBound,
-          count: panel.count, columns: inputs)
+        mask?.apply(own, to: dx.floats + input, accumulate: true, panel)
       }
     }
   }
