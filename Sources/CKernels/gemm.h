@@ -78,8 +78,11 @@ INLINE void round_rows(const float *x, size_t stride, size_t rows, size_t depth,
       store(out + r * DEPTH + k, (vf)brain_bits(load(x + r * stride + k, depth - k)), depth - k);
 }
 
-/// A strip's elements widened.
-INLINE void widen(const uint16_t *x, float *out, size_t n) {
+static void narrow(const float *x, uint16_t *out, size_t n) {
+  for (size_t i = 0; i < n; i += LANES) store_brain(out + i, load(x + i, n - i), n - i);
+}
+
+static void widen(const uint16_t *x, float *out, size_t n) {
   for (size_t i = 0; i < n; i++) {
     const uint32_t bits = (uint32_t)x[i] << 16;
     memcpy(out + i, &bits, sizeof bits);

@@ -8,15 +8,21 @@ extension BertBody {
     let (hidden, inner, heads) = (config.hiddenSize, config.intermediateSize, config.headCount)
     let rank = lora?.r ?? 0
     let drops = (lora?.dropout ?? 0) > 0
-    // Floats per token. Kept by a layer: q, k, v, context, their softmax sums, two normalised sums and two norms' outputs,
-    // GELU and its derivative, the adapters' inner products and their dropout's masks.
-    let attention = 4 * hidden + heads
+    // Floats per token. Kept by a layer: q, k, v, context, two normalised sums and two norms' outputs, GELU and its
+    // derivative, as half as many where they are bf16, widened when their step comes; and, in full, softmax's sums, norms'
+    // factors, the adapters' inner products and their dropout's masks.
+    let half = engine.precision.keepsHalf
+    func narrow(_ floats: Int) -> Int { half ? floats / 2 : floats }
+    func copy(_ floats: Int, _ needed: Bool = false) -> Int { half || needed ? floats : 0 }
+    let attention = narrow(4 * hidden) + heads
     let masks = drops ? 5 * Engine.maskWords(hidden) + Engine.maskWords(inner) : 0
-    let kept = attention + 4 * hidden + 2 + 2 * inner + 6 * rank + masks
+    let kept = attention + narrow(4 * hidden + 2 * inner) + 2 + 6 * rank + masks
     // In the last layer's steps, where its own two last tensors are gone already.
-    let outputStep = kept - 2 * hidden + (hidden + inner) + rank + (drops ? inner : 0)
-    let innerStep = kept - 2 * hidden - inner - rank + (hidden + inner) + rank + (drops ? hidden : 0)
-    let attentionStep = attention + 3 * rank + 5 * hidden
+    let outputStep = kept - narrow(2 * hidden) + (hidden + inner) + rank + copy(inner, drops)
+    let innerStep = kept - narrow(2 * hidden + inner) + (hidden + inner) + copy(inner) + copy(hidden, drops)
+    let attentionStep = attention + 3 * rank + 5 * hidden + copy(4 * hidden)
+    // Forward, when GELU and its derivative have not been rounded yet.
+    let forwardStep = half ? kept - narrow(2 * hidden + inner) + hidden + 2 * inner : 0
     let embeddings = hidden + (lora == nil ? hidden + 4 : 0)
     // Besides: what blocks of attention, of dropout, and of products and weight gradients need.
     let width = hidden / heads
@@ -32,6 +38,7 @@ extension BertBody {
     let pooled = tokensPerSequence.count * hidden
     let peak = max(
       rows * (below + kept + hidden) + 3 * pooled,
+      rows * (below + forwardStep) + linearScratch,
       rows * (below + outputStep) + linearScratch,
       rows * (below + innerStep) + linearScratch,
       rows * (below + attentionStep) + attentionScratch)

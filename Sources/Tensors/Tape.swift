@@ -44,6 +44,12 @@ package final class Gradient {
 package struct Variable {
   package let value: Tensor
   package let gradient: Gradient?
+  /// What operations keep of the value. Their backward steps hold this, never the variable.
+  let kept: Kept
+
+  package init(value: Tensor, gradient: Gradient?, kept: Kept = Kept()) {
+    (self.value, self.gradient, self.kept) = (value, gradient, kept)
+  }
 }
 
 /// Records operations while training; keeps nothing in inference. Operations are its extensions, one file each.
@@ -69,10 +75,10 @@ package final class Tape {
 
   /// A result whose backward step adds to its inputs' and weights' gradients; `backward` gets the result's gradient.
   /// With `needed` false (nothing below trains), or without recording, nothing is kept. `operation`, `flops` and `bytes`
-  /// are what a profile calls and counts of the backward step.
+  /// are what a profile calls and counts of the backward step, `kept` what it keeps of the result itself.
   func record(
     _ value: Tensor, needed: Bool, as operation: ProfiledOperation, flops: Int = 0, bytes: Int = 0,
-    backward: @escaping (Tensor) -> Void
+    kept: Kept = Kept(), backward: @escaping (Tensor) -> Void
   ) -> Variable {
     guard isRecording, needed else { return Variable(value: value, gradient: nil) }
     let gradient = Gradient()
@@ -80,7 +86,7 @@ package final class Tape {
       guard let arrived = gradient.take() else { return }
       Profile.measure(operation, flops: flops, bytes: bytes) { backward(arrived) }
     }
-    return Variable(value: value, gradient: gradient)
+    return Variable(value: value, gradient: gradient, kept: kept)
   }
 
   /// The first of `count` places of dropout that no other operation of this pass has; places are numbered in order.

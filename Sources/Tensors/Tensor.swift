@@ -2,8 +2,10 @@
 
 package enum DType: Sendable {
   case f32, i32
+  /// The upper half of an f32.
+  case bf16
 
-  package var bytes: Int { 4 }
+  package var bytes: Int { self == .bf16 ? 2 : 4 }
 }
 
 /// A contiguous row-major array. Copies share storage; operations write into tensors they have just made.
@@ -35,6 +37,12 @@ package struct Tensor {
   package var ints: UnsafeMutablePointer<Int32> {
     precondition(dtype == .i32, "ints of a tensor of \(dtype)")
     return storage.base.assumingMemoryBound(to: Int32.self)
+  }
+
+  /// Elements of a bf16 tensor, valid as long as the tensor lives.
+  var brains: UnsafeMutablePointer<UInt16> {
+    precondition(dtype == .bf16, "bf16 of a tensor of \(dtype)")
+    return storage.base.assumingMemoryBound(to: UInt16.self)
   }
 
   /// Elements of an f32 tensor, copied out.

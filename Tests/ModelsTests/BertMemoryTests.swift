@@ -22,11 +22,22 @@ struct BertMemoryTests {
     Shape(hidden: 32, inner: 512, heads: 1, layers: 2, tokens: [256, 1, 250]),
   ]
 
-  @Test(arguments: shapes, [nil, 0, 0.1])
+  /// How a model is trained.
+  struct Training: CustomTestStringConvertible {
+    var loraDropout: Double?
+    var precision: Precision
+    var testDescription: String { "\(precision), " + (loraDropout.map { "LoRA, dropout \($0)" } ?? "full") }
+  }
+
+  static let trainings = Precision.allCases.flatMap { precision in
+    [nil, 0, 0.1].map { Training(loraDropout: $0, precision: precision) }
+  }
+
+  @Test(arguments: shapes, trainings)
   func `the prediction is within 10 percent, and a steady step maps nothing new`(
-    shape: Shape, loraDropout: Double?
+    shape: Shape, training: Training
   ) throws {
-    let engine = Engine(threads: 2)
+    let engine = Engine(threads: 2, precision: training.precision)
     let config = BertConfig(
       vocabularySize: 100, hiddenSize: shape.hidden, layerCount: shape.layers, headCount: shape.heads,
       intermediateSize: shape.inner, maximumPositions: 256)
@@ -34,7 +45,7 @@ struct BertMemoryTests {
     let model = try BertEncoder(config: config, pooling: .mean, engine: engine) { name in
       engine.normal(shapes[name]!, deviation: 0.1, seed: 1, stream: UInt64(name.utf8.count))
     }
-    if let loraDropout {
+    if let loraDropout = training.loraDropout {
       try model.attach(lora: LoRASettings(r: 8, alpha: 8, dropout: loraDropout), seed: 1)
     } else {
       model.trainAllWeights()

@@ -116,6 +116,24 @@ struct KernelTests {
   }
 
   @Test(arguments: KernelPair.all)
+  func `rounding to bf16 and back equals the reference`(pair: KernelPair) {
+    for count in [1, 15, 16, 17, 300] {
+      let edges: [Float] = [.nan, -.infinity, .infinity, 1.00390625, -1.01171875, 3.4e38, 0, 1e-40]
+      let x = various(count, 1).enumerated().map { $0.offset < edges.count ? edges[$0.offset] : $0.element }
+      let results = [pair.fast, pair.reference].map { kernels in
+        var brains = [UInt16](repeating: 7, count: count + 1)
+        var floats = [Float](repeating: 7, count: count + 1)
+        kernels.narrow(x, &brains, count)
+        kernels.widen(brains, &floats, count)
+        return (brains, floats)
+      }
+      #expect(results[0].0 == results[1].0)
+      #expect(zip(results[0].1, results[1].1).allSatisfy { $0.bitPattern == $1.bitPattern })
+      #expect(results[0].0.last == 7 && results[0].1.last == 7)
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
   func `dropout drops the same elements as the reference`(pair: KernelPair) {
     for (rows, columns) in Self.shapes {
       let x = various(rows * columns, 1)

@@ -94,6 +94,9 @@ typedef struct {
   void (*activate)(retort_activation f, float *z, const float *bias, float *derivative, size_t rows, size_t columns);
   void (*multiply)(const float *a, const float *b, float *out, size_t n);
   void (*add)(const float *x, float *to, size_t n);
+  /// fp32 to bf16, ties to even, and back.
+  void (*narrow)(const float *x, uint16_t *out, size_t n);
+  void (*widen)(const uint16_t *x, float *out, size_t n);
   /// out += scale · x
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 

@@ -7,20 +7,26 @@ extension Tape {
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, batch: PackedBatch, dropout p: Double = 0
   ) -> Variable {
-    let pass = AttentionPass(
-      engine: engine, batch: batch, heads: heads, q: q.value, k: k.value, v: v.value,
-      dropout: Dropout(p, tape: self, sites: heads))
-    let needed = isRecording && [q, k, v].contains { $0.gradient != nil }
+    let (engine, kept, below) = (engine, [q, k, v].map(\.kept), [q, k, v].map(\.gradient))
+    let dropout = Dropout(p, tape: self, sites: heads)
+    func pass(_ x: [Tensor]) -> AttentionPass {
+      AttentionPass(engine: engine, batch: batch, heads: heads, q: x[0], k: x[1], v: x[2], dropout: dropout)
+    }
+    let needed = isRecording && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * batch.tokens(of: 0..<batch.count).reduce(0) { $0 + $1 * $1 }
-    let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) { pass.forward(keeps: needed) }
+    let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) {
+      guard needed else { return pass([q, k, v].map(\.value)).forward(keeps: false) }
+      // What is kept decides the result: backward recomputes forward's probabilities from it.
+      for x in [q, k, v] { x.kept.hold(x.value, on: engine) }
+      return pass(kept.map { $0.value(on: engine).tensor }).forward(keeps: true)
+    }
     guard let sums else { return Variable(value: out, gradient: nil) }
-    return record(out, needed: needed, as: .attentionBackward, flops: 5 * product) {
-      [q = q.gradient, k = k.gradient, v = v.gradient, engine] gradient in
-      let (dq, dk, dv) = pass.backward(out, sums, gradient)
-      q?.add(dq, on: engine)
-      k?.add(dk, on: engine)
-      v?.add(dv, on: engine)
+    let result = Kept(out, on: engine)
+    return record(out, needed: needed, as: .attentionBackward, flops: 5 * product, kept: result) { gradient in
+      let inputs = kept.map { $0.value(on: engine).tensor }
+      let (dq, dk, dv) = pass(inputs).backward(result.value(on: engine).tensor, sums, gradient)
+      for (gradient, arrived) in zip(below, [dq, dk, dv]) { gradient?.add(arrived, on: engine) }
     }
   }
 }

@@ -25,8 +25,9 @@ extension Tape {
       }
     }
     guard let normalized, let inverse else { return Variable(value: y, gradient: nil) }
-    let (below, beside) = (x.gradient, residual?.gradient)
+    let (below, beside, kept) = (x.gradient, residual?.gradient, Kept(normalized, on: engine))
     return record(y, needed: needed, as: .norm, bytes: 12 * y.count) { dy in
+      let normalized = kept.value(on: engine).tensor
       if let dgamma = gamma.gradient, let dbeta = beta.gradient {
         engine.blocks(of: columns, size: 64) { start, length in
           for chunk in rows.chunks {

@@ -23,17 +23,19 @@ extension Tape {
   package func linear(
     _ x: Variable, rows: Rows, weight: Weight, bias: Weight, adapter: Adapter?, activation: Activation = .identity
   ) -> Variable {
+    precondition(x.value.columns == weight.value.columns, "\(weight.name): x \(x.value.shape), W \(weight.value.shape)")
+    precondition(x.value.rows == rows.count, "\(weight.name): x \(x.value.shape), \(rows.count) rows")
     let pass = LinearPass(
-      engine: engine, rows: rows, x: x.value, weight: weight, bias: bias, adapter: adapter,
+      engine: engine, rows: rows, x: x.kept, weight: weight, bias: bias, adapter: adapter,
       dropout: Dropout(adapter?.dropout ?? 0, tape: self))
     let trains = weight.isTrainable || bias.isTrainable || adapter != nil
     let needed = isRecording && (trains || x.gradient != nil)
     let flops = pass.flops
     let (y, derivative, u) = Profile.measure(.linearForward, flops: flops) {
-      pass.forward(activation.kernel, keeps: needed)
+      pass.forward(x.value, activation.kernel, keeps: needed)
     }
     return record(y, needed: needed, as: .linearBackward, flops: x.gradient == nil ? 0 : flops) {
-      pass.backward($0, derivative: derivative, u: u, to: x.gradient)
+      [below = x.gradient] in pass.backward($0, derivative: derivative, u: u, to: below)
     }
   }
 }
@@ -42,7 +44,7 @@ extension Tape {
 private struct LinearPass {
   let engine: Engine
   let rows: Rows
-  let x: Tensor
+  let x: Kept
   let weight: Weight
   let bias: Weight
   let adapter: Adapter?
@@ -50,13 +52,11 @@ private struct LinearPass {
   private let kernels = Kernels.active.table
 
   init(
-    engine: Engine, rows: Rows, x: Tensor, weight: Weight, bias: Weight, adapter: Adapter?, dropout: Dropout?
+    engine: Engine, rows: Rows, x: Kept, weight: Weight, bias: Weight, adapter: Adapter?, dropout: Dropout?
   ) {
     (self.engine, self.rows, self.x, self.weight, self.bias) = (engine, rows, x, weight, bias)
     self.adapter = adapter
-    mask = dropout?.mask(rows, columns: x.columns, on: engine)
-    precondition(x.columns == weight.value.columns, "\(weight.name): x \(x.shape), W \(weight.value.shape)")
-    precondition(x.rows == rows.count, "\(weight.name): x \(x.shape), \(rows.count) rows")
+    mask = dropout?.mask(rows, columns: weight.value.columns, on: engine)
   }
 
   private var outputs: Int { weight.value.rows }
@@ -64,7 +64,7 @@ private struct LinearPass {
   var flops: Int { 2 * rows.count * (inputs * outputs + (adapter?.rank ?? 0) * (inputs + outputs)) }
   private var inputs: Int { weight.value.columns }
 
-  func forward(_ f: retort_activation, keeps: Bool) -> (y: Tensor, derivative: Tensor?, u: Tensor?) {
+  func forward(_ x: Tensor, _ f: retort_activation, keeps: Bool) -> (y: Tensor, derivative: Kept?, u: Tensor?) {
     let y = engine.matrix(rows.count, outputs)
     let derivative = keeps && f != RETORT_IDENTITY ? engine.matrix(rows.count, outputs) : nil
     let u = adapter.map { engine.matrix(rows.count, $0.rank) }
@@ -75,9 +75,10 @@ private struct LinearPass {
     var product = Product(
       rows.count, x.floats, weight.packed(.forward, engine.precision, on: engine), into: y.floats, low: low)
     product.apply(f, bias: bias.value.floats, derivative: derivative?.floats)
+    if keeps, weight.isTrainable || adapter != nil { self.x.hold(x, on: engine) }
     guard let adapter, let u else {
       product.compute(on: engine)
-      return (y, derivative, nil)
+      return (y, derivative.map { Kept($0, on: engine) }, nil)
     }
     let inner = Product(rows.count, x.floats, adapter.down.packed(.forward, .fp32, on: engine), into: u.floats)
     let dropped = mask == nil ? 0 : Engine.panelRows * inputs
@@ -90,31 +91,24 @@ private struct LinearPass {
       inner.compute(panel, from: mask == nil ? nil : kept, scratch: kept + dropped)
       product.compute(panel, scratch: kept + dropped)
     }
-    return (y, derivative, keeps ? u : nil)
+    return (y, derivative.map { Kept($0, on: engine) }, keeps ? u : nil)
   }
 
-  func backward(_ dy: Tensor, derivative: Tensor?, u: Tensor?, to gradient: Gradient?) {
+  func backward(_ dy: Tensor, derivative: Kept?, u: Tensor?, to gradient: Gradient?) {
     // The derivative has served when it has been multiplied: dz takes its place.
-    let dz = derivative ?? dy
+    let dz = derivative?.value(on: engine).tensor ?? dy
     let du = adapter.map { engine.matrix(rows.count, $0.rank) }
-    let dropped = mask.map { _ in engine.matrix(rows.count, inputs) }
     if let gradient {
-      gradient.add(rows.count, inputs, on: engine) { dx, accumulate in
-        backward(dy, dz, du, dropped, to: dx, accumulate)
-      }
+      gradient.add(rows.count, inputs, on: engine) { dx, accumulate in backward(dy, dz, du, to: dx, accumulate) }
     } else if derivative != nil || adapter != nil {
-      backward(dy, dz, du, dropped, to: nil, false)
+      backward(dy, dz, du, to: nil, false)
     }
     let trained = (weight.isTrainable ? inputs * outputs : 0) + (adapter?.rank ?? 0) * (inputs + outputs)
-    Profile.measure(.weightGradient, flops: 2 * rows.count * trained) {
-      addWeightGradients(dz: dz, u: u, du: du, dropped: dropped ?? x)
-    }
+    Profile.measure(.weightGradient, flops: 2 * rows.count * trained) { addWeightGradients(dz: dz, u: u, du: du) }
   }
 
-  /// dz, du, mask∘x and, where it is wanted, dx, panel by panel.
-  private func backward(
-    _ dy: Tensor, _ dz: Tensor, _ du: Tensor?, _ dropped: Tensor?, to dx: Tensor?, _ accumulate: Bool
-  ) {
+  /// dz, du and, where it is wanted, dx, panel by panel.
+  private func backward(_ dy: Tensor, _ dz: Tensor, _ du: Tensor?, to dx: Tensor?, _ accumulate: Bool) {
     let up = adapter.map { $0.up.packed(.backward, .fp32, on: engine) }
     let down = adapter.map { $0.down.packed(.backward, .fp32, on: engine) }
     var inner: Product?
@@ -146,18 +140,15 @@ private struct LinearPass {
         kernels.pointee.multiply(dy.floats + start, dz.floats + start, dz.floats + start, panel.count * outputs)
       }
       inner?.compute(panel, scratch: free)
-      let input = panel.lowerBound * inputs
-      if let dropped { mask?.apply(x.floats + input, to: dropped.floats + input, panel) }
       product?.compute(panel, scratch: free)
       if let outer, let dx {
         outer.compute(panel, into: own, scratch: free)
-        mask?.apply(own, to: dx.floats + input, accumulate: true, panel)
+        mask?.apply(own, to: dx.floats + panel.lowerBound * inputs, accumulate: true, panel)
       }
     }
   }
 
-  private func addWeightGradients(dz: Tensor, u: Tensor?, du: Tensor?, dropped: Tensor) {
-    if let sum = weight.gradient { engine.addWeightGradient(to: sum, dy: dz, x: x, chunks: rows.chunks) }
+  private func addWeightGradients(dz: Tensor, u: Tensor?, du: Tensor?) {
     if let sum = bias.gradient {
       engine.blocks(of: outputs, size: 64) { start, count in
         for chunk in rows.chunks {
@@ -166,12 +157,24 @@ private struct LinearPass {
         }
       }
     }
+    guard weight.isTrainable || adapter != nil else { return }
+    let (x, isFresh) = x.value(on: engine)
+    if let sum = weight.gradient { engine.addWeightGradient(to: sum, dy: dz, x: x, chunks: rows.chunks) }
     guard let adapter, let u, let du else { return }
     if let sum = adapter.up.gradient {
       engine.addWeightGradient(to: sum, dy: dz, x: u, scale: adapter.scale, chunks: rows.chunks)
     }
-    if let sum = adapter.down.gradient {
-      engine.addWeightGradient(to: sum, dy: du, x: dropped, chunks: rows.chunks)
+    guard let sum = adapter.down.gradient else { return }
+    engine.addWeightGradient(to: sum, dy: du, x: dropped(x, inPlace: isFresh), chunks: rows.chunks)
+  }
+
+  /// mask∘x; x itself without dropout.
+  private func dropped(_ x: Tensor, inPlace: Bool) -> Tensor {
+    guard let mask else { return x }
+    let result = inPlace ? x : engine.matrix(rows.count, inputs)
+    engine.blocks(of: rows.count, size: 64) { start, count in
+      mask.apply(x.floats + start * inputs, to: result.floats + start * inputs, start..<start + count)
     }
+    return result
   }
 }
