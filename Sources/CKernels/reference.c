@@ -271,43 +271,56 @@ static float reciprocal(float scale) { return fminf(1 / scale, FLT_MAX); }
 static quantization quantize_row(const float *x, size_t n, int *q) {
   float low = 0, high = 0;
   for (size_t k = 0; k < n; k++) {
+    q[k] = 0;
     if (!isfinite(x[k])) return (quantization){NAN, 0};
     low = fminf(low, x[k]), high = fmaxf(high, x[k]);
   }
-  const quantization made = {high / 254 - low / 254, -(int)nearbyintf(low * reciprocal(high / 254 - low / 254))};
-  for (size_t k = 0; k < n; k++) q[k] = (int)nearbyintf(x[k] * reciprocal(made.scale)) + made.zero;
-  return made;
+  const float scale = high / 254 - low / 254;
+  const int zero = -(int)nearbyintf(low * reciprocal(scale));
+  for (size_t k = 0; k < n; k++) q[k] = (int)nearbyintf(x[k] * reciprocal(scale)) + zero;
+  return (quantization){scale, zero};
 }
 
 /// The same of a column, symmetric, such that neighbours of one sign have 128 together at most.
 static quantization quantize_column(const float *w, size_t n, int *q) {
   float most = 0;
   for (size_t k = 0; k < n; k++) {
+    q[k] = 0;
     if (!isfinite(w[k])) return (quantization){NAN, 0};
     most = fmaxf(most, fmaxf(fabsf(w[k]), k % 2 ? fabsf(w[k - 1] + w[k]) : 0));
   }
-  const quantization made = {most / 127, 0};
-  for (size_t k = 0; k < n; k++) q[k] = (int)nearbyintf(w[k] * reciprocal(made.scale));
-  return made;
+  const float scale = most / 127;
+  for (size_t k = 0; k < n; k++) q[k] = (int)nearbyintf(w[k] * reciprocal(scale));
+  return (quantization){scale, 0};
 }
 
 /// Sums of products are whole numbers; each block's is scaled in fp32, so that no class may differ in a bit.
 static void linear_int8(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   (void)scratch;
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = from; c < to; c++) {
+  const size_t depth = job->w.depth, block = RETORT_INT8_DEPTH, blocks = (depth + block - 1) / block;
+  int *u = malloc((rows + 1) * depth * sizeof *u), *v = u + rows * depth;
+  quantization *of_rows = malloc((rows + 1) * blocks * sizeof *of_rows), *of_column = of_rows + rows * blocks;
+  for (size_t i = 0; i < rows * blocks; i++) {
+    const size_t r = i / blocks, k = i % blocks * block;
+    of_rows[i] = quantize_row(job->x + r * job->stride + k, depth - k < block ? depth - k : block, u + r * depth + k);
+  }
+  for (size_t c = from; c < to; c++) {
+    for (size_t b = 0, k = 0; b < blocks; b++, k += block)
+      of_column[b] = quantize_column((const float *)job->w.strips + c * depth + k, depth - k < block ? depth - k : block,
+                                     v + k);
+    for (size_t r = 0; r < rows; r++) {
       float product = 0;
-      for (size_t k = 0; k < job->w.depth; k += RETORT_INT8_DEPTH) {
-        const size_t n = job->w.depth - k < RETORT_INT8_DEPTH ? job->w.depth - k : RETORT_INT8_DEPTH;
-        int u[RETORT_INT8_DEPTH] = {0}, v[RETORT_INT8_DEPTH] = {0}, sum = 0;
-        const quantization row = quantize_row(job->x + r * job->stride + k, n, u);
-        const quantization column = quantize_column((const float *)job->w.strips + c * job->w.depth + k, n, v);
-        for (size_t i = 0; i < n; i++) sum += (u[i] - row.zero) * v[i];
-        const float scaled = (float)sum * column.scale * row.scale;
+      for (size_t b = 0, k = 0; b < blocks; b++) {
+        const quantization row = of_rows[r * blocks + b];
+        int sum = 0;
+        for (; k < depth && k < (b + 1) * block; k++) sum += (u[r * depth + k] - row.zero) * v[k];
+        const float scaled = (float)sum * of_column[b].scale * row.scale;
         product = product + scaled;
       }
       finish(job, r, c, product);
     }
+  }
+  free(u), free(of_rows);
 }
 
 static double spin(size_t rounds) {
