@@ -44,8 +44,8 @@ static inline float widened(uint16_t brain) {
 /// vcvtneps2bf16, without its flushing of subnormal numbers.
 #define NARROW(floats) __builtin_convertvector(brain_bits(floats) >> 16, vh)
 
-/// Eight tiles of 16 rows of 64 bytes; useless until they are configured.
-static struct {
+/// Eight tiles of 16 rows of 64 bytes, of each thread; useless until they are configured.
+static _Thread_local struct {
   uint8_t bytes[8][16][64];
   int configured;
 } tiles;
