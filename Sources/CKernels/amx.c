@@ -1,10 +1,10 @@
-/// The kernels for AVX-512 with AMX tiles of bf16.
+/// The kernels for AVX-512 with AMX tiles of bf16 and of bytes.
 #include "classes.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #pragma clang attribute push(                                                                                       \
-    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,amx-tile,amx-bf16"))), \
+    __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,amx-tile,amx-bf16,amx-int8"))), \
     apply_to = function)
 #define CLASS retort_amx
 #define NAME "amx"
@@ -13,6 +13,7 @@
 #define HEIGHT 12
 #define ROWS 8
 #define BRAIN_TILES
+#define BYTE_TILES
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))
 #include "body.h"
 #pragma clang attribute pop

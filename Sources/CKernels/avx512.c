@@ -2,6 +2,7 @@
 #include "classes.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))), \
                              apply_to = function)
 #define CLASS retort_avx512
@@ -9,6 +10,8 @@
 #define NATIVE 16
 #define HEIGHT 12
 #define ROWS 8
+#define QUAD(sums, x, w)                                                                          \
+  ((sums) + (vq)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)(x), (__m512i)(w)), _mm512_set1_epi16(1)))
 #include "body.h"
 #pragma clang attribute pop
 #endif

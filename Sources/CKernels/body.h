@@ -6,6 +6,7 @@
 #include "attention.h"
 #include "elementwise.h"
 #include "gemm.h"
+#include "int8.h"
 #include "norm.h"
 
 #ifndef FLOATS_NAME
@@ -19,6 +20,8 @@ const retort_kernels CLASS = {
              .scratch_bytes = float_scratch, .linear = float_linear, .spin = float_spin},
     .bf16 = {.name = NAME, .strip = STRIP, .height = PAIRS_HEIGHT, .packed_bytes = brain_bytes, .pack = brain_pack,
              .scratch_bytes = brain_scratch, .linear = brain_linear, .spin = brain_spin},
+    .int8 = {.name = FLOATS_NAME, .strip = STRIP, .height = HEIGHT8, .packed_bytes = int8_bytes, .pack = int8_pack,
+             .scratch_bytes = int8_scratch, .linear = int8_linear, .spin = int8_spin},
     .add_outer = add_outer,
     .exponential = exponential_all,
     .activate = activate,

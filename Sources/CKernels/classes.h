@@ -10,7 +10,9 @@ extern const retort_kernels retort_reference;
 extern const retort_kernels retort_portable;
 #if defined(__x86_64__)
 extern const retort_kernels retort_avx2;
+extern const retort_kernels retort_avx2vnni;
 extern const retort_kernels retort_avx512;
+extern const retort_kernels retort_avx512vnni;
 extern const retort_kernels retort_avx512bf16;
 extern const retort_kernels retort_amx;
 #endif

@@ -25,18 +25,21 @@ static int has_avx512(void) {
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
 }
 
-static int has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+static int has_avx512vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+
+static int has_avx512bf16(void) { return has_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
 const retort_kernels *retort_kernels_named(const char *name) {
   if (!strcmp(name, "reference")) return &retort_reference;
   if (!strcmp(name, "portable")) return &retort_portable;
 #if defined(__x86_64__)
-  if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &retort_avx2;
-  if (!strcmp(name, "avx512") && has_avx512()) return &retort_avx512;
+  if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return __builtin_cpu_supports("avxvnni") ? &retort_avx2vnni : &retort_avx2;
+  if (!strcmp(name, "avx512") && has_avx512()) return has_avx512vnni() ? &retort_avx512vnni : &retort_avx512;
   if (!strcmp(name, "avx512bf16") && has_avx512bf16()) return &retort_avx512bf16;
   if (!strcmp(name, "amx") && has_avx512bf16() && __builtin_cpu_supports("amx-tile") &&
-      __builtin_cpu_supports("amx-bf16") && may_use_tiles())
+      __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("amx-int8") && may_use_tiles())
     return &retort_amx;
 #endif
   return NULL;

@@ -137,21 +137,26 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
   }
 }
 
+/// What follows the sums of columns `from` ≤ c < `to`: the low-rank product, the bias, the activation.
+INLINE void finish_block(const retort_linear *job, size_t rows, size_t from, size_t to) {
+  for (size_t c = from; c < to && job->low; c += STRIP)
+    strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
+                 (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
+                 job->out_stride, least(STRIP, to - c), 1);
+  if (!job->bias && !job->derivative && job->activation == RETORT_IDENTITY) return;
+  for (size_t r = 0; r < rows; r++) {
+    const size_t place = r * job->out_stride + from;
+    activate(job->activation, job->out + place, job->bias ? job->bias + from : NULL,
+             job->derivative ? job->derivative + place : NULL, 1, to - from);
+  }
+}
+
 INLINE void linear(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
   if (how == PAIRS) pair_rows(job->x, job->stride, rows, job->w.depth, scratch);
   for (size_t start = from; start < to; start += BLOCK) {
     const size_t end = least(start + BLOCK, to);
     multiply_block(how, job, rows, start, end, scratch);
-    for (size_t c = start; c < end && job->low; c += STRIP)
-      strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
-                   (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
-                   job->out_stride, least(STRIP, end - c), 1);
-    if (!job->bias && !job->derivative && job->activation == RETORT_IDENTITY) continue;
-    for (size_t r = 0; r < rows; r++) {
-      const size_t place = r * job->out_stride + start;
-      activate(job->activation, job->out + place, job->bias ? job->bias + start : NULL,
-               job->derivative ? job->derivative + place : NULL, 1, end - start);
-    }
+    finish_block(job, rows, start, end);
   }
 }
 

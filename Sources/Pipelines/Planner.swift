@@ -91,6 +91,12 @@ struct Planner {
         "`checkpoint` belongs to stages that train; `\(draft.stage.description.kind.name)` does not",
         at: fields.mark(of: "checkpoint"))
     }
+    if draft.stage.description.resumable, !Resources.trainingPrecisions.contains(resources.precision) {
+      diagnostics.report(
+        "stage `\(stage.name)` trains; `precision: \(resources.precision)` is for stages that only run models, so say "
+          + Resources.trainingPrecisions.joined(last: "or") + " here",
+        at: fields["precision"]?.mark ?? stage.mark)
+    }
     if let path = fields.text("publish"), let node = fields["publish"] {
       if draft.isSound && draft.stage.outputs.isEmpty {
         diagnostics.report("stage `\(stage.name)` has no outputs to publish", at: node.mark)

@@ -92,7 +92,8 @@ package struct PipelineSchema {
       JSONMember(
         "precision",
         ParameterType.choice(Resources.precisions).schema(
-          "Of models' products; auto: bf16 where the processor has AMX or AVX512-BF16, else fp32.", nullable: true)),
+          "Of models' products; auto: bf16 where the processor has AMX or AVX512-BF16, else fp32; int8: not in training.",
+          nullable: true)),
       JSONMember("retry", retry), JSONMember("checkpoint", checkpoint),
     ]
   }
@@ -173,8 +174,14 @@ package struct PipelineSchema {
         [
           JSONMember("in", closed(nil, .object(inputs), required: required, nullable: required.isEmpty)),
           JSONMember("with", closed(nil, .object(parameters), required: needed, nullable: needed.isEmpty)),
-        ] + StageSpec.commandKeys.map { JSONMember($0, false) }),
+        ] + StageSpec.commandKeys.map { JSONMember($0, false) } + (kind.resumable ? [trainingPrecision] : [])),
     ]
+  }
+
+  private var trainingPrecision: JSONMember {
+    JSONMember(
+      "precision",
+      ParameterType.choice(Resources.trainingPrecisions).schema("Of a training's products.", nullable: true))
   }
 
   private var command: JSONValue {

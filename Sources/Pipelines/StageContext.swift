@@ -6,7 +6,7 @@ package struct StageContext: Sendable {
   package let threads: Int
   /// Bytes the stage may use. Never decides a result's bytes.
   package let memory: Int
-  /// The numerics that the key was made with: `fp32`, later `bf16`.
+  /// The numerics that the key was made with: `fp32`, `auto`.
   package let precision: String
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL

@@ -23,7 +23,7 @@ extension StageContext {
   var engine: Engine {
     get throws {
       guard let precision = Precision(named: precision) else {
-        throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16 and fp32 are")
+        throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16, fp32 and int8 are")
       }
       return Engine(threads: threads, precision: precision)
     }

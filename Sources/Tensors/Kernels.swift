@@ -12,6 +12,7 @@ package struct Kernels: @unchecked Sendable {
     switch precision {
     case .fp32: table.pointee.fp32
     case .bf16: table.pointee.bf16
+    case .int8: table.pointee.int8
     }
   }
 

@@ -5,8 +5,11 @@ package enum Precision: String, Sendable, CaseIterable {
   case fp32
   /// Both sides of a product rounded to bfloat16, summed in fp32.
   case bf16
+  /// Both sides of a product quantized to 8 bits, block by block along the depth; of models that only run.
+  case int8
 
-  /// What a file says: a precision, or `auto`, bf16 where this machine has instructions for it. Nil if it is neither.
+  /// What a file says: a precision, or `auto`, bf16 where this machine has instructions for it, else fp32.
+  /// Nil if it is neither.
   package init?(named name: String) {
     guard name == "auto" else {
       self.init(rawValue: name)

@@ -64,6 +64,13 @@ import Testing
       try JSONDecoder().decode([Double].self, from: Data($0.utf8))
     }
     #expect(vectors.count == 2 && vectors.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5 })
+    let coarse = try await project.retort("vectors", "model", "two.txt", "--precision", "int8")
+    #expect(coarse.code == 0 && coarse.output != together.output)
+    let coarseVectors = try coarse.output.split(separator: "\n").map {
+      try JSONDecoder().decode([Double].self, from: Data($0.utf8))
+    }
+    for (x, y) in zip(vectors, coarseVectors) { #expect(zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } > 0.99) }
+    #expect(try await project.retort("vectors", "model", "two.txt", "--precision", "int4").code == 2)
     struct Summary: Decodable { var texts: Int, tokens: Int, medianMilliseconds: Double? }
     let summary = try await project.retort("vectors", "model", "two.txt", "--one-by-one", "--summary")
       .decoded(Summary.self)

@@ -96,6 +96,7 @@ private let right: [(String, String)] = [
   ("numbers of every spelling", split("with: {eval_ratio: 2e-1, test_ratio: .1, max_samples: 100, seed: 3}")),
   ("a word that YAML 1.1 takes for true", "name: on\n" + split("publish: no")),
   ("resources", split("threads: 2, memory: .5 GiB, precision: auto, retry: 2, timeout: 1h30m")),
+  ("int8 where nothing is trained", split("precision: int8")),
   ("defaults", pipeline("c: {cmd: 'true'}", "defaults: {seed: 1, threads: 2, memory: 6GB}\n")),
   (
     "placeholders for a number, a choice, a list and a group",
@@ -174,6 +175,7 @@ private let wrong: [(String, String)] = [
   ("a time in words", split("timeout: 4 hours")),
   ("no threads", split("threads: 0")),
   ("an unknown precision", split("precision: fp8")),
+  ("a training in int8", teacher("}, precision: int8, checkpoint: {keep: 1")),
   ("too many retries", split("retry: 101")),
   ("retries in words", split("retry: often")),
   ("retries of another kind", split("retry: {tries: 2}")),

@@ -7,6 +7,9 @@ import Testing
 /// Largest error of fp32 on this model against double, as a share of the largest value.
 private let tolerance: Float = 2e-5
 
+/// Least cosine of an int8 output with that of double; the model's weights are random, and 32 wide.
+private let leastCosine: Float = 0.999
+
 struct BertTests {
   let golden: BertGolden
   let engine = Engine(threads: 2)
@@ -25,6 +28,28 @@ struct BertTests {
     let output = try golden.crossEncoder(on: engine).forward(golden.batch(), mode: .inference).output
     #expect(output.shape == [5, 1])
     #expect(relativeError(output.array, try golden.values("cross-encoder/output")) < tolerance)
+  }
+
+  @Test(arguments: PoolingMode.allCases)
+  func `int8 vectors point where those of transformers do`(pooling: PoolingMode) throws {
+    let model = try golden.encoder(pooling, on: Engine(threads: 2, precision: .int8))
+    try expectDirections(of: model, "encoder/output/\(pooling.rawValue)")
+  }
+
+  @Test func `int8 vectors with attached adapters point where those of peft do`() throws {
+    let model = try golden.encoder(on: Engine(threads: 2, precision: .int8))
+    try golden.adapt(model, "encoder")
+    try expectDirections(of: model, "encoder/lora/output")
+  }
+
+  private func expectDirections(of model: BertEncoder, _ name: String) throws {
+    let found = try model.forward(golden.batch(), mode: .inference).output.array
+    let expected = try golden.values(name)
+    func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+    for start in stride(from: 0, to: expected.count, by: 32) {
+      let (x, y) = (found[start..<start + 32], expected[start..<start + 32])
+      #expect(dot(x, y) / (dot(x, x) * dot(y, y)).squareRoot() > leastCosine)
+    }
   }
 
   @Test func `gradients of full fine-tuning of an encoder equal torch's`() throws {

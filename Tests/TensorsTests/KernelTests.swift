@@ -16,8 +16,8 @@ struct KernelPair: CustomTestStringConvertible, Sendable {
 
   private static var emulated: [String: retort_kernels] {
     [
-      "avx512, emulated": retort_emulated_avx512, "avx512bf16, emulated": retort_emulated_avx512bf16,
-      "amx, emulated": retort_emulated_amx,
+      "avx2 with VNNI, emulated": retort_emulated_avx2vnni, "avx512, emulated": retort_emulated_avx512,
+      "avx512bf16, emulated": retort_emulated_avx512bf16, "amx, emulated": retort_emulated_amx,
     ]
   }
 }

@@ -10,7 +10,7 @@ struct ProductTests {
   /// Rounding of sums of `depth` products of numbers up to 1, a bit more than measured.
   private func tolerance(depth: Int) -> Float { 4e-6 + 6e-8 * Float(depth) }
 
-  private func cases(_ seed: UInt64, bf16: Bool) -> [product_case] {
+  private func cases(_ seed: UInt64, _ precision: product_precision) -> [product_case] {
     var random = SplitMix(state: seed)
     func size(_ most: Int) -> Int { Int.random(in: 1...most, using: &random) }
     let shapes =
@@ -19,21 +19,38 @@ struct ProductTests {
       ]
     return shapes.enumerated().map { index, shape in
       product_case(
-        rows: shape.0, depth: shape.1, columns: shape.2, rank: index % 3 == 0 ? size(64) : 0, bf16: bf16 ? 1 : 0,
+        rows: shape.0, depth: shape.1, columns: shape.2, rank: index % 3 == 0 ? size(64) : 0, precision: precision,
         accumulate: Int32(index % 2), bias: index % 5 == 0 ? 0 : 1, derivative: index % 4 == 0 ? 0 : 1,
         activation: [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH][size(3) - 1], seed: seed + UInt64(index))
     }
   }
 
-  @Test(arguments: KernelPair.all, [false, true])
+  @Test(arguments: KernelPair.all, [PRODUCTS_FP32, PRODUCTS_BF16, PRODUCTS_INT8])
   func `products equal the reference, read and write nothing else, and treat every row as if it were alone`(
-    pair: KernelPair, bf16: Bool
+    pair: KernelPair, precision: product_precision
   ) {
     var (fast, reference) = (pair.fast, pair.reference)
-    for what in cases(bf16 ? 7 : 3, bf16: bf16) {
+    for what in cases(3 + UInt64(precision.rawValue), precision) {
       let check = check_linear(&fast, &reference, what)
       #expect(check.error < tolerance(depth: what.depth), "\(what)")
       #expect(check.overwritten == 0 && check.variant == 0, "\(what)")
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `int8 products have the reference's bits before anything else joins them`(pair: KernelPair) {
+    var (fast, reference) = (pair.fast, pair.reference)
+    for var what in cases(9, PRODUCTS_INT8) {
+      (what.rank, what.accumulate, what.bias, what.activation) = (0, 0, 0, RETORT_IDENTITY)
+      #expect(check_linear(&fast, &reference, what).unequal == 0, "\(what)")
+    }
+  }
+
+  @Test(arguments: KernelPair.all, [Float.nan, .infinity, -.infinity])
+  func `what is not finite makes NaN of its row or column in int8, and of nothing else`(pair: KernelPair, bad: Float) {
+    var fast = pair.fast
+    for (rows, depth, columns) in [(1, 1, 1), (5, 130, 37), (33, 129, 3)] {
+      #expect(check_int8_poison(&fast, rows, depth, columns, bad) == 0)
     }
   }
 
@@ -42,7 +59,7 @@ struct ProductTests {
     pair: KernelPair
   ) {
     var (fast, reference) = (pair.fast, pair.reference)
-    for what in cases(5, bf16: false) where what.depth * what.rows * what.columns < 1 << 24 {
+    for what in cases(5, PRODUCTS_FP32) where what.depth * what.rows * what.columns < 1 << 24 {
       let check = check_outer(&fast, &reference, what)
       #expect(check.error < tolerance(depth: what.depth), "\(what)")
       #expect(check.overwritten == 0 && check.variant == 0, "\(what)")
@@ -58,6 +75,42 @@ struct ProductTests {
       x, rows: PackedBatch([[0]]).tokenRows, weight: w, bias: Weight("b", engine.zeros([2]), decays: false),
       adapter: nil)
     #expect(y.value.array == [256, 520])
+  }
+
+  @Test func `int8 keeps whole numbers within its steps, zero rows and zero columns, and rounds the rest`() {
+    let engine = Engine(threads: 1, precision: .int8)
+    // The second row of W is 0, the first has steps of 1; a row of x from 0 to 254 has steps of 1 too.
+    let w = Weight("w", engine.tensor([127, -3, 0, 0], [2, 2]), decays: true)
+    let x = Variable(value: engine.tensor([254, 7, 254, 7.4, -127, 127, 0, 0], [4, 2]), gradient: nil)
+    let y = Tape(inferenceOn: engine).linear(
+      x, rows: PackedBatch([[0, 0, 0, 0]]).tokenRows, weight: w,
+      bias: Weight("b", engine.tensor([0, 5], [2]), decays: false), adapter: nil)
+    #expect(y.value.array == [32237, 5, 32237, 5, -16510, 5, 0, 5])
+  }
+
+  @Test func `an adapter joins an int8 product in fp32`() {
+    let engine = Engine(threads: 2, precision: .int8)
+    let (w, x) = (engine.uniform([40, 200], -1..<1, seed: 1, stream: 1), engine.uniform([9, 200], -1..<1, seed: 1, stream: 2))
+    let factors = (engine.uniform([4, 200], -1..<1, seed: 1, stream: 3), engine.uniform([40, 4], -1..<1, seed: 1, stream: 4))
+    let adapter = Adapter(
+      down: Weight("a", factors.0, decays: true), up: Weight("b", factors.1, decays: true), scale: 0.5, dropout: 0)
+    func product(_ w: Tensor, _ adapter: Adapter?) -> [Float] {
+      Tape(inferenceOn: engine).linear(
+        Variable(value: x, gradient: nil), rows: PackedBatch([Array(repeating: 0, count: 9)]).tokenRows,
+        weight: Weight("w", w, decays: true), bias: Weight("c", engine.zeros([40]), decays: false), adapter: adapter
+      ).value.array
+    }
+    let alone = product(w, nil)
+    // The same low-rank product, by hand.
+    let (a, b, values) = (factors.0.array, factors.1.array, x.array)
+    let expected = alone.indices.map { place in
+      let (row, column) = (place / 40, place % 40)
+      let low = (0..<4).reduce(Float(0)) { sum, r in
+        sum + b[column * 4 + r] * (0..<200).reduce(Float(0)) { $0 + values[row * 200 + $1] * a[r * 200 + $1] }
+      }
+      return alone[place] + 0.5 * low
+    }
+    #expect(error(product(w, adapter), expected) < 1e-5)
   }
 
   @Test func `a frozen weight is laid out once, a trainable one follows its value`() {

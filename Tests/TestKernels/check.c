@@ -63,9 +63,17 @@ static retort_packed packed(const retort_multiplier *m, canvas w, int transposed
   return (retort_packed){strips, depth, columns};
 }
 
+static const retort_multiplier *multiplier(const retort_kernels *kernels, product_precision precision) {
+  switch (precision) {
+    case PRODUCTS_FP32: return &kernels->fp32;
+    case PRODUCTS_BF16: return &kernels->bf16;
+    case PRODUCTS_INT8: return &kernels->int8;
+  }
+}
+
 static canvas compute(const retort_kernels *kernels, product_case p, canvas x, canvas w, canvas low, canvas low_w,
                       const float *bias, canvas out, canvas derivative, int alone) {
-  const retort_multiplier *m = p.bf16 ? &kernels->bf16 : &kernels->fp32;
+  const retort_multiplier *m = multiplier(kernels, p.precision);
   void *memory[2] = {NULL, NULL};
   retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, 1, memory), .scale = 0.75f,
                        .out = out.values, .out_stride = out.stride, .accumulate = p.accumulate,
@@ -109,13 +117,39 @@ product_check check_linear(const retort_kernels *kernels, const retort_kernels *
     compute(tables[i], p, x, w, low, low_w, bias.values, outs[i], slopes[i], i == 2);
   }
   product_check check = {fmaxf(difference(outs[1], outs[0]), difference(slopes[1], slopes[0])),
-                         overwritten(outs[1]) + overwritten(slopes[1]) + overwritten(outs[2]), 0};
+                         overwritten(outs[1]) + overwritten(slopes[1]) + overwritten(outs[2]), 0, 0};
+  for (size_t r = 0; r < p.rows; r++)
+    for (size_t c = 0; c < p.columns; c++)
+      check.unequal += outs[0].values[r * outs[0].stride + c] != outs[1].values[r * outs[1].stride + c];
   for (size_t r = 0; r < p.rows; r++)
     check.variant += memcmp(outs[1].values + r * outs[1].stride, outs[2].values + r * outs[2].stride,
                             p.columns * sizeof(float)) != 0;
   canvas all[] = {x, w, low, low_w, bias, outs[0], outs[1], outs[2], slopes[0], slopes[1], slopes[2]};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i].memory);
   return check;
+}
+
+size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t depth, size_t columns, float bad) {
+  const product_case p = {.rows = rows, .depth = depth, .columns = columns, .precision = PRODUCTS_INT8, .seed = depth};
+  canvas x = make(rows, depth, 1, 1, 1), w = make(columns, depth, 1, 1, 2), none = make(1, 1, 0, 1, 3);
+  canvas sound = compute(kernels, p, x, w, none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
+  size_t count = 0;
+  for (size_t i = 0; i < rows + columns; i++) {
+    const int in_row = i < rows;
+    float *place = in_row ? x.values + i * x.stride + i * 37 % depth : w.values + (i - rows) * w.stride + i * 37 % depth;
+    const float kept = *place;
+    *place = bad;
+    canvas out = compute(kernels, p, x, w, none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
+    *place = kept;
+    for (size_t r = 0; r < rows; r++)
+      for (size_t c = 0; c < columns; c++) {
+        const float found = out.values[r * columns + c];
+        count += (in_row ? r == i : c == i - rows) ? !isnan(found) : found != sound.values[r * columns + c];
+      }
+    free(out.memory);
+  }
+  free(x.memory), free(w.memory), free(none.memory), free(sound.memory);
+  return count;
 }
 
 product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case p) {
@@ -138,7 +172,7 @@ product_check check_outer(const retort_kernels *kernels, const retort_kernels *r
       }
     }
   }
-  product_check check = {difference(sums[1], sums[0]), overwritten(sums[1]) + overwritten(sums[2]), 0};
+  product_check check = {difference(sums[1], sums[0]), overwritten(sums[1]) + overwritten(sums[2]), 0, 0};
   for (size_t r = 0; r < p.rows; r++)
     check.variant += memcmp(sums[1].values + r * sums[1].stride, sums[2].values + r * sums[2].stride,
                             p.columns * sizeof(float)) != 0;

@@ -1,10 +1,12 @@
 /// The kernels of AMX without its instructions.
 #include "emulation.h"
 #undef DOT
+#undef QUAD
 #define CLASS retort_emulated_amx
 #define NAME "amx, emulated"
 #define NATIVE 16
 #define HEIGHT 12
 #define ROWS 8
 #define BRAIN_TILES
+#define BYTE_TILES
 #include "body.h"

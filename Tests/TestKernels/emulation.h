@@ -1,4 +1,4 @@
-/// Plain C for the instructions on bf16 that this machine may lack: exactly those that the kernels use.
+/// Plain C for the instructions on bf16 and on bytes that this machine may lack: exactly those that the kernels use.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -18,11 +18,34 @@ static inline float widened(uint16_t brain) {
     const vi lanes_ = (vi)(pairs), pair_ = (vi){0} + both_, high_ = (vi){0} + (int32_t)0xFFFF0000;    \
     (sums) + (vf)(lanes_ << 16) * (vf)(pair_ << 16) + (vf)(lanes_ & high_) * (vf)(pair_ & high_);     \
   })
+/// vpdpbusd: adds, of each lane, the products of four unsigned bytes with four signed ones.
+#define QUAD(sums, x, w)                                                                                       \
+  ({                                                                                                           \
+    vq sums_ = (sums);                                                                                         \
+    const vq x_ = (x), w_ = (w);                                                                               \
+    for (int lane_ = 0; lane_ < NATIVE; lane_++)                                                               \
+      for (int i_ = 0; i_ < 4; i_++)                                                                           \
+        sums_[lane_] += (uint8_t)(x_[lane_] >> 8 * i_) * (int8_t)(w_[lane_] >> 8 * i_);                        \
+    sums_;                                                                                                     \
+  })
+/// vpmaddubsw, which saturates, and vpmaddwd with ones.
+#define QUAD_OF_PAIRS(sums, x, w)                                                                              \
+  ({                                                                                                           \
+    vq sums_ = (sums);                                                                                         \
+    const vq x_ = (x), w_ = (w);                                                                               \
+    for (int lane_ = 0; lane_ < NATIVE; lane_++)                                                               \
+      for (int i_ = 0; i_ < 4; i_ += 2) {                                                                      \
+        const int pair_ = (uint8_t)(x_[lane_] >> 8 * i_) * (int8_t)(w_[lane_] >> 8 * i_) +                     \
+                          (uint8_t)(x_[lane_] >> 8 * (i_ + 1)) * (int8_t)(w_[lane_] >> 8 * (i_ + 1));          \
+        sums_[lane_] += pair_ > INT16_MAX ? INT16_MAX : pair_ < INT16_MIN ? INT16_MIN : pair_;                 \
+      }                                                                                                        \
+    sums_;                                                                                                     \
+  })
 /// vcvtneps2bf16, without its flushing of subnormal numbers.
 #define NARROW(floats) __builtin_convertvector(brain_bits(floats) >> 16, vh)
 
-/// Eight tiles of 16 rows of 64 bytes; useless until they are configured.
-static struct {
+/// Eight tiles of 16 rows of 64 bytes, of each thread; useless until they are configured.
+static _Thread_local struct {
   uint8_t bytes[8][16][64];
   int configured;
 } tiles;
@@ -59,5 +82,15 @@ static inline void _tile_dpbf16ps(int to, int left, int right) {
       for (int c = 0; c < 16; c++)
         sums[c] = sums[c] + widened(a[0]) * widened(b[2 * c]) + widened(a[1]) * widened(b[2 * c + 1]);
       memcpy(tiles.bytes[to][r], sums, sizeof sums);
+    }
+}
+
+static inline void _tile_dpbusd(int to, int left, int right) {
+  for (int r = 0; r < 16; r++)
+    for (int c = 0; c < 16; c++) {
+      int32_t sum;
+      memcpy(&sum, tiles.bytes[to][r] + 4 * c, sizeof sum);
+      for (int k = 0; k < 64; k++) sum += tiles.bytes[left][r][k] * (int8_t)tiles.bytes[right][k / 4][4 * c + k % 4];
+      memcpy(tiles.bytes[to][r] + 4 * c, &sum, sizeof sum);
     }
 }

@@ -8,8 +8,10 @@ and pad batches of 32 (`--batch`); OpenVINO runs the converted torch module in l
 its asynchronous queue. `tokens_per_second` counts real tokens, never padding, from texts to vectors, tokenizing
 included; `load_seconds` is reading the model (and for OpenVINO converting and compiling it). Retort's figures come from
 `retort vectors --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
-refused where the processor has no instructions for it. The first 64 vectors must agree with PyTorch's fp32 ones. Prints
-a JSON line per run, then medians and ratios. Needs torch, transformers, openvino.
+refused where the processor has no instructions for it, but for `retort-bf16`, which rounds and then multiplies in fp32
+there. `torch-int8` has its linear layers dynamically quantized. The first 64 vectors must agree with PyTorch's fp32
+ones; of those in bf16 and int8 `least_cosine` and `mean_cosine` with Retort's in fp32 are printed. Prints a JSON line
+per run, then medians and ratios. Needs torch, transformers, openvino.
 """
 import argparse
 import json
@@ -22,7 +24,8 @@ from pathlib import Path
 
 from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, run_pipeline, tokens_in
 
-PEERS = ["torch-fp32", "torch-bf16", "openvino-fp32-latency", "openvino-fp32-throughput", "openvino-bf16-latency",
+OURS = ["retort", "retort-bf16", "retort-int8"]
+PEERS = ["torch-fp32", "torch-bf16", "torch-int8", "openvino-fp32-latency", "openvino-fp32-throughput", "openvino-bf16-latency",
          "openvino-bf16-throughput"]
 
 
@@ -36,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--one-by-one", action="store_true")
-    parser.add_argument("--programs", nargs="+", choices=["retort", *PEERS], default=["retort", *PEERS])
+    parser.add_argument("--programs", nargs="+", choices=[*OURS, *PEERS], default=[*OURS, *PEERS])
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.texts = options.texts or (200 if options.one_by_one else 2000)
@@ -47,7 +50,7 @@ def main() -> None:
         return conclude(results, key, higher_is_better=not options.one_by_one)
     texts = make_texts(options.model, options.texts, 10, 300, options.seed)
     try:
-        result = run_retort(options, texts) if options.run == "retort" else run_peer(options, texts)
+        result = run_retort(options, texts) if options.run in OURS else run_peer(options, texts)
     except Refused as refused:
         result = {"refused": str(refused)}
     print(json.dumps(result))
@@ -65,12 +68,13 @@ def figures(options: argparse.Namespace, texts: list[str], seconds: float, times
 
 
 def run_retort(options: argparse.Namespace, texts: list[str]) -> dict:
+    precision = options.run.partition("-")[2] or "fp32"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         with open(folder / "texts.jsonl", "w") as file:
             file.writelines(json.dumps({"id": str(at), "text": text}) + "\n" for at, text in enumerate(texts))
         command = [options.retort, "vectors", str(options.model), str(folder / "texts.jsonl"), "--summary", "--threads",
-                   str(options.threads), "--max-len", "512"] + (["--one-by-one"] if options.one_by_one else [])
+                   str(options.threads), "--max-len", "512", "--precision", precision] + (["--one-by-one"] if options.one_by_one else [])
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             said = json.loads(process.stdout.read())
         if process.returncode != 0:
@@ -78,11 +82,16 @@ def run_retort(options: argparse.Namespace, texts: list[str]) -> dict:
         peak = peak_of_children_mb()
         if options.one_by_one:
             return figures(options, texts, 0, [said["medianMilliseconds"] / 1000], said["loadSeconds"])
+        quality = {}
+        if precision != "fp32":
+            pairs = zip(vectors_of(options, texts[:64]), vectors_of(options, texts[:64], precision))
+            cosines = [sum(a * b for a, b in zip(x, y)) for x, y in pairs]
+            quality = {"least_cosine": round(min(cosines), 5), "mean_cosine": round(statistics.mean(cosines), 5)}
         profiles, _ = run_pipeline(options.retort, {"vectors": {
-            "uses": "embed", "in": {"model": str(options.model.resolve()), "texts": "texts.jsonl"},
+            "uses": "embed", "precision": precision, "in": {"model": str(options.model.resolve()), "texts": "texts.jsonl"},
             "with": {"max_len": 512}}}, folder, options.threads)
     return figures(options, texts, said["embedSeconds"], [], said["loadSeconds"]) | {
-        "stage_seconds": round(profiles["vectors"]["seconds"], 3), "peak_rss_mb": peak}
+        "stage_seconds": round(profiles["vectors"]["seconds"], 3), "peak_rss_mb": peak} | quality
 
 
 def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
@@ -97,6 +106,8 @@ def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
         if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             raise Refused("PyTorch says that oneDNN has no bf16 on this processor")
         model = AutoModel.from_pretrained(options.model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32).eval()
+        if precision == "int8":
+            model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
 
         def forward(batch):
             return model(**batch).last_hidden_state.float()
@@ -171,16 +182,20 @@ def compile_openvino(options: argparse.Namespace, precision: str, mode: str):
         "INFERENCE_NUM_THREADS": options.threads})
 
 
+def vectors_of(options: argparse.Namespace, texts: list[str], precision: str = "fp32") -> list[list[float]]:
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        file.flush()
+        command = [options.retort, "vectors", str(options.model), file.name, "--max-len", "512", "--precision", precision]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def check(options: argparse.Namespace, texts: list[str], vectors) -> None:
     """Both sides must have computed the same thing."""
     import torch
 
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
-        file.flush()
-        command = [options.retort, "vectors", str(options.model), file.name, "--max-len", "512"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    ours = torch.tensor([json.loads(line) for line in done.stdout.splitlines()])
+    ours = torch.tensor(vectors_of(options, texts))
     least = (ours * vectors).sum(-1).min().item()
     if least < 0.999:
         sys.exit(f"vectors differ: least cosine {least}")

@@ -1,11 +1,12 @@
-"""Matrix products of the engine beside PyTorch's (MKL and oneDNN): x [rows, depth] times W [columns, depth] transposed,
+"""Matrix products of the engine beside PyTorch's (MKL, oneDNN and fbgemm): x [rows, depth] times W [columns, depth] transposed,
 and the gradient of W; alternating, medians of the rounds, in GFLOP/s.
 
-  python gemm.py [--retort retort] [--rounds 5] [--threads 1 2] [--precisions fp32 bf16] [--shapes 2048x384x1536 …]
+  python gemm.py [--retort retort] [--rounds 5] [--threads 1 2] [--precisions fp32 bf16 int8] [--shapes 2048x384x1536 …]
 
 A shape is rows x depth x columns. `registers` is what the machine does when it multiplies and adds in registers alone,
 and the share is of that. The engine's weights are packed beforehand as frozen ones are; PyTorch's are in their
-precision, its activations converted at each call as the engine's are. Needs torch.
+precision, its activations converted at each call as the engine's are; its int8 is the dynamically quantized linear
+layer, one scale for all activations and one for each column of the weights. Needs torch.
 """
 import argparse
 import json
@@ -39,12 +40,21 @@ def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int
     import torch
     torch.set_num_threads(threads)
     rows, depth, columns = map(int, shape.split("x"))
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
     x, dy = torch.rand(rows, depth) - 0.5, torch.rand(rows, columns) - 0.5
-    w = (torch.rand(columns, depth) - 0.5).to(kind)
+    w = torch.rand(columns, depth) - 0.5
+    if precision == "int8":
+        product = torch.ao.nn.quantized.dynamic.Linear(depth, columns)
+        scales = w.abs().amax(1) / 127
+        product.set_weight_bias(torch.quantize_per_channel(w, scales, torch.zeros(columns), 0, torch.qint8), None)
+    else:
+        kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        w = w.to(kind)
+
+        def product(x):
+            return torch.nn.functional.linear(x.to(kind), w).float()
     work = 2e-9 * rows * depth * columns
     with torch.inference_mode():
-        return {"forward": rate(work, options.seconds, lambda: torch.nn.functional.linear(x.to(kind), w).float()),
+        return {"forward": rate(work, options.seconds, lambda: product(x)),
                 "gradient": rate(work, options.seconds, lambda: dy.T @ x)}
 
 
@@ -54,7 +64,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"], choices=["fp32", "bf16"])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16", "int8"],
+                        choices=["fp32", "bf16", "int8"])
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     options = parser.parse_args()
     print("precision threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")

@@ -58,9 +58,11 @@ typedef struct {
 #define RETORT_PANEL 96        // most rows of one call of `linear`
 #define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
 #define RETORT_DEPTH 384       // k summed alone
+#define RETORT_INT8_DEPTH 128  // k quantized together
 enum { RETORT_OUTER_SCRATCH = (RETORT_OUTER_ROWS + 32) * RETORT_DEPTH };
 
-/// Products in one precision: fp32, or bf16, for which both sides are rounded and sums are fp32.
+/// Products in one precision: fp32; bf16, for which both sides are rounded and sums are fp32; or int8, for which both
+/// sides are quantized block by block along the depth, sums of a block are exact, and those of blocks fp32.
 typedef struct {
   const char *name;  // of the class of instructions that decides the bits
   size_t strip;      // columns lie in strips of so many; pieces of columns start at one
@@ -80,7 +82,7 @@ typedef struct {
 typedef struct {
   const char *name;
 
-  retort_multiplier fp32, bf16;
+  retort_multiplier fp32, bf16, int8;
   /// sum[i][j] += scale·Σ_k a[k][i]·b[k][j], i < rows, j < columns, k < depth.
   /// Scratch: RETORT_OUTER_SCRATCH floats.
   void (*add_outer)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,

@@ -30,6 +30,7 @@ extension Tape {
       dropout: Dropout(adapter?.dropout ?? 0, tape: self))
     let trains = weight.isTrainable || bias.isTrainable || adapter != nil
     let needed = isRecording && (trains || x.gradient != nil)
+    precondition(!needed || engine.precision != .int8, "int8 has no gradients")
     let flops = pass.flops
     let (y, derivative, u) = Profile.measure(.linearForward, flops: flops) {
       pass.forward(x.value, activation.kernel, keeps: needed)

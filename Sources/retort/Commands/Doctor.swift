@@ -22,12 +22,12 @@ struct Doctor: ParsableCommand {
   }
 
   func run() throws {
-    let findings = [
-      Finding(name: "retort", value: retortVersion), Self.processor, Self.numerics,
-      Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
-      Finding(name: "memory", value: Self.memory),
-      try disk, try store, Self.gnuplot, Self.koreanFont,
-    ]
+    let findings =
+      [Finding(name: "retort", value: retortVersion), Self.processor] + Self.numerics
+      + [
+        Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
+        Finding(name: "memory", value: Self.memory), try disk, try store, Self.gnuplot, Self.koreanFont,
+      ]
     if json { return try printJSON(findings) }
     var table = Table(["what", "found"])
     for finding in findings {
@@ -47,7 +47,7 @@ struct Doctor: ParsableCommand {
       text.split(separator: "\n").first { $0.hasPrefix(name) }?.split(separator: ":", maxSplits: 1).last
         .map { $0.trimmingCharacters(in: .whitespaces) }
     }
-    let known = ["avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"]
+    let known = ["avx2", "fma", "avx512f", "avx_vnni", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"]
     let flags = Set((field("flags") ?? "").split(separator: " ").map(String.init))
     let found = known.filter(flags.contains)
     return Finding(
@@ -55,14 +55,13 @@ struct Doctor: ParsableCommand {
       remedy: found.isEmpty ? "without AVX2 training is slow" : nil)
   }
 
-  private static var numerics: Finding {
-    // The precision that `auto` chooses comes first.
-    let precisions = Precision.allCases.sorted { left, _ in left == Precision(named: "auto") }
-    let profiles = precisions.map { NumericsProfile.current(precision: $0) }
-    return Finding(
-      name: "numerics",
-      value: "engine \(NumericsProfile.revision), auto: "
-        + profiles.map { "\($0.precision.rawValue) by \($0.instructions)" }.joined(separator: ", else "))
+  /// The engine, then of each precision the class of instructions that decides the bits.
+  private static var numerics: [Finding] {
+    let auto = Precision(named: "auto")?.rawValue ?? ""
+    return [Finding(name: "engine", value: "revision \(NumericsProfile.revision), precision auto is \(auto)")]
+      + Precision.allCases.map {
+        Finding(name: $0.rawValue, value: "by \(NumericsProfile.current(precision: $0).instructions)")
+      }
   }
 
   private var folder: URL {

@@ -9,7 +9,7 @@ struct Products: ParsableCommand {
   @Argument(help: "Rows of the left matrix.") var rows: Int
   @Argument(help: "Columns of the left matrix.") var depth: Int
   @Argument(help: "Columns of the product.") var columns: Int
-  @Option(help: "auto, bf16 or fp32.") var precision = "auto"
+  @Option(help: "auto, bf16, fp32 or int8.") var precision = "auto"
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Seconds for each kind of product.") var seconds = 0.5
 

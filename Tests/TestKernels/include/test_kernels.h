@@ -4,11 +4,15 @@
 
 #include "kernels.h"
 
-extern const retort_kernels retort_emulated_avx512, retort_emulated_avx512bf16, retort_emulated_amx;
+extern const retort_kernels retort_emulated_avx2vnni, retort_emulated_avx512, retort_emulated_avx512bf16,
+    retort_emulated_amx;
+
+typedef enum { PRODUCTS_FP32, PRODUCTS_BF16, PRODUCTS_INT8 } product_precision;
 
 typedef struct {
   size_t rows, depth, columns, rank;  // rank 0: no low-rank product
-  int bf16, accumulate, bias, derivative;
+  product_precision precision;
+  int accumulate, bias, derivative;
   retort_activation activation;
   uint64_t seed;
 } product_case;
@@ -17,10 +21,14 @@ typedef struct {
   float error;         // largest, of outputs and derivatives
   size_t overwritten;  // floats beyond the outputs that changed
   size_t variant;      // rows whose bits differ when they are computed alone
+  size_t unequal;      // elements of outputs whose bits are not the reference's
 } product_check;
 
 /// Computes the case in random pieces, all buffers among NaN and infinities, and each row alone.
 product_check check_linear(const retort_kernels *kernels, const retort_kernels *reference, product_case what);
+/// Elements that are finite where an int8 product takes a NaN or an infinity of row or column in, or differ from what
+/// they are without, where it does not; `bad` is put into one row at a time, then into one column at a time.
+size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t depth, size_t columns, float bad);
 /// Sums of outer products, `rows` by `columns`; `variant` counts those that differ when they are computed in pieces.
 product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case what);
 
