@@ -47,7 +47,9 @@ struct Doctor: ParsableCommand {
       text.split(separator: "\n").first { $0.hasPrefix(name) }?.split(separator: ":", maxSplits: 1).last
         .map { $0.trimmingCharacters(in: .whitespaces) }
     }
-    let known = ["avx2", "fma", "avx512f", "avx_vnni", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"]
+    let known = [
+      "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
+    ]
     let flags = Set((field("flags") ?? "").split(separator: " ").map(String.init))
     let found = known.filter(flags.contains)
     return Finding(
