@@ -11,7 +11,6 @@
 #define FLOATS_NAME "avx512"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #define BRAIN_TILES
 #define BYTE_TILES
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))

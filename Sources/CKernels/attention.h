@@ -1,165 +1,249 @@
-/// Attention of one head over one sequence, blockwise with online softmax; backward recomputes the probabilities
-/// (Dao et al. 2022, 2023). Memory linear in the length. Included by `body.h` once a class.
+/// Attention of query heads over one sequence, blockwise with online softmax; backward recomputes the probabilities
+/// (Dao et al. 2022, 2023). Memory linear in the length. A block holds the scores of QUERIES rows with KEYS columns, in
+/// units of ln 2. Queries are read where they lie; what stands on the right of products is laid out in strips.
+/// Included by `body.h` once a class.
 #pragma once
 #include "dropout.h"
-#include "tiles.h"
+#include "gemm.h"
 
-#define QUERIES 32              // rows of a block of scores
-#define KEYS RETORT_KEYS        // columns of a block of scores
-#define TILE RETORT_TILE        // padding of lengths and widths
+#define QUERIES RETORT_QUERIES
+#define KEYS RETORT_KEYS
+_Static_assert(KEYS == GROUP && QUERIES % LANES == 0, "one group of dropout's numbers for a row of a block");
 
-/// out[m, n] (+)= Σ_k a[m·am + k·ak] · b[k·bs + n]; m a multiple of 8, n of TILE.
-INLINE void gemm(size_t m, size_t n, size_t k, const float *a, size_t am, size_t ak, const float *b, size_t bs,
-                 float *out, size_t os, int accumulate) {
-  for (size_t j = 0; j < n; j += 2 * NATIVE)
-    for (size_t i = 0; i < m; i += ROWS) {
-      vn c[ROWS][2];
-      for (int r = 0; r < ROWS; r++)
-        for (int s = 0; s < 2; s++)
-          c[r][s] = accumulate ? load_native(out + (i + r) * os + j + s * NATIVE) : (vn){0};
-      for (size_t l = 0; l < k; l++) {
-        vn left = load_native(b + l * bs + j), right = load_native(b + l * bs + j + NATIVE);
-        for (int r = 0; r < ROWS; r++) {
-          float x = a[(i + r) * am + l * ak];
-          c[r][0] += left * x;
-          c[r][1] += right * x;
-        }
-      }
-      for (int r = 0; r < ROWS; r++)
-        for (int s = 0; s < 2; s++) memcpy(out + (i + r) * os + j + s * NATIVE, &c[r][s], sizeof(vn));
+static const float log2_e = 1.44269504f, ln_2 = 0.69314718f;
+
+typedef struct {
+  size_t first, rows, start, keys;  // queries first ≤ i < first + rows, keys start ≤ j < start + keys
+  int causal;
+} block;
+
+/// Those of the block's keys that its row `r` sees.
+INLINE size_t seen(block b, size_t r) {
+  if (!b.causal) return b.keys;
+  return b.first + r < b.start ? 0 : least(b.keys, b.first + r + 1 - b.start);
+}
+
+/// The first of the block's rows that sees its key `j`.
+INLINE size_t seeing(block b, size_t j) { return b.causal && b.start + j > b.first ? b.start + j - b.first : 0; }
+
+/// Queries from `first` and keys from `start`, as many as there are and one of the rows sees.
+INLINE block make_block(const retort_head *head, size_t first, size_t start) {
+  block b = {first, least(QUERIES, head->length - first), start, least(KEYS, head->length - start), head->causal};
+  b.keys = seen(b, b.rows - 1);
+  return b;
+}
+
+/// Asks the second cache for a row of the next head, which lies beside this one: the processor does not foresee rows
+/// that are so far apart.
+INLINE void fetch_beside(const float *x, size_t width) {
+  for (size_t c = 0; c < width; c += 16) __builtin_prefetch(x + width + c, 0, 2);
+}
+
+INLINE void fetch_next(const retort_head *head, size_t r) {
+  fetch_beside(head->q + r * head->stride, head->width);
+  fetch_beside(head->k + r * head->kv_stride, head->width);
+  fetch_beside(head->v + r * head->kv_stride, head->width);
+}
+
+/// Strips of [length, width].
+INLINE void pack_rows(const float *x, size_t stride, size_t length, size_t width, float *out) {
+  for (size_t c = 0; c < width; c += STRIP) copy_strip(x + c, stride, length, width - c, out + c * length);
+}
+
+/// Strips of the transpose, [width, length].
+INLINE void pack_columns(const float *x, size_t stride, size_t length, size_t width, float *out) {
+  typedef float v4 __attribute__((vector_size(16)));
+  for (size_t r = 0; r < round_up(length, STRIP); r += 4) {
+    float *to = out + r / STRIP * STRIP * width + r % STRIP;
+    size_t c = 0;
+    for (; c + 4 <= width; c += 4) {
+      v4 rows[4] = {{0}};
+      for (size_t i = 0; i < 4 && r + i < length; i++) memcpy(rows + i, x + (r + i) * stride + c, sizeof *rows);
+      const v4 a = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+      const v4 b = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+      const v4 d = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+      const v4 e = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+      const v4 columns[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+                             __builtin_shufflevector(d, e, 0, 1, 4, 5), __builtin_shufflevector(d, e, 2, 3, 6, 7)};
+      for (size_t i = 0; i < 4; i++) memcpy(to + (c + i) * STRIP, columns + i, sizeof *columns);
+    }
+    for (; c < width; c++)
+      for (size_t i = 0; i < 4; i++) to[c * STRIP + i] = r + i < length ? x[(r + i) * stride + c] : 0;
+  }
+}
+
+/// scores[r][j] = scale·x[r]·y[j] where row r sees key j, and some more; yt are the strips of yᵀ from key `start` on.
+INLINE void multiply_transposed(block b, const float *x, size_t stride, const float *yt, size_t width, float scale,
+                                float *scores) {
+  for (size_t j = 0; j < b.keys; j += STRIP) {
+    const size_t skipped = seeing(b, j / LANES * LANES);
+    EACH_GROUP(b.rows - skipped, HEIGHT) {
+      const size_t r = skipped + row;
+      tile_floats(count, width, x + r * stride, stride, 1, yt + j * width, scale, scores + r * KEYS + j, KEYS, STRIP, 0);
+    }
+  }
+}
+
+/// out[r] (+)= scale·Σ_j scores[r][j]·y[j]; y are strips `deep` deep, from key `start` on.
+INLINE void multiply_rows(block b, const float *scores, const float *y, size_t deep, size_t width, float scale,
+                          float *out, size_t stride, int accumulate) {
+  const size_t skipped = seeing(b, 0);
+  for (size_t c = 0; c < width; c += STRIP)
+    EACH_GROUP(b.rows - skipped, HEIGHT) {
+      const size_t r = skipped + row;
+      tile_floats(count, seen(b, r + count - 1), scores + r * KEYS, KEYS, 1, y + c * deep, scale,
+                  out + r * stride + c, stride, least(STRIP, width - c), accumulate);
     }
 }
 
-/// Copies [length, width] at `stride` to [padded length, padded width], scaled, zeros around.
-INLINE void pack(const float *x, size_t length, size_t width, size_t stride, float scale, float *out, size_t rows,
-                 size_t columns) {
-  memset(out, 0, rows * columns * sizeof *out);
-  for (size_t r = 0; r < length; r++)
-    for (size_t c = 0; c < width; c += LANES)
-      store(out + r * columns + c, load(x + r * stride + c, width - c) * scale, width - c);
+/// out[j] (+)= scale·Σ_r scores[r][j]·x[r] for `from` ≤ j < `to`; x are strips `deep` deep, from row `first` on.
+INLINE void multiply_columns(block b, size_t from, size_t to, const float *scores, const float *x, size_t deep,
+                             size_t width, float scale, float *out, size_t stride, int accumulate) {
+  for (size_t c = 0; c < width; c += STRIP)
+    EACH_GROUP(to - from, HEIGHT) {
+      const size_t j = from + row, skipped = seeing(b, j);
+      tile_floats(count, b.rows - skipped, scores + skipped * KEYS + j, 1, KEYS, x + c * deep + skipped * STRIP, scale,
+                  out + j * stride + c, stride, least(STRIP, width - c), accumulate);
+    }
 }
 
-/// out[c, r] = x[r, c]
-INLINE void transpose(const float *x, float *out, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c++) out[c * rows + r] = x[r * columns + c];
+/// The first `n` scores, minus infinity in the other lanes.
+INLINE vf visible(const float *scores, size_t n) {
+  const vf s = load(scores, LANES);
+  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return n >= LANES ? s : choose(lane < (int32_t)n, s, splat(-__builtin_inff()));
 }
 
-INLINE void unpack(const float *x, size_t columns, float *out, size_t length, size_t width, size_t stride) {
-  for (size_t r = 0; r < length; r++)
-    for (size_t c = 0; c < width; c += LANES)
-      store(out + r * stride + c, load(x + r * columns + c, width - c), width - c);
+/// Which of the block's keys dropout leaves row `r`.
+INLINE vu row_bits(const retort_head *head, block b, size_t r) {
+  return kept_bits(head->dropout, head->sequence, (uint32_t)(b.first + r), head->length, b.start / GROUP);
 }
 
-/// Scores minus infinity past the sequence's end.
-INLINE vf masked(const float *scores, size_t n) {
-  vf s = load(scores, LANES);
-  for (size_t lane = n; lane < LANES; lane++) s[lane] = -__builtin_inff();
-  return s;
+/// Scores become 2^(score - peak), dropped out; each row's running peak, total and factor for what came before.
+INLINE void soften(const retort_head *head, block b, float *scores, float *peak, float *total, float *fade) {
+  for (size_t r = seeing(b, 0); r < b.rows; r++) {
+    const size_t n = seen(b, r);
+    vf high = splat(peak[r]);
+    for (size_t j = 0; j < n; j += LANES) {
+      const vf s = visible(scores + r * KEYS + j, n - j);
+      high = choose(s > high, s, high);
+    }
+    fade[r] = peak[r];
+    peak[r] = largest(high);
+  }
+  for (size_t r = 0; r < QUERIES; r += LANES)
+    store(fade + r, power_of_two(load(fade + r, LANES) - load(peak + r, LANES)), LANES);
+  for (size_t r = seeing(b, 0); r < b.rows; r++) {
+    const size_t n = seen(b, r);
+    float *row = scores + r * KEYS;
+    if (!b.start) fetch_next(head, b.first + r);
+    vf add = {0};
+    const vu bits = head->dropout ? row_bits(head, b, r) : (vu){0};
+    size_t j = 0;
+    for (; j < n; j += LANES) {
+      const vf p = power_of_two(visible(row + j, n - j) - peak[r]);
+      add += p;
+      store(row + j, head->dropout ? keep(bits, j / LANES, head->dropout->scale, p) : p, LANES);
+    }
+    for (; j < b.keys; j += LANES) store(row + j, splat(0), LANES);
+    total[r] = total[r] * fade[r] + sum(add);
+  }
+}
+
+INLINE void scale_row(float *x, size_t width, float scale) {
+  for (size_t c = 0; c < width; c += LANES) store(x + c, load(x + c, width - c) * scale, width - c);
 }
 
 static void attention(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch) {
-  const size_t length = head->length, rows = RETORT_PADDED(length), width = RETORT_PADDED(head->width);
-  float *q = scratch, *kt = q + rows * width, *v = kt + rows * width, *o = v + rows * width;
-  float *scores = o + rows * width;
-  pack(head->k, length, head->width, head->stride, 1, q, rows, width);
-  transpose(q, kt, rows, width);
-  pack(head->q, length, head->width, head->stride, head->scale, q, rows, width);
-  pack(head->v, length, head->width, head->stride, 1, v, rows, width);
+  const size_t length = head->length, width = head->width, stride = head->stride;
+  float *kt = scratch, *v = kt + round_up(length, STRIP) * width, *scores = v + length * round_up(width, STRIP);
+  pack_columns(head->k, head->kv_stride, length, width, kt);
+  pack_rows(head->v, head->kv_stride, length, width, v);
   for (size_t first = 0; first < length; first += QUERIES) {
-    const size_t m = least(QUERIES, length - first), mp = (m + 7) / 8 * 8;
-    float peak[QUERIES], total[QUERIES];
-    for (size_t i = 0; i < m; i++) peak[i] = -__builtin_inff(), total[i] = 0;
+    float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
+    for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();
+    size_t rows = 0;
     for (size_t start = 0; start < length; start += KEYS) {
-      const size_t n = least(KEYS, length - start);
-      gemm(mp, RETORT_PADDED(n), width, q + first * width, width, 1, kt + start, rows, scores, KEYS, 0);
-      for (size_t i = 0; i < m; i++) {
-        float *row = scores + i * KEYS;
-        vf high = splat(peak[i]);
-        for (size_t j = 0; j < n; j += LANES) {
-          vf s = masked(row + j, least(LANES, n - j));
-          high = choose(s > high, s, high);
-        }
-        const float highest = largest(high);
-        vf add = {0};
-        for (size_t j = 0; j < n; j += LANES) {
-          vf p = exponential(masked(row + j, least(LANES, n - j)) - highest);
-          add += p;
-          store(row + j, p, LANES);
-        }
-        const float fade = exponential(splat(peak[i] - highest))[0];
-        total[i] = total[i] * fade + sum(add);
-        peak[i] = highest;
-        if (start)
-          for (size_t c = 0; c < width; c += LANES)
-            store(o + (first + i) * width + c, load(o + (first + i) * width + c, LANES) * fade, LANES);
-        if (head->dropout)
-          drop(head->dropout, head->sequence, (uint32_t)(first + i), length, start, row, row, 0, n);
-      }
-      gemm(mp, width, n, scores, KEYS, 1, v + start * width, width, o + first * width, width, start != 0);
+      const block b = make_block(head, first, start);
+      if (!b.keys) break;
+      rows = b.rows;
+      multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
+      soften(head, b, scores, peak, total, fade);
+      for (size_t r = seeing(b, 0); start && r < b.rows; r++) scale_row(to + r * stride, width, fade[r]);
+      multiply_rows(b, scores, v + start * STRIP, length, width, 1, to, stride, start != 0);
     }
-    for (size_t i = 0; i < m; i++) {
-      for (size_t c = 0; c < width; c += LANES)
-        store(o + (first + i) * width + c, load(o + (first + i) * width + c, LANES) / total[i], LANES);
-      if (lse) lse[(first + i) * lse_stride] = peak[i] + __builtin_logf(total[i]);
+    for (size_t r = 0; r < rows; r++) {
+      scale_row(to + r * stride, width, 1 / total[r]);
+      if (lse) lse[(first + r) * lse_stride] = peak[r] * ln_2 + __builtin_logf(total[r]);
     }
   }
-  unpack(o, width, out, length, head->width, head->stride);
+}
+
+/// Scores become probabilities, dropped out, and `slopes`, the gradients of those, the gradients of scores.
+INLINE void soften_backward(const retort_head *head, block b, const float *out, const float *dout, const float *lse,
+                            size_t lse_stride, const float *delta, float *scores, float *slopes) {
+  for (size_t r = seeing(b, 0); r < b.rows; r++) {
+    const size_t n = seen(b, r);
+    const float total = lse[(b.first + r) * lse_stride] * log2_e, along = delta[b.first + r];
+    float *row = scores + r * KEYS, *slope = slopes + r * KEYS;
+    if (!b.start) {
+      fetch_next(head, b.first + r);
+      fetch_beside(out + (b.first + r) * head->stride, head->width);
+      fetch_beside(dout + (b.first + r) * head->stride, head->width);
+    }
+    const vu bits = head->dropout ? row_bits(head, b, r) : (vu){0};
+    size_t j = 0;
+    for (; j < n; j += LANES) {
+      const vf p = power_of_two(visible(row + j, n - j) - total);
+      vf kept = p, dp = load(slope + j, LANES);
+      if (head->dropout) {
+        kept = keep(bits, j / LANES, head->dropout->scale, p);
+        dp = keep(bits, j / LANES, head->dropout->scale, dp);
+      }
+      store(row + j, kept, LANES);
+      store(slope + j, p * (dp - along), LANES);
+    }
+    for (; j < b.keys; j += LANES) {
+      store(row + j, splat(0), LANES);
+      store(slope + j, splat(0), LANES);
+    }
+  }
 }
 
 static void attention_backward(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
-                               const float *dout, float *dq, float *dk, float *dv, float *scratch) {
-  const size_t length = head->length, rows = RETORT_PADDED(length), width = RETORT_PADDED(head->width);
-  const size_t size = rows * width;
-  float *q = scratch, *k = q + size, *kt = k + size, *vt = kt + size, *g = vt + size;
-  float *gq = g + size, *gk = gq + size, *gv = gk + size;
-  float *p = gv + size, *dp = p + QUERIES * KEYS, *dropped = dp + QUERIES * KEYS, *delta = dropped + QUERIES * KEYS;
-  pack(head->v, length, head->width, head->stride, 1, gv, rows, width);
-  transpose(gv, vt, rows, width);
-  pack(head->k, length, head->width, head->stride, 1, k, rows, width);
-  transpose(k, kt, rows, width);
-  pack(head->q, length, head->width, head->stride, head->scale, q, rows, width);
-  pack(dout, length, head->width, head->stride, 1, g, rows, width);
-  memset(gq, 0, 3 * size * sizeof *gq);
-  for (size_t i = 0; i < length; i++) {
+                               const float *dout, float *dq, float *dk, float *dv, int accumulate, float *scratch) {
+  const size_t length = head->length, width = head->width, stride = head->stride, across = head->kv_stride;
+  const size_t strips = length * round_up(width, STRIP), transposed = round_up(length, STRIP) * width;
+  float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + strips, *g = q + strips;
+  float *scores = g + strips, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
+  pack_columns(head->k, across, length, width, kt);
+  pack_columns(head->v, across, length, width, vt);
+  pack_rows(head->k, across, length, width, k);
+  pack_rows(head->q, stride, length, width, q);
+  pack_rows(dout, stride, length, width, g);
+  for (size_t r = 0; r < length; r++) {
     vf s = {0};
-    for (size_t c = 0; c < head->width; c += LANES)
-      s += load(dout + i * head->stride + c, head->width - c) * load(out + i * head->stride + c, head->width - c);
-    delta[i] = sum(s);
+    for (size_t c = 0; c < width; c += LANES)
+      s += load(dout + r * stride + c, width - c) * load(out + r * stride + c, width - c);
+    delta[r] = sum(s);
   }
   for (size_t start = 0; start < length; start += KEYS) {
-    const size_t n = least(KEYS, length - start), np = RETORT_PADDED(n);
+    float *gk = dk + start * across, *gv = dv + start * across;
+    size_t begun = accumulate ? KEYS : 0;  // keys whose gradients hold something to add to
     for (size_t first = 0; first < length; first += QUERIES) {
-      const size_t m = least(QUERIES, length - first), mp = (m + 7) / 8 * 8;
-      gemm(mp, np, width, q + first * width, width, 1, kt + start, rows, p, KEYS, 0);
-      gemm(mp, np, width, g + first * width, width, 1, vt + start, rows, dp, KEYS, 0);
-      for (size_t i = 0; i < m; i++) {
-        float *row = p + i * KEYS, *slope = dp + i * KEYS, *kept = head->dropout ? dropped + i * KEYS : row;
-        for (size_t j = n / LANES * LANES; j < np; j += LANES)
-          store(row + j, masked(row + j, j < n ? n - j : 0), LANES);
-        for (size_t j = 0; j < np; j += LANES)
-          store(row + j, exponential(load(row + j, LANES) - lse[(first + i) * lse_stride]), LANES);
-        if (head->dropout) {
-          const uint32_t position = (uint32_t)(first + i);
-          memset(kept, 0, KEYS * sizeof *kept);
-          drop(head->dropout, head->sequence, position, length, start, row, kept, 0, n);
-          drop(head->dropout, head->sequence, position, length, start, slope, slope, 0, n);
-        }
-        for (size_t j = 0; j < np; j += LANES)
-          store(slope + j, load(row + j, LANES) * (load(slope + j, LANES) - delta[first + i]), LANES);
+      const block b = make_block(head, first, start);
+      if (!b.keys) continue;
+      multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
+      multiply_transposed(b, dout + first * stride, stride, vt + start * width, width, 1, slopes);
+      soften_backward(head, b, out, dout, lse, lse_stride, delta, scores, slopes);
+      const size_t old = least(begun, b.keys);
+      for (int new = 0; new < 2; new++) {
+        const size_t from = new ? old : 0, to = new ? b.keys : old;
+        multiply_columns(b, from, to, scores, g + first * STRIP, length, width, 1, gv, across, !new);
+        multiply_columns(b, from, to, slopes, q + first * STRIP, length, width, head->scale, gk, across, !new);
       }
-      for (size_t i = m; i < mp; i++) {  // rows past the end add nothing
-        memset(p + i * KEYS, 0, KEYS * sizeof *p);
-        memset(dp + i * KEYS, 0, KEYS * sizeof *dp);
-      }
-      const float *kept = head->dropout ? dropped : p;
-      gemm(np, width, m, kept, 1, KEYS, g + first * width, width, gv + start * width, width, 1);
-      gemm(np, width, m, dp, 1, KEYS, q + first * width, width, gk + start * width, width, 1);
-      gemm(mp, width, n, dp, KEYS, 1, k + start * width, width, gq + first * width, width, 1);
+      if (begun < b.keys) begun = b.keys;
+      multiply_rows(b, slopes, k + start * STRIP, length, width, head->scale, dq + first * stride, stride, start != 0);
     }
   }
-  for (size_t i = 0; i < length * width; i += LANES) store(gq + i, load(gq + i, LANES) * head->scale, LANES);
-  unpack(gq, width, dq, length, head->width, head->stride);
-  unpack(gk, width, dk, length, head->width, head->stride);
-  unpack(gv, width, dv, length, head->width, head->stride);
 }

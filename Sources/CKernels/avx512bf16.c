@@ -10,7 +10,6 @@
 #define FLOATS_NAME "avx512"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #define DOT(sums, pairs, pair) \
   (vn) _mm512_dpbf16_ps((__m512)(sums), (__m512bh)(pairs), (__m512bh)_mm512_set1_epi32(*(const int *)(pair)))
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))

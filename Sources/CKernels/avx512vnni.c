@@ -9,7 +9,6 @@
 #define NAME "avx512"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #define QUAD(sums, x, w) (vq) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(w))
 #include "body.h"
 #pragma clang attribute pop

@@ -1,5 +1,5 @@
 /// The whole table of one instruction class. The including file sets CLASS, its name NAME, NATIVE (floats in one of
-/// its registers), ROWS (rows of a tile of attention's products), what `tiles.h` asks for, and the compiler's target.
+/// its registers), what `tiles.h` asks for, and the compiler's target.
 #pragma once
 #include "classes.h"
 

@@ -17,8 +17,7 @@ extern const retort_kernels retort_avx512bf16;
 extern const retort_kernels retort_amx;
 #endif
 
-#define RETORT_KEYS 128  // keys of a block of attention scores; a multiple of dropout's groups
-#define RETORT_TILE 32   // attention pads lengths and widths to this
-#define RETORT_PADDED(n) (((n) + RETORT_TILE - 1) / RETORT_TILE * RETORT_TILE)
+#define RETORT_QUERIES 48  // rows of a block of attention scores
+#define RETORT_KEYS 128    // its columns, as many as a group of dropout's numbers
 
 #endif

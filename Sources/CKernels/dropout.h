@@ -34,8 +34,8 @@ INLINE void random_words(const retort_dropout *dropout, uint64_t sequence, uint3
   }
 }
 
-/// Of each element of a group whether it stays: element e is bit e / 16 of byte e % 16.
-INLINE vb kept_bits(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t group) {
+/// Of each element of a group whether it stays: element e is bit e / 16 of lane e % 16.
+INLINE vu kept_bits(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t group) {
   uint32_t words[4][LANES];
   const size_t groups = (width + GROUP - 1) / GROUP;
   random_words(dropout, sequence, (uint32_t)((position * groups + group) * LANES), words);
@@ -46,33 +46,18 @@ INLINE vb kept_bits(const retort_dropout *dropout, uint64_t sequence, uint32_t p
     bits |= (vu)((w & 0xFFFF) >= dropout->threshold) & 1u << 2 * i;
     bits |= (vu)(w >> 16 >= dropout->threshold) & 2u << 2 * i;
   }
-  return __builtin_convertvector(bits, vb);
+  return bits;
 }
 
-/// out (+)= scale·x where a group's bits are set, 0 elsewhere.
-INLINE void keep_group(vb kept, float scale, const float *x, float *out, int accumulate, size_t n) {
-  const vu bits = __builtin_convertvector(kept, vu);
-  for (size_t j = 0; j < 8 && j * LANES < n; j++) {
-    const size_t e = j * LANES;
-    vf v = (vf)((vu)(load(x + e, n - e) * scale) & (vu)((bits & 1u << j) != 0));
-    store(out + e, accumulate ? load(out + e, n - e) + v : v, n - e);
-  }
-}
-
-/// out (+)= mask·scale·x for elements `from` ≤ e < `from` + n of a row `width` wide; `from` starts a group.
-INLINE void drop(const retort_dropout *dropout, uint64_t sequence, uint32_t position, size_t width, size_t from,
-                 const float *x, float *out, int accumulate, size_t n) {
-  for (size_t i = 0; i < n; i += GROUP)
-    keep_group(kept_bits(dropout, sequence, position, width, (from + i) / GROUP), dropout->scale, x + i, out + i,
-               accumulate, n - i);
-}
+/// scale·x where bit `j` is set, 0 elsewhere.
+INLINE vf keep(vu bits, size_t j, float scale, vf x) { return (vf)((vu)(x * scale) & (vu)((bits & 1u << j) != 0)); }
 
 static void dropout_mask(const retort_dropout *dropout, const retort_row *rows, uint8_t *kept, size_t count,
                          size_t columns) {
   const size_t groups = (columns + GROUP - 1) / GROUP;
   for (size_t r = 0; r < count; r++)
     for (size_t group = 0; group < groups; group++, kept += LANES) {
-      const vb bits = kept_bits(dropout, rows[r].sequence, rows[r].position, columns, group);
+      const vb bits = __builtin_convertvector(kept_bits(dropout, rows[r].sequence, rows[r].position, columns, group), vb);
       memcpy(kept, &bits, sizeof bits);
     }
 }
@@ -81,8 +66,12 @@ static void dropout_rows(const uint8_t *kept, float scale, const float *x, float
                          size_t columns) {
   for (size_t r = 0; r < count; r++, x += columns, out += columns)
     for (size_t c = 0; c < columns; c += GROUP, kept += LANES) {
-      vb bits;
-      memcpy(&bits, kept, sizeof bits);
-      keep_group(bits, scale, x + c, out + c, accumulate, columns - c);
+      vb bytes;
+      memcpy(&bytes, kept, sizeof bytes);
+      const vu bits = __builtin_convertvector(bytes, vu);
+      for (size_t j = 0, e = c; j < 8 && e < columns; j++, e += LANES) {
+        const vf v = keep(bits, j, scale, load(x + e, columns - e));
+        store(out + e, accumulate ? load(out + e, columns - e) + v : v, columns - e);
+      }
     }
 }

@@ -245,16 +245,10 @@ static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_
           for (size_t i = 0; i < count; i++) to[i] = from[i];
       }
     for (size_t c = 0; c < columns; c += STRIP) {
-      const size_t width = least(STRIP, columns - c);
-      for (size_t l = 0; l < k; l++) {
-        if (width == STRIP)
-          memcpy(right + l * STRIP, b + l * b_stride + c, STRIP * sizeof *right);
-        else
-          for (size_t i = 0; i < STRIP; i++) right[l * STRIP + i] = i < width ? b[l * b_stride + c + i] : 0;
-      }
+      copy_strip(b + c, b_stride, k, columns - c, right);
       EACH_GROUP(rows, HEIGHT)
       tile_floats(count, k, serves ? scratch + row * k : a + row, 1, serves ? count : a_stride, right, scale,
-                  sum + row * stride + c, stride, width, 1);
+                  sum + row * stride + c, stride, least(STRIP, columns - c), 1);
     }
   }
 }

@@ -5,5 +5,4 @@
 #define NAME "portable"
 #define NATIVE 4
 #define HEIGHT 6
-#define ROWS 4
 #include "body.h"

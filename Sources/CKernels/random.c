@@ -42,6 +42,6 @@ void retort_normal(uint64_t seed, uint64_t stream, float deviation, float *out, 
 }
 
 size_t retort_attention_scratch(size_t length, size_t width) {
-  const size_t rows = RETORT_PADDED(length);
-  return 8 * rows * RETORT_PADDED(width) + 3 * 32 * RETORT_KEYS + rows;
+  const size_t strips = (length + 31) / 32 * 32 * ((width + 31) / 32 * 32);
+  return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
 }

@@ -144,7 +144,9 @@ static double probabilities(const retort_head *h, size_t i, double *p) {
   double peak = -INFINITY, total = 0;
   for (size_t j = 0; j < h->length; j++) {
     p[j] = 0;
-    for (size_t c = 0; c < h->width; c++) p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->stride + c] * h->scale;
+    for (size_t c = 0; c < h->width; c++)
+      p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
+    if (h->causal && j > i) p[j] = -INFINITY;
     peak = fmax(peak, p[j]);
   }
   for (size_t j = 0; j < h->length; j++) total += p[j] = exp(p[j] - peak);
@@ -165,7 +167,7 @@ static void attention(const retort_head *h, float *out, float *lse, size_t lse_s
     if (lse) lse[i * lse_stride] = (float)total;
     for (size_t c = 0; c < h->width; c++) {
       double s = 0;
-      for (size_t j = 0; j < h->length; j++) s += kept(h, i, j) * p[j] * h->v[j * h->stride + c];
+      for (size_t j = 0; j < h->length; j++) s += kept(h, i, j) * p[j] * h->v[j * h->kv_stride + c];
       out[i * h->stride + c] = (float)s;
     }
   }
@@ -173,7 +175,7 @@ static void attention(const retort_head *h, float *out, float *lse, size_t lse_s
 }
 
 static void attention_backward(const retort_head *h, const float *out, const float *lse, size_t lse_stride,
-                               const float *dout, float *dq, float *dk, float *dv, float *scratch) {
+                               const float *dout, float *dq, float *dk, float *dv, int accumulate, float *scratch) {
   (void)out, (void)lse, (void)lse_stride, (void)scratch;
   const size_t size = h->length * h->width;
   double *sums = calloc(3 * size + 2 * h->length, sizeof *sums);
@@ -184,7 +186,7 @@ static void attention_backward(const retort_head *h, const float *out, const flo
     for (size_t j = 0; j < h->length; j++) {
       dp[j] = 0;
       for (size_t c = 0; c < h->width; c++) {
-        dp[j] += kept(h, i, j) * (double)dout[i * h->stride + c] * h->v[j * h->stride + c];
+        dp[j] += kept(h, i, j) * (double)dout[i * h->stride + c] * h->v[j * h->kv_stride + c];
         gv[j * h->width + c] += kept(h, i, j) * p[j] * dout[i * h->stride + c];
       }
       delta += p[j] * dp[j];
@@ -192,15 +194,16 @@ static void attention_backward(const retort_head *h, const float *out, const flo
     for (size_t j = 0; j < h->length; j++)
       for (size_t c = 0; c < h->width; c++) {
         const double slope = p[j] * (dp[j] - delta) * h->scale;
-        gq[i * h->width + c] += slope * h->k[j * h->stride + c];
+        gq[i * h->width + c] += slope * h->k[j * h->kv_stride + c];
         gk[j * h->width + c] += slope * h->q[i * h->stride + c];
       }
   }
   for (size_t i = 0; i < h->length; i++)
     for (size_t c = 0; c < h->width; c++) {
       dq[i * h->stride + c] = (float)gq[i * h->width + c];
-      dk[i * h->stride + c] = (float)gk[i * h->width + c];
-      dv[i * h->stride + c] = (float)gv[i * h->width + c];
+      const size_t place = i * h->kv_stride + c;
+      dk[place] = (float)((accumulate ? dk[place] : 0) + gk[i * h->width + c]);
+      dv[place] = (float)((accumulate ? dv[place] : 0) + gv[i * h->width + c]);
     }
   free(sums);
 }

@@ -55,6 +55,16 @@ INLINE void put(const vn sums[2], float scale, float *out, size_t columns, int a
   for (size_t c = 0; c < columns; c++) out[c] = accumulate ? out[c] + row[c] : row[c];
 }
 
+/// The first `columns` of each row, at most a strip, zeros after them.
+INLINE void copy_strip(const float *x, size_t stride, size_t rows, size_t columns, float *out) {
+  for (size_t r = 0; r < rows; r++, x += stride, out += STRIP) {
+    if (columns >= STRIP)
+      memcpy(out, x, STRIP * sizeof *out);
+    else
+      for (size_t c = 0; c < STRIP; c++) out[c] = c < columns ? x[c] : 0;
+  }
+}
+
 /// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c]; of pairs, an element is two bf16 and their products' sum is
 /// added. `height` and `pairs` are constant where this is inlined.
 INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,

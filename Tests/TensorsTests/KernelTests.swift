@@ -157,53 +157,6 @@ struct KernelTests {
     }
   }
 
-  @Test(arguments: KernelPair.all, [0, 19661])
-  func `attention and its gradients equal the reference`(pair: KernelPair, threshold: UInt32) {
-    for (length, width) in [(1, 8), (12, 32), (33, 20), (128, 64), (150, 32)] {
-      let heads = 2
-      let stride = heads * width
-      let (q, k) = (various(length * stride, 1), various(length * stride, 2))
-      let (v, dout) = (various(length * stride, 3), various(length * stride, 4))
-      var dropout = retort_dropout(key: 99, site: 3, threshold: threshold, scale: 65536 / Float(65536 - threshold))
-      let results = [pair.fast, pair.reference].map { kernels in
-        var (out, dq, dk, dv) = (q, q, q, q)
-        var sums = [Float](repeating: 0, count: length * heads)
-        var scratch = [Float](repeating: .nan, count: retort_attention_scratch(length, width))
-        q.withUnsafeBufferPointer { q in
-          k.withUnsafeBufferPointer { k in
-            v.withUnsafeBufferPointer { v in
-              withUnsafePointer(to: &dropout) { dropout in
-                // The second head: strides matter.
-                var head = retort_head(
-                  q: q.baseAddress! + width, k: k.baseAddress! + width, v: v.baseAddress! + width, length: length,
-                  width: width, stride: stride, scale: 1 / Float(width).squareRoot(), sequence: 5,
-                  dropout: threshold > 0 ? dropout : nil)
-                out.withUnsafeMutableBufferPointer { out in
-                  kernels.attention(&head, out.baseAddress! + width, &sums, heads, &scratch)
-                  dout.withUnsafeBufferPointer { dout in
-                    dq.withUnsafeMutableBufferPointer { dq in
-                      dk.withUnsafeMutableBufferPointer { dk in
-                        dv.withUnsafeMutableBufferPointer { dv in
-                          kernels.attention_backward(
-                            &head, out.baseAddress! + width, sums, heads, dout.baseAddress! + width,
-                            dq.baseAddress! + width, dk.baseAddress! + width, dv.baseAddress! + width, &scratch)
-                        }
-                      }
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-        return [out, sums, dq, dk, dv]
-      }
-      for (found, expected) in zip(results[0], results[1]) {
-        #expect(error(found, expected) < 4e-6, "length \(length), width \(width)")
-      }
-    }
-  }
-
   /// Known answers of Random123's distribution.
   @Test func `Philox gives the published words`() {
     func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {

@@ -74,10 +74,15 @@ struct OperationTests {
     }
   }
 
-  @Test(arguments: [0, 0.3])
-  func `gradients of attention are its differences, with and without dropout`(dropout: Double) {
-    check([input(6, 1), input(6, 2), input(6, 3)]) { tape, x in
-      tape.attention(x[0], x[1], x[2], heads: 2, batch: batch, dropout: dropout)
+  @Test(arguments: [0, 0.3], [(4, nil, false), (4, nil, true), (4, 2, false), (6, 1, true)] as [(Int, Int?, Bool)])
+  func `gradients of attention are its differences, with and without dropout`(
+    dropout: Double, form: (heads: Int, keyValueHeads: Int?, causal: Bool)
+  ) {
+    let shared = form.keyValueHeads ?? form.heads
+    check([input(3 * form.heads, 1), input(3 * shared, 2), input(3 * shared, 3)]) { tape, x in
+      tape.attention(
+        x[0], x[1], x[2], heads: form.heads, keyValueHeads: form.keyValueHeads, causal: form.causal, batch: batch,
+        dropout: dropout)
     }
   }
 

@@ -6,7 +6,6 @@
 #define NAME "amx, emulated"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #define BRAIN_TILES
 #define BYTE_TILES
 #include "body.h"

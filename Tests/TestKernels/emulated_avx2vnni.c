@@ -6,5 +6,4 @@
 #define NAME "avx2 with VNNI, emulated"
 #define NATIVE 8
 #define HEIGHT 6
-#define ROWS 4
 #include "body.h"

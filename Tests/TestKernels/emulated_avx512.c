@@ -8,5 +8,4 @@
 #define NAME "avx512, emulated"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #include "body.h"

@@ -4,5 +4,4 @@
 #define NAME "avx512bf16, emulated"
 #define NATIVE 16
 #define HEIGHT 12
-#define ROWS 8
 #include "body.h"

@@ -21,10 +21,12 @@ typedef struct {
 
 typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH } retort_activation;
 
-/// One attention head of one sequence. `stride` is the distance of consecutive tokens in q, k, v, out and gradients.
+/// One head of queries over one sequence.
 typedef struct {
   const float *q, *k, *v;  // [length, width]
-  size_t length, width, stride;
+  size_t length, width;
+  size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
+  int causal;                     // a query sees its own and earlier tokens only
   float scale;                    // of the scores, 1/√width
   uint64_t sequence;              // for dropout, whose site differs by head
   const retort_dropout *dropout;  // or NULL
@@ -132,9 +134,11 @@ typedef struct {
 
   /// out = softmax(scale·q·kᵀ)·v, blockwise; lse[i·lse_stride] = ln Σ exp(score). Scratch: `retort_attention_scratch`.
   void (*attention)(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch);
-  /// Gradients of q, k, v (overwritten) from dout, recomputing the probabilities from lse.
+  /// Gradients of q, k, v from dout, recomputing the probabilities from lse. That of q is overwritten; those of k and v
+  /// too, or added to if `accumulate`: several heads of queries may share them.
   void (*attention_backward)(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
-                             const float *dout, float *dq, float *dk, float *dv, float *scratch);
+                             const float *dout, float *dq, float *dk, float *dv, int accumulate,
+                             float *scratch);
 } retort_kernels;
 
 /// Floats of scratch that attention over `length` tokens of heads `width` wide needs.

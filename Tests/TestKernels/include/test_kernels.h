@@ -1,4 +1,4 @@
-/// Classes of kernels whose instructions are emulated, and checks of products against the reference.
+/// Classes of kernels whose instructions are emulated, and checks of products and attention against the reference.
 #ifndef TEST_KERNELS_H
 #define TEST_KERNELS_H
 
@@ -18,9 +18,17 @@ typedef struct {
 } product_case;
 
 typedef struct {
+  size_t length, width, heads;  // heads of queries that share keys and values
+  int causal;
+  uint32_t threshold;  // of dropout, 0: none
+  float scale;
+  uint64_t seed;
+} attention_case;
+
+typedef struct {
   float error;         // largest, of outputs and derivatives
   size_t overwritten;  // floats beyond the outputs that changed
-  size_t variant;      // rows whose bits differ when they are computed alone
+  size_t variant;      // rows whose bits differ when they are computed otherwise
   size_t unequal;      // elements of outputs whose bits are not the reference's
 } product_check;
 
@@ -31,5 +39,8 @@ product_check check_linear(const retort_kernels *kernels, const retort_kernels *
 size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t depth, size_t columns, float bad);
 /// Sums of outer products, `rows` by `columns`; `variant` counts those that differ when they are computed in pieces.
 product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case what);
+/// Attention and its gradients; `variant` counts outputs that differ when a causal sequence ends early, or when the
+/// queries of another stand in reverse order.
+product_check check_attention(const retort_kernels *kernels, const retort_kernels *reference, attention_case what);
 
 #endif

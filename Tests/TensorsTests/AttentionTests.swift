@@ -1,0 +1,101 @@
+/// Attention of every class that this machine has, or that is emulated, against the reference loops; its bits.
+import CKernels
+import TestKernels
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+struct AttentionTests {
+  /// Lengths at the edges of blocks, and random ones; widths of models, and others.
+  private func cases(causal: Bool, dropout: Bool) -> [attention_case] {
+    var random = SplitMix(state: causal ? 1 : 2)
+    let edges = [1, 6, 7, 31, 32, 33, 47, 48, 49, 95, 97, 127, 128, 129, 143, 145, 256, 257, 300]
+    let lengths = edges + (0..<12).map { _ in Int.random(in: 1...300, using: &random) }
+    return lengths.enumerated().map { index, length in
+      let width = index % 3 == 0 ? 32 : index % 3 == 1 ? 64 : Int.random(in: 1...130, using: &random)
+      // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
+      return attention_case(
+        length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0, threshold: dropout ? 19661 : 0,
+        scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index))
+    }
+  }
+
+  @Test(arguments: KernelPair.all, [(false, false), (false, true), (true, false), (true, true)])
+  func `attention and its gradients equal the reference, and read and write nothing else`(
+    pair: KernelPair, variant: (causal: Bool, dropout: Bool)
+  ) {
+    var (fast, reference) = (pair.fast, pair.reference)
+    for what in cases(causal: variant.causal, dropout: variant.dropout) {
+      let check = check_attention(&fast, &reference, what)
+      #expect(check.error < 1e-5, "\(what)")
+      #expect(check.overwritten == 0, "\(what)")
+      #expect(check.variant == 0, "\(what)")
+    }
+  }
+
+  private static let width = 32
+  private static let lengths = [7, 130, 1, 50]
+
+  /// Output and gradients of q, k, v of some of four sequences, each sequence's rows alone.
+  private func attend(
+    _ sequences: [Int], threads: Int, heads: Int, keyValueHeads: Int?, causal: Bool, dropout: Double = 0.1,
+    changing token: Int? = nil
+  ) -> [[[Float]]] {
+    let engine = Engine(threads: threads)
+    let batch = PackedBatch(
+      sequences.map { Array(repeating: 0, count: Self.lengths[$0]) }, sequenceKeys: sequences.map { UInt64($0) })
+    func matrix(_ heads: Int, _ stream: UInt64) -> Tensor {
+      let columns = heads * Self.width
+      return engine.tensor(
+        sequences.flatMap { sequence in
+          let rows = various(Self.lengths[sequence] * columns, stream << 8 | UInt64(sequence))
+          return rows.enumerated().map { $0.offset / columns == token ? -$0.element : $0.element }
+        }, [batch.tokens, columns])
+    }
+    let shared = keyValueHeads ?? heads
+    let inputs = [(heads, 1), (shared, 2), (shared, 3)].map {
+      Variable(value: matrix($0.0, $0.1), gradient: Gradient())
+    }
+    let tape = Tape(on: engine, seed: 3, step: 4)
+    let out = tape.attention(
+      inputs[0], inputs[1], inputs[2], heads: heads, keyValueHeads: keyValueHeads, causal: causal, batch: batch,
+      dropout: dropout)
+    tape.backward(from: out, gradient: matrix(heads, 4))
+    return ([out.value] + inputs.map { $0.gradient!.take()! }).map { tensor in
+      sequences.indices.map { index in
+        Array(tensor.array[batch.offsets[index] * tensor.columns..<batch.offsets[index + 1] * tensor.columns])
+      }
+    }
+  }
+
+  @Test(arguments: [(4, nil, false), (4, 2, true), (6, 1, false)] as [(Int, Int?, Bool)])
+  func `bits of attention depend neither on threads nor on the other sequences`(
+    heads: Int, keyValueHeads: Int?, causal: Bool
+  ) {
+    let expected = attend([0, 1, 2, 3], threads: 1, heads: heads, keyValueHeads: keyValueHeads, causal: causal)
+    for (sequences, threads) in [([0, 1, 2, 3], 3), ([1], 2), ([3, 1], 1), ([2, 0], 2)] {
+      let found = attend(sequences, threads: threads, heads: heads, keyValueHeads: keyValueHeads, causal: causal)
+      for (found, expected) in zip(found, expected) { #expect(found == sequences.map { expected[$0] }) }
+    }
+  }
+
+  @Test func `a key head for every query head is what attention without sharing does`() {
+    for causal in [false, true] {
+      #expect(
+        attend([0, 1], threads: 2, heads: 4, keyValueHeads: 4, causal: causal)
+          == attend([0, 1], threads: 2, heads: 4, keyValueHeads: nil, causal: causal))
+    }
+  }
+
+  @Test func `a later token changes no bit of an earlier row, if causal`() {
+    for token in [5, 48, 129] {
+      func rows(changing: Int?, causal: Bool) -> ArraySlice<Float> {
+        attend([1], threads: 1, heads: 2, keyValueHeads: 1, causal: causal, changing: changing)[0][0]
+          .prefix(token * 2 * Self.width)
+      }
+      #expect(rows(changing: token, causal: true) == rows(changing: nil, causal: true))
+      #expect(rows(changing: token, causal: false) != rows(changing: nil, causal: false))
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/// Checks of attention against the reference, in C because debug builds of Swift are slow.
+#include <math.h>
+
+#include "canvas.h"
+#include "test_kernels.h"
+
+enum { Q, K, V, DOUT, OUT, DQ, DK, DV, SUMS, COUNT };
+
+/// The canvases of one class: heads of queries lie side by side, and so do their sums.
+static void fill(canvas *c, attention_case p) {
+  for (int i = 0; i < COUNT; i++) {
+    const size_t width = i == SUMS ? p.heads : i == K || i == V || i == DK || i == DV ? p.width : p.heads * p.width;
+    c[i] = make(p.length, width, p.seed % 4, p.seed, (uint64_t)i);
+  }
+}
+
+static size_t compute(const retort_kernels *kernels, attention_case p, size_t length, canvas *c) {
+  const size_t size = retort_attention_scratch(length, p.width);
+  canvas scratch = make(1, size, 0, 0, 0);
+  for (size_t i = 0; i < size; i++) scratch.values[i] = NAN;
+  for (size_t h = 0; h < p.heads; h++) {
+    const retort_dropout dropout = {99, 3 + (uint32_t)h, p.threshold, 65536 / (float)(65536 - p.threshold)};
+    const size_t to = h * p.width;
+    const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values, .length = length,
+                              .width = p.width, .stride = c[Q].stride, .kv_stride = c[K].stride, .causal = p.causal,
+                              .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL};
+    float *sums = c[SUMS].values + h;
+    kernels->attention(&head, c[OUT].values + to, sums, c[SUMS].stride, scratch.values);
+    kernels->attention_backward(&head, c[OUT].values + to, sums, c[SUMS].stride, c[DOUT].values + to,
+                                c[DQ].values + to, c[DK].values, c[DV].values, h > 0, scratch.values);
+  }
+  const size_t changed = overwritten(scratch);
+  free(scratch.memory);
+  return changed;
+}
+
+static void reverse(canvas c) {
+  for (size_t r = 0; r < c.rows / 2; r++)
+    for (size_t i = 0; i < c.columns; i++) {
+      float *above = c.values + r * c.stride + i, *below = c.values + (c.rows - 1 - r) * c.stride + i, kept = *above;
+      *above = *below, *below = kept;
+    }
+}
+
+product_check check_attention(const retort_kernels *kernels, const retort_kernels *reference, attention_case p) {
+  canvas expected[COUNT], found[COUNT], other[COUNT];
+  fill(expected, p), fill(found, p), fill(other, p);
+  compute(reference, p, p.length, expected);
+  product_check check = {0, compute(kernels, p, p.length, found), 0};
+  for (int i = OUT; i < COUNT; i++) check.error = fmaxf(check.error, difference(found[i], expected[i]));
+  for (int i = 0; i < COUNT; i++) check.overwritten += overwritten(found[i]);
+  if (!p.threshold) {  // masks depend on positions and the length
+    const size_t length = p.causal ? (p.length + 1) / 2 : p.length;
+    if (!p.causal) reverse(other[Q]);
+    check.overwritten += compute(kernels, p, length, other);
+    if (!p.causal) reverse(other[OUT]);
+    for (size_t r = 0; r < length; r++)
+      check.variant += memcmp(found[OUT].values + r * found[OUT].stride, other[OUT].values + r * other[OUT].stride,
+                              found[OUT].columns * sizeof(float)) != 0;
+  }
+  for (int i = 0; i < COUNT; i++) free(expected[i].memory), free(found[i].memory), free(other[i].memory);
+  return check;
+}
