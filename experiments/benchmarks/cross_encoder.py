@@ -13,18 +13,16 @@ without loading. `stage_seconds` are the whole stage. Prints a JSON line per run
 transformers, peft.
 """
 import argparse
-import contextlib
-import itertools
 import json
 import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, rate_of_steps, run_pipeline
+from side_by_side import (
+    SETTINGS, TorchSetting, alternate, conclude, make_texts, peak_mb, peak_of_children_mb, print_result, rate_of_steps,
+    run_pipeline)
 
 BATCH, PAIRS, RANK = 32, 4, 16
-SETTINGS = ["-".join(parts) for parts in itertools.product(
-    ["fp32", "autocast", "bf16"], ["eager", "compiled"], ["padded", "bucketed"])]
 
 
 def make_groups(options: argparse.Namespace, count: int) -> list[tuple[str, list[str]]]:
@@ -78,16 +76,10 @@ def run_torch(options: argparse.Namespace) -> dict:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     start = time.perf_counter()
-    dtype, compiling, batching = options.run.split("-")
-    if dtype != "fp32" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return {"refused": "PyTorch says that oneDNN has no bf16 on this processor"}
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
+    setting = TorchSetting(options)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     model = AutoModelForSequenceClassification.from_pretrained(
-        options.model, num_labels=1, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0)
-    autocast = torch.autocast("cpu", torch.bfloat16) if dtype == "autocast" else contextlib.nullcontext()
+        options.model, num_labels=1, dtype=setting.weights, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
     def encode(pairs):
         return tokenizer([query for query, _ in pairs], [passage for _, passage in pairs], padding=True, truncation=True,
@@ -95,12 +87,12 @@ def run_torch(options: argparse.Namespace) -> dict:
 
     if options.work == "scoring":
         model.eval()
-        forward = torch.compile(model, dynamic=True) if compiling == "compiled" else model
+        forward = setting.forward_of(model)
         pairs = all_pairs(make_groups(options, options.queries))
-        if batching == "bucketed":
+        if setting.is_bucketed:
             pairs.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
-        with torch.inference_mode(), autocast:
-            for at in range(0, BATCH * options.warm_up if compiling == "compiled" else BATCH, BATCH):
+        with torch.inference_mode(), setting.autocast:
+            for at in range(0, BATCH * setting.warm_up, BATCH):
                 forward(**encode(pairs[at:at + BATCH]))
             began = time.perf_counter()
             for at in range(0, len(pairs), BATCH):
@@ -114,31 +106,30 @@ def run_torch(options: argparse.Namespace) -> dict:
         model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.1, task_type="SEQ_CLS",
                                                  target_modules="all-linear"))
     model.train()
-    forward = torch.compile(model, dynamic=True) if compiling == "compiled" else model
+    forward = setting.forward_of(model)
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=2e-5)
     pairs = all_pairs(make_groups(options, options.steps * BATCH // PAIRS))
     labels = [float(at % PAIRS == 0) for at in range(len(pairs))]
-    warm_up = 2 if compiling == "eager" else options.warm_up
     for step in range(options.steps):
         chosen = list(range(step * BATCH, (step + 1) * BATCH))
-        if batching == "bucketed":
+        if setting.is_bucketed:
             chosen.sort(key=lambda at: len(pairs[at][0]) + len(pairs[at][1]))
-        parts = [chosen[:BATCH // 2], chosen[BATCH // 2:]] if batching == "bucketed" else [chosen]
+        parts = [chosen[:BATCH // 2], chosen[BATCH // 2:]] if setting.is_bucketed else [chosen]
         optimizer.zero_grad()
         for part in parts:
-            with autocast:
+            with setting.autocast:
                 logits = forward(**encode([pairs[at] for at in part])).logits.float().squeeze(-1)
             loss = F.binary_cross_entropy_with_logits(logits, torch.tensor([labels[at] for at in part]), reduction="sum")
             (loss / BATCH).backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
-        if step == warm_up - 1:
+        if step == setting.warm_up - 1:
             began = time.perf_counter()
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-    return figures(options, tokens_in(pairs[warm_up * BATCH:]) / seconds, time.perf_counter() - start, peak_mb())
+    return figures(options, tokens_in(pairs[setting.warm_up * BATCH:]) / seconds, time.perf_counter() - start, peak_mb())
 
 
 def figures(options: argparse.Namespace, tokens_per_second: float, stage: float, peak: int) -> dict:
@@ -164,7 +155,7 @@ def main() -> None:
     if options.work == "training" and options.steps <= max(2, options.warm_up):
         parser.error("--steps must be more than --warm-up and more than 2")
     if options.run:
-        print(json.dumps(run_retort(options) if options.run == "retort" else run_torch(options)))
+        print_result(lambda: run_retort(options) if options.run == "retort" else run_torch(options))
     else:
         conclude(alternate(["retort", *options.torch_settings], options.rounds), "tokens_per_second")
 

@@ -22,7 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, run_pipeline, tokens_in
+from side_by_side import (
+    Refused, alternate, conclude, make_texts, peak_mb, peak_of_children_mb, print_result, run_pipeline, tokens_in)
 
 OURS = ["retort", "retort-bf16", "retort-int8"]
 PEERS = ["torch-fp32", "torch-bf16", "torch-int8", "openvino-fp32-latency", "openvino-fp32-throughput", "openvino-bf16-latency",
@@ -49,15 +50,7 @@ def main() -> None:
         key = "median_ms" if options.one_by_one else "tokens_per_second"
         return conclude(results, key, higher_is_better=not options.one_by_one)
     texts = make_texts(options.model, options.texts, 10, 300, options.seed)
-    try:
-        result = run_retort(options, texts) if options.run in OURS else run_peer(options, texts)
-    except Refused as refused:
-        result = {"refused": str(refused)}
-    print(json.dumps(result))
-
-
-class Refused(Exception):
-    pass
+    print_result(lambda: run_retort(options, texts) if options.run in OURS else run_peer(options, texts))
 
 
 def figures(options: argparse.Namespace, texts: list[str], seconds: float, times: list[float], loading: float) -> dict:

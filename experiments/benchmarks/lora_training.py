@@ -13,18 +13,16 @@ into the steps before, `--warm-up` of them); `stage_seconds` are the whole stage
 user waits. Prints a JSON line per run, then medians and ratios. Needs torch, transformers, peft, tokenizers.
 """
 import argparse
-import contextlib
-import itertools
 import json
 import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import alternate, conclude, make_texts, peak_mb, peak_of_children_mb, rate_of_steps, run_pipeline, tokens_in
+from side_by_side import (
+    SETTINGS, TorchSetting, alternate, conclude, make_texts, peak_mb, peak_of_children_mb, print_result, rate_of_steps,
+    run_pipeline, tokens_in)
 
 QUERIES, K, RANK, TEMPERATURE = 16, 3, 16, 0.05
-SETTINGS = ["-".join(parts) for parts in itertools.product(
-    ["fp32", "autocast", "bf16"], ["eager", "compiled"], ["padded", "bucketed"])]
 
 
 def make_groups(options: argparse.Namespace) -> list[list[str]]:
@@ -65,30 +63,24 @@ def run_torch(options: argparse.Namespace) -> dict:
     from transformers import AutoModel, AutoTokenizer
 
     start = time.perf_counter()
-    dtype, compiling, batching = options.run.split("-")
-    if dtype != "fp32" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return {"refused": "PyTorch says that oneDNN has no bf16 on this processor"}
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
+    setting = TorchSetting(options)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     model = AutoModel.from_pretrained(
-        options.model, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0)
+        options.model, dtype=setting.weights, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     if options.method == "lora":
         from peft import LoraConfig, get_peft_model
 
         model = get_peft_model(model, LoraConfig(
             r=RANK, lora_alpha=2 * RANK, lora_dropout=0.1, target_modules="all-linear"))
     model.train()
-    forward = torch.compile(model, dynamic=True) if compiling == "compiled" else model
+    forward = setting.forward_of(model)
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=rate(options))
-    autocast = torch.autocast("cpu", torch.bfloat16) if dtype == "autocast" else contextlib.nullcontext()
 
     def embed(texts: list[str]) -> torch.Tensor:
         # `bucketed`: four forward passes over texts of like length, which leaves little padding in any.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i])) if batching == "bucketed" else range(len(texts))
-        size = len(texts) // 4 if batching == "bucketed" else len(texts)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i])) if setting.is_bucketed else range(len(texts))
+        size = len(texts) // 4 if setting.is_bucketed else len(texts)
         parts = []
         for at in range(0, len(texts), size):
             batch = tokenizer([texts[i] for i in order[at:at + size]], padding=True, return_tensors="pt")
@@ -101,11 +93,10 @@ def run_torch(options: argparse.Namespace) -> dict:
         return vectors[back]
 
     groups = make_groups(options)
-    warm_up = 2 if compiling == "eager" else options.warm_up
     for step in range(options.steps):
         batch = groups[step * QUERIES:(step + 1) * QUERIES]
         texts = [group[0] for group in batch] + [text for group in batch for text in group[1:]]
-        with autocast:
+        with setting.autocast:
             vectors = embed(texts)
         scores = vectors[:QUERIES] @ vectors[QUERIES:].T / TEMPERATURE
         loss = F.cross_entropy(scores, torch.arange(QUERIES) * K)
@@ -113,12 +104,12 @@ def run_torch(options: argparse.Namespace) -> dict:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
-        if step == warm_up - 1:
+        if step == setting.warm_up - 1:
             began = time.perf_counter()
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-    tokens = tokens_in([text for group in groups[warm_up * QUERIES:] for text in group])
+    tokens = tokens_in([text for group in groups[setting.warm_up * QUERIES:] for text in group])
     return figures(options, tokens / seconds, time.perf_counter() - start, peak_mb())
 
 
@@ -143,7 +134,7 @@ def main() -> None:
     if options.steps <= max(2, options.warm_up):
         parser.error("--steps must be more than --warm-up and more than 2")
     if options.run:
-        print(json.dumps(run_retort(options) if options.run == "retort" else run_torch(options)))
+        print_result(lambda: run_retort(options) if options.run == "retort" else run_torch(options))
     else:
         conclude(alternate(["retort", *options.torch_settings], options.rounds), "tokens_per_second")
 

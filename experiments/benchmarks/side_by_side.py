@@ -1,4 +1,6 @@
 """What the benchmarks of the engine share: the same texts for both sides, alternating processes, medians, ratios."""
+import contextlib
+import itertools
 import json
 import random
 import resource
@@ -6,7 +8,49 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+# How PyTorch trains: fp32, autocast to bf16, or bf16 weights; eager or compiled; a batch padded as a whole, or texts of
+# like length together.
+SETTINGS = ["-".join(parts) for parts in itertools.product(
+    ["fp32", "autocast", "bf16"], ["eager", "compiled"], ["padded", "bucketed"])]
+
+
+class Refused(Exception):
+    """A program cannot run here as it was asked to."""
+
+
+class TorchSetting:
+    """What `--run`, one of SETTINGS, asks of PyTorch, with `--threads` and `--seed`, which are set. Raises Refused."""
+
+    def __init__(self, options) -> None:
+        import torch
+
+        dtype, compiling, batching = options.run.split("-")
+        if dtype != "fp32" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            raise Refused("PyTorch says that oneDNN has no bf16 on this processor")
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(options.seed)
+        self.weights = torch.bfloat16 if dtype == "bf16" else torch.float32
+        self.autocast = torch.autocast("cpu", torch.bfloat16) if dtype == "autocast" else contextlib.nullcontext()
+        self.is_compiled = compiling == "compiled"
+        self.is_bucketed = batching == "bucketed"
+        self.warm_up = options.warm_up if self.is_compiled else 2  # steps before the clock starts
+
+    def forward_of(self, model):
+        import torch
+
+        return torch.compile(model, dynamic=True) if self.is_compiled else model
+
+
+def print_result(run: Callable[[], dict]) -> None:
+    """A run's figures as a JSON line, or why it was refused."""
+    try:
+        result = run()
+    except Refused as refused:
+        result = {"refused": str(refused)}
+    print(json.dumps(result))
 
 
 def whole_words(model: Path) -> list[str]:
