@@ -78,11 +78,11 @@ import Testing
   }
 
   @Test func `tokenize sums up what it prints, and names the line that it cannot read`() async throws {
-    let project = try Project(data: ["texts.jsonl": #"{"text": "the word"}"# + "\n" + #"{"text": 3}"# + "\n"])
+    let project = try Project(data: ["texts.jsonl": #"{"text": "the word"}"# + "\n\n" + #"{"text": 3}"# + "\n"])
     try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
     let refused = try await project.retort("tokenize", "model", "texts.jsonl")
     #expect(refused.code == 2)
-    #expect(refused.errors == "error: texts.jsonl:2: expected a JSON object with a string `text`\n")
+    #expect(refused.errors == "error: texts.jsonl:3: expected a JSON object with a string `text`\n")
     try project.write(#"{"text": "the word"}"# + "\n", to: "texts.jsonl")
     struct Line: Decodable { var ids: [Int], unknowns: Int, truncated: Bool }
     let line = try await project.retort("tokenize", "model", "texts.jsonl").decoded(Line.self)
