@@ -92,7 +92,7 @@ def run_torch(options: argparse.Namespace) -> dict:
         if setting.is_bucketed:
             pairs.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
         with torch.inference_mode(), setting.autocast:
-            for at in range(0, BATCH * setting.warm_up, BATCH):
+            for at in range(0, min(BATCH * setting.warm_up, len(pairs)), BATCH):
                 forward(**encode(pairs[at:at + BATCH]))
             began = time.perf_counter()
             for at in range(0, len(pairs), BATCH):

@@ -10,8 +10,8 @@ included; `load_seconds` is reading the model (and for OpenVINO converting and c
 `retort vectors --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
 refused where the processor has no instructions for it, but for `retort-bf16`, which rounds and then multiplies in fp32
 there. `torch-int8` has its linear layers dynamically quantized. The first 64 vectors must agree with PyTorch's fp32
-ones; of those in bf16 and int8 `least_cosine` and `mean_cosine` with Retort's in fp32 are printed. Prints a JSON line
-per run, then medians and ratios. Needs torch, transformers, openvino.
+ones; of those in bf16 and int8, PyTorch's int8 too, `least_cosine` and `mean_cosine` with Retort's in fp32 are printed.
+Prints a JSON line per run, then medians and ratios. Needs torch, transformers, openvino.
 """
 import argparse
 import json
@@ -147,6 +147,9 @@ def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
     if options.run == "torch-fp32":
         check(options, texts[:64], vectors[:64])
     result = figures(options, texts, seconds, times, loading)
+    if options.run == "torch-int8":
+        cosines = (torch.tensor(vectors_of(options, texts[:64])) * vectors[:64]).sum(-1)
+        result |= {"least_cosine": round(cosines.min().item(), 5), "mean_cosine": round(cosines.mean().item(), 5)}
     return result if options.one_by_one else result | {"stage_seconds": round(loading + seconds, 3), "peak_rss_mb": peak_mb()}
 
 

@@ -44,8 +44,9 @@ def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int
     w = torch.rand(columns, depth) - 0.5
     if precision == "int8":
         product = torch.ao.nn.quantized.dynamic.Linear(depth, columns)
-        scales = w.abs().amax(1) / 127
-        product.set_weight_bias(torch.quantize_per_channel(w, scales, torch.zeros(columns), 0, torch.qint8), None)
+        # With zero points that are no integers it would return memory that nothing was written to.
+        scales, zeros = w.abs().amax(1) / 127, torch.zeros(columns, dtype=torch.int64)
+        product.set_weight_bias(torch.quantize_per_channel(w, scales, zeros, 0, torch.qint8), None)
     else:
         kind = torch.bfloat16 if precision == "bf16" else torch.float32
         w = w.to(kind)
@@ -54,6 +55,10 @@ def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int
             return torch.nn.functional.linear(x.to(kind), w).float()
     work = 2e-9 * rows * depth * columns
     with torch.inference_mode():
+        expected = x @ w.float().T
+        error = ((product(x) - expected).norm() / expected.norm()).item()
+        if not error < 0.05:
+            sys.exit(f"PyTorch's {precision} product of {shape} is off by {error:.2g}: it is not what is to be timed")
         return {"forward": rate(work, options.seconds, lambda: product(x)),
                 "gradient": rate(work, options.seconds, lambda: dy.T @ x)}
 
