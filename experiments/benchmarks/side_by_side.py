@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# How PyTorch trains: fp32, autocast to bf16, or bf16 weights; eager or compiled; a batch padded as a whole, or texts of
+# How PyTorch runs: fp32, autocast to bf16, or bf16 weights; eager or compiled; a batch padded as a whole, or texts of
 # like length together.
 SETTINGS = ["-".join(parts) for parts in itertools.product(
     ["fp32", "autocast", "bf16"], ["eager", "compiled"], ["padded", "bucketed"])]
