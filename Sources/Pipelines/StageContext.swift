@@ -6,7 +6,7 @@ package struct StageContext: Sendable {
   package let threads: Int
   /// Bytes the stage may use. Never decides a result's bytes.
   package let memory: Int
-  /// The numerics that the key was made with: `fp32`, `auto`.
+  /// As the file says it: `fp32`, `bf16`, `int8` or `auto`.
   package let precision: String
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL

@@ -8,14 +8,18 @@ package enum Precision: String, Sendable, CaseIterable {
   /// Both sides of a product quantized to 8 bits, block by block along the depth; of models that only run.
   case int8
 
-  /// What a file says: a precision, or `auto`, bf16 where this machine has instructions for it, else fp32.
-  /// Nil if it is neither.
+  /// bf16 where this machine has instructions for it, else fp32.
+  package static var automatic: Precision {
+    ["amx", "avx512bf16"].contains(Kernels.active.name) ? .bf16 : .fp32
+  }
+
+  /// What a file says: a precision, or `auto`. Nil if it is neither.
   package init?(named name: String) {
     guard name == "auto" else {
       self.init(rawValue: name)
       return
     }
-    self = ["amx", "avx512bf16"].contains(Kernels.active.name) ? .bf16 : .fp32
+    self = .automatic
   }
 }
 

@@ -59,8 +59,8 @@ struct Doctor: ParsableCommand {
 
   /// The engine, then of each precision the class of instructions that decides the bits.
   private static var numerics: [Finding] {
-    let auto = Precision(named: "auto")?.rawValue ?? ""
-    return [Finding(name: "engine", value: "revision \(NumericsProfile.revision), precision auto is \(auto)")]
+    let engine = "revision \(NumericsProfile.revision), precision auto is \(Precision.automatic.rawValue)"
+    return [Finding(name: "engine", value: engine)]
       + Precision.allCases.map {
         Finding(name: $0.rawValue, value: "by \(NumericsProfile.current(precision: $0).instructions)")
       }

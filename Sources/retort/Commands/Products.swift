@@ -9,14 +9,13 @@ struct Products: ParsableCommand {
   @Argument(help: "Rows of the left matrix.") var rows: Int
   @Argument(help: "Columns of the left matrix.") var depth: Int
   @Argument(help: "Columns of the product.") var columns: Int
-  @Option(help: "auto, bf16, fp32 or int8.") var precision = "auto"
+  @Option(help: "Of both sides.") var precision = PrecisionOption.auto
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Seconds for each kind of product.") var seconds = 0.5
 
   func validate() throws {
     guard min(rows, depth, columns) > 0 else { throw ValidationError("sizes are 1 or more") }
     guard 1...4096 ~= threads, seconds > 0 else { throw ValidationError("threads are 1 to 4096, seconds more than 0") }
-    guard Precision(named: precision) != nil else { throw ValidationError("no precision is called `\(precision)`") }
   }
 
   private struct Result: Encodable {
@@ -25,7 +24,7 @@ struct Products: ParsableCommand {
   }
 
   func run() throws {
-    guard let precision = Precision(named: precision) else { return }
+    let precision = precision.precision
     let engine = Engine(threads: threads, precision: precision)
     let rate = ProductRate(rows: rows, depth: depth, columns: columns, on: engine, seconds: seconds)
     try printJSON(

@@ -13,7 +13,7 @@ struct Vectors: ParsableCommand {
   @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
   @Option(help: "Cut to so many tokens, special ones included; absent: as the model says.") var maxLen: Int?
   @Option(help: "Threads that compute.") var threads = ProcessInfo.processInfo.processorCount
-  @Option(help: "Of the model's products: auto, bf16, fp32 or int8.") var precision = "fp32"
+  @Option(help: "Of the model's products.") var precision = PrecisionOption.fp32
   @Flag(help: "One text at a time, as a service would embed them, not batch by batch.") var oneByOne = false
   @Flag(help: "Print one object instead: how many texts and tokens, and how long they took.") var summary = false
 
@@ -27,19 +27,16 @@ struct Vectors: ParsableCommand {
 
   func validate() throws {
     guard threads > 0 else { throw ValidationError("--threads takes a positive number") }
-    guard Precision(named: precision) != nil else {
-      throw ValidationError("--precision takes auto, bf16, fp32 or int8, not `\(precision)`")
-    }
   }
 
   func run() throws {
-    guard let precision = Precision(named: precision) else { return }
     let texts = try TextLines.read(file)
     let clock = ContinuousClock()
     var encoder: BiEncoder?
     let loading = try clock.measure {
       encoder = try BiEncoder(
-        folder: URL(filePath: model), engine: Engine(threads: threads, precision: precision), maxTokens: maxLen)
+        folder: URL(filePath: model), engine: Engine(threads: threads, precision: precision.precision),
+        maxTokens: maxLen)
     }
     guard let encoder else { return }
     var vectors: [Tensor] = []

@@ -1,0 +1,17 @@
+/// What `--precision` takes, as a pipeline's `precision` does.
+import ArgumentParser
+import Tensors
+
+enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
+  case auto, bf16, fp32, int8
+
+  /// `auto` asks the machine, so this is for when the command runs.
+  var precision: Precision {
+    switch self {
+    case .auto: .automatic
+    case .bf16: .bf16
+    case .fp32: .fp32
+    case .int8: .int8
+    }
+  }
+}
