@@ -8,6 +8,7 @@
 #define NAME "avx2"
 #define NATIVE 8
 #define HEIGHT 6
+#define REGISTER "x"
 #define HEIGHT8 4
 #define QUAD(sums, x, w)                                                                          \
   ((sums) + (vq)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)(x), (__m256i)(w)), _mm256_set1_epi16(1)))

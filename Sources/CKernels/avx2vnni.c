@@ -8,6 +8,7 @@
 #define NAME "avx2"
 #define NATIVE 8
 #define HEIGHT 6
+#define REGISTER "x"
 #define QUAD(sums, x, w) (vq) _mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(w))
 #include "body.h"
 #pragma clang attribute pop

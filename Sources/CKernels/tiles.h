@@ -1,5 +1,6 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
-/// The including file sets NATIVE, HEIGHT (rows that fit into registers) and, where the class multiplies bf16 in pairs,
+/// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the letter for the registers of
+/// sums in assembler constraints, where there are addresses for all rows, too) and, where the class multiplies bf16 in pairs,
 /// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16.
 #pragma once
 #include "vectors.h"
@@ -65,30 +66,58 @@ INLINE void copy_strip(const float *x, size_t stride, size_t rows, size_t column
   }
 }
 
-/// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c]; of pairs, an element is two bf16 and their products' sum is
-/// added. `height` and `pairs` are constant where this is inlined.
+// Keep a value in a register from here on, and the compiler from foreseeing it: otherwise it adds up an address for each
+// row and lets sums spill. On a core that another thread shares, instructions are what is scarce.
+#ifdef REGISTER
+#define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
+#define HOLD_SUMS(sums) __asm__ volatile("" : "+" REGISTER((sums)[0]), "+" REGISTER((sums)[1]) : : "memory")
+#else
+#define HOLD_ADDRESS(p)
+#define HOLD_SUMS(sums)
+#endif
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+/// sums[r] += a·b[k], a the element or the pair `at` of row r.
+INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const rows[], size_t at, const float *b) {
+  (void)pairs;
+  const vn left = load_native(b), right = load_native(b + NATIVE);
+  UNROLLED for (size_t r = 0; r < height; r++) {
+#ifdef DOT
+    if (pairs) {
+      sums[r][0] = DOT(sums[r][0], left, rows[r] + at);
+      sums[r][1] = DOT(sums[r][1], right, rows[r] + at);
+      continue;
+    }
+#endif
+    const float x = rows[r][at];
+    sums[r][0] += left * x;
+    sums[r][1] += right * x;
+    HOLD_SUMS(sums[r]);
+  }
+}
+
+/// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c], a_row or a_step being 1; of pairs, an element is two bf16 and
+/// their products' sum is added. `height` and `pairs` are constant where this is inlined.
 INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
                  float scale, float *out, size_t stride, size_t columns, int accumulate) {
-  (void)pairs;
   vn sums[HEIGHT][2];
-  for (size_t r = 0; r < height; r++) sums[r][0] = sums[r][1] = (vn){0};
+  const float *rows[HEIGHT];
+  UNROLLED for (size_t r = 0; r < height; r++) sums[r][0] = sums[r][1] = (vn){0};
+  if (a_step == 1) {
+    UNROLLED for (size_t r = 0; r < height; r++) {
+      rows[r] = a + r * a_row;
+      HOLD_ADDRESS(rows[r]);
+    }
+#pragma clang loop unroll_count(4)
+    for (size_t k = 0; k < depth; k++, b += STRIP) tile_line(height, pairs, sums, rows, k, b);
+  } else {
 #pragma clang loop unroll_count(2)
-  for (size_t k = 0; k < depth; k++, a += a_step, b += STRIP) {
-    const vn left = load_native(b), right = load_native(b + NATIVE);
-    for (size_t r = 0; r < height; r++) {
-#ifdef DOT
-      if (pairs) {
-        sums[r][0] = DOT(sums[r][0], left, a + r * a_row);
-        sums[r][1] = DOT(sums[r][1], right, a + r * a_row);
-        continue;
-      }
-#endif
-      const float x = a[r * a_row];
-      sums[r][0] += left * x;
-      sums[r][1] += right * x;
+    for (size_t k = 0; k < depth; k++, a += a_step, b += STRIP) {
+      UNROLLED for (size_t r = 0; r < height; r++) rows[r] = a + r;
+      tile_line(height, pairs, sums, rows, 0, b);
     }
   }
-  for (size_t r = 0; r < height; r++) put(sums[r], scale, out + r * stride, columns, accumulate);
+  UNROLLED for (size_t r = 0; r < height; r++) put(sums[r], scale, out + r * stride, columns, accumulate);
 }
 
 #define TILE_CASE(height)                                                                                  \
