@@ -52,6 +52,13 @@ INLINE vu kept_bits(const retort_dropout *dropout, uint64_t sequence, uint32_t p
 /// scale·x where bit `j` is set, 0 elsewhere.
 INLINE vf keep(vu bits, size_t j, float scale, vf x) { return (vf)((vu)(x * scale) & (vu)((bits & 1u << j) != 0)); }
 
+/// The bits of the group that element `e` of a row is in; it is a multiple of the lanes.
+INLINE vu mask_bits(const uint8_t *kept, size_t e) {
+  vb bytes;
+  memcpy(&bytes, kept + e / GROUP * LANES, sizeof bytes);
+  return __builtin_convertvector(bytes, vu);
+}
+
 static void dropout_mask(const retort_dropout *dropout, const retort_row *rows, uint8_t *kept, size_t count,
                          size_t columns) {
   const size_t groups = (columns + GROUP - 1) / GROUP;
@@ -66,9 +73,7 @@ static void dropout_rows(const uint8_t *kept, float scale, const float *x, float
                          size_t columns) {
   for (size_t r = 0; r < count; r++, x += columns, out += columns)
     for (size_t c = 0; c < columns; c += GROUP, kept += LANES) {
-      vb bytes;
-      memcpy(&bytes, kept, sizeof bytes);
-      const vu bits = __builtin_convertvector(bytes, vu);
+      const vu bits = mask_bits(kept, 0);
       for (size_t j = 0, e = c; j < 8 && e < columns; j++, e += LANES) {
         const vf v = keep(bits, j, scale, load(x + e, columns - e));
         store(out + e, accumulate ? load(out + e, columns - e) + v : v, columns - e);

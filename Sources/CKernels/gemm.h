@@ -2,6 +2,7 @@
 /// Every element is summed over blocks of DEPTH, each block one chain in the order of k, the blocks added in order: an
 /// element's bits depend neither on its place nor on how rows and columns are shared out. Included once a class.
 #pragma once
+#include "dropout.h"
 #include "elementwise.h"
 #include "tiles.h"
 
@@ -228,27 +229,49 @@ static double brain_spin(size_t rounds) {
 #endif
 }
 
-/// Left columns that serve several strips are laid out as tiles read them; of the right ones, a strip at a time.
-static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
-                      size_t columns, float scale, float *sum, size_t stride, float *scratch) {
+/// b's strip from column `c` on, dropped out.
+INLINE void copy_kept(const retort_outer *job, size_t start, size_t depth, size_t c, float *out) {
+  const size_t mask_stride = RETORT_MASK_BYTES(job->b_stride);
+  for (size_t k = start; k < start + depth; k++, out += STRIP)
+    for (size_t i = 0; i < STRIP; i += least(STRIP, LANES)) {
+      const size_t first = (c + i) / LANES * LANES, left = first < job->b_stride ? job->b_stride - first : 0;
+      const vu bits = left ? mask_bits(job->kept + k * mask_stride, first) : (vu){0};
+      float x[LANES];
+      store(x, keep(bits, first % GROUP / LANES, job->kept_scale, load(job->b + k * job->b_stride + first, left)), LANES);
+      memcpy(out + i, x + (c + i) % LANES, least(STRIP, LANES) * sizeof *out);
+    }
+}
+
+/// `rows` columns of a, in groups as tiles read them.
+INLINE void lay_out(const float *a, size_t stride, size_t depth, size_t rows, float *out) {
+  EACH_GROUP(rows, HEIGHT)
+  for (size_t k = 0; k < depth; k++, out += count) {
+    const float *x = a + k * stride + row;
+    if (count == HEIGHT)
+      memcpy(out, x, HEIGHT * sizeof *out);
+    else
+      for (size_t i = 0; i < count; i++) out[i] = x[i];
+  }
+}
+
+/// Left columns that serve several strips are laid out first; of the right ones, a strip at a time.
+static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to, float *scratch) {
   float *right = scratch + RETORT_OUTER_ROWS * DEPTH;
-  const int serves = columns > 2 * STRIP;
-  for (size_t start = 0; start < depth; start += DEPTH, a += DEPTH * a_stride, b += DEPTH * b_stride) {
-    const size_t k = least(DEPTH, depth - start);
-    if (serves) EACH_GROUP(rows, HEIGHT)
-      for (size_t l = 0; l < k; l++) {
-        float *to = scratch + row * k + l * count;
-        const float *from = a + l * a_stride + row;
-        if (count == HEIGHT)
-          memcpy(to, from, HEIGHT * sizeof *to);
-        else
-          for (size_t i = 0; i < count; i++) to[i] = from[i];
-      }
-    for (size_t c = 0; c < columns; c += STRIP) {
-      copy_strip(b + c, b_stride, k, columns - c, right);
+  const int serves = to - from > 2 * STRIP;
+  for (size_t start = 0; start < job->depth; start += DEPTH) {
+    const size_t depth = least(DEPTH, job->depth - start);
+    const float *a = job->a + start * job->a_stride + first;
+    if (serves) lay_out(a, job->a_stride, depth, rows, scratch);
+    for (size_t c = from; c < to; c += STRIP) {
+      const size_t width = least(STRIP, to - c);
+      float *sum = job->sum + first * job->stride + c;
+      if (job->kept)
+        copy_kept(job, start, depth, c, right);
+      else
+        copy_strip(job->b + start * job->b_stride + c, job->b_stride, depth, width, right);
       EACH_GROUP(rows, HEIGHT)
-      tile_floats(count, k, serves ? scratch + row * k : a + row, 1, serves ? count : a_stride, right, scale,
-                  sum + row * stride + c, stride, least(STRIP, columns - c), 1);
+      tile_floats(count, depth, serves ? scratch + row * depth : a + row, 1, serves ? count : job->a_stride, right,
+                  job->scale, sum + row * job->stride, job->stride, width, 1);
     }
   }
 }

@@ -128,13 +128,16 @@ static double spin(size_t rounds) {
   return 2.0 * (double)rounds;
 }
 
-static void add_outer(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
-                      size_t columns, float scale, float *sum, size_t stride, float *scratch) {
+static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to, float *scratch) {
   (void)scratch;
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < columns; j++) {
+  for (size_t i = first; i < first + rows; i++)
+    for (size_t j = from; j < to; j++) {
       double s = 0;
-      for (size_t k = 0; k < depth; k++) s += (double)a[k * a_stride + i] * b[k * b_stride + j];
-      sum[i * stride + j] = (float)(sum[i * stride + j] + scale * s);
+      for (size_t k = 0; k < job->depth; k++) {
+        const uint8_t *kept = job->kept + k * RETORT_MASK_BYTES(job->b_stride) + j / 128 * 16 + j % 16;
+        const double mask = job->kept ? job->kept_scale * (*kept >> j % 128 / 16 & 1) : 1;
+        if (mask != 0) s += (double)job->a[k * job->a_stride + i] * (mask * job->b[k * job->b_stride + j]);
+      }
+      job->sum[i * job->stride + j] = (float)(job->sum[i * job->stride + j] + job->scale * s);
     }
 }

@@ -13,13 +13,13 @@ extension BertBody {
     // factors, the adapters' inner products and their dropout's masks.
     let half = engine.precision.keepsHalf
     func narrow(_ floats: Int) -> Int { half ? floats / 2 : floats }
-    func copy(_ floats: Int, _ needed: Bool = false) -> Int { half || needed ? floats : 0 }
+    func copy(_ floats: Int) -> Int { half ? floats : 0 }
     let attention = narrow(4 * hidden) + heads
     let masks = drops ? 5 * Engine.maskWords(hidden) + Engine.maskWords(inner) : 0
     let kept = attention + narrow(4 * hidden + 2 * inner) + 2 + 6 * rank + masks
     // In the last layer's steps, where its own two last tensors are gone already.
-    let outputStep = kept - narrow(2 * hidden) + (hidden + inner) + rank + copy(inner, drops)
-    let innerStep = kept - narrow(2 * hidden + inner) + (hidden + inner) + copy(inner) + copy(hidden, drops)
+    let outputStep = kept - narrow(2 * hidden) + (hidden + inner) + rank + copy(inner)
+    let innerStep = kept - narrow(2 * hidden + inner) + (hidden + inner) + copy(inner) + copy(hidden)
     let attentionStep = attention + 3 * rank + 5 * hidden + copy(4 * hidden)
     // Forward, when GELU and its derivative have not been rounded yet.
     let forwardStep = half ? kept - narrow(2 * hidden + inner) + hidden + 2 * inner : 0

@@ -3,8 +3,10 @@ import CKernels
 
 extension Engine {
   /// Adds the gradient of a linear map's matrix W [out, in], y = x·Wᵀ, to `sum`: scale·dyᵀ·x over each chunk of rows, in
-  /// order. Threads share outputs and inputs, never the summed rows.
-  func addWeightGradient(to sum: Tensor, dy: Tensor, x: Tensor, scale: Float = 1, chunks: [Range<Int>]) {
+  /// order; of mask∘x, if there is a mask. Threads share outputs and inputs, never the summed rows.
+  func addWeightGradient(
+    to sum: Tensor, dy: Tensor, x: Tensor, mask: DropoutMask? = nil, scale: Float = 1, chunks: [Range<Int>]
+  ) {
     let (outputs, inputs) = (sum.rows, sum.columns)
     let (gradient, left, right) = (sum.floats, dy.floats, x.floats)
     let addOuter = Kernels.active.table.pointee.add_outer!
@@ -14,10 +16,13 @@ extension Engine {
     parallel((outputs + height - 1) / height * across) { piece, worker in
       let (row, column) = (piece / across * height, piece % across * width)
       for chunk in chunks {
+        var job = retort_outer(
+          a: left + chunk.lowerBound * outputs, a_stride: outputs, b: right + chunk.lowerBound * inputs,
+          b_stride: inputs, depth: chunk.count, kept: mask?.kept(from: chunk.lowerBound), kept_scale: mask?.scale ?? 1,
+          scale: scale, sum: gradient, stride: inputs)
         addOuter(
-          left + chunk.lowerBound * outputs + row, outputs, right + chunk.lowerBound * inputs + column, inputs,
-          chunk.count, min(height, outputs - row), min(width, inputs - column), scale,
-          gradient + row * inputs + column, inputs, scratch.floats + worker * Self.outerScratch)
+          &job, row, min(height, outputs - row), column, min(column + width, inputs),
+          scratch.floats + worker * Self.outerScratch)
       }
     }
   }

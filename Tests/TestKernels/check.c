@@ -110,22 +110,26 @@ size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t dept
 }
 
 product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case p) {
-  canvas a = make(p.depth, p.rows, p.seed % 5, p.seed, 1), b = make(p.depth, p.columns, p.seed % 3, p.seed, 2);
+  const int masked = p.seed % 2;  // masks are of matrices without gaps
+  canvas a = make(p.depth, p.rows, p.seed % 5, p.seed, 1), b = make(p.depth, p.columns, masked ? 0 : p.seed % 3, p.seed, 2);
   canvas sums[3];
   float *scratch = malloc(RETORT_OUTER_SCRATCH * sizeof *scratch);
   for (int i = 0; i < RETORT_OUTER_SCRATCH; i++) scratch[i] = NAN;
+  uint64_t state = p.seed;
+  uint8_t *kept = malloc(p.depth * RETORT_MASK_BYTES(p.columns));
+  for (size_t i = 0; i < p.depth * RETORT_MASK_BYTES(p.columns); i++) kept[i] = (uint8_t)draw(&state, 256);
   for (int i = 0; i < 3; i++) {
     sums[i] = make(p.rows, p.columns, 2, p.seed, 3);
-    uint64_t state = p.seed;
     const retort_kernels *table = i ? kernels : reference;
+    const retort_outer job = {a.values, a.stride, b.values, b.stride, p.depth, masked ? kept : NULL,
+                              1.25f, 0.5f, sums[i].values, sums[i].stride};
     for (size_t row = 0, rows; row < p.rows; row += rows) {
       rows = i == 2 ? 1 + draw(&state, 50) : RETORT_OUTER_ROWS;
       if (rows > p.rows - row) rows = p.rows - row;
       for (size_t from = 0, columns; from < p.columns; from += columns) {
-        columns = i == 2 ? 1 + draw(&state, 90) : p.columns;
+        columns = i < 2 ? p.columns : masked ? 16 * (1 + draw(&state, 6)) : 1 + draw(&state, 90);
         if (columns > p.columns - from) columns = p.columns - from;
-        table->add_outer(a.values + row, a.stride, b.values + from, b.stride, p.depth, rows, columns, 0.5f,
-                         sums[i].values + row * sums[i].stride + from, sums[i].stride, scratch);
+        table->add_outer(&job, row, rows, from, from + columns, scratch);
       }
     }
   }
@@ -136,5 +140,6 @@ product_check check_outer(const retort_kernels *kernels, const retort_kernels *r
   canvas all[] = {a, b, sums[0], sums[1], sums[2]};
   for (int i = 0; i < 5; i++) free(all[i].memory);
   free(scratch);
+  free(kept);
   return check;
 }

@@ -56,6 +56,20 @@ typedef struct {
   float *derivative;  // f' like `out`, or NULL
 } retort_linear;
 
+/// A sum of outer products, sum[i][j] += scale·Σ_k a[k][i]·b[k][j], k < depth.
+typedef struct {
+  const float *a;
+  size_t a_stride;
+  const float *b;
+  size_t b_stride;
+  size_t depth;
+  const uint8_t *kept;  // dropout's mask of b, RETORT_MASK_BYTES(b_stride) a row, or NULL
+  float kept_scale;     // of what stays
+  float scale;
+  float *sum;
+  size_t stride;
+} retort_outer;
+
 #define RETORT_MASK_BYTES(columns) (((columns) + 127) / 128 * 16)
 #define RETORT_PANEL 96        // most rows of one call of `linear`
 #define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
@@ -85,10 +99,9 @@ typedef struct {
   const char *name;
 
   retort_multiplier fp32, bf16, int8;
-  /// sum[i][j] += scale·Σ_k a[k][i]·b[k][j], i < rows, j < columns, k < depth.
+  /// Rows `first` ≤ i < `first` + `rows` and columns `from` ≤ j < `to`, `from` a multiple of 16 where there is a mask.
   /// Scratch: RETORT_OUTER_SCRATCH floats.
-  void (*add_outer)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t depth, size_t rows,
-                    size_t columns, float scale, float *sum, size_t stride, float *scratch);
+  void (*add_outer)(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to, float *scratch);
 
   /// x = exp(x), relative error below 2e-7; 0 below -87.3.
   void (*exponential)(float *x, size_t n);

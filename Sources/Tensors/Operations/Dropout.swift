@@ -48,10 +48,14 @@ struct DropoutMask {
     _ x: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>, accumulate: Bool = false, _ range: Range<Int>
   ) {
     Kernels.active.table.pointee.dropout(
-      kept(from: range.lowerBound), dropout.parameters.scale, x, out, accumulate ? 1 : 0, range.count, columns)
+      kept(from: range.lowerBound), scale, x, out, accumulate ? 1 : 0, range.count, columns)
   }
 
-  private func kept(from row: Int) -> UnsafeMutablePointer<UInt8> {
+  /// Of what stays.
+  var scale: Float { dropout.parameters.scale }
+
+  /// The bits of the rows from `row` on.
+  func kept(from row: Int) -> UnsafeMutablePointer<UInt8> {
     UnsafeMutableRawPointer(bits.ints + row * bits.columns).assumingMemoryBound(to: UInt8.self)
   }
 }

@@ -159,23 +159,13 @@ private struct LinearPass {
       }
     }
     guard weight.isTrainable || adapter != nil else { return }
-    let (x, isFresh) = x.value(on: engine)
+    let x = x.value(on: engine).tensor
     if let sum = weight.gradient { engine.addWeightGradient(to: sum, dy: dz, x: x, chunks: rows.chunks) }
     guard let adapter, let u, let du else { return }
     if let sum = adapter.up.gradient {
       engine.addWeightGradient(to: sum, dy: dz, x: u, scale: adapter.scale, chunks: rows.chunks)
     }
     guard let sum = adapter.down.gradient else { return }
-    engine.addWeightGradient(to: sum, dy: du, x: dropped(x, inPlace: isFresh), chunks: rows.chunks)
-  }
-
-  /// mask∘x; x itself without dropout.
-  private func dropped(_ x: Tensor, inPlace: Bool) -> Tensor {
-    guard let mask else { return x }
-    let result = inPlace ? x : engine.matrix(rows.count, inputs)
-    engine.blocks(of: rows.count, size: 64) { start, count in
-      mask.apply(x.floats + start * inputs, to: result.floats + start * inputs, start..<start + count)
-    }
-    return result
+    engine.addWeightGradient(to: sum, dy: du, x: x, mask: mask, chunks: rows.chunks)
   }
 }
