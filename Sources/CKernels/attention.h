@@ -28,7 +28,7 @@ INLINE size_t seeing(block b, size_t j) { return b.causal && b.start + j > b.fir
 
 /// Queries from `first` and keys from `start`, as many as there are and one of the rows sees.
 INLINE block make_block(const retort_head *head, size_t first, size_t start) {
-  block b = {first, least(QUERIES, head->length - first), start, least(KEYS, head->length - start), head->causal};
+  block b = {first, least(QUERIES, head->queries - first), start, least(KEYS, head->length - start), head->causal};
   b.keys = seen(b, b.rows - 1);
   return b;
 }
@@ -159,7 +159,7 @@ static void attention(const retort_head *head, float *out, float *lse, size_t ls
   float *kt = scratch, *v = kt + round_up(length, STRIP) * width, *scores = v + length * round_up(width, STRIP);
   pack_columns(head->k, head->kv_stride, length, width, kt);
   pack_rows(head->v, head->kv_stride, length, width, v);
-  for (size_t first = 0; first < length; first += QUERIES) {
+  for (size_t first = 0; first < head->queries; first += QUERIES) {
     float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
     for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();
     size_t rows = 0;
@@ -213,15 +213,16 @@ INLINE void soften_backward(const retort_head *head, block b, const float *out, 
 static void attention_backward(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
                                const float *dout, float *dq, float *dk, float *dv, int accumulate, float *scratch) {
   const size_t length = head->length, width = head->width, stride = head->stride, across = head->kv_stride;
+  const size_t queries = head->queries;
   const size_t strips = length * round_up(width, STRIP), transposed = round_up(length, STRIP) * width;
   float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + strips, *g = q + strips;
   float *scores = g + strips, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
   pack_columns(head->k, across, length, width, kt);
   pack_columns(head->v, across, length, width, vt);
   pack_rows(head->k, across, length, width, k);
-  pack_rows(head->q, stride, length, width, q);
-  pack_rows(dout, stride, length, width, g);
-  for (size_t r = 0; r < length; r++) {
+  pack_rows(head->q, stride, queries, width, q);
+  pack_rows(dout, stride, queries, width, g);
+  for (size_t r = 0; r < queries; r++) {
     vf s = {0};
     for (size_t c = 0; c < width; c += LANES)
       s += load(dout + r * stride + c, width - c) * load(out + r * stride + c, width - c);
@@ -230,7 +231,7 @@ static void attention_backward(const retort_head *head, const float *out, const 
   for (size_t start = 0; start < length; start += KEYS) {
     float *gk = dk + start * across, *gv = dv + start * across;
     size_t begun = accumulate ? KEYS : 0;  // keys whose gradients hold something to add to
-    for (size_t first = 0; first < length; first += QUERIES) {
+    for (size_t first = 0; first < queries; first += QUERIES) {
       const block b = make_block(head, first, start);
       if (!b.keys) continue;
       multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
@@ -239,11 +240,15 @@ static void attention_backward(const retort_head *head, const float *out, const 
       const size_t old = least(begun, b.keys);
       for (int new = 0; new < 2; new++) {
         const size_t from = new ? old : 0, to = new ? b.keys : old;
-        multiply_columns(b, from, to, scores, g + first * STRIP, length, width, 1, gv, across, !new);
-        multiply_columns(b, from, to, slopes, q + first * STRIP, length, width, head->scale, gk, across, !new);
+        multiply_columns(b, from, to, scores, g + first * STRIP, queries, width, 1, gv, across, !new);
+        multiply_columns(b, from, to, slopes, q + first * STRIP, queries, width, head->scale, gk, across, !new);
       }
       if (begun < b.keys) begun = b.keys;
       multiply_rows(b, slopes, k + start * STRIP, length, width, head->scale, dq + first * stride, stride, start != 0);
+    }
+    for (size_t j = begun; j < least(KEYS, length - start); j++) {  // that no query saw
+      memset(gk + j * across, 0, width * sizeof *gk);
+      memset(gv + j * across, 0, width * sizeof *gv);
     }
   }
 }

@@ -24,7 +24,7 @@ static double kept(const retort_head *h, size_t i, size_t j) {
 static void attention(const retort_head *h, float *out, float *lse, size_t lse_stride, float *scratch) {
   (void)scratch;
   double *p = malloc(h->length * sizeof *p);
-  for (size_t i = 0; i < h->length; i++) {
+  for (size_t i = 0; i < h->queries; i++) {
     const double total = probabilities(h, i, p);
     if (lse) lse[i * lse_stride] = (float)total;
     for (size_t c = 0; c < h->width; c++) {
@@ -42,7 +42,7 @@ static void attention_backward(const retort_head *h, const float *out, const flo
   const size_t size = h->length * h->width;
   double *sums = calloc(3 * size + 2 * h->length, sizeof *sums);
   double *gq = sums, *gk = gq + size, *gv = gk + size, *p = gv + size, *dp = p + h->length;
-  for (size_t i = 0; i < h->length; i++) {
+  for (size_t i = 0; i < h->queries; i++) {
     double delta = 0;
     probabilities(h, i, p);
     for (size_t j = 0; j < h->length; j++) {
@@ -62,7 +62,7 @@ static void attention_backward(const retort_head *h, const float *out, const flo
   }
   for (size_t i = 0; i < h->length; i++)
     for (size_t c = 0; c < h->width; c++) {
-      dq[i * h->stride + c] = (float)gq[i * h->width + c];
+      if (i < h->queries) dq[i * h->stride + c] = (float)gq[i * h->width + c];
       const size_t place = i * h->kv_stride + c;
       dk[place] = (float)((accumulate ? dk[place] : 0) + gk[i * h->width + c]);
       dv[place] = (float)((accumulate ? dv[place] : 0) + gv[i * h->width + c]);

@@ -2,9 +2,9 @@
 import Tensors
 
 extension BertBody {
-  /// Predicted peak in bytes of a forward and a backward pass. It falls into the last layer, whose backward steps come
-  /// first: the largest of those that can be, depending on the widths.
-  func trainingBytes(tokensPerSequence: [Int], lora: LoRASettings?, on engine: Engine) -> Int {
+  /// Predicted peak in bytes of a forward and a backward pass. It falls into the last layer that computes all tokens, or
+  /// into the one after it, whose backward steps come first: the largest of those that can be, depending on the widths.
+  func trainingBytes(tokensPerSequence: [Int], first: Bool, lora: LoRASettings?, on engine: Engine) -> Int {
     let (hidden, inner, heads) = (config.hiddenSize, config.intermediateSize, config.headCount)
     let rank = lora?.r ?? 0
     let drops = (lora?.dropout ?? 0) > 0
@@ -32,11 +32,21 @@ extension BertBody {
       dropoutScratch + engine.productFloats(hidden, inner, trainable: lora == nil), engine.threads * Engine.outerScratch
     )
 
+    // In a last layer that has keys and values of all tokens, and the rest of first tokens only: its attention's backward
+    // step, then its linear maps', and forward.
+    let factors = 2 * rank + (drops ? 2 * Engine.maskWords(hidden) : 0)
+    let pairs = narrow(2 * hidden) + factors
+    let pairsStep = max(
+      pairs + 2 * hidden + copy(2 * hidden), factors + 3 * hidden + rank + copy(hidden), half ? pairs + 3 * hidden : 0)
+
     let rows = tokensPerSequence.reduce(0, +)
-    let below = (config.layerCount - 1) * kept + embeddings
+    let whole = config.layerCount - (first ? 1 : 0)
+    let below = (whole - 1) * kept + embeddings
     // Pooled vectors and, before the backward steps, what a head keeps of them.
     let pooled = tokensPerSequence.count * hidden
+    let last = tokensPerSequence.count * (kept + 2 * hidden + inner)
     let peak = max(
+      first ? rows * (below + kept + pairsStep) + last + max(attentionScratch, linearScratch) : 0,
       rows * (below + kept + hidden) + 3 * pooled,
       rows * (below + forwardStep) + linearScratch,
       rows * (below + outputStep) + linearScratch,

@@ -19,14 +19,20 @@ final class BertBody {
     layers = try (0..<config.layerCount).map { try BertLayer("\(prefix)encoder.layer.\($0)", source) }
   }
 
-  /// → hidden states [T, hidden]
-  func forward(_ batch: PackedBatch, on tape: Tape, _ dropout: BertDropout) throws -> Variable {
+  /// → hidden states [T, hidden]; with `first`, of each sequence's first token alone [B, hidden], the last layer computing
+  /// of the others no more than their keys and values
+  func forward(
+    _ batch: PackedBatch, first: Bool = false, on tape: Tape, _ dropout: BertDropout
+  ) throws -> Variable {
     try check(batch)
     let rows = batch.tokenRows
     let embedded = tape.embedding(batch, word: word, position: position, segment: segment)
     var hidden = norm(embedded, rows: rows, on: tape, config)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
-    for layer in layers { hidden = layer.forward(hidden, batch, rows, on: tape, config, dropout) }
+    for (index, layer) in layers.enumerated() {
+      let first = first && index == layers.count - 1
+      hidden = layer.forward(hidden, batch, rows, first: first, on: tape, config, dropout)
+    }
     return hidden
   }
 
@@ -65,15 +71,17 @@ final class BertLayer {
     outputNorm = try NormLayer("\(name).output.LayerNorm", source)
   }
 
-  /// x [T, hidden] → [T, hidden]
+  /// x [T, hidden] → [T, hidden]; with `first`, of each sequence's first token alone [B, hidden]
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ rows: Rows, on tape: Tape, _ config: BertConfig, _ dropout: BertDropout
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, on tape: Tape, _ config: BertConfig,
+    _ dropout: BertDropout
   ) -> Variable {
+    let (asked, rows) = first ? (tape.pool(x, .cls, batch: batch), batch.sequenceRows) : (x, tokens)
     let context = tape.attention(
-      query(x, rows: rows, on: tape), key(x, rows: rows, on: tape), value(x, rows: rows, on: tape),
-      heads: config.headCount, batch: batch, dropout: dropout.attention)
+      query(asked, rows: rows, on: tape), key(x, rows: tokens, on: tape), value(x, rows: tokens, on: tape),
+      heads: config.headCount, first: first, batch: batch, dropout: dropout.attention)
     let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
-    let middle = attentionNorm(attended, residual: x, rows: rows, on: tape, config)
+    let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape, config)
     let inner = intermediate(middle, .gelu, rows: rows, on: tape)
     let result = tape.dropout(output(inner, rows: rows, on: tape), dropout.hidden, rows: rows)
     return outputNorm(result, residual: middle, rows: rows, on: tape, config)

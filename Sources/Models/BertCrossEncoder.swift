@@ -34,12 +34,12 @@ package final class BertCrossEncoder: SequenceModel {
   package func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
     try mode.run(on: engine) { tape in
       let rows = batch.sequenceRows
-      let first = tape.pool(try body.forward(batch, on: tape, dropout), .cls, batch: batch)
+      let first = try body.forward(batch, first: true, on: tape, dropout)
       let pooled = tape.dropout(pooler(first, .tanh, rows: rows, on: tape), dropout.hidden, rows: rows)
       return classifier(pooled, rows: rows, on: tape)
     }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int {
-    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, on: engine)
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, first: true, lora: lora, on: engine)
   }
 }

@@ -33,10 +33,11 @@ package final class BertEncoder: SequenceModel {
 
   package func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
     try mode.run(on: engine) { tape in
-      tape.pool(try body.forward(batch, on: tape, dropout), pooling, batch: batch)
+      let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
+      return pooling == .cls ? states : tape.pool(states, pooling, batch: batch)
     }
   }
   package func trainingBytes(tokensPerSequence: [Int]) -> Int {
-    body.trainingBytes(tokensPerSequence: tokensPerSequence, lora: lora, on: engine)
+    body.trainingBytes(tokensPerSequence: tokensPerSequence, first: pooling == .cls, lora: lora, on: engine)
   }
 }

@@ -25,7 +25,7 @@ package enum Precision: String, Sendable, CaseIterable {
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   /// Raised when a change of the engine changes any result's bits.
-  package static let revision = 3
+  package static let revision = 4
 
   package let precision: Precision
   /// The class of kernels that decides the bits in this precision: one of `Kernels.names`.

@@ -34,15 +34,34 @@ struct BertMemoryTests {
   }
 
   @Test(arguments: shapes, trainings)
-  func `the prediction is within 10 percent, and a steady step maps nothing new`(
+  func `an encoder's prediction is within 10 percent, and a steady step maps nothing new`(
     shape: Shape, training: Training
+  ) throws {
+    try check(shape, training) { config, engine, weights in
+      try BertEncoder(config: config, pooling: .mean, engine: engine, weights: weights)
+    }
+  }
+
+  @Test(arguments: shapes, trainings)
+  func `a cross-encoder's prediction is within 10 percent, and a steady step maps nothing new`(
+    shape: Shape, training: Training
+  ) throws {
+    try check(shape, training) { config, engine, weights in
+      try BertCrossEncoder(config: config, engine: engine, weights: weights)
+    }
+  }
+
+  private func check(
+    _ shape: Shape, _ training: Training,
+    _ model: (BertConfig, Engine, @escaping (String) throws -> Tensor) throws -> any SequenceModel
   ) throws {
     let engine = Engine(threads: 2, precision: training.precision)
     let config = BertConfig(
       vocabularySize: 100, hiddenSize: shape.hidden, layerCount: shape.layers, headCount: shape.heads,
       intermediateSize: shape.inner, maximumPositions: 256)
-    let shapes = Dictionary(uniqueKeysWithValues: config.encoderShapes.map { ($0.name, $0.shape) })
-    let model = try BertEncoder(config: config, pooling: .mean, engine: engine) { name in
+    let shapes = Dictionary(
+      uniqueKeysWithValues: (config.encoderShapes + config.crossEncoderShapes).map { ($0.name, $0.shape) })
+    let model = try model(config, engine) { name in
       engine.normal(shapes[name]!, deviation: 0.1, seed: 1, stream: UInt64(name.utf8.count))
     }
     if let loraDropout = training.loraDropout {
@@ -51,7 +70,7 @@ struct BertMemoryTests {
       model.trainAllWeights()
     }
     let batch = PackedBatch(shape.tokens.map { Array(repeating: 7, count: $0) })
-    let seed = engine.zeros([batch.count, shape.hidden])
+    let seed = engine.zeros([batch.count, model.outputWidth])
     func step() throws -> Int {
       let before = engine.allocator.bytesInUse
       engine.allocator.resetPeak()

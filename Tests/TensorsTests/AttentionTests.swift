@@ -15,8 +15,9 @@ struct AttentionTests {
     return lengths.enumerated().map { index, length in
       let width = index % 3 == 0 ? 32 : index % 3 == 1 ? 64 : Int.random(in: 1...130, using: &random)
       // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
+      let queries = index % 4 == 1 ? 1 : index % 4 == 3 ? Int.random(in: 1...length, using: &random) : length
       return attention_case(
-        length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0, threshold: dropout ? 19661 : 0,
+        queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0, threshold: dropout ? 19661 : 0,
         scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index))
     }
   }
@@ -28,7 +29,7 @@ struct AttentionTests {
     var (fast, reference) = (pair.fast, pair.reference)
     for what in cases(causal: variant.causal, dropout: variant.dropout) {
       let check = check_attention(&fast, &reference, what)
-      #expect(check.error < 1e-5, "\(what)")
+      #expect(check.error < 2e-5, "\(what)")
       #expect(check.overwritten == 0, "\(what)")
       #expect(check.variant == 0, "\(what)")
     }

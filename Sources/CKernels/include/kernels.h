@@ -23,7 +23,9 @@ typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH } retort_activation;
 
 /// One head of queries over one sequence.
 typedef struct {
-  const float *q, *k, *v;  // [length, width]
+  const float *q;      // [queries, width]
+  const float *k, *v;  // [length, width]
+  size_t queries;      // of the first so many tokens, up to the length
   size_t length, width;
   size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
   int causal;                     // a query sees its own and earlier tokens only

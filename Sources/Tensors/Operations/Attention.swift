@@ -1,30 +1,35 @@
 /// For each sequence and head: out = dropout(softmax(q·kᵀ/√d))·v (Vaswani et al. 2017), in blocks with online softmax;
 /// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
 /// Consecutive heads of queries may share one of keys and values (Ainslie et al. 2023).
-/// q, out [T, heads·d]; k, v [T, keyValueHeads·d]; logarithmic sums [T, heads].
+/// q, out [T, heads·d], or of each sequence's first token alone [B, heads·d]; k, v [T, keyValueHeads·d]; logarithmic
+/// sums [T or B, heads].
 import CKernels
 
 extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`. If `causal`, a token sees itself and earlier ones only.
+  /// With `first`, q has a row for each sequence: its first token's.
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false,
-    batch: PackedBatch, dropout p: Double = 0
+    first: Bool = false, batch: PackedBatch, dropout p: Double = 0
   ) -> Variable {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(
       q.value.columns % heads == 0 && heads % keyValueHeads == 0 && k.value.shape == v.value.shape
-        && k.value.columns * heads == q.value.columns * keyValueHeads,
+        && k.value.columns * heads == q.value.columns * keyValueHeads
+        && q.value.rows == (first ? batch.count : batch.tokens) && k.value.rows == batch.tokens,
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (engine, kept, below) = (engine, [q, k, v].map(\.kept), [q, k, v].map(\.gradient))
     let dropout = Dropout(p, tape: self, sites: heads)
     func pass(_ x: [Tensor]) -> AttentionPass {
       AttentionPass(
-        engine: engine, batch: batch, heads: heads, keyValueHeads: keyValueHeads, causal: causal, q: x[0], k: x[1],
+        engine: engine, batch: batch, heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, q: x[0], k: x[1],
         v: x[2], dropout: dropout)
     }
     let needed = isRecording && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
-    let pairs = batch.tokens(of: 0..<batch.count).reduce(0) { $0 + (causal ? $1 * ($1 + 1) / 2 : $1 * $1) }
+    let pairs = batch.tokens(of: 0..<batch.count).reduce(0) {
+      $0 + (first ? causal ? 1 : $1 : causal ? $1 * ($1 + 1) / 2 : $1 * $1)
+    }
     let product = 2 * q.value.columns * pairs
     let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) {
       guard needed else { return pass([q, k, v].map(\.value)).forward(keeps: false) }
@@ -46,7 +51,7 @@ private struct AttentionPass {
   let engine: Engine
   let batch: PackedBatch
   let heads, keyValueHeads: Int
-  let causal: Bool
+  let causal, first: Bool
   let q, k, v: Tensor
   let dropout: Dropout?
 
@@ -96,17 +101,17 @@ private struct AttentionPass {
   private typealias Place = (query: Int, key: Int, sum: Int)
 
   private func withHead(_ sequence: Int, _ index: Int, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
-    let first = batch.offsets[sequence]
+    let token = batch.offsets[sequence]
+    let (row, length) = (first ? sequence : token, batch.offsets[sequence + 1] - token)
     let place = (
-      query: first * q.columns + index * width, key: first * k.columns + index / group * width,
-      sum: first * heads + index
+      query: row * q.columns + index * width, key: token * k.columns + index / group * width, sum: row * heads + index
     )
     var dropout = dropout?.parameters ?? retort_dropout()
     dropout.site += UInt32(index)
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
-        length: batch.offsets[sequence + 1] - first, width: width, stride: q.columns, kv_stride: k.columns,
+        queries: first ? 1 : length, length: length, width: width, stride: q.columns, kv_stride: k.columns,
         causal: causal ? 1 : 0, scale: 1 / Float(width).squareRoot(), sequence: batch.sequenceKeys[sequence],
         dropout: self.dropout == nil ? nil : dropout)
       body(place, &head)

@@ -18,7 +18,7 @@ typedef struct {
 } product_case;
 
 typedef struct {
-  size_t length, width, heads;  // heads of queries that share keys and values
+  size_t queries, length, width, heads;  // heads of queries that share keys and values
   int causal;
   uint32_t threshold;  // of dropout, 0: none
   float scale;
