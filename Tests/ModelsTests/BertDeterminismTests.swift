@@ -48,6 +48,32 @@ struct BertDeterminismTests {
     #expect(try model.forward(golden.batch(), mode: .inference).output.array != first)
   }
 
+  /// Masks of dropout included. Gradients are sums over other groups of rows, hence the tolerance.
+  @Test func `a last layer of first tokens alone computes what one of all tokens does`() throws {
+    func run(first: Bool) throws -> (states: [Float], gradients: [[Float]]) {
+      let engine = Engine(threads: 2)
+      let source = WeightSource(BertGolden.config.encoderShapes) { name in
+        let shape = BertGolden.config.encoderShapes.first { $0.name == name }!.shape
+        return engine.normal(shape, deviation: 0.3, seed: 1, stream: name.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) })
+      }
+      let body = try BertBody(BertGolden.config, prefix: "", source)
+      let parameters = Parameters(source, engine: engine)
+      parameters.trainAll()
+      let batch = try golden.batch()
+      let tape = Tape(on: engine, seed: 3, step: 4)
+      var states = try body.forward(batch, first: first, on: tape, BertDropout(hidden: 0.1, attention: 0.1))
+      if !first { states = tape.pool(states, .cls, batch: batch) }
+      tape.backward(from: states, gradient: engine.normal(states.value.shape, deviation: 1, seed: 2, stream: 0))
+      return (states.value.array, parameters.all.map { $0.gradient!.array })
+    }
+    let (alone, all) = (try run(first: true), try run(first: false))
+    #expect(alone.states == all.states)
+    for (found, expected) in zip(alone.gradients, all.gradients) {
+      let size = expected.reduce(0) { max($0, abs($1)) }
+      #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-6 * max(1, size) })
+    }
+  }
+
   private func gradients(lora: Bool, threads: Int, microBatches: [Range<Int>]) throws -> [[Float]] {
     let model = try golden.crossEncoder(on: Engine(threads: threads))
     model.dropout = BertDropout(hidden: 0.1, attention: 0.1)
