@@ -79,7 +79,8 @@ INLINE void multiply_transposed(block b, const float *x, size_t stride, const fl
     const size_t skipped = seeing(b, j / LANES * LANES);
     EACH_GROUP(b.rows - skipped, HEIGHT) {
       const size_t r = skipped + row;
-      tile_floats(count, width, x + r * stride, stride, 1, yt + j * width, scale, scores + r * KEYS + j, KEYS, STRIP, 0);
+      tile_floats(count, width, x + r * stride, stride, 1, yt + j * width, scale,
+                  scores + r * KEYS + j, KEYS, STRIP, 0);
     }
   }
 }

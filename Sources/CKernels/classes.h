@@ -17,7 +17,4 @@ extern const retort_kernels retort_avx512bf16;
 extern const retort_kernels retort_amx;
 #endif
 
-#define RETORT_QUERIES 48  // rows of a block of attention scores
-#define RETORT_KEYS 128    // its columns, as many as a group of dropout's numbers
-
 #endif

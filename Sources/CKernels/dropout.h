@@ -64,8 +64,9 @@ static void dropout_mask(const retort_dropout *dropout, const retort_row *rows, 
   const size_t groups = (columns + GROUP - 1) / GROUP;
   for (size_t r = 0; r < count; r++)
     for (size_t group = 0; group < groups; group++, kept += LANES) {
-      const vb bits = __builtin_convertvector(kept_bits(dropout, rows[r].sequence, rows[r].position, columns, group), vb);
-      memcpy(kept, &bits, sizeof bits);
+      const vu bits = kept_bits(dropout, rows[r].sequence, rows[r].position, columns, group);
+      const vb bytes = __builtin_convertvector(bits, vb);
+      memcpy(kept, &bytes, sizeof bytes);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "tiles.h"
 
 #define DEPTH RETORT_DEPTH  // a strip of it stays in the first cache, a panel's rows of it in the second
-#define BLOCK 512           // columns that are finished before the next: their part of a panel's output stays in the second
+#define BLOCK 512           // columns finished before the next: their part of a panel's output stays in the second
 
 /// How left and right elements meet: floats; bf16 widened to floats; bf16 in pairs along the depth.
 typedef enum { FLOATS, WIDENED, PAIRS } meeting;
@@ -236,9 +236,10 @@ INLINE void copy_kept(const retort_outer *job, size_t start, size_t depth, size_
     for (size_t i = 0; i < STRIP; i += least(STRIP, LANES)) {
       const size_t first = (c + i) / LANES * LANES, left = first < job->b_stride ? job->b_stride - first : 0;
       const vu bits = left ? mask_bits(job->kept + k * mask_stride, first) : (vu){0};
-      float x[LANES];
-      store(x, keep(bits, first % GROUP / LANES, job->kept_scale, load(job->b + k * job->b_stride + first, left)), LANES);
-      memcpy(out + i, x + (c + i) % LANES, least(STRIP, LANES) * sizeof *out);
+      const vf x = load(job->b + k * job->b_stride + first, left);
+      float lanes[LANES];
+      store(lanes, keep(bits, first % GROUP / LANES, job->kept_scale, x), LANES);
+      memcpy(out + i, lanes + (c + i) % LANES, least(STRIP, LANES) * sizeof *out);
     }
 }
 

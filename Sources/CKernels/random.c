@@ -1,7 +1,7 @@
 /// Counter-based random numbers, one at a time: Philox4x32-10 (Salmon et al. 2011).
 #include <math.h>
 
-#include "classes.h"
+#include "kernels.h"
 
 void retort_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t a = counter[0], b = counter[1], c = counter[2], d = counter[3], k0 = key[0], k1 = key[1];
@@ -39,9 +39,4 @@ void retort_normal(uint64_t seed, uint64_t stream, float deviation, float *out, 
     const double radius = sqrt(-2 * log(first)) * deviation;
     out[i] = (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
   }
-}
-
-size_t retort_attention_scratch(size_t length, size_t width) {
-  const size_t strips = (length + 31) / 32 * 32 * ((width + 31) / 32 * 32);
-  return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
 }

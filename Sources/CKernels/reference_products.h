@@ -105,7 +105,7 @@ static void linear_int8(const retort_linear *job, size_t rows, size_t from, size
   }
   for (size_t c = from; c < to; c++) {
     for (size_t b = 0, k = 0; b < blocks; b++, k += block)
-      of_column[b] = quantize_column((const float *)job->w.strips + c * depth + k, depth - k < block ? depth - k : block,
+      of_column[b] = quantize_column((const float *)job->w.strips + c * depth + k, fmin(block, depth - k),
                                      v + k);
     for (size_t r = 0; r < rows; r++) {
       float product = 0;

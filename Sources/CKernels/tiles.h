@@ -1,6 +1,6 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
-/// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the letter for the registers of
-/// sums in assembler constraints, where there are addresses for all rows, too) and, where the class multiplies bf16 in pairs,
+/// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the assembler's letter for the
+/// registers of sums, where there are enough for the rows' addresses, too) and, where the class multiplies bf16 in pairs,
 /// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16.
 #pragma once
 #include "vectors.h"
@@ -66,8 +66,8 @@ INLINE void copy_strip(const float *x, size_t stride, size_t rows, size_t column
   }
 }
 
-// Keep a value in a register from here on, and the compiler from foreseeing it: otherwise it adds up an address for each
-// row and lets sums spill. On a core that another thread shares, instructions are what is scarce.
+// Keep values in registers, and the compiler from foreseeing them: otherwise it adds up an address for each row and lets
+// sums spill. Where another thread shares the core, instructions are what is scarce.
 #ifdef REGISTER
 #define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
 #define HOLD_SUMS(sums) __asm__ volatile("" : "+" REGISTER((sums)[0]), "+" REGISTER((sums)[1]) : : "memory")
@@ -96,8 +96,8 @@ INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const
   }
 }
 
-/// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c], a_row or a_step being 1; of pairs, an element is two bf16 and
-/// their products' sum is added. `height` and `pairs` are constant where this is inlined.
+/// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c], a_row or a_step being 1; of pairs, an element is two bf16
+/// and their products' sum is added. `height` and `pairs` are constant where this is inlined.
 INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
                  float scale, float *out, size_t stride, size_t columns, int accumulate) {
   vn sums[HEIGHT][2];

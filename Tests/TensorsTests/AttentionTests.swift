@@ -14,11 +14,11 @@ struct AttentionTests {
     let lengths = edges + (0..<12).map { _ in Int.random(in: 1...300, using: &random) }
     return lengths.enumerated().map { index, length in
       let width = index % 3 == 0 ? 32 : index % 3 == 1 ? 64 : Int.random(in: 1...130, using: &random)
-      // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
       let queries = index % 4 == 1 ? 1 : index % 4 == 3 ? Int.random(in: 1...length, using: &random) : length
+      // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
       return attention_case(
-        queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0, threshold: dropout ? 19661 : 0,
-        scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index))
+        queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0,
+        threshold: dropout ? 19661 : 0, scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index))
     }
   }
 

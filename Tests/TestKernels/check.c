@@ -93,7 +93,7 @@ size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t dept
   size_t count = 0;
   for (size_t i = 0; i < rows + columns; i++) {
     const int in_row = i < rows;
-    float *place = in_row ? x.values + i * x.stride + i * 37 % depth : w.values + (i - rows) * w.stride + i * 37 % depth;
+    float *place = (in_row ? x.values + i * x.stride : w.values + (i - rows) * w.stride) + i * 37 % depth;
     const float kept = *place;
     *place = bad;
     canvas out = compute(kernels, p, x, w, none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
@@ -111,8 +111,8 @@ size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t dept
 
 product_check check_outer(const retort_kernels *kernels, const retort_kernels *reference, product_case p) {
   const int masked = p.seed % 2;  // masks are of matrices without gaps
-  canvas a = make(p.depth, p.rows, p.seed % 5, p.seed, 1), b = make(p.depth, p.columns, masked ? 0 : p.seed % 3, p.seed, 2);
-  canvas sums[3];
+  canvas a = make(p.depth, p.rows, p.seed % 5, p.seed, 1);
+  canvas b = make(p.depth, p.columns, masked ? 0 : p.seed % 3, p.seed, 2), sums[3];
   float *scratch = malloc(RETORT_OUTER_SCRATCH * sizeof *scratch);
   for (int i = 0; i < RETORT_OUTER_SCRATCH; i++) scratch[i] = NAN;
   uint64_t state = p.seed;

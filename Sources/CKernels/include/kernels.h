@@ -40,7 +40,8 @@ typedef struct {
   size_t depth, columns;
 } retort_packed;
 
-/// out = f(scale·x·w + low_scale·low·low_w + bias) of a linear layer, added, before f, to what `out` holds if `accumulate`.
+/// out = f(scale·x·w + low_scale·low·low_w + bias) of a linear layer, added, before f, to what `out` holds if
+/// `accumulate`.
 typedef struct {
   const float *x;  // [rows, w.depth], `stride` apart
   size_t stride;
@@ -77,6 +78,8 @@ typedef struct {
 #define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
 #define RETORT_DEPTH 384       // k summed alone
 #define RETORT_INT8_DEPTH 128  // k quantized together
+#define RETORT_QUERIES 48      // rows of a block of attention scores
+#define RETORT_KEYS 128        // its columns, as many as a group of dropout's numbers
 enum { RETORT_OUTER_SCRATCH = (RETORT_OUTER_ROWS + 32) * RETORT_DEPTH };
 
 /// Products in one precision: fp32; bf16, for which both sides are rounded and sums are fp32; or int8, for which both
@@ -157,7 +160,10 @@ typedef struct {
 } retort_kernels;
 
 /// Floats of scratch that attention over `length` tokens of heads `width` wide needs.
-size_t retort_attention_scratch(size_t length, size_t width);
+static inline size_t retort_attention_scratch(size_t length, size_t width) {
+  const size_t strips = (length + 31) / 32 * 32 * ((width + 31) / 32 * 32);
+  return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
+}
 
 /// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`, or `reference`, the plain loops that define the results; NULL if
 /// this machine cannot.

@@ -22,13 +22,14 @@ extension Tape {
     let dropout = Dropout(p, tape: self, sites: heads)
     func pass(_ x: [Tensor]) -> AttentionPass {
       AttentionPass(
-        engine: engine, batch: batch, heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, q: x[0], k: x[1],
-        v: x[2], dropout: dropout)
+        engine: engine, batch: batch, heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first,
+        q: x[0], k: x[1], v: x[2], dropout: dropout)
     }
     let needed = isRecording && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
-    let pairs = batch.tokens(of: 0..<batch.count).reduce(0) {
-      $0 + (first ? causal ? 1 : $1 : causal ? $1 * ($1 + 1) / 2 : $1 * $1)
+    let pairs = batch.tokens(of: 0..<batch.count).reduce(0) { pairs, length in
+      let queries = first ? 1 : length
+      return pairs + (causal ? queries * (queries + 1) / 2 : queries * length)
     }
     let product = 2 * q.value.columns * pairs
     let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) {
@@ -90,7 +91,7 @@ private struct AttentionPass {
   private func parallel(
     _ heads: Int, _ body: (_ sequence: Int, _ head: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
   ) {
-    let scratchSize = retort_attention_scratch(batch.longest, width)
+    let scratchSize = Engine.attentionScratch(tokens: batch.longest, width: width)
     let scratch = engine.uninitialized([engine.threads, scratchSize])
     engine.parallel(batch.count * heads) { piece, worker in
       body(piece / heads, piece % heads, scratch.floats + worker * scratchSize)
