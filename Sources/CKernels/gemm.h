@@ -67,7 +67,10 @@ INLINE void pair_rows(const float *x, size_t stride, size_t rows, size_t depth, 
   const size_t deep = packed_depth(PAIRS, depth), across = pairs_stride(depth);
   for (size_t r = 0; r < rows; r++) {
     uint16_t *row = (uint16_t *)(out + r * across);
-    for (size_t k = 0; k < depth; k += LANES) store_brain(row + k, load(x + r * stride + k, depth - k), depth - k);
+    for (size_t k = 0; k < depth; k += LANES) {
+      const vh v = NARROW(load(x + r * stride + k, depth - k));
+      memcpy(row + k, &v, least(LANES, depth - k) * sizeof *row);
+    }
     memset(row + depth, 0, (deep - depth) * sizeof *row);
   }
 }
@@ -80,7 +83,10 @@ INLINE void round_rows(const float *x, size_t stride, size_t rows, size_t depth,
 }
 
 static void narrow(const float *x, uint16_t *out, size_t n) {
-  for (size_t i = 0; i < n; i += LANES) store_brain(out + i, load(x + i, n - i), n - i);
+  for (size_t i = 0; i < n; i += LANES) {
+    const vh v = narrowed(load(x + i, n - i));
+    memcpy(out + i, &v, least(LANES, n - i) * sizeof *out);
+  }
 }
 
 static void widen(const uint16_t *x, float *out, size_t n) {

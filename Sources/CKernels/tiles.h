@@ -1,7 +1,8 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
 /// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the assembler's letter for the
 /// registers of sums, where there are enough for the rows' addresses, too) and, where the class multiplies bf16 in pairs,
-/// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16.
+/// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16,
+/// subnormal ones to zero if it likes: as factors they would be zero anyway.
 #pragma once
 #include "vectors.h"
 
@@ -28,15 +29,11 @@ INLINE vu brain_bits(vf x) {
   return (vu)choose(x == x, (vf)(bits + 0x7FFF + (bits >> 16 & 1)), (vf)(bits | 0x400000)) & 0xFFFF0000u;
 }
 
-/// The first `n` of 16 elements as bf16.
-INLINE void store_brain(uint16_t *p, vf x, size_t n) {
-#ifdef NARROW
-  const vh v = NARROW(x);
-#else
-  const vh v = __builtin_convertvector(brain_bits(x) >> 16, vh);
+INLINE vh narrowed(vf x) { return __builtin_convertvector(brain_bits(x) >> 16, vh); }
+
+#ifndef NARROW
+#define NARROW narrowed
 #endif
-  memcpy(p, &v, (n < LANES ? n : LANES) * sizeof *p);
-}
 
 /// out (+)= scale·sums for one row of `columns`, at most a strip.
 INLINE void put(const vn sums[2], float scale, float *out, size_t columns, int accumulate) {
