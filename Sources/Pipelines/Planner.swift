@@ -83,15 +83,15 @@ struct Planner {
         "stage `\(stage.name)` has both `uses` and `cmd`; it can have one of them", at: fields.mark(of: "cmd"))
       draft.isSound = false
     }
-    draft.stage.retry = resources.retry.attempts ?? (draft.stage.description.resumable ? 1 : 0)
-    if draft.stage.description.resumable {
+    draft.stage.retry = resources.retry.attempts ?? (draft.stage.description.trains ? 1 : 0)
+    if draft.stage.description.trains {
       draft.stage.checkpoint = resources.checkpoint
     } else if !draft.stage.description.isUnknown && fields["checkpoint"] != nil {
       diagnostics.report(
         "`checkpoint` belongs to stages that train; `\(draft.stage.description.kind.name)` does not",
         at: fields.mark(of: "checkpoint"))
     }
-    if draft.stage.description.resumable, !Resources.trainingPrecisions.contains(resources.precision) {
+    if draft.stage.description.trains, !Resources.trainingPrecisions.contains(resources.precision) {
       diagnostics.report(
         "stage `\(stage.name)` trains; `precision: \(resources.precision)` is for stages that only run models, so say "
           + Resources.trainingPrecisions.joined(last: "or") + " here",

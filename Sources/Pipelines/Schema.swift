@@ -174,7 +174,7 @@ package struct PipelineSchema {
         [
           JSONMember("in", closed(nil, .object(inputs), required: required, nullable: required.isEmpty)),
           JSONMember("with", closed(nil, .object(parameters), required: needed, nullable: needed.isEmpty)),
-        ] + StageSpec.commandKeys.map { JSONMember($0, false) } + (kind.resumable ? [trainingPrecision] : [])),
+        ] + StageSpec.commandKeys.map { JSONMember($0, false) } + (kind.trains ? [trainingPrecision] : [])),
     ]
   }
 

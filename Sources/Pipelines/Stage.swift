@@ -7,9 +7,9 @@ package protocol Stage: Sendable {
   static var numeric: Bool { get }
   /// Programs outside Retort that make part of the outputs, by name; their versions enter the key.
   static var outsideTools: [String] { get }
-  /// Whether the stage keeps its state with `StageContext.keeper` and goes on from it: then it has `checkpoint`
-  /// settings and is retried once unless told otherwise.
-  static var resumable: Bool { get }
+  /// Whether the stage trains: then it keeps its state with `StageContext.keeper` and goes on from it, has `checkpoint`
+  /// settings, is retried once unless told otherwise, and knows no int8.
+  static var trains: Bool { get }
   init()
   /// What is wrong with a combination of parameters that no single range can express; asked when planning.
   func problems() -> [String]
@@ -26,7 +26,7 @@ package protocol PermanentFailure: Error {}
 extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }
-  package static var resumable: Bool { false }
+  package static var trains: Bool { false }
   package func obstacleToExtending() -> String? { nil }
   package func problems() -> [String] { [] }
 }
@@ -54,7 +54,7 @@ package struct StageDescription: Sendable {
   package var numeric: Bool
   package var outsideTools: [String]
   package var usesSeed: Bool
-  package var resumable = false
+  package var trains = false
   package var inputs: [InputDescription]
   package var parameters: [ParameterDescription]
   package var outputs: [OutputDescription]

@@ -12,7 +12,7 @@ package struct StageContext: Sendable {
   package let scratch: URL
   /// Results of the same function over other records, the newest first, where an input is declared `records: true`.
   package let earlier: [EarlierResult]
-  /// Where a resumable stage leaves its state and finds it again; absent: it runs from its beginning to its end.
+  /// Where a stage that trains leaves its state and finds it again; absent: it runs from its beginning to its end.
   package let keeper: (any StateKeeper)?
   /// Ends a training after its first steps, where no more than their times are wanted.
   private let probe: StepProbe?

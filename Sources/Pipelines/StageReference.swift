@@ -27,7 +27,7 @@ extension StageDescription {
       outputs.map { output in
         [output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.documentation]
       })
-    if resumable {
+    if trains {
       let policy = CheckpointPolicy()
       sections.append("checkpoint: \(policy.yaml), retry: 1 unless the stage says otherwise")
     }

@@ -15,7 +15,7 @@ struct Distill: Stage {
   static let kind = StageKind("distill", revision: 1)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
-  static let resumable = true
+  static let trains = true
 
   enum BestMetric: String, ParameterChoice {
     case ndcg10 = "ndcg@10"

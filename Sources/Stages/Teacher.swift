@@ -10,7 +10,7 @@ struct Teacher: Stage {
   static let kind = StageKind("teacher", revision: 1)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
-  static let resumable = true
+  static let trains = true
 
   enum BestMetric: String, ParameterChoice {
     case loss

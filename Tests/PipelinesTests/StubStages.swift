@@ -44,7 +44,7 @@ struct Teacher: Stage {
   static let kind = StageKind("teacher", revision: 1)
   static let abstract = "Trains a cross-encoder."
   static let numeric = true
-  static let resumable = true
+  static let trains = true
   @Input("Model.") var base: ModelFolder
   @Input("Groups.") var train: GroupFile
   @Input("Groups.") var validation: GroupFile?

@@ -11,7 +11,7 @@ import Testing
 private struct Counting: Stage {
   static let kind = StageKind("counting", revision: 1)
   static let abstract = "Counts."
-  static let resumable = true
+  static let trains = true
   @Parameter("Times four steps.", in: 0...100, extends: true) var epochs = 2
   @Output("The number.") var number: ResultFile
 
