@@ -1,7 +1,8 @@
 """A cross-encoder teacher from all-MiniLM-L6-v2, trained and scoring, Retort beside PyTorch: the same pairs, alternating.
 
   python cross_encoder.py MODEL [--work training|scoring] [--method lora|full] [--retort retort] [--rounds 5]
-                          [--steps 20] [--queries 200] [--threads 2] [--torch-settings fp32-eager-bucketed …]
+                          [--precision fp32|int8] [--steps 20] [--queries 200] [--threads 2]
+                          [--torch-settings fp32-eager-bucketed …]
 
 A pair is a query of 8 to 30 tokens and a passage of 10 to 200, whole words of the model's vocabulary. Training: batches
 of 32 pairs, one positive and three negatives a query, BCE on one logit, AdamW, LoRA of rank 16 on every linear layer or
@@ -59,7 +60,8 @@ def run_retort(options: argparse.Namespace) -> dict:
         stages = {"teacher": {"uses": "teacher", "in": {"base": str(options.model.resolve()), "train": "groups.jsonl"},
                               "with": parameters}}
         if options.work == "scoring":
-            stages["scored"] = {"uses": "score", "in": {"teacher": "teacher.model", "candidates": "candidates.jsonl"}}
+            stages["scored"] = {"uses": "score", "precision": options.precision,
+                                "in": {"teacher": "teacher.model", "candidates": "candidates.jsonl"}}
         profiles, events = run_pipeline(options.retort, stages, folder, options.threads, options.seed)
     if options.work == "scoring":
         profile = profiles["scored"]
@@ -143,6 +145,7 @@ def main() -> None:
     parser.add_argument("--work", choices=["training", "scoring"], default="training")
     parser.add_argument("--method", choices=["lora", "full"], default="lora")
     parser.add_argument("--retort", default="retort")
+    parser.add_argument("--precision", choices=["fp32", "int8"], default="fp32", help="of Retort's scoring")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--queries", type=int, default=200, help="to score, 4 pairs each")
