@@ -1,6 +1,8 @@
 /// Products as the reference computes them. Included by `reference.c`.
 #pragma once
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 static size_t packed_bytes(size_t depth, size_t columns) { return depth * columns * sizeof(float); }
 
 static size_t scratch_bytes(size_t depth) { return 0 * depth; }
@@ -101,12 +103,11 @@ static void linear_int8(const retort_linear *job, size_t rows, size_t from, size
   quantization *of_rows = malloc((rows + 1) * blocks * sizeof *of_rows), *of_column = of_rows + rows * blocks;
   for (size_t i = 0; i < rows * blocks; i++) {
     const size_t r = i / blocks, k = i % blocks * block;
-    of_rows[i] = quantize_row(job->x + r * job->stride + k, depth - k < block ? depth - k : block, u + r * depth + k);
+    of_rows[i] = quantize_row(job->x + r * job->stride + k, least(block, depth - k), u + r * depth + k);
   }
   for (size_t c = from; c < to; c++) {
     for (size_t b = 0, k = 0; b < blocks; b++, k += block)
-      of_column[b] = quantize_column((const float *)job->w.strips + c * depth + k, fmin(block, depth - k),
-                                     v + k);
+      of_column[b] = quantize_column((const float *)job->w.strips + c * depth + k, least(block, depth - k), v + k);
     for (size_t r = 0; r < rows; r++) {
       float product = 0;
       for (size_t b = 0, k = 0; b < blocks; b++) {
@@ -134,8 +135,8 @@ static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t
     for (size_t j = from; j < to; j++) {
       double s = 0;
       for (size_t k = 0; k < job->depth; k++) {
-        const uint8_t *kept = job->kept + k * RETORT_MASK_BYTES(job->b_stride) + j / 128 * 16 + j % 16;
-        const double mask = job->kept ? job->kept_scale * (*kept >> j % 128 / 16 & 1) : 1;
+        const size_t byte = k * RETORT_MASK_BYTES(job->b_stride) + j / 128 * 16 + j % 16;
+        const double mask = job->kept ? job->kept_scale * (job->kept[byte] >> j % 128 / 16 & 1) : 1;
         if (mask != 0) s += (double)job->a[k * job->a_stride + i] * (mask * job->b[k * job->b_stride + j]);
       }
       job->sum[i * job->stride + j] = (float)(job->sum[i * job->stride + j] + job->scale * s);
