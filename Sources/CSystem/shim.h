@@ -6,6 +6,27 @@
 #include <stdio.h>
 #include <unistd.h>
 
+// Opens the descriptors 0, 1 and 2 that this process was started without, so that no file of ours becomes one of them.
+// What is written to such an output is an error.
+static inline void retort_open_standard(void) {
+  int file;
+  while ((file = open("/dev/null", O_RDONLY)) >= 0 && file <= 2) {
+  }
+  if (file > 2) close(file);
+}
+
+// Standard output; -1 and errno where it was not written.
+static inline int retort_flush(void) { return fflush(stdout); }
+static inline int retort_print(const void *bytes, size_t count) {
+  return fwrite(bytes, 1, count, stdout) == count ? 0 : -1;
+}
+
+// Standard error; where that is lost there is nobody to tell.
+static inline void retort_complain(const char *text) {
+  fflush(stdout);
+  fputs(text, stderr);
+}
+
 #if defined(__linux__)
 #include <sys/prctl.h>
 #include <sys/syscall.h>

@@ -1,15 +1,16 @@
 /// The graph as text that other programs draw: Mermaid flowcharts and Graphviz' DOT.
 import Artifacts
+import Escaping
 
 extension LineageGraph {
   /// https://mermaid.js.org/syntax/flowchart.html; GitHub draws it in a fenced block.
   package var mermaid: String {
     var lines = ["flowchart LR"]
     for node in nodes {
-      let label = "\"\(node.label.map(mermaidText).joined(separator: "<br/>"))\""
+      let label = "\"\(node.label.map(Escape.mermaid).joined(separator: "<br/>"))\""
       lines.append("  \(node.id)" + (node.isStage ? "[\(label)]" : "([\(label)])"))
     }
-    for edge in edges { lines.append("  \(edge.from) -->|\"\(mermaidText(edge.port))\"| \(edge.to)") }
+    for edge in edges { lines.append("  \(edge.from) -->|\"\(Escape.mermaid(edge.port))\"| \(edge.to)") }
     return lines.joined(separator: "\n")
   }
 
@@ -17,10 +18,10 @@ extension LineageGraph {
   package var dot: String {
     var lines = ["digraph lineage {", "  rankdir=LR;", "  node [fontname=\"sans-serif\"];"]
     for node in nodes {
-      let label = node.label.map(dotText).joined(separator: "\\n")
+      let label = node.label.map(Escape.dot).joined(separator: "\\n")
       lines.append("  \(node.id) [shape=\(node.isStage ? "box" : "ellipse"), label=\"\(label)\"];")
     }
-    for edge in edges { lines.append("  \(edge.from) -> \(edge.to) [label=\"\(dotText(edge.port))\"];") }
+    for edge in edges { lines.append("  \(edge.from) -> \(edge.to) [label=\"\(Escape.dot(edge.port))\"];") }
     return (lines + ["}"]).joined(separator: "\n")
   }
 
@@ -68,20 +69,4 @@ extension LineageGraph {
         }
     }
   }
-}
-
-/// For inside quotes: Mermaid takes entities by name or number, begun by `#`.
-private func mermaidText(_ text: String) -> String {
-  String(
-    text.flatMap { character -> [Character] in
-      switch character {
-      case "\"", "#", "<", ">", "&", "`", ";", "\\", "\n", "\r\n", "\r":
-        Array(character.unicodeScalars.map { "#\($0.value);" }.joined())
-      default: [character]
-      }
-    })
-}
-
-private func dotText(_ text: String) -> String {
-  text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: " ")
 }

@@ -1,5 +1,6 @@
 /// What a `cmd` stage runs: a text for bash in which inputs and outputs are placeholders.
 import Artifacts
+import Escaping
 import Foundation
 
 package struct Command: Hashable, Sendable {
@@ -37,7 +38,7 @@ package struct Command: Hashable, Sendable {
   package var canonicalText: String {
     template.map { segment in
       switch segment {
-      case .text(let text): text.utf8.contains(UInt8(ascii: "$")) ? text.replacing("${", with: "$${") : text
+      case .text(let text): Escape.template(text)
       case .input(let port): "${in.\(port)}"
       case .output(let port): "${out.\(port)}"
       }
@@ -51,19 +52,9 @@ package struct Command: Hashable, Sendable {
       switch segment {
       case .text(let text): text
       case .input(let port):
-        (gathered[port] ?? []).compactMap { inputs[$0] }.map { shellQuoted($0.path) }.joined(separator: " ")
-      case .output(let port): outputs[port].map { shellQuoted($0.path) } ?? ""
+        (gathered[port] ?? []).compactMap { inputs[$0] }.map { Escape.shellWord($0.path) }.joined(separator: " ")
+      case .output(let port): outputs[port].map { Escape.shellWord($0.path) } ?? ""
       }
     }.joined()
   }
-}
-
-/// One word for a POSIX shell; quoted only if it contains anything that the shell might read.
-package func shellQuoted(_ word: String) -> String {
-  let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
-  let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-  let plain = word.utf8.allSatisfy { byte in
-    letters.contains(byte | 0x20) || digits.contains(byte) || "%+,-./:=@_".utf8.contains(byte)
-  }
-  return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
 }

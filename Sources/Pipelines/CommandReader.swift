@@ -1,5 +1,6 @@
 /// Reads a `cmd` stage: its text, its outputs, and what it may see of the machine.
 import Artifacts
+import Escaping
 import Foundation
 
 struct CommandReader {
@@ -112,7 +113,7 @@ struct CommandReader {
       case ("in", 2): return port(parts[1], of: inputs, "in", at: node.mark).map { .input($0) }
       case ("out", 2): return port(parts[1], of: outputs, "out", at: node.mark).map { .output($0) }
       case ("params", 2), ("matrix", 2):
-        return substitution.text(of: name, at: node.mark).map { .text(shellQuoted($0)) }
+        return substitution.text(of: name, at: node.mark).map { .text(Escape.shellWord($0)) }
       default:
         diagnostics.report(
           "`${\(name.shortened)}` is none of ${in.NAME}, ${out.NAME} and ${params.NAME}; the shell's own variable is "

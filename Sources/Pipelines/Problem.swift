@@ -37,7 +37,8 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
     guard !sourceLine.isEmpty else { return head }
     let before = sourceLine.unicodeScalars.prefix(location.column - 1)
     let indent = String(repeating: " ", count: before.reduce(0) { $0 + $1.terminalColumns })
-    return "\(head)\n  \(sourceLine.replacing("\t", with: " "))\n  \(indent)^"
+    let shown = String(sourceLine.map { $0 == "\t" ? " " : $0 })  // a tab would move the caret's place
+    return "\(head)\n  \(shown)\n  \(indent)^"
   }
 }
 

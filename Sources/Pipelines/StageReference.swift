@@ -1,4 +1,5 @@
 /// The reference of stage kinds for people, made from their declarations: `retort help KIND` and `retort stages`.
+import Escaping
 
 /// One line for each kind: its name and what it does.
 package func stageList(_ catalog: StageCatalog) -> String {
@@ -55,25 +56,12 @@ extension ParameterValue {
     case .bool(let value): "\(value)"
     case .int(let value): "\(value)"
     case .double(let value): "\(value)"
-    case .string(let text): isPlain(text) ? text : quoted(text)
+    case .string(let text): Escape.yaml(text)
     case .list(let values): "[\(values.map(\.yaml).joined(separator: ", "))]"
     case .map(let values):
-      "{" + values.sorted { $0.key < $1.key }.map { "\($0): \($1.yaml)" }.joined(separator: ", ") + "}"
+      "{" + values.sorted { $0.key < $1.key }.map { "\(Escape.yaml($0)): \($1.yaml)" }.joined(separator: ", ") + "}"
     }
   }
-}
-
-/// Whether a text means itself without quotes.
-private func isPlain(_ text: String) -> Bool {
-  guard case .string = ParameterValue(plain: text) else { return false }
-  return text.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || "0123456789_-./".unicodeScalars.contains($0) }
-    && !text.hasPrefix("-")
-}
-
-private func quoted(_ text: String) -> String {
-  let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    .replacing("\t", with: "\\t")
-  return "\"\(escaped)\""
 }
 
 /// Rows in columns as wide as their widest cell; the last one is not padded.

@@ -10,27 +10,28 @@ enum TemplatePiece: Hashable {
 /// `nil` if a `${` has no `}`.
 func templatePieces(_ text: String) -> [TemplatePiece]? {
   var pieces: [TemplatePiece] = []
-  var literal = ""
-  var rest = Substring(text)
+  var literal = String.UnicodeScalarView()
+  // Scalars: a sign that a combining mark follows is still that sign.
+  var rest = text.unicodeScalars[...]
   while let dollar = rest.firstIndex(of: "$") {
     literal += rest[..<dollar]
     rest = rest[dollar...]
-    if rest.hasPrefix("$${") {
-      literal += "${"
+    if rest.starts(with: "$${".unicodeScalars) {
+      literal += "${".unicodeScalars
       rest = rest.dropFirst(3)
-    } else if rest.hasPrefix("${") {
+    } else if rest.starts(with: "${".unicodeScalars) {
       guard let end = rest.firstIndex(of: "}") else { return nil }
-      if !literal.isEmpty { pieces.append(.text(literal)) }
-      literal = ""
-      pieces.append(.placeholder(String(rest[rest.index(rest.startIndex, offsetBy: 2)..<end])))
-      rest = rest[rest.index(after: end)...]
+      if !literal.isEmpty { pieces.append(.text(String(literal))) }
+      literal = String.UnicodeScalarView()
+      pieces.append(.placeholder(String(rest[..<end].dropFirst(2))))
+      rest = rest[end...].dropFirst()
     } else {
-      literal += "$"
+      literal.append("$")
       rest = rest.dropFirst()
     }
   }
   literal += rest
-  if !literal.isEmpty || pieces.isEmpty { pieces.append(.text(literal)) }
+  if !literal.isEmpty || pieces.isEmpty { pieces.append(.text(String(literal))) }
   return pieces
 }
 

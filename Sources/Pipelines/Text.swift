@@ -1,4 +1,5 @@
 /// Helps for messages: widths of characters in a terminal, and the nearest of a few words.
+import Escaping
 
 extension Unicode.Scalar {
   /// Columns it takes in a terminal: 2 for East Asian wide ones and emoji, 0 for combining marks, else 1.
@@ -22,17 +23,13 @@ extension String {
   /// Columns it takes in a terminal.
   package var terminalColumns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
 
-  /// At most 60 characters of it, in one line and without control characters, for messages.
+  /// At most 60 characters of it, in one line and with control signs shown, for messages.
   var shortened: String { shortened(to: 60) }
 
   func shortened(to count: Int) -> String {
-    let shown = unicodeScalars.prefix(count).map { $0.isControl ? "\u{fffd}" : $0 }
-    return String(String.UnicodeScalarView(shown)) + (unicodeScalars.dropFirst(count).isEmpty ? "" : "…")
+    Escape.printable(String(String.UnicodeScalarView(unicodeScalars.prefix(count))))
+      + (unicodeScalars.dropFirst(count).isEmpty ? "" : "…")
   }
-}
-
-extension Unicode.Scalar {
-  fileprivate var isControl: Bool { properties.generalCategory == .control }
 }
 
 extension Sequence<String> {

@@ -1,6 +1,7 @@
 /// The README.md of a published model: front matter that model hubs read, then what it is, how to load it, and from what
 /// it was made. See https://huggingface.co/docs/hub/model-cards.
 import Artifacts
+import Escaping
 import Foundation
 import Pipelines
 
@@ -20,11 +21,12 @@ struct ModelCard {
     let sections = [
       Self.frontMatter(kind, base: maker.inputs["base"]?.source),
       """
-      # \(provenance.stage)
+      # \(Escape.markdown(provenance.stage))
 
-      \(Self.introduction(kind)) It is the output `\(port)` of the stage `\(provenance.stage)` (\(maker.kind)) of the \
-      pipeline `\(provenance.pipeline)`, made by Retort\(maker.retort.map { " \($0)" } ?? ""). `\(Provenance.fileName)` \
-      holds its whole lineage; `retort lineage` reads it.
+      \(Self.introduction(kind)) It is the output \(code(port)) of the stage \(code(provenance.stage)) \
+      (\(Escape.markdown(maker.kind))) of the pipeline \(code(provenance.pipeline)), made by \
+      \(Escape.markdown("Retort" + (maker.retort.map { " \($0)" } ?? ""))). `\(Provenance.fileName)` holds its whole \
+      lineage; `retort lineage` reads it.
       """,
       "## Use\n\n```python\n\(Self.usage(kind))\n```",
       Self.table(
@@ -66,7 +68,7 @@ struct ModelCard {
       }
     var lines = ["---", "tags:", "- sentence-transformers"] + tags.map { "- \($0)" } + ["- retort"]
     lines += ["library_name: sentence-transformers", "pipeline_tag: \(task)"]
-    if let name = base?.hubName { lines.append("base_model: \(name)") }
+    if let name = base?.hubName { lines.append("base_model: \(Escape.yaml(name))") }
     return (lines + ["---"]).joined(separator: "\n")
   }
 
@@ -123,14 +125,7 @@ struct ModelCard {
   }
 }
 
-/// A cell of a table, as it is: in as many backticks as it needs, in one line.
-private func code(_ text: String) -> String {
-  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ").replacing("|", with: "\\|")
-  guard line.contains("`") else { return "`\(line)`" }
-  let longest = line.split { $0 != "`" }.map(\.count).max() ?? 0
-  let fence = String(repeating: "`", count: longest + 1)
-  return "\(fence) \(line) \(fence)"
-}
+private func code(_ text: String) -> String { Escape.markdownCode(text) }
 
 extension String {
   /// `org/name` of `hf://org/name@revision`.

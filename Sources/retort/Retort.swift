@@ -1,5 +1,6 @@
 /// `retort`: the command line. Parses arguments, runs one command, and turns how it ended into an exit code.
 import ArgumentParser
+import CSystem
 import Foundation
 import Lineage
 import Pipelines
@@ -28,6 +29,8 @@ struct Retort: AsyncParsableCommand {
 
   static func main() async {
     _ = start
+    retort_open_standard()
+    signal(SIGPIPE, SIG_IGN)  // a reader that goes away ends what it read, not a run
     do {
       _ = try Kernels.chosen()
       var command = try parseAsRoot()
@@ -36,6 +39,7 @@ struct Retort: AsyncParsableCommand {
       } else {
         try command.run()
       }
+      try Terminal.finish()
     } catch {
       leave(error)
     }
@@ -44,35 +48,37 @@ struct Retort: AsyncParsableCommand {
   private static func leave(_ error: any Error) -> Never {
     switch error {
     case let code as ExitCode:
+      Terminal.flush()
       Foundation.exit(code.rawValue)
+    case let lost as OutputLost where lost.isReaderGone:
+      Foundation.exit(0)
     case let failure as Failure:
-      complain(failure.message)
+      Terminal.complain(failure.message)
       Foundation.exit(failure.exit.rawValue)
     case let problems as Problems:
-      complain(problems.description)
+      Terminal.complain(problems.description)
       Foundation.exit(Exit.usage.rawValue)
     case is UnknownRun, is UnknownArtifact, is ComparisonError, is UnavailableKernels:
-      complain("error: \(error)")
+      Terminal.complain("error: \(error)")
       Foundation.exit(Exit.usage.rawValue)
     case _ where isDamage(error):
-      complain("error: the store is damaged: \(error)")
+      Terminal.complain("error: the store is damaged: \(error)")
       Foundation.exit(Exit.storeDamaged.rawValue)
     default:
       // Help and version texts are errors to the argument parser, with code 0; wrong arguments have its code 64.
       switch exitCode(for: error) {
-      case .success: exit(withError: error)
+      case .success:
+        Terminal.say(fullMessage(for: error))
+        do { try Terminal.finish() } catch { leave(error) }
+        Foundation.exit(0)
       case .validationFailure:
-        complain(fullMessage(for: error))
+        Terminal.complain(fullMessage(for: error))
         Foundation.exit(Exit.usage.rawValue)
       default:
-        complain("error: \(error)")
+        Terminal.complain("error: \(error)")
         Foundation.exit(Exit.stageFailed.rawValue)
       }
     }
-  }
-
-  private static func complain(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 }
 

@@ -1,4 +1,5 @@
 /// The picture of an evaluation: distributions, margin per query, ranks, calibration.
+import Escaping
 import Foundation
 
 extension Evaluation {
@@ -29,14 +30,14 @@ extension Evaluation {
     let below = sorted.count { $0.1 <= 0 }
     let mean = sorted.reduce(0) { $0 + $1.1 } / Double(sorted.count)
     var settings = [
-      "set title \(quoted("\(title): mean \(decimal(mean, 3)), \(below) of \(sorted.count) at or below 0; the worst:"))",
+      "set title \(Escape.gnuplot("\(title): mean \(decimal(mean, 3)), \(below) of \(sorted.count) at or below 0; the worst:"))",
       "set xlabel 'queries, worst first'", "set ylabel 'mean of positives − mean of negatives'", "unset key",
       "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:1.05<*]", "set xzeroaxis lt 1 lc '#888888'",
       "set label 'target 0.7' at graph 0.99, first 0.7 right offset 0, 0.6 tc \(Palette.faint)",
     ]
     for (line, worst) in sorted.prefix(4).enumerated() {
       settings.append(
-        "set label \(quoted("\(decimal(worst.1, 2))  \(shortened(groups[worst.0].query))")) "
+        "set label \(Escape.gnuplot("\(decimal(worst.1, 2))  \(shortened(groups[worst.0].query))")) "
           + "at graph 0.03, graph \(decimal(0.97 - Double(line) * 0.055, 2)) font ',10' tc '#555555' front")
     }
     return Panel(
@@ -91,7 +92,7 @@ extension Evaluation {
     }
     return Panel(
       settings: [
-        "set title \(quoted(title))", "set xlabel 'normalised score'", "set ylabel 'share of positives'",
+        "set title \(Escape.gnuplot(title))", "set xlabel 'normalised score'", "set ylabel 'share of positives'",
         "set xrange [0:1]", "set yrange [-0.03:1.03]", "set key top left",
       ],
       tables: [("c", rows)],
@@ -103,14 +104,12 @@ extension Evaluation {
   }
 }
 
-/// At most 46 columns, Hangul being two wide.
+/// At most 46 columns.
 private func shortened(_ text: String) -> String {
   var width = 0
-  var result = ""
-  for character in text {
-    width += character.utf8.count > 2 ? 2 : 1
-    if width > 46 { return result + "…" }
-    result.append(character.isNewline ? " " : character)
+  let shown = text.unicodeScalars.prefix { scalar in
+    width += scalar.terminalColumns
+    return width <= 46
   }
-  return result
+  return Escape.comment(String(shown)) + (width > 46 ? "…" : "")
 }

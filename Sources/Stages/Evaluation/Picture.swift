@@ -1,4 +1,5 @@
 /// Pictures by gnuplot: a script and its data in, a PNG out.
+import Escaping
 import Foundation
 
 /// One drawing inside a picture: gnuplot commands that plot `$name` data blocks.
@@ -18,12 +19,11 @@ struct Picture {
 
   /// Draws through `gnuplot` with a Korean font; the PNG depends on nothing but the figures and the versions of both.
   func write(to file: URL, scratch: URL) throws {
-    let script = scratch.appending(path: "picture.gnuplot")
-    let drawn = scratch.appending(path: "picture.png")
-    try Data(source(output: drawn).utf8).write(to: script)
+    try Data(source.utf8).write(to: scratch.appending(path: "picture.gnuplot"))
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["gnuplot", script.path]
+    process.arguments = ["gnuplot", "picture.gnuplot"]
+    process.currentDirectoryURL = scratch
     let errors = Pipe()
     process.standardError = errors
     process.standardInput = FileHandle.nullDevice
@@ -36,16 +36,16 @@ struct Picture {
           ? "gnuplot is not installed; on Debian and Ubuntu: apt-get install gnuplot-nox fonts-nanum"
           : "gnuplot failed with code \(process.terminationStatus): \(message)")
     }
-    try Data(contentsOf: drawn).write(to: file)
+    try Data(contentsOf: scratch.appending(path: "picture.png")).write(to: file)
   }
 
-  func source(output: URL) -> String {
+  private var source: String {
     let rows = (panels.count + columns - 1) / columns
     var lines = [
       "set encoding utf8",
       "set terminal pngcairo size \(columns * 700),\(rows * 480 + 60) font 'NanumGothic,12' background '#ffffff' noenhanced",
-      "set output \(quoted(output.path))",
-      "set multiplot layout \(rows),\(columns) title \(quoted(title)) font 'NanumGothic,17' margins char 9,3,4,5 "
+      "set output 'picture.png'",
+      "set multiplot layout \(rows),\(columns) title \(Escape.gnuplot(title)) font 'NanumGothic,17' margins char 9,3,4,5 "
         + "spacing char 10,7",
     ]
     for (number, panel) in panels.enumerated() {
@@ -67,11 +67,6 @@ struct Picture {
   private func place(tables panel: Panel, _ number: Int, in plot: String) -> String {
     panel.tables.reduce(plot) { $0.replacingOccurrences(of: "$\($1.name) ", with: "$\($1.name)\(number) ") }
   }
-}
-
-/// A gnuplot string; in single quotes nothing is special but the quote.
-func quoted(_ text: String) -> String {
-  "'" + text.replacingOccurrences(of: "'", with: "''").replacingOccurrences(of: "\n", with: " ") + "'"
 }
 
 enum Palette {
@@ -107,7 +102,7 @@ extension Panel {
     }
     let top = ((positive + negative).max() ?? 1) * 100 * 1.25  // room for the key
     var settings = [
-      "set title \(quoted(mark.map { "\(title); dashed: threshold \(decimal($0, 2))" } ?? title))",
+      "set title \(Escape.gnuplot(mark.map { "\(title); dashed: threshold \(decimal($0, 2))" } ?? title))",
       "set xlabel 'score'",
       "set ylabel '% of pairs'", "set yrange [0:\(decimal(top))]",
       "set xrange [\(range.lowerBound):\(range.upperBound)]",
@@ -119,16 +114,17 @@ extension Panel {
     return Panel(
       settings: settings, tables: [("d", rows)],
       plots: [
-        "$d using 1:2 with boxes lc \(Palette.negative) title \(quoted("negatives (\(pool.name)), mean \(decimal(pool.negative.mean, 3))"))",
-        "$d using 1:3 with boxes lc \(Palette.positive) title \(quoted("positives, mean \(decimal(pool.positive.mean, 3))"))",
+        "$d using 1:2 with boxes lc \(Palette.negative) title \(Escape.gnuplot("negatives (\(pool.name)), mean \(decimal(pool.negative.mean, 3))"))",
+        "$d using 1:3 with boxes lc \(Palette.positive) title \(Escape.gnuplot("positives, mean \(decimal(pool.positive.mean, 3))"))",
       ])
   }
 
   static func empty(_ title: String, _ reason: String) -> Panel {
     Panel(
       settings: [
-        "set title \(quoted(title))", "unset tics", "unset border", "set xrange [0:1]", "set yrange [0:1]", "unset key",
-        "set label \(quoted(reason)) at 0.5, 0.5 center tc \(Palette.faint)",
+        "set title \(Escape.gnuplot(title))", "unset tics", "unset border", "set xrange [0:1]", "set yrange [0:1]",
+        "unset key",
+        "set label \(Escape.gnuplot(reason)) at 0.5, 0.5 center tc \(Palette.faint)",
       ],
       plots: ["-1 notitle"])
   }

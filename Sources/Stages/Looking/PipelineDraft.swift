@@ -1,4 +1,5 @@
 /// Writes the pipeline for data that was looked at, with comments that say what may be changed.
+import Escaping
 import Foundation
 import Pipelines
 
@@ -37,16 +38,19 @@ package struct PipelineDraft {
 
   package var text: String {
     """
-    # yaml-language-server: $schema=\(schema)
-    # Written by `retort new` for \(look.data.lastPathComponent)\
-    \(look.passages.map { " and \($0.lastPathComponent)" } ?? ""): \(parsed.groups) queries, \(parsed.passages) passages.
+    # yaml-language-server: $schema=\(Escape.comment(schema))
+    # Written by `retort new` for \(Escape.comment(sources)): \(parsed.groups) queries, \(parsed.passages) passages.
     # `retort plan` says what a run will take; `retort help KIND` shows all that a stage can be told.
     version: 1
-    name: \(ParameterValue.string(name).yaml)
+    name: \(value(name))
     defaults: {seed: 7}               # also threads and memory: the machine's processors, three quarters of its memory
     stages:
     \(data)\(base)\(training)\(evaluation)
     """
+  }
+
+  private var sources: String {
+    look.data.lastPathComponent + (look.passages.map { " and \($0.lastPathComponent)" } ?? "")
   }
 
   // MARK: - Data
@@ -91,9 +95,9 @@ package struct PipelineDraft {
     if let passages = look.passages { inputs += ", passages: \(path(passages))" }
     var parameters = look.parameters.sorted { $0.key < $1.key }
     if let part { parameters.append((key: "part", value: .string(part))) }
-    let lines = parameters.map { "      \($0.key): \($0.value.yaml)\n" }.joined()
+    let lines = parameters.map { "      \($0.key): \(template($0.value).yaml)\n" }.joined()
     let isFirst = comment != nil
-    return (comment.map { "  # \(look.form): \($0.replacing("\n", with: " "))\n" } ?? "")
+    return (comment.map { "  # \(Escape.comment("\(look.form): \($0)"))\n" } ?? "")
       + """
         \(stage):
           uses: groups
@@ -206,7 +210,19 @@ package struct PipelineDraft {
   /// As the pipeline writes it; with a `/`, so that it is never taken for the output of a stage.
   private func path(_ url: URL) -> String {
     let path = relativePath(url, from: folder)
-    return ParameterValue.string(path.contains("/") ? path : "./\(path)").yaml
+    return value(path.contains("/") ? path : "./\(path)")
+  }
+
+  /// A text as a value of the file, which means itself whatever is in it.
+  private func value(_ text: String) -> String { Escape.yaml(Escape.template(text)) }
+
+  private func template(_ value: ParameterValue) -> ParameterValue {
+    switch value {
+    case .string(let text): .string(Escape.template(text))
+    case .list(let values): .list(values.map(template))
+    case .map(let values): .map(values.mapValues(template))
+    default: value
+    }
   }
 }
 

@@ -37,7 +37,7 @@ struct Collect: ParsableCommand {
     let report =
       apply
       ? try collector.collect {
-        FileHandle.standardError.write(Data("waits for stages that are storing their results\n".utf8))
+        Terminal.complain("waits for stages that are storing their results")
       } : try collector.survey()
     if json { return try printJSON(report) }
     show(report)
@@ -50,9 +50,9 @@ struct Collect: ParsableCommand {
 
   private func show(_ report: CollectionReport) {
     for digest in report.damagedFolders {
-      print("warning: the folder \(digest) is damaged; `retort verify` says what it belongs to")
+      Terminal.say("warning: the folder \(digest) is damaged; `retort verify` says what it belongs to")
     }
-    if report.removed.isEmpty && report.waiting.isEmpty { return print("everything in the store is in use") }
+    if report.removed.isEmpty && report.waiting.isEmpty { return Terminal.say("everything in the store is in use") }
     var table = Table(
       ["what", report.isApplied ? "removed" : "would go", "size", "waits", "size"], numbers: [1, 2, 3, 4])
     let names = ["object": "objects", "work": "folders of work", "log": "folders of logs"]
@@ -64,15 +64,15 @@ struct Collect: ParsableCommand {
         formatted(bytes: later.bytes),
       ])
     }
-    print(table.text)
+    Terminal.say(table.text)
     if !report.logs.isEmpty {
-      print("logs of runs that are not kept: \(report.logs.map(String.init).joined(separator: ", "))")
+      Terminal.say("logs of runs that are not kept: \(report.logs.map(String.init).joined(separator: ", "))")
     }
     if !report.waiting.isEmpty {
       let what = report.isApplied ? "is marked and goes" : "is marked by --apply and goes"
-      print("what waits \(what) with the first --apply after \(grace) without use")
+      Terminal.say("what waits \(what) with the first --apply after \(grace) without use")
     } else if !report.isApplied {
-      print("nothing was removed; --apply does it")
+      Terminal.say("nothing was removed; --apply does it")
     }
   }
 }
@@ -97,6 +97,6 @@ struct Pin: ParsableCommand {
     if let name { try journal.pin(journal.run(named: name), !unpin) }
     let pins = try journal.pins()
     if json { return try printJSON(Report(pinned: pins)) }
-    print(pins.isEmpty ? "no run is pinned" : "pinned: \(pins.map(String.init).joined(separator: ", "))")
+    Terminal.say(pins.isEmpty ? "no run is pinned" : "pinned: \(pins.map(String.init).joined(separator: ", "))")
   }
 }

@@ -56,9 +56,9 @@ struct Compare: ParsableCommand {
     }
     switch json ? .json : format {
     case .json: try printJSON(comparison)
-    case .csv: print(ComparisonCSV(comparison, all: all).text, terminator: "")
-    case .md: print(ComparisonReport(comparison, all: all).sections.markdown)
-    case .text: print(ComparisonReport(comparison, all: all).sections.text)
+    case .csv: try Terminal.pass(ComparisonCSV(comparison, all: all).text)
+    case .md: try Terminal.pass(ComparisonReport(comparison, all: all).sections.markdown + "\n")
+    case .text: Terminal.say(ComparisonReport(comparison, all: all).sections.text)
     }
   }
 

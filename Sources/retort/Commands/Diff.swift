@@ -36,7 +36,7 @@ struct Diff: ParsableCommand {
       left: difference.left, right: difference.right, first: difference.stages.first { !$0.isSame }?.name,
       stages: difference.stages, outputs: outputs)
     if json { return try printJSON(report) }
-    Self.print(report)
+    Self.show(report)
   }
 
   private func variant(_ argument: String, _ journal: Journal, _ store: Store) throws -> Variant {
@@ -45,16 +45,16 @@ struct Diff: ParsableCommand {
     return found[0]
   }
 
-  private static func print(_ report: Report) {
+  private static func show(_ report: Report) {
     guard let first = report.first else {
-      Swift.print("\(report.left) and \(report.right) are the same: \(report.stages.count) stages")
+      Terminal.say("\(report.left) and \(report.right) are the same: \(report.stages.count) stages")
       return
     }
-    Swift.print("\(report.left) and \(report.right) first differ in `\(first)`")
+    Terminal.say("\(report.left) and \(report.right) first differ in `\(first)`")
     let same = report.stages.filter(\.isSame).map(\.name)
     for stage in report.stages where !stage.isSame {
       let outputs = stage.outputs.filter { !$0.isSame }
-      Swift.print("\n\(stage.name): \(stage.headline)")
+      Terminal.say("\n\(stage.name): \(stage.headline)")
       var table = Table(["", report.left, report.right])
       for component in stage.components where !component.component.hasPrefix("in.") || stage.relation != .follows {
         table.add([component.component, text(component.old), text(component.new)])
@@ -64,12 +64,12 @@ struct Diff: ParsableCommand {
           ["out.\(output.port)"]
             + [output.left, output.right].map { $0.map { "\($0.digest)".prefix(12) + "" } ?? "(absent)" })
       }
-      if !table.isEmpty { Swift.print(table.text) }
+      if !table.isEmpty { Terminal.say(table.text) }
       for output in report.outputs ?? [] where output.stage == stage.name {
-        for line in output.lines { Swift.print("  \(line)") }
+        for line in output.lines { Terminal.say("  \(line)") }
       }
     }
-    if !same.isEmpty { Swift.print("\nthe same: \(same.joined(separator: ", "))") }
+    if !same.isEmpty { Terminal.say("\nthe same: \(same.joined(separator: ", "))") }
   }
 
   /// A whole digest or script is more than a table holds.

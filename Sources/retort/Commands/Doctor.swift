@@ -33,7 +33,7 @@ struct Doctor: ParsableCommand {
     for finding in findings {
       table.add([finding.name, finding.value + (finding.remedy.map { ": " + $0 } ?? "")])
     }
-    print(table.text)
+    Terminal.say(table.text)
   }
 
   private static var memory: String {

@@ -30,6 +30,6 @@ struct Export: ParsableCommand {
     guard FileStatus.of(target) == nil else { throw Failure("\(target.path) exists; name a new folder") }
     try store.export(PublishedContent(outputs, in: store, provenance: provenance), to: target)
     if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
-    print("\(stage) of run \(number) → \(target.path)")
+    Terminal.say("\(stage) of run \(number) → \(target.path)")
   }
 }

@@ -10,8 +10,8 @@ struct Help: ParsableCommand {
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
-    if let stage = StageCatalog.builtIn.describe(subject) { return print(stage.reference) }
-    if subject == "cmd" { return print(commandReference) }
+    if let stage = StageCatalog.builtIn.describe(subject) { return Terminal.say(stage.reference) }
+    if subject == "cmd" { return Terminal.say(commandReference) }
     let commands = Retort.configuration.subcommands
     if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
     let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName }

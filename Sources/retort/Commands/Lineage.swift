@@ -37,8 +37,8 @@ struct LineageCommand: ParsableCommand {
     switch format {
     case _ where json, .json: try printJSON(graph)
     case .text: printText(graph)
-    case .mermaid: print(graph.mermaid)
-    case .dot: print(graph.dot)
+    case .mermaid: try Terminal.pass(graph.mermaid + "\n")
+    case .dot: try Terminal.pass(graph.dot + "\n")
     }
   }
 
@@ -69,11 +69,13 @@ struct LineageCommand: ParsableCommand {
       return "\(port)  \(digest.description.prefix(12))\(bytes)\(source)"
     }
     let title = down ? "made from" : "what made"
-    print(graph.root.map { line(title, $0) } ?? "\(title) \(graph.of)")
+    Terminal.say(graph.root.map { line(title, $0) } ?? "\(title) \(graph.of)")
     for stage in graph.stages {
-      print("\n\(stage.name) (\(stage.kind)), " + (stage.run.map { "run \($0) of " } ?? "") + stage.pipeline)
-      for (port, digest) in stage.inputs.sorted(by: { $0.key < $1.key }) { print("  in  " + line(port, digest)) }
-      for (port, digest) in stage.outputs.sorted(by: { $0.key < $1.key }) { print("  out " + line(port, digest)) }
+      Terminal.say("\n\(stage.name) (\(stage.kind)), " + (stage.run.map { "run \($0) of " } ?? "") + stage.pipeline)
+      for (port, digest) in stage.inputs.sorted(by: { $0.key < $1.key }) { Terminal.say("  in  " + line(port, digest)) }
+      for (port, digest) in stage.outputs.sorted(by: { $0.key < $1.key }) {
+        Terminal.say("  out " + line(port, digest))
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /// `retort new DATA…`: looks at data and writes a pipeline for it.
 import ArgumentParser
 import Artifacts
+import Escaping
 import Foundation
 import Pipelines
 import Stages
@@ -39,11 +40,11 @@ struct New: AsyncParsableCommand {
 
     do {
       let files = try DataLook.files(urls, hints: hints)
-      if !json { print(files.map(\.report).joined(separator: "\n\n")) }
+      if !json { Terminal.say(files.map(\.report).joined(separator: "\n\n")) }
       let look = try DataLook(urls, files, hints: hints)
-      if !json { print("\n" + look.report) }
+      if !json { Terminal.say("\n" + look.report) }
       let parsed = try await look.parse()
-      if !json { print("\n" + parsed.report(columns: terminalColumns)) }
+      if !json { Terminal.say("\n" + parsed.report(columns: terminalColumns)) }
       let here = URL(filePath: FileManager.default.currentDirectoryPath)
       let store = storeOptions.folder(root: projectRoot(of: target, workingFolder: here))
       let draft = try PipelineDraft(
@@ -54,7 +55,7 @@ struct New: AsyncParsableCommand {
       try FileOperations().replace(target, with: Data(draft.text.utf8))
       _ = try Plan.read(target.relativePath)  // throws its problems
       if json { return try printJSON(NewReport(files, look, parsed, output: target.relativePath)) }
-      print("\nwrote \(target.relativePath); next: retort plan \(shellQuoted(target.relativePath))")
+      Terminal.say("\nwrote \(target.relativePath); next: retort plan \(Escape.shellWord(target.relativePath))")
     } catch let error as CannotTell {
       throw Failure("\(error)")
     } catch let error as DataError {

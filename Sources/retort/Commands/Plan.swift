@@ -23,9 +23,9 @@ struct PlanCommand: AsyncParsableCommand {
     let preview = try Preview(source.plan(), store: storeOptions)
     var report = try PlanReport(preview)
     let (forecasts, total) = try await preview.forecasts(probe: probe ? StageProbe(try .thisBinary()) : nil) { notice in
-      FileHandle.standardError.write(Data("\(notice)\n".utf8))
+      Terminal.complain("\(notice)")
     }
     report.add(forecasts, of: preview, total)
-    try report.print(json: json)
+    try report.show(json: json)
   }
 }

@@ -65,10 +65,10 @@ struct Push: ParsableCommand {
       report.stages.append(result.stage)
       report.files += sent.files
       report.bytes += sent.bytes
-      if !json { print("[\(result.stage)] \(sent.files) files sent, \(formatted(bytes: sent.bytes))") }
+      if !json { Terminal.say("[\(result.stage)] \(sent.files) files sent, \(formatted(bytes: sent.bytes))") }
     }
     if json { return try printJSON(report) }
-    print("run \(number): \(results.count) results are in \(remote.root.path)")
+    Terminal.say("run \(number): \(results.count) results are in \(remote.root.path)")
   }
 }
 
@@ -122,7 +122,7 @@ struct Pull: AsyncParsableCommand {
       report.pulled = names(there)
     }
     if json { return try printJSON(report) }
-    print("\(there.count) pulled from \(remote.root.path), \(here.count) were here")
-    if !missing.isEmpty { print("not in the remote store: \(report.missing.joined(separator: ", "))") }
+    Terminal.say("\(there.count) pulled from \(remote.root.path), \(here.count) were here")
+    if !missing.isEmpty { Terminal.say("not in the remote store: \(report.missing.joined(separator: ", "))") }
   }
 }

@@ -17,7 +17,7 @@ extension Run {
     let (child, answer) = try start(log: log)
     guard let run = Int(answer.trimmingCharacters(in: .whitespacesAndNewlines)) else {
       let ended = await child.end(killGroup: false)
-      FileHandle.standardError.write(try Data(contentsOf: log))
+      Terminal.complain(String(decoding: try Data(contentsOf: log), as: UTF8.self))
       try FileOperations().remove(log)
       guard case .exit(let code) = ended else { throw Failure("the run did not begin: \(ended)", exit: .stageFailed) }
       throw ExitCode(code)
@@ -26,8 +26,8 @@ extension Run {
     try FileOperations().rename(log, to: kept)
     if json { return try printJSON(Started(run: run, pid: child.pid, log: kept.posixPath)) }
     let place = storeOptions.store.map { " --store \($0)" } ?? ""
-    print("run \(run) goes on in the background, process \(child.pid)")
-    print("log    \(kept.posixPath)\nwatch  retort watch \(run)\(place)\nstop   kill \(child.pid)")
+    Terminal.say("run \(run) goes on in the background, process \(child.pid)")
+    Terminal.say("log    \(kept.posixPath)\nwatch  retort watch \(run)\(place)\nstop   kill \(child.pid)")
   }
 
   /// - Returns: the process, and what it told before it closed its end: a number, or nothing.

@@ -59,7 +59,7 @@ struct Run: AsyncParsableCommand {
     let forced = try plan.ids(of: force) ?? []
     if dryRun {
       let preview = try Preview(plan, selected: selected, forced: forced, store: storeOptions)
-      try PlanReport(preview, forced: forced).print(json: json)
+      try PlanReport(preview, forced: forced).show(json: json)
       return
     }
     if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }
@@ -94,7 +94,7 @@ struct Run: AsyncParsableCommand {
       if json {
         JSONReporter(plan)
       } else {
-        TextReporter(plan, store: folder, live: isatty(STDOUT_FILENO) == 1)
+        TextReporter(plan, store: folder, live: Terminal.isInteractive)
       }
     let outcome: RunSummary
     do {
@@ -111,9 +111,9 @@ struct Run: AsyncParsableCommand {
       throw error
     }
     if !json, plan.comparison != nil, let table = try ComparisonTable(ofRun: outcome.run, in: journal, store) {
-      print("\n" + table.text)
+      Terminal.say("\n" + table.text)
     } else if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
-      print("\n" + table.text)
+      Terminal.say("\n" + table.text)
     }
     await hooks.end()
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
@@ -138,7 +138,7 @@ extension Run {
       _ = try RemoteStore(at: folder)
       return RemoteOrder(folder: folder, isOnly: false)
     } catch let error as RemoteUnavailable {
-      FileHandle.standardError.write(Data("warning: \(error); every stage is computed\n".utf8))
+      Terminal.complain("warning: \(error); every stage is computed")
       return nil
     }
   }

@@ -63,5 +63,5 @@ final class RunHooks {
       descriptors: [input.raw, STDERR_FILENO, STDERR_FILENO], newSession: false)
   }
 
-  private func warn(_ text: String) { FileHandle.standardError.write(Data("warning: \(text)\n".utf8)) }
+  private func warn(_ text: String) { Terminal.complain("warning: \(text)") }
 }

@@ -21,6 +21,6 @@ struct Runs: ParsableCommand {
         run.seconds.map(formatted(seconds:)) ?? "", stages,
       ])
     }
-    print(table.text)
+    Terminal.say(table.text)
   }
 }

@@ -17,9 +17,9 @@ struct SchemaCommand: ParsableCommand {
 
   func run() throws {
     let schema = PipelineSchema(.builtIn).document.text(.document)
-    guard write else { return print(schema, terminator: "") }
+    guard write else { return try Terminal.pass(schema) }
     let here = URL(filePath: FileManager.default.currentDirectoryPath)
-    print(
+    Terminal.say(
       try writeSchema(to: storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))))
   }
 }

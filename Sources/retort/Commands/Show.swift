@@ -12,7 +12,12 @@ struct Show: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
   @Argument(help: "Only this stage, with everything about it.") var stage: String?
   @Flag(help: "Print JSON.") var json = false
+  @Flag(help: "Print the stage's log as it was written, control signs included, and nothing else.") var raw = false
   @OptionGroup var storeOptions: StoreOptions
+
+  func validate() throws {
+    if raw && (stage == nil || json) { throw ValidationError("--raw prints the log of one STAGE, without --json") }
+  }
 
   func run() throws {
     let (store, journal) = try storeOptions.reading()
@@ -24,10 +29,19 @@ struct Show: ParsableCommand {
       report.stages = report.stages.filter { $0.name == stage }
       guard !report.stages.isEmpty else { throw Failure("run \(number) has no stage `\(stage)`; it has \(known)") }
     }
+    if raw { return try report.stages.forEach(passLog) }
     if json { return try printJSON(report) }
-    print("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
+    Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
     if stage == nil { printSummary(report) } else { try report.stages.forEach(printDetails) }
-    for warning in report.warnings where stage == nil { print("warning: \(warning)") }
+    for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
+  }
+
+  private func passLog(of stage: RunReport.Stage) throws {
+    guard let log = stage.log else {
+      throw Failure("`\(stage.name)` printed nothing in this run: it is \(stage.state)")
+    }
+    let file = try FileHandle(forReadingFrom: URL(filePath: log))
+    while let chunk = try file.read(upToCount: 1 << 16), !chunk.isEmpty { try Terminal.pass(chunk) }
   }
 
   private func printSummary(_ report: RunReport) {
@@ -40,7 +54,7 @@ struct Show: ParsableCommand {
         shown + (metrics.count > 4 ? "  … \(metrics.count - 4) more" : ""),
       ])
     }
-    print(table.text)
+    Terminal.say(table.text)
   }
 
   private func printDetails(_ stage: RunReport.Stage) throws {
@@ -55,12 +69,12 @@ struct Show: ParsableCommand {
       table.add(["out.\(port)", "\(output.path)  \(formatted(bytes: output.bytes))"])
     }
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
-    print(table.text)
-    if let profile = stage.profile { print("\n" + profile.table) }
-    for failure in stage.failures { print("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
-    if stage.failures.isEmpty, let error = stage.error { print(error) }
+    Terminal.say(table.text)
+    if let profile = stage.profile { Terminal.say("\n" + profile.table) }
+    for failure in stage.failures { Terminal.say("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
+    if stage.failures.isEmpty, let error = stage.error { Terminal.say(error) }
     guard let log = stage.log, stage.state != "failed" else { return }
-    print("\nlog: \(log)")
-    for line in try lastLines(of: URL(filePath: log)) { print("  \(line)") }
+    Terminal.say("\nlog: \(log)")
+    for line in try lastLines(of: URL(filePath: log)) { Terminal.say("  \(line)") }
   }
 }

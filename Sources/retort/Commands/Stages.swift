@@ -27,7 +27,7 @@ struct StagesCommand: ParsableCommand {
       table.add([kind.kind, kind.inputs.joined(separator: " "), kind.outputs.joined(separator: " "), kind.abstract])
     }
     table.add(["cmd", "yours", "yours", "Runs a shell command of your own."])
-    print(table.text)
-    print("\nMore: retort help KIND")
+    Terminal.say(table.text)
+    Terminal.say("\nMore: retort help KIND")
   }
 }

@@ -49,6 +49,6 @@ struct Status: ParsableCommand {
         table.add(["", "", output.port, formatted(bytes: output.bytes), String(output.digest.prefix(12))])
       }
     }
-    print(table.text)
+    Terminal.say(table.text)
   }
 }

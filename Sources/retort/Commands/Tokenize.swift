@@ -58,7 +58,7 @@ struct Tokenize: ParsableCommand {
   }
 
   private func flush(_ lines: inout String) throws {
-    try FileHandle.standardOutput.write(contentsOf: Data(lines.utf8))
+    try Terminal.pass(lines)
     lines = ""
   }
 }

@@ -41,7 +41,9 @@ struct Validate: ParsableCommand {
     if json {
       try printJSON(reports)
     } else {
-      for report in reports where report.problems.isEmpty { print("\(report.file): valid, \(report.stages) stages") }
+      for report in reports where report.problems.isEmpty {
+        Terminal.say("\(report.file): valid, \(report.stages) stages")
+      }
     }
     guard found.isEmpty else {
       if json { throw ExitCode(Exit.usage.rawValue) }

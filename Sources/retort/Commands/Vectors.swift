@@ -59,8 +59,7 @@ struct Vectors: ParsableCommand {
   private func write(_ rows: Tensor) throws {
     for row in 0..<rows.rows {
       let values = UnsafeBufferPointer(start: rows.floats + row * rows.columns, count: rows.columns)
-      let line = "[" + values.map { "\($0)" }.joined(separator: ",") + "]\n"
-      try FileHandle.standardOutput.write(contentsOf: Data(line.utf8))
+      try Terminal.pass("[" + values.map { "\($0)" }.joined(separator: ",") + "]\n")
     }
   }
 }

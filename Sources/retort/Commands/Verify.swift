@@ -63,7 +63,7 @@ struct Verify: AsyncParsableCommand {
       report = try await Rerun(
         recorded, store: store, context: .thisMachine, executor: LocalExecutor(try .thisBinary())
       ).run { [json] event in
-        if case .event(.log(let line)) = event, !json { print("[\(stage)] \(line)") }
+        if case .event(.log(let line)) = event, !json { Terminal.say("[\(stage)] \(line)") }
       }
     } catch let error as CannotRerun {
       throw Failure("\(error)")
@@ -81,11 +81,11 @@ struct Verify: AsyncParsableCommand {
     } else {
       for output in report.outputs {
         if output.recorded == output.now {
-          print("\(stage).\(output.port): the same bytes, \(output.now.digest)")
+          Terminal.say("\(stage).\(output.port): the same bytes, \(output.now.digest)")
         } else {
           let place = output.difference.map { ": \($0)" } ?? ""
-          print("\(stage).\(output.port): DIFFERENT bytes than recorded\(place)")
-          print("  recorded \(output.recorded.digest)\n  now      \(output.now.digest)")
+          Terminal.say("\(stage).\(output.port): DIFFERENT bytes than recorded\(place)")
+          Terminal.say("  recorded \(output.recorded.digest)\n  now      \(output.now.digest)")
         }
       }
     }
@@ -94,17 +94,17 @@ struct Verify: AsyncParsableCommand {
 
   private func show(_ report: VerificationReport) {
     for item in report.damaged {
-      print("damaged: \(item.path): found \(item.found), expected \(item.expected)")
-      for stage in item.stages { print("  of stage \(stage)") }
+      Terminal.say("damaged: \(item.path): found \(item.found), expected \(item.expected)")
+      for stage in item.stages { Terminal.say("  of stage \(stage)") }
     }
-    for item in report.lost { print("lost: output `\(item.port)` of stage \(item.stage), \(item.digest)") }
-    for path in report.unknown { print("unknown: \(path) is not of retort") }
+    for item in report.lost { Terminal.say("lost: output `\(item.port)` of stage \(item.stage), \(item.digest)") }
+    for path in report.unknown { Terminal.say("unknown: \(path) is not of retort") }
     if report.unrecorded > 0 {
-      print("\(report.unrecorded) objects belong to no recorded result; `retort gc` removes them")
+      Terminal.say("\(report.unrecorded) objects belong to no recorded result; `retort gc` removes them")
     }
     let size = "\(report.files) files, \(formatted(bytes: report.bytes)), \(report.folders) folders"
-    if report.isSound { return print("sound: \(size), and the database") }
-    print(
+    if report.isSound { return Terminal.say("sound: \(size), and the database") }
+    Terminal.say(
       "\(report.damaged.count) damaged, \(report.lost.count) lost, of \(size); "
         + (report.isRepaired
           ? "damaged files are in .retort/damaged, and the next `retort run` makes again what is missing"
@@ -122,11 +122,9 @@ private final class Progress: Sendable {
     shown.withLock { last in
       guard ContinuousClock.now - last > .milliseconds(200) else { return }
       last = .now
-      write("\r\u{1B}[K\(formatted(bytes: bytes)) of \(formatted(bytes: total)) read")
+      Terminal.replaceErrorLine(with: "\(formatted(bytes: bytes)) of \(formatted(bytes: total)) read")
     }
   }
 
-  func erase() { if isLive { write("\r\u{1B}[K") } }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  func erase() { if isLive { Terminal.replaceErrorLine(with: "") } }
 }

@@ -26,9 +26,9 @@ struct Watch: AsyncParsableCommand {
     }
     var watcher = RunWatcher(run, journal: journal, store: store)
     if json { return try printJSON(try watcher.look()) }
-    guard isatty(STDOUT_FILENO) == 1, !once else {
-      let columns = isatty(STDOUT_FILENO) == 1 ? Screen.current.columns : nil
-      for line in try watcher.look().lines() { print(line.rendered(columns: columns, colour: Screen.hasColour)) }
+    guard Terminal.isInteractive, !once else {
+      let columns = Terminal.isInteractive ? Screen.current.columns : nil
+      for line in try watcher.look().lines() { Terminal.say(line, columns: columns) }
       return
     }
     var block = LiveBlock()
@@ -39,7 +39,7 @@ struct Watch: AsyncParsableCommand {
       snapshot = try watcher.look()
     }
     block.show(snapshot.lines(height: Screen.current.rows - 1))
-    if let table = EvaluationTable(try journal.report(of: run, store: store)) { print("\n" + table.text) }
+    if let table = EvaluationTable(try journal.report(of: run, store: store)) { Terminal.say("\n" + table.text) }
     let code = RunOutcome(rawValue: snapshot.state)?.exitCode ?? Exit.interrupted.rawValue
     if code != 0 { throw ExitCode(code) }
   }

@@ -31,10 +31,10 @@ struct Why: ParsableCommand {
     let report = Report(
       stage: stage, state: state, reason: reason, key: found.resolved?.key.description, changes: changes)
     if json { return try printJSON(report) }
-    print("\(stage): \(state)" + (reason.isEmpty ? "" : ", \(reason)"))
+    Terminal.say("\(stage): \(state)" + (reason.isEmpty ? "" : ", \(reason)"))
     guard !changes.isEmpty else { return }
     var table = Table(["component", "was", "is"])
     for change in changes { table.add([change.component, change.old ?? "(absent)", change.new ?? "(absent)"]) }
-    print(table.text)
+    Terminal.say(table.text)
   }
 }

@@ -1,4 +1,5 @@
 /// A comparison as CSV (RFC 4180): one line a row, with its differing parameters and every figure of its metrics.
+import Escaping
 import Lineage
 
 struct ComparisonCSV {
@@ -22,10 +23,6 @@ struct ComparisonCSV {
           ].map { $0 ?? "" }
         }
     }
-    text = ([header] + lines).map { $0.map(Self.field).joined(separator: ",") + "\r\n" }.joined()
-  }
-
-  private static func field(_ text: String) -> String {
-    text.contains { ",\"\n\r\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+    text = ([header] + lines).map { $0.map(Escape.csvField).joined(separator: ",") + "\r\n" }.joined()
   }
 }

@@ -1,4 +1,5 @@
 /// A comparison as one HTML page that needs nothing else: tables, and metric curves as inline SVG.
+import Escaping
 import Foundation
 import Lineage
 
@@ -30,7 +31,7 @@ struct ComparisonPage {
     let first = sections.filter { $0.title == "warnings" }
     let rest = sections.filter { $0.title != "warnings" }
     let plots = self.plots
-    var body = ["<h1>\(escaped(title))</h1>"] + first.map(html)
+    var body = ["<h1>\(Escape.html(title))</h1>"] + first.map(html)
     body += rest.prefix { $0.title == "metrics" }.map(html)
     if !plots.isEmpty {
       body.append("<section><h2>curves</h2>\(legend)<div class=\"plots\">\(plots.joined())</div></section>")
@@ -42,7 +43,7 @@ struct ComparisonPage {
       <head>
       <meta charset="utf-8"/>
       <meta name="viewport" content="width=device-width, initial-scale=1"/>
-      <title>\(escaped(title))</title>
+      <title>\(Escape.html(title))</title>
       <style>\(Self.style)</style>
       </head>
       <body>
@@ -54,13 +55,15 @@ struct ComparisonPage {
   }
 
   private func html(_ section: ReportSection) -> String {
-    var parts = ["<section class=\"\(escaped(section.title.filter { $0 != " " }))\"><h2>\(escaped(section.title))</h2>"]
+    var parts = [
+      "<section class=\"\(Escape.html(section.title.filter { $0 != " " }))\"><h2>\(Escape.html(section.title))</h2>"
+    ]
     if !section.rows.isEmpty {
       func row(_ cells: [ReportCell], _ tag: String) -> String {
         let columns = cells.enumerated().map { column, cell in
           let classes = [section.numbers.contains(column) ? "n" : nil, cell.tone == .plain ? nil : cell.tone.rawValue]
           let names = classes.compactMap { $0 }.joined(separator: " ")
-          return "<\(tag)\(names.isEmpty ? "" : " class=\"\(names)\"")>\(escaped(cell.text))</\(tag)>"
+          return "<\(tag)\(names.isEmpty ? "" : " class=\"\(names)\"")>\(Escape.html(cell.text))</\(tag)>"
         }
         return "<tr>\(columns.joined())</tr>"
       }
@@ -69,7 +72,7 @@ struct ComparisonPage {
       parts.append("<div class=\"wide\"><table><thead>\(head)</thead><tbody>\n\(rows)\n</tbody></table></div>")
     }
     if !section.lines.isEmpty {
-      parts.append("<ul>" + section.lines.map { "<li>\(escaped($0))</li>" }.joined() + "</ul>")
+      parts.append("<ul>" + section.lines.map { "<li>\(Escape.html($0))</li>" }.joined() + "</ul>")
     }
     return parts.joined() + "</section>"
   }
@@ -79,7 +82,7 @@ struct ComparisonPage {
   private var legend: String {
     let entries = comparison.rows.enumerated().map { row, entry in
       "<span class=\"\(style(ofRow: row))\"><svg viewBox=\"0 0 20 8\"><polyline points=\"1,4 19,4\"/></svg>"
-        + "\(escaped(entry.name))</span>"
+        + "\(Escape.html(entry.name))</span>"
     }
     return "<p class=\"legend\">\(entries.joined())</p>"
   }
@@ -94,7 +97,7 @@ struct ComparisonPage {
       }
       // The first row is drawn last, above the others.
       return LinePlot(title: name, lines: lines.reversed()).svg
-        .map { "<figure><figcaption>\(escaped(name))</figcaption>\($0)</figure>" }
+        .map { "<figure><figcaption>\(Escape.html(name))</figcaption>\($0)</figure>" }
     }
   }
 

@@ -1,4 +1,5 @@
 /// What to read after a run that failed: each failed stage with its cause, what was skipped for it, and where more is.
+import Escaping
 import Pipelines
 import Scheduling
 
@@ -16,7 +17,7 @@ struct FailureSummary {
   func lines(run: Int) -> [String] {
     let failed = stages(.failed).map { id in
       let name = plan[id].name
-      return "failed: \(name): \(failures[id]?.cause ?? ""); more: retort show \(run) \(shellQuoted(name))"
+      return "failed: \(name): \(failures[id]?.cause ?? ""); more: retort show \(run) \(Escape.shellWord(name))"
     }
     let skipped = Dictionary(grouping: stages(.skipped), by: cause).sorted { $0.value[0] < $1.value[0] }
     return failed

@@ -1,4 +1,5 @@
 /// What `--json` prints: sorted keys, no escaped slashes, one value.
+import Escaping
 import Foundation
 
 func printJSON(_ value: some Encodable, pretty: Bool = true) throws {
@@ -6,6 +7,6 @@ func printJSON(_ value: some Encodable, pretty: Bool = true) throws {
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
   encoder.dateEncodingStrategy = .iso8601
-  let data = try encoder.encode(value) + Data("\n".utf8)
-  FileHandle.standardOutput.write(data)
+  let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+  try Terminal.pass(Escape.json(text) + "\n")
 }

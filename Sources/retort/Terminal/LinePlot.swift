@@ -1,4 +1,5 @@
 /// A small line plot as inline SVG: metric curves by step, one line a variant.
+import Escaping
 import Foundation
 import Lineage
 
@@ -35,7 +36,7 @@ struct LinePlot {
       Self.top + (high - value) / (high - low) * (Self.height - Self.top - Self.bottom)
     }
     var parts = [
-      "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(escaped(title))\">"
+      "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(Escape.html(title))\">"
     ]
     for tick in ticks(low, high, about: 4) {
       let place = short(y(tick))
@@ -52,7 +53,7 @@ struct LinePlot {
     for (line, points) in lines where !points.isEmpty {
       let places = points.map { (short(x($0.0)), short(y($0.1))) }
       let path = places.map { "\($0.0),\($0.1)" }.joined(separator: " ")
-      parts.append("<g class=\"\(line.style)\"><title>\(escaped(line.name))</title><polyline points=\"\(path)\"/>")
+      parts.append("<g class=\"\(line.style)\"><title>\(Escape.html(line.name))</title><polyline points=\"\(path)\"/>")
       // Dots that do not run into each other.
       let span = x(points[points.count - 1].0) - x(points[0].0)
       if points.count == 1 || span / Double(points.count - 1) >= 10 {
@@ -88,19 +89,3 @@ func ticks(_ low: Double, _ high: Double, about count: Int) -> [Double] {
 
 private func short(_ value: Double) -> String { String(format: "%.1f", value) }
 private func number(_ value: Double) -> String { String(format: "%g", value + 0) }
-
-/// Text for HTML and SVG, in elements and in quoted attributes.
-func escaped(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "&": result += "&amp;"
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "\"": result += "&quot;"
-    case "'": result += "&#39;"
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result
-}

@@ -36,7 +36,7 @@ struct PlanReport: Encodable {
     self.total = total
   }
 
-  func print(json: Bool) throws {
+  func show(json: Bool) throws {
     if json { return try printJSON(self) }
     let columns = ["stage", "kind", "state", "reason"]
     var table = Table(columns + (total == nil ? [] : StageForecast.columns))
@@ -45,13 +45,13 @@ struct PlanReport: Encodable {
       let runs = stage.state == "will run" || stage.state == "may run"
       table.add(row + (total == nil ? [] : runs ? StageForecast.cells(stage.forecast) : StageForecast.noCells))
     }
-    Swift.print(table.text)
+    Terminal.say(table.text)
     let counts = ["cached", "will run", "may run", "broken"].compactMap { state in
       let count = stages.count { $0.state == state }
       return count > 0 ? "\(count) \(state)" : nil
     }
-    Swift.print("\n\(pipeline): \(counts.joined(separator: ", "))")
-    if let total, stages.contains(where: { $0.forecast != nil }) || !total.unknown.isEmpty { Swift.print(total.text) }
+    Terminal.say("\n\(pipeline): \(counts.joined(separator: ", "))")
+    if let total, stages.contains(where: { $0.forecast != nil }) || !total.unknown.isEmpty { Terminal.say(total.text) }
   }
 }
 

@@ -1,4 +1,5 @@
 /// A report as sections of tables, and its forms as plain text and as Markdown.
+import Escaping
 
 struct ReportCell: ExpressibleByStringLiteral, Equatable {
   enum Tone: String { case plain, better, worse }
@@ -37,9 +38,9 @@ extension [ReportSection] {
 
   var markdown: String {
     filter { !$0.isEmpty }.map { section in
-      var lines = ["## \(section.title)", ""]
+      var lines = ["## \(Escape.markdown(section.title))", ""]
       if !section.rows.isEmpty {
-        func line(_ cells: [String]) -> String { "| " + cells.map(\.markdown).joined(separator: " | ") + " |" }
+        func line(_ cells: [String]) -> String { "| " + cells.map(Escape.markdown).joined(separator: " | ") + " |" }
         lines.append(line(section.header))
         lines.append(
           "|" + section.header.indices.map { section.numbers.contains($0) ? "--:" : "---" }.joined(separator: "|") + "|"
@@ -47,22 +48,7 @@ extension [ReportSection] {
         lines += section.rows.map { line($0.map(\.text)) }
         if !section.lines.isEmpty { lines.append("") }
       }
-      return (lines + section.lines.map { "- \($0.markdown)" }).joined(separator: "\n")
+      return (lines + section.lines.map { "- \(Escape.markdown($0))" }).joined(separator: "\n")
     }.joined(separator: "\n\n")
-  }
-}
-
-extension String {
-  /// Without what Markdown would read as a table's column, emphasis or a tag.
-  fileprivate var markdown: String {
-    var text = ""
-    for character in self {
-      switch character {
-      case "|", "*", "_", "<", "\\", "[", "]": text += "\\\(character)"
-      case "\n": text += " "
-      default: text.append(character)
-      }
-    }
-    return text
   }
 }

@@ -28,12 +28,12 @@ final class TextReporter: RunReporter {
     self.store = store
     self.live = live
     failures = FailureSummary(plan)
-    colour = live && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+    colour = live && Terminal.hasColour
   }
 
   func report(_ event: RunEvent) {
     // Of what was done before there may be thousands at once.
-    defer { if case .moved(_, .cached) = event {} else { fflush(nil) } }
+    defer { if case .moved(_, .cached) = event {} else { Terminal.flush() } }
     switch event {
     case .began(let run): line("run \(run) of \(plan.name), store \(store.path)")
     case .moved(let id, let state): moved(id, to: state)
@@ -46,7 +46,7 @@ final class TextReporter: RunReporter {
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
     case .failed(let id, let failure):
       failures.failed(id, failure)
-      line("[\(plan[id].name)] " + paint("failed: \(failure)", 31))
+      line(StyledLine("[\(plan[id].name)] ") + StyledLine("failed: \(failure)", 31, keepsLines: true))
     case .warning(let id, let message): warn((id.map { "[\(plan[$0].name)] " } ?? "") + message)
     case .published(let id, let url): line("[\(plan[id].name)] published to \(url.path)")
     case .ended(let summary): end(summary)
@@ -111,12 +111,14 @@ final class TextReporter: RunReporter {
 
   private func warn(_ message: String) {
     warnings.append(message)
-    line(paint("warning: ", 33) + message)
+    line(StyledLine("warning: ", 33) + StyledLine(message, keepsLines: true))
   }
 
-  private func line(_ text: String) {
+  private func line(_ text: String) { line(StyledLine(text, keepsLines: true)) }
+
+  private func line(_ line: StyledLine) {
     erase()
-    print(text)
+    Terminal.say(line, colour: colour)
     draw()
   }
 
@@ -126,7 +128,7 @@ final class TextReporter: RunReporter {
   }
 
   private func erase() {
-    if live && shownLines > 0 { print("\u{1B}[\(shownLines)A\u{1B}[J", terminator: "") }
+    if live && shownLines > 0 { Terminal.control("\u{1B}[\(shownLines)A\u{1B}[J") }
     shownLines = 0
   }
 
@@ -134,12 +136,11 @@ final class TextReporter: RunReporter {
     guard live else { return }
     for (id, text) in progress.sorted(by: { $0.key < $1.key }) where !text.isEmpty {
       // One line must stay one line, or erasing would miss it.
-      print("  \(plan[id].name)  \(text)".clipped(to: Screen.current.columns))
+      Terminal.say(StyledLine("  \(plan[id].name)  \(text)"), columns: Screen.current.columns)
       shownLines += 1
     }
   }
 
-  private func paint(_ text: String, _ code: Int) -> String { colour ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text }
   private func seconds(since start: ContinuousClock.Instant) -> String {
     formatted(seconds: (ContinuousClock.now - start).inSeconds)
   }
@@ -203,6 +204,9 @@ final class JSONReporter: RunReporter {
             "ran": summary.ran, "cached": summary.cached, "failed": summary.failed, "skipped": summary.skipped,
           ], seconds: (ContinuousClock.now - Retort.start).inSeconds)
       }
-    if let line { try printJSON(line, pretty: false) }
+    guard let line else { return }
+    // A run goes on when nobody reads of it any more; how it ends tells what was lost.
+    do { try printJSON(line, pretty: false) } catch is OutputLost {}
+    if case .moved(_, .cached) = event {} else { Terminal.flush() }
   }
 }

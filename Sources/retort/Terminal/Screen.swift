@@ -1,4 +1,5 @@
 /// A terminal's size, text cut to fit it, and a block of lines that is drawn again in place.
+import Escaping
 import Foundation
 import Pipelines
 
@@ -15,9 +16,6 @@ struct Screen {
     return Screen(columns: Int(size.ws_col), rows: Int(size.ws_row))
   }
 
-  static var hasColour: Bool {
-    isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["NO_COLOR"] ?? "" == ""
-  }
 }
 
 extension String {
@@ -37,7 +35,10 @@ extension String {
 struct StyledLine {
   var parts: [(text: String, code: Int?)]
 
-  init(_ text: String, _ code: Int? = nil) { parts = [(text, code)] }
+  /// - Parameter keepsLines: whether line breaks in it stay, which a block that is drawn again must not have.
+  init(_ text: String, _ code: Int? = nil, keepsLines: Bool = false) {
+    parts = [(Escape.printable(text, keepsLines: keepsLines), code)]
+  }
   static func + (left: StyledLine, right: StyledLine) -> StyledLine {
     var line = left
     line.parts += right.parts
@@ -64,14 +65,13 @@ struct LiveBlock {
   private var shown: [Int] = []
 
   /// Replaces what it showed, as much as the screen holds, by one write.
-  mutating func show(_ lines: [StyledLine], on screen: Screen = .current, colour: Bool = Screen.hasColour) {
+  mutating func show(_ lines: [StyledLine], on screen: Screen = .current, colour: Bool = Terminal.hasColour) {
     // A narrower window has broken lines in two.
     let height = shown.reduce(0) { $0 + max(1, ($1 + screen.columns - 1) / screen.columns) }
-    var text = height > 0 ? "\u{1B}[\(min(height, screen.rows - 1))A\r\u{1B}[J" : ""
+    if height > 0 { Terminal.control("\u{1B}[\(min(height, screen.rows - 1))A\r\u{1B}[J") }
     let visible = lines.prefix(screen.rows - 1)
-    for line in visible { text += line.rendered(columns: screen.columns, colour: colour) + "\n" }
+    for line in visible { Terminal.say(line, columns: screen.columns, colour: colour) }
     shown = visible.map { min($0.columns, screen.columns - 1) }
-    print(text, terminator: "")
-    fflush(nil)
+    Terminal.flush()
   }
 }

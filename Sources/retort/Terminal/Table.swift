@@ -1,4 +1,5 @@
 /// A plain table in columns that fit their widest cell; wide characters such as Hangul count twice.
+import Escaping
 import Pipelines
 
 struct Table {
@@ -8,13 +9,14 @@ struct Table {
 
   /// - Parameter numbers: the columns that hold numbers, which end at the right.
   init(_ header: [String], numbers: Set<Int> = []) {
-    self.header = header
+    self.header = header.map { Escape.printable($0) }
     rightAligned = numbers
   }
 
   var isEmpty: Bool { rows.isEmpty }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  /// Adds a row; what is not printable in it is shown.
+  mutating func add(_ row: [String]) { rows.append(row.map { Escape.printable($0) }) }
 
   var text: String {
     let lines = [header] + rows

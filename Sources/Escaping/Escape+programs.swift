@@ -1,0 +1,26 @@
+/// Text for programs that would run it: bash, gnuplot.
+
+extension Escape {
+  /// Gives the text as one word for a POSIX shell, quoted only if it contains anything that the shell might read. A zero
+  /// byte, which no process can be handed, is written `\0`; pipeline files with one are refused before.
+  package static func shellWord(_ text: String) -> String {
+    let plain = text.utf8.allSatisfy { byte in
+      Unicode.Scalar(byte).isASCIIWord || "%+,-./:=@_".utf8.contains(byte)
+    }
+    if plain && !text.isEmpty { return text }
+    return "'" + text.replacingScalars { $0 == "'" ? #"'\''"# : $0 == "\0" ? #"\0"# : nil } + "'"
+  }
+
+  /// Gives the text as a string for gnuplot, in double quotes: all but letters and blanks of ASCII are numbers of bytes,
+  /// digits too, which would lengthen a number before them. So nothing is left that gnuplot reads, backquotes included,
+  /// which it runs while it takes a line apart.
+  package static func gnuplot(_ text: String) -> String {
+    let bytes = printable(text).utf8.map { byte -> String in
+      let scalar = Unicode.Scalar(byte)
+      if scalar == " " || scalar.isASCIIWord && !("0"..."9" ~= scalar) { return String(scalar) }
+      let digits = String(byte, radix: 8)
+      return "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
+    }
+    return "\"\(bytes.joined())\""
+  }
+}

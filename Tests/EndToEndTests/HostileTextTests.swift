@@ -1,0 +1,178 @@
+/// Texts in data, files, names and parameters that would be code where they go: none is run, none is obeyed.
+import Foundation
+import Testing
+
+/// A quote that a combining mark follows is one `Character`, and a quote to every other program.
+private let mark = "\u{301}"
+/// Sets a terminal's clipboard, its title, a link; a C1 control; text that runs backwards.
+private let obeyed = "\u{1B}]52;c;aGk=\u{7}\u{1B}]0;title\u{7}\u{1B}]8;;http://x\u{1B}\\\u{9B}31m\u{202E}"
+
+@Suite struct HostileTextTests {
+  private func isOwned(_ project: Project) -> Bool {
+    FileManager.default.fileExists(atPath: project.root.appending(path: "OWNED").path)
+  }
+
+  /// Puts a text of the basic plane into a JSON or YAML document, each sign by its number.
+  private func quoted(_ text: String) -> String {
+    "\"" + text.unicodeScalars.map { String(format: "\\u%04x", $0.value) }.joined() + "\""
+  }
+
+  @Test(arguments: [
+    "'\(mark)`touch OWNED`", "\"\(mark)`touch OWNED`", "'; system 'touch OWNED'; '", "\\`touch OWNED`",
+    "\n!touch OWNED\n",
+  ])
+  func `queries, titles and names of passages are drawn, not run`(text: String) async throws {
+    let evil = text.replacing("touch OWNED", with: "touch $HOME/OWNED")
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        g: {uses: groups, in: {data: ./g.jsonl}}
+        e: {uses: evaluate, in: {data: g.groups}, with: {method: bm25, title: \(quoted(evil))}, publish: out}
+      """)
+    let group =
+      #"{"query":\#(quoted(evil)),"positives":[{"id":\#(quoted(evil)),"text":"b"}],"negatives":[{"id":"n","text":\#(quoted(evil))}]}"#
+    try project.write(group + "\n", to: "g.jsonl")
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    #expect(FileManager.default.fileExists(atPath: project.root.appending(path: "out/picture").path))
+    #expect(!isOwned(project))
+  }
+
+  @Test(arguments: ["\u{2028}", "\u{2029}", "\u{85}", "\r", "\n", "\r\n", "\u{B}", "\u{C}"])
+  func `keys, ids and file names that break lines add nothing to the pipeline that new writes`(end: String) async throws
+  {
+    let stage = "\(end)  zz:\(end)    cmd: touch $HOME/OWNED; touch o\(end)    out: {o: {path: o, type: text}}\(end)  #"
+    let project = try Project()
+    let (key, name) = ("ref\(stage)", "qa\(stage.prefix(60)).jsonl".replacing("/", with: ""))
+    let questions = (0..<20).map {
+      "{\"question\": \"what \($0)\", \(quoted(key)): \(quoted("r\($0 % 5)\(stage)"))}\n"
+    }
+    let book = (0..<5).map {
+      "{\"id\": \(quoted("r\($0)\(stage)")), \"title\": \"T\($0)\", \"text\": \"passage \($0)\"}\n"
+    }
+    try project.write(questions.joined(), to: name)
+    try project.write(book.joined(), to: "book.jsonl")
+    let new = try await project.retort("new", name, "book.jsonl", "--output", "new.yaml")
+    #expect(new.code == 0, "\(new.output)\(new.errors)")
+    let planned = try await project.retort("plan", "new.yaml", "--json", "--no-probe")
+    #expect(planned.code == 0 && !planned.output.contains("\"zz\""), "\(planned.output)\(planned.errors)")
+    let run = try await project.retort("run", "new.yaml", "--until", "split")
+    #expect(run.code == 0 && !isOwned(project), "\(run.output)\(run.errors)")
+  }
+
+  @Test func `a column named like a placeholder is a column`() async throws {
+    let project = try Project()
+    let rows = (0..<8).map {
+      #"{"question ${params.x}": "what is \#($0)?", "passage $${y}": "it is the number \#($0)"}"# + "\n"
+    }
+    try project.write(rows.joined(), to: "${params.x}.jsonl")
+    let new = try await project.retort(
+      "new", "${params.x}.jsonl", "--output", "new.yaml", "--columns", "query=question ${params.x}", "--columns",
+      "passage=passage $${y}")
+    #expect(new.code == 0, "\(new.output)\(new.errors)")
+    let run = try await project.retort("run", "new.yaml", "--until", "split")
+    #expect(run.code == 0, "\(run.output)\(run.errors)")
+  }
+
+  @Test(arguments: ["\(mark)", "\u{308}", "\u{200D}", "\u{FE0F}", ""], ["'", "\"", "`", "$(", "\\", "$HOME", "\n"])
+  func `a parameter, a variant and a path are one word of a command`(mark: String, sign: String) async throws {
+    let text = "x\(sign)\(mark);touch $HOME/OWNED;#"
+    let name = "in \(sign)\(mark);touch OWNED;#.txt"
+    let project = try Project(
+      """
+      version: 1
+      params: {k: a}
+      stages:
+        a:
+          cmd: printf '%s\\0' ${params.k} ${matrix.m} ${in.f} ${in.g} > ${out.o}
+          matrix: {m: [\(quoted(text))]}
+          in: {f: \(quoted("./" + name)), g: b.*.o}
+          out: {o: {path: o, type: file}}
+          publish: out
+        b:
+          cmd: touch ${out.o}
+          matrix: {n: [\(quoted(text)), other]}
+          out: {o: o}
+      """, data: [name.replacing("/", with: ""): "f"])
+    let ended = try await project.retort(
+      "run", "pipeline.yaml", "--set", "params.k=\(quoted(text))")
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    let words = try project.read("out").utf8.split(separator: 0).map { Array($0) }
+    #expect(words.count == 5)
+    #expect(words.prefix(2) == [Array(text.utf8), Array(text.utf8)])
+    #expect(words.dropFirst(2).first == Array(project.root.appending(path: name).path(percentEncoded: false).utf8))
+    #expect(!isOwned(project))
+  }
+
+  /// Names and texts of every kind, through every command that prints.
+  @Test func `no command prints what a terminal would obey, but the log on request and files`() async throws {
+    let metrics = "{\(quoted("m\(obeyed)")): 1, \(quoted("=cmd\(obeyed)")): 2}"
+    let project = try Project(
+      """
+      version: 1
+      name: \(quoted("p\(obeyed)"))
+      stages:
+        a:
+          cmd: "cat ${in.m} > m.json; cat ${in.m}; printf %s ${matrix.v} | tee ${out.o}"
+          matrix: {v: [\(quoted("v\(obeyed)")), \(quoted("=1+1\(obeyed)"))]}
+          in: {m: \(quoted("./m\(obeyed.replacing("/", with: "")).json"))}
+          metrics: m.json
+          out: {o: {path: o, type: text}}
+          publish: \(quoted("out-${matrix.v}"))
+        b: {cmd: "printf %s ${params.k}; touch ${out.o}; exit 3", out: {o: o}}
+      params: {k: \(quoted(obeyed))}
+      """, data: ["m\(obeyed.replacing("/", with: "")).json": metrics])
+    var printed: [(String, Ended)] = []
+    func print(_ arguments: String...) async throws {
+      printed.append((arguments.joined(separator: " "), try await project.run(retortProgram, arguments)))
+    }
+    try await print("validate", "pipeline.yaml")
+    try await print("plan", "pipeline.yaml")
+    try await print("run", "pipeline.yaml", "-k")
+    try await print("run", "pipeline.yaml", "--json", "-k")
+    for command in ["status", "plan"] { try await print(command, "pipeline.yaml", "--json") }
+    try await print("status", "pipeline.yaml")
+    try await print("runs")
+    try await print("show", "latest")
+    try await print("show", "latest", "b")
+    try await print("watch", "--once")
+    for format in ["text", "md", "csv", "json"] { try await print("compare", "1", "--all", "--format", format) }
+    for format in ["text", "mermaid", "dot", "json"] { try await print("lineage", "a.o", "--format", format) }
+    try await print("why", "pipeline.yaml", "a")
+    try await print("verify")
+    try await print("show", "latest", "no\(obeyed)")
+    try await print("run", "no\(obeyed).yaml")
+    try await print("run", "pipeline.yaml", "--set", "no\(obeyed)=1")
+    try await print("help", "no\(obeyed)")
+    try await print("no\(obeyed)")
+    for (command, code) in [("validate pipeline.yaml", 0), ("run pipeline.yaml -k", 1), ("show latest", 0)] {
+      let ended = try #require(printed.first { $0.0 == command }).1
+      #expect(ended.code == code, "\(command): \(ended.errors)")
+    }
+    for (command, ended) in printed {
+      #expect(!(ended.output + ended.errors).isEmpty, "\(command)")
+      let signs = (ended.output + ended.errors).replacing("\r\n", with: "\n").unicodeScalars.filter {
+        $0 != "\n" && ($0.properties.generalCategory == .control || $0 == "\u{202E}")
+      }
+      #expect(signs.isEmpty, "\(command): \(ended.output.debugDescription) \(ended.errors.debugDescription)")
+    }
+    let csv = try #require(printed.first { $0.0.hasSuffix("csv") }).1.output
+    #expect(csv.contains("'=1+1") && !csv.contains(",=1+1"))
+    let raw = try await project.retort("show", "1", "b", "--raw")
+    #expect(raw.code == 0 && Array(raw.output.utf8).starts(with: obeyed.utf8), "\(raw.errors)")
+  }
+
+  @Test func `output that is lost ends with an error, and a closed one is nobody else's file`() async throws {
+    let project = try Project("version: 1\nstages: {a: {cmd: 'echo > ${out.o}', out: {o: o}}}\n")
+    let bash = URL(filePath: "/bin/bash")
+    for (command, code) in [
+      ("run pipeline.yaml >/dev/full", 1), ("runs --json >/dev/full", 1), ("--help >/dev/full", 1), ("runs >&-", 1),
+      ("validate missing.yaml 2>&-", 2), ("validate missing.yaml >&- 2>&- <&-", 2), ("runs | true", 0),
+      ("run pipeline.yaml --force a --json | head -n 1", 0), ("verify", 0),
+    ] {
+      let ended = try await project.run(bash, ["-c", "set -o pipefail; \"$0\" \(command)", retortProgram.path])
+      #expect(ended.code == code, "\(command): \(ended.output)\(ended.errors)")
+    }
+  }
+}
