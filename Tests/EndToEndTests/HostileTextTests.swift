@@ -105,6 +105,42 @@ private let obeyed = "\u{1B}]52;c;aGk=\u{7}\u{1B}]0;title\u{7}\u{1B}]8;;http://x
     #expect(!isOwned(project))
   }
 
+  @Test func `projects, models, columns and metrics of any name run nothing`() async throws {
+    let evil = "x'\(mark);touch OWNED;`touch OWNED`$(touch OWNED)\"\(mark) | & #"
+    let project = try Project()
+    let folder = project.root.appending(path: evil)
+    let rows = (0..<12).map {
+      "{\(quoted("질문 \(evil)")): \(quoted("what is \($0)? \(evil)")), \(quoted("답 \(evil)")): \"it is the number \($0)\"}\n"
+    }
+    for (path, text) in ["\(evil).jsonl": rows.joined(), ".retort/none": "", "m.json": "{\(quoted(evil)): 1}"] {
+      try project.write(text, to: "\(evil)/\(path)")
+    }
+    func retort(_ arguments: String...) async throws {
+      let inside = ["-c", "cd \"$1\"; shift; exec \"$@\"", "", folder.path, retortProgram.path]
+      let ended = try await project.run(URL(filePath: "/bin/bash"), inside + arguments)
+      #expect(ended.code == 0, "\(arguments): \(ended.output)\(ended.errors)")
+    }
+    try await retort(
+      "new", "\(evil).jsonl", "--output", "new.yaml", "--columns", "query=질문 \(evil)", "--columns", "passage=답 \(evil)")
+    let pipeline = try String(contentsOf: folder.appending(path: "new.yaml"), encoding: .utf8)
+    try project.write(
+      pipeline + """
+        \n  evil: {cmd: "cp ${in.m} m.json; cat ${in.all}/config.json > ${out.o}", in: {m: ./m.json, all: base.model}, metrics: m.json, out: {o: o}, publish: \(quoted("out \(evil)"))}
+          named: {uses: evaluate, in: {model: base.model, data: split.test}, publish: \(quoted("named \(evil)"))}
+
+        """, to: "\(evil)/new.yaml")
+    try await retort("run", "new.yaml", "named", "evil")
+    try await retort("export", "latest", "base", "model \(evil)")
+    try await retort(
+      "new", "\(evil).jsonl", "--output", "with model.yaml", "--columns", "query=질문 \(evil)", "--columns",
+      "passage=답 \(evil)", "--model", "model \(evil)")
+    try await retort("run", "with model.yaml", "--until", "candidates")
+    try await retort("lineage", "./model \(evil)", "--format", "dot")
+    try await retort("compare", "1", "2", "--html", "page \(evil).html")
+    let found = FileManager.default.enumerator(at: project.root, includingPropertiesForKeys: nil)
+    #expect((found?.allObjects as? [URL])?.contains { $0.lastPathComponent == "OWNED" } == false)
+  }
+
   /// Names and texts of every kind, through every command that prints.
   @Test func `no command prints what a terminal would obey, but the log on request and files`() async throws {
     let metrics = "{\(quoted("m\(obeyed)")): 1, \(quoted("=cmd\(obeyed)")): 2}"
