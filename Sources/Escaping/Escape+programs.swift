@@ -8,7 +8,23 @@ extension Escape {
       Unicode.Scalar(byte).isASCIIWord || "%+,-./:=@_".utf8.contains(byte)
     }
     if plain && !text.isEmpty { return text }
-    return "'" + text.replacingScalars { $0 == "'" ? #"'\''"# : $0 == "\0" ? #"\0"# : nil } + "'"
+    return "'\(shellBetweenSingleQuotes(text))'"
+  }
+
+  /// Gives the text for between single quotes that a shell command has.
+  package static func shellBetweenSingleQuotes(_ text: String) -> String {
+    text.replacingScalars { $0 == "'" ? #"'\''"# : $0 == "\0" ? #"\0"# : nil }
+  }
+
+  /// Gives the text for between double quotes that a shell command has.
+  package static func shellBetweenDoubleQuotes(_ text: String) -> String {
+    text.replacingScalars { scalar in
+      switch scalar {
+      case "\\", "\"", "$", "`": "\\\(scalar)"
+      case "\0": "\\\\0"
+      default: nil
+      }
+    }
   }
 
   /// Gives the text as a string for gnuplot, in double quotes: all but letters and blanks of ASCII are numbers of bytes,

@@ -30,8 +30,8 @@ package struct Command: Hashable, Sendable {
 
   package enum Segment: Hashable, Sendable {
     case text(String)
-    case input(String)
-    case output(String)
+    case input(String, ShellQuoting)
+    case output(String, ShellQuoting)
   }
 
   /// The text as the key has it: with `${in.x}` and `${out.y}`, and `$${` for a literal `${`.
@@ -39,21 +39,23 @@ package struct Command: Hashable, Sendable {
     template.map { segment in
       switch segment {
       case .text(let text): Escape.template(text)
-      case .input(let port): "${in.\(port)}"
-      case .output(let port): "${out.\(port)}"
+      case .input(let port, _): "${in.\(port)}"
+      case .output(let port, _): "${out.\(port)}"
       }
     }.joined()
   }
 
-  /// The text for bash, each port as one quoted word, a gathered one as a word for each variant, by their names.
+  /// The text for bash, each port as one word or within one, a gathered one as a word for each variant, by their names;
+  /// in quotes that are the command's own, as `"$@"` would be.
   package func text(inputs: [String: URL], outputs: [String: URL]) -> String {
     let gathered = Dictionary(grouping: inputs.keys.sorted(by: canonicalOrder), by: declaredPort)
     return template.map { segment in
       switch segment {
       case .text(let text): text
-      case .input(let port):
-        (gathered[port] ?? []).compactMap { inputs[$0] }.map { Escape.shellWord($0.path) }.joined(separator: " ")
-      case .output(let port): outputs[port].map { Escape.shellWord($0.path) } ?? ""
+      case .input(let port, let quoting):
+        (gathered[port] ?? []).compactMap { inputs[$0] }.map { quoting.written($0.path) }
+          .joined(separator: quoting == .doubleQuotes ? "\" \"" : quoting == .singleQuotes ? "' '" : " ")
+      case .output(let port, let quoting): outputs[port].map { quoting.written($0.path) } ?? ""
       }
     }.joined()
   }

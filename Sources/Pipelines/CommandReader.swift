@@ -103,23 +103,47 @@ struct CommandReader {
       diagnostics.report("`${` without a `}`; for the shell's own write `$${`", at: node.mark)
       return []
     }
-    return pieces.compactMap { piece in
-      guard case .placeholder(let name) = piece else {
-        if case .text(let text) = piece { return .text(text) }
-        return nil
+    var shell = ShellText(of: pieces.map { if case .text(let text) = $0 { text } else { "" } }.joined())
+    return pieces.compactMap { piece -> Command.Segment? in
+      switch piece {
+      case .text(let text):
+        shell.read(text)
+        return .text(text)
+      case .placeholder(let name):
+        defer { shell.passValue() }
+        do throws(ShellRefusal) {
+          return try segment(for: name, shell.quoting(), inputs: inputs, outputs: outputs, at: node.mark, &substitution)
+        } catch {
+          diagnostics.report("`${\(name.shortened)}` cannot stand there: \(error.reason)", at: node.mark)
+          return nil
+        }
       }
-      let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      switch (parts[0], parts.count) {
-      case ("in", 2): return port(parts[1], of: inputs, "in", at: node.mark).map { .input($0) }
-      case ("out", 2): return port(parts[1], of: outputs, "out", at: node.mark).map { .output($0) }
-      case ("params", 2), ("matrix", 2):
-        return substitution.text(of: name, at: node.mark).map { .text(Escape.shellWord($0)) }
-      default:
-        diagnostics.report(
-          "`${\(name.shortened)}` is none of ${in.NAME}, ${out.NAME} and ${params.NAME}; the shell's own variable is "
-            + "written `$${\(name.shortened)}`", at: node.mark)
-        return nil
+    }
+  }
+
+  /// - Returns: `nil` after a report.
+  private func segment(
+    for name: String, _ quoting: ShellQuoting, inputs: [String], outputs: [String], at mark: Mark,
+    _ substitution: inout Substitution
+  ) throws(ShellRefusal) -> Command.Segment? {
+    let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    switch (parts[0], parts.count) {
+    case ("in", 2), ("out", 2):
+      if quoting == .arithmetic { throw ShellRefusal(reason: "bash evaluates numbers there, and it is a path") }
+      return parts[0] == "in"
+        ? port(parts[1], of: inputs, "in", at: mark).map { .input($0, quoting) }
+        : port(parts[1], of: outputs, "out", at: mark).map { .output($0, quoting) }
+    case ("params", 2), ("matrix", 2):
+      guard let value = substitution.text(of: name, at: mark) else { return nil }
+      guard quoting != .arithmetic || Int(value) != nil else {
+        throw ShellRefusal(reason: "bash evaluates numbers there, and it is `\(value.shortened)`, which is no integer")
       }
+      return .text(quoting.written(value))
+    default:
+      diagnostics.report(
+        "`${\(name.shortened)}` is none of ${in.NAME}, ${out.NAME} and ${params.NAME}; the shell's own variable is "
+          + "written `$${\(name.shortened)}`", at: mark)
+      return nil
     }
   }
 

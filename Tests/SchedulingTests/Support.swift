@@ -63,8 +63,8 @@ struct Bench {
       let port = String(word.dropFirst())
       guard !port.isEmpty, port.allSatisfy(\.isLetter) else { return [.text(word + " ")] }
       return switch word.first {
-      case "<": [.input(port), .text(" ")]
-      case ">": [.text(">"), .output(port), .text(" ")]
+      case "<": [.input(port, .word), .text(" ")]
+      case ">": [.text(">"), .output(port, .word), .text(" ")]
       default: [.text(word + " ")]
       }
     }

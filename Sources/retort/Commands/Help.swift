@@ -28,7 +28,9 @@ private let commandReference = """
     in: {script: tools/table.py, data: split.train}
     out: {table: {path: table.md, type: text}}
 
-  ${in.PORT} and ${out.PORT} stand for paths, quoted for the shell: do not quote them again.
+  ${in.PORT} and ${out.PORT} stand for paths; ${params.NAME} and ${matrix.NAME} for values. Outside quotes each is one
+  word, whatever it holds; inside "…" or '…' it is a part of that text. Where it would become code (a here-document,
+  `python -c "…"`, backquotes, `eval`) it is refused, with the way to hand it over. $${name} is the shell's own ${name}.
 
     out      by port: `path` in the folder, and `type`, as `retort help` shows them for other kinds
     env      variables to hand on; their values enter the key
