@@ -91,7 +91,7 @@ package struct Collector {
   private mutating func unreachable() throws -> Set<StoredItem> {
     let contents = try store.contents()
     let live = try contents.logs.filter { try store.isRunning($0) }.sorted()
-    let busy = try contents.work.filter { try FileLock.isHeld(folder($0).lock) }
+    let busy = try contents.work.filter { try folder($0).isHeld }
     let question = GarbageQuestion(keep: keep, live: live, busy: Array(busy), stages: stages)
     let (states, folders) = try journal.database.read { db in
       (try db.workStates(of: contents.work, live: live), try db.folders())
@@ -162,9 +162,7 @@ extension Store {
 extension WorkFolder {
   /// `nil` also for one that cannot be read: whoever runs the stage makes it again.
   fileprivate func readWholeResult() throws -> WorkResult? {
-    do { return try readResult() } catch is DecodingError { return nil } catch let error as CocoaError
-      where error.code == .fileReadNoSuchFile
-    { return nil }
+    do { return try readResult() } catch is DecodingError { return nil } catch is UnexpectedFile { return nil }
   }
 }
 

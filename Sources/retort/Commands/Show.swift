@@ -26,7 +26,7 @@ struct Show: ParsableCommand {
     }
     if json { return try printJSON(report) }
     print("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
-    if stage == nil { printSummary(report) } else { try report.stages.forEach(printDetails) }
+    if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
     for warning in report.warnings where stage == nil { print("warning: \(warning)") }
   }
 
@@ -43,7 +43,7 @@ struct Show: ParsableCommand {
     print(table.text)
   }
 
-  private func printDetails(_ stage: RunReport.Stage) throws {
+  private func printDetails(_ stage: RunReport.Stage, in store: Store) throws {
     var table = Table(["", ""])
     table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(stage.attempts) attempts"])
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
@@ -61,6 +61,6 @@ struct Show: ParsableCommand {
     if stage.failures.isEmpty, let error = stage.error { print(error) }
     guard let log = stage.log, stage.state != "failed" else { return }
     print("\nlog: \(log)")
-    for line in try lastLines(of: URL(filePath: log)) { print("  \(line)") }
+    for line in try lastLines(of: URL(filePath: log), beneath: store.root) { print("  \(line)") }
   }
 }
