@@ -44,8 +44,12 @@ package struct ArtifactDifference: Codable, Sendable, Equatable {
     let all = (left + right.filter { !known.contains(Array($0.path.utf8)) })
       .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     for entry in all {
-      guard known.contains(Array(entry.path.utf8)) else { return ArtifactDifference(kind: .onlyInSecond, path: entry.path) }
-      guard let other = others[Array(entry.path.utf8)] else { return ArtifactDifference(kind: .onlyInFirst, path: entry.path) }
+      guard known.contains(Array(entry.path.utf8)) else {
+        return ArtifactDifference(kind: .onlyInSecond, path: entry.path)
+      }
+      guard let other = others[Array(entry.path.utf8)] else {
+        return ArtifactDifference(kind: .onlyInFirst, path: entry.path)
+      }
       guard entry.isFile == other.isFile, entry.isExecutable == other.isExecutable else {
         return ArtifactDifference(kind: .type, path: entry.path)
       }

@@ -22,7 +22,11 @@ package struct UnexpectedFile: Error, CustomStringConvertible, Sendable {
 package struct Enclosure: Sendable {
   private let root: String?
 
-  package init(_ root: URL?) { self.root = root?.posixPath }
+  package init(_ root: URL?) {
+    var path = root?.posixPath
+    while let longer = path, longer.utf8.last == UInt8(ascii: "/") { path = String(longer.dropLast()) }
+    self.root = path
+  }
 
   /// A file as the system calls take it: the folder that it lies in, open, and its name there.
   struct Place: ~Copyable {
@@ -42,12 +46,11 @@ package struct Enclosure: Sendable {
     }
     let rest = path.utf8.dropFirst(root.utf8.count)
     guard rest.first == UInt8(ascii: "/") else { return Place(folder: Descriptor(AT_FDCWD), name: path, url: url) }
-    var names = rest.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-      .map { String(Substring($0)) }
-    guard names.allSatisfy({ !["", ".", ".."].contains($0) }), let name = names.popLast() else {
+    var names = rest.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    guard names.allSatisfy({ ![".", ".."].contains($0) }), let name = names.popLast() else {
       throw FileError("open", url, code: EINVAL)
     }
-    var folder = Descriptor(Foundation.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    var folder = Descriptor(Foundation.open(root.isEmpty ? "/" : root, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     guard folder.raw >= 0 else { throw FileError("open", URL(filePath: root, directoryHint: .notDirectory)) }
     var way = root
     for name in names {

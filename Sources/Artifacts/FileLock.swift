@@ -39,7 +39,8 @@ package final class FileLock: Sendable {
   /// Whether the file at the lock's path is still the one that was opened.
   package var isInPlace: Bool {
     var own = stat()
-    return fstat(descriptor, &own) == 0 && FileStatus.of(url, followLinks: false)?.stamp.inode == FileStatus(own).stamp.inode
+    return fstat(descriptor, &own) == 0
+      && FileStatus.of(url, followLinks: false)?.stamp.inode == FileStatus(own).stamp.inode
   }
 
   private func attempt(_ operation: Int32) throws -> Bool {

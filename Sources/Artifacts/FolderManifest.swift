@@ -49,7 +49,9 @@ package struct FolderManifest: Sendable, Equatable {
   /// - Throws: `BadManifest` for what no folder can have given: anybody may have written it.
   package init(encoded: Data, atMost limit: Int = .max) throws {
     guard encoded.starts(with: Self.header) else { throw BadManifest("its first line is not `retort folder 1`") }
-    guard encoded.count == Self.header.count || encoded.last == 0 else { throw BadManifest("its last entry is cut off") }
+    guard encoded.count == Self.header.count || encoded.last == 0 else {
+      throw BadManifest("its last entry is cut off")
+    }
     var entries: [Entry] = []
     var paths = PathChecker()
     var total = 0

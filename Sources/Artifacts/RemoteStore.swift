@@ -38,14 +38,17 @@ package struct RemoteStore: Sendable {
   private static let partLifetime: Int64 = 86_400 * 1_000_000_000
   /// Bytes; of a result with a million points of metrics.
   private static let largestKeyFile = 64 << 20
-  /// Bytes, and files and folders that it is of.
   private static let largestManifest = 256 << 20
-  private static let mostEntries = 1_000_000
+  /// Files and folders that a manifest may be of.
+  private let mostEntries: Int
 
   /// - Throws: `RemoteUnavailable` unless the folder is there and can be read.
-  package init(at root: URL, key: RemoteKey? = nil, files: FileOperations = FileOperations()) throws {
+  package init(
+    at root: URL, key: RemoteKey? = nil, files: FileOperations = FileOperations(), mostEntries: Int = 1_000_000
+  ) throws {
     self.root = root
     self.key = key
+    self.mostEntries = mostEntries
     self.files = files.beneath(root)
     guard let status = FileStatus.of(root) else {
       throw RemoteUnavailable(
@@ -61,7 +64,7 @@ package struct RemoteStore: Sendable {
     let hex = digest.description
     return root.appending(path: "\(area)/\(hex.prefix(2))/\(hex.dropFirst(2))\(suffix)")
   }
-  private func object(_ digest: Digest) -> URL { place("objects", digest) }
+  func object(_ digest: Digest) -> URL { place("objects", digest) }
   package func keyFile(_ key: Digest) -> URL { place("keys", key, ".json") }
 
   /// Opens what anybody may have put there: `RemoteDamage` for whatever is no such file.
@@ -131,8 +134,8 @@ package struct RemoteStore: Sendable {
     guard data.count <= Self.largestManifest else {
       throw tooLarge("a manifest of \(data.count) bytes", Self.largestManifest)
     }
-    do { _ = try FolderManifest(encoded: data, atMost: Self.mostEntries) } catch is BadManifest {
-      throw tooLarge("more files and folders", Self.mostEntries)
+    do { _ = try FolderManifest(encoded: data, atMost: mostEntries) } catch is BadManifest {
+      throw tooLarge("more files and folders", mostEntries)
     }
   }
 
@@ -142,7 +145,7 @@ package struct RemoteStore: Sendable {
     let data = try reading(url) { try files.enclosure.read(url, atMost: Self.largestManifest) }
     let found = Digest(of: data)
     guard found == digest else { throw RemoteDamage(url: url, found: "bytes of \(found)") }
-    do { return try FolderManifest(encoded: data, atMost: Self.mostEntries) } catch let error as BadManifest {
+    do { return try FolderManifest(encoded: data, atMost: mostEntries) } catch let error as BadManifest {
       throw RemoteDamage(url: url, found: "no folder: \(error)")
     }
   }

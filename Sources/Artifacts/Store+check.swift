@@ -87,7 +87,9 @@ extension Store {
       let url = tree.appending(path: entry.path)
       switch entry.content {
       case .emptyFolder:
-        if FileStatus.of(url, followLinks: false)?.isFolder != true { return Damage(url: url, found: "nothing", expected: "a folder") }
+        if FileStatus.of(url, followLinks: false)?.isFolder != true {
+          return Damage(url: url, found: "nothing", expected: "a folder")
+        }
       case .file(let digest, let bytes, _):
         if let damage = try damage(url, digest, bytes: bytes, repair: repair) { return damage }
       }

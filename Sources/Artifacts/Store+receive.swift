@@ -27,8 +27,7 @@ extension Store {
     let manifest = try known ?? remote.manifest(artifact.digest)
     guard manifest.bytes == artifact.bytes else {
       throw RemoteDamage(
-        url: remote.root.appending(path: "keys"),
-        found: "a folder of \(artifact.bytes) bytes that has \(manifest.bytes), \(artifact.digest)")
+        url: remote.object(artifact.digest), found: "\(manifest.bytes) bytes instead of \(artifact.bytes)")
     }
     for (digest, bytes) in manifest.sizes { try take(digest, bytes: bytes) }
     if known == nil {

@@ -124,7 +124,9 @@ extension Store {
       let found = Dictionary(uniqueKeysWithValues: entries.map { (Array($0.path.utf8), $0) })
       for entry in manifest.entries {
         let url = tree.appending(path: entry.path)
-        guard let there = found[Array(entry.path.utf8)] else { return Damage(url: url, found: "nothing", expected: "a file") }
+        guard let there = found[Array(entry.path.utf8)] else {
+          return Damage(url: url, found: "nothing", expected: "a file")
+        }
         guard case .file(let digest, _, let executable) = entry.content else { continue }
         guard there.isFile, there.isExecutable == executable, let status = FileStatus.of(url) else {
           return Damage(url: url, found: "another kind of file", expected: executable ? "a program" : "a file")

@@ -145,11 +145,13 @@ package struct LocalExecutor: Executor {
     case .exit(WorkerExit.diskFull.rawValue):
       let message =
         "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
-      return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log, beneath: store)), again: false)
+      return .failure(
+        StageFailure(.error(message), log: log, lastLines: try lastLines(of: log, beneath: store)), again: false)
     case .exit(WorkerExit.permanent.rawValue):
       let failed = StageFailure.Reason.exit(WorkerExit.failed.rawValue)
       return .failure(
-        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log, beneath: store)), again: false)
+        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log, beneath: store)), again: false
+      )
     default:
       let why = handle.reason ?? memoryFailure ?? ended.reason
       return .failure(

@@ -55,7 +55,8 @@ package struct RemoteResult: Codable, Sendable {
 
   /// Of a file that anybody may have written: `nil` if it can be what a stage with these outputs gave, else what is
   /// wrong with it.
-  fileprivate func problem(_ data: Data, _ wanted: StageKey, ports: [String]?, _ signing: RemoteKey?) throws -> String? {
+  fileprivate func problem(_ data: Data, _ wanted: StageKey, ports: [String]?, _ signing: RemoteKey?) throws -> String?
+  {
     guard format == 1 else { return "format \(format), of a newer retort" }
     let (file, body) = try encoded(signedWith: nil)
     guard key == wanted, file == data else { return "other bytes than were pushed" }
@@ -165,7 +166,8 @@ extension Plan {
         found.refused.append((id, error))
       }
     }
-    found.missing = all.subtracting(found.here).subtracting(found.there).subtracting(found.refused.map(\.stage)).sorted()
+    found.missing = all.subtracting(found.here).subtracting(found.there).subtracting(found.refused.map(\.stage))
+      .sorted()
     return found
   }
 }

@@ -87,7 +87,8 @@ package struct Worker: Sendable {
     }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
-    if order.anew { try files.remove(work.scratch) }
+    // Only a command and a training have a use for what an earlier attempt left there.
+    if order.anew || job.command == nil && job.checkpoint == nil { try files.remove(work.scratch) }
     try files.makeFolder(work.scratch)
     var start = try job.checkpoint.map { _ in try startingPoint() }
     if start == nil { try files.remove(work.events) }

@@ -146,7 +146,8 @@ struct Pull: AsyncParsableCommand {
             jobs: ProcessInfo.processInfo.processorCount, threads: .max / 2, memory: .max / 2, keepGoing: true),
           selected: plan.closure(of: found.there),
           remote: RemoteOrder(folder: remote.root, isOnly: true, isSigned: remote.key != nil)),
-        store: store, journal: journal, context: .thisMachine, executor: LocalExecutor(try .thisBinary(), remoteKey: remote.key))
+        store: store, journal: journal, context: .thisMachine,
+        executor: LocalExecutor(try .thisBinary(), remoteKey: remote.key))
       let interrupts = Interrupts.handle { coordinator.interrupt() }
       defer { interrupts.forEach { $0.cancel() } }
       async let summary = coordinator.run()
