@@ -33,7 +33,7 @@ struct RemoteOptions: ParsableArguments {
       if let remoteKey { return try RemoteKey(file: URL(filePath: remoteKey)) }
       let variable = "RETORT_REMOTE_KEY"
       guard let secret = ProcessInfo.processInfo.environment[variable] else { return nil }
-      guard FileStatus.of(URL(filePath: secret)) == nil else {
+      guard secret.isEmpty || FileStatus.of(URL(filePath: secret)) == nil else {
         throw Failure("$\(variable) is the name of a file, expected the secret itself; name the file with --remote-key")
       }
       return try RemoteKey(secret: Data(secret.utf8), from: "$\(variable)")
