@@ -1,7 +1,7 @@
 /// A second store on a folder that several machines share: objects by digest, and one small file a key.
 ///
 ///     objects/ab/cdef…          files named by the SHA-256 of their bytes; manifests of folders too
-///     keys/ab/cdef….json        what the key's stage gave
+///     keys/ab/cdef….json        what the key's stage gave, signed if there is a `RemoteKey`
 ///     …/.part-<uuid>            on its way into its place
 ///
 /// Writers need no lock: content is written beside its place and renamed, and two that write the same write the same

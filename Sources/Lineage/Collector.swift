@@ -73,8 +73,13 @@ package struct Collector {
     report.isApplied = true
     report.results = results
     report.damagedFolders = damagedFolders
-    for item in garbage.due { for url in store.places(of: item) { try discard.take(url) } }
-    for url in try store.staleTemporaries() + [store.damagedFolder] { try discard.take(url) }
+    for places in garbage.due.map(store.places) + (try store.staleTemporaries() + [store.damagedFolder]).map({ [$0] }) {
+      // A folder that stays keeps its manifest.
+      for url in places where try !discard.take(url) {
+        report.foreign.append(url.posixPath)
+        break
+      }
+    }
     return report
   }
 
@@ -190,6 +195,8 @@ package struct CollectionReport: Codable, Sendable {
   package var logs: [Int] = []
   /// Digests of folders whose manifests are damaged, so that their files are not known.
   package var damagedFolders: [String] = []
+  /// Folders that other users made, and whom alone the system lets remove them.
+  package var foreign: [String] = []
 
   init(_ garbage: Garbage, store: Store, grace: TimeInterval) throws {
     self.grace = grace

@@ -64,6 +64,30 @@ import Testing
     #expect(throws: BadManifest.self) { try FolderManifest(encoded: bytes) }
   }
 
+  @Test func `whatever bytes are taken for a manifest are the bytes that it is written as`() {
+    let text =
+      "retort folder 1\nf \(Self.digest) 12 a\0x \(Self.digest) 0 b/c d\0d - 0 b/e\0f \(Self.digest) 7 \u{E9}\0"
+    var draws = SplitMix(state: 7)
+    var taken = 0
+    for _ in 0..<20_000 {
+      var bytes = Array(text.utf8)
+      for _ in 0..<Int.random(in: 1...3, using: &draws) {
+        let place = Int.random(in: 0..<bytes.count, using: &draws)
+        switch Int.random(in: 0..<4, using: &draws) {
+        case 0: bytes[place] = UInt8.random(in: 0...255, using: &draws)
+        case 1: bytes[place] = Array("\0/. 019-fxd\n".utf8).randomElement(using: &draws) ?? 0
+        case 2: bytes.remove(at: place)
+        default: bytes.insert(bytes[Int.random(in: 0..<bytes.count, using: &draws)], at: place)
+        }
+      }
+      guard let manifest = try? FolderManifest(encoded: Data(bytes)) else { continue }  // refused, which is as well
+      taken += 1
+      #expect(manifest.encoded == Data(bytes))
+      for entry in manifest.entries { #expect(problem(ofPath: entry.path) == nil) }
+    }
+    #expect(taken > 1000)
+  }
+
   @Test func `files and the folders they imply are counted`() {
     #expect(problem(["d - 0 a/b/c"], atMost: 3) == nil)
     #expect(problem(["d - 0 a/b/c"], atMost: 2) == "it is of more than 2 files and folders")
