@@ -38,13 +38,18 @@ package struct ArtifactDifference: Codable, Sendable, Equatable {
     guard first.isFolder == second.isFolder else { return ArtifactDifference(kind: .type) }
     guard first.isFolder else { return try inFiles(one, two) }
     let (left, right) = (try FolderScan.entries(of: one), try FolderScan.entries(of: two))
-    let others = Dictionary(uniqueKeysWithValues: right.map { ($0.path, $0) })
-    let known = Set(left.map(\.path))
-    let all = (left + right.filter { !known.contains($0.path) })
+    // Texts that look alike are one text to Swift.
+    let others = Dictionary(uniqueKeysWithValues: right.map { (Array($0.path.utf8), $0) })
+    let known = Set(left.map { Array($0.path.utf8) })
+    let all = (left + right.filter { !known.contains(Array($0.path.utf8)) })
       .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     for entry in all {
-      guard known.contains(entry.path) else { return ArtifactDifference(kind: .onlyInSecond, path: entry.path) }
-      guard let other = others[entry.path] else { return ArtifactDifference(kind: .onlyInFirst, path: entry.path) }
+      guard known.contains(Array(entry.path.utf8)) else {
+        return ArtifactDifference(kind: .onlyInSecond, path: entry.path)
+      }
+      guard let other = others[Array(entry.path.utf8)] else {
+        return ArtifactDifference(kind: .onlyInFirst, path: entry.path)
+      }
       guard entry.isFile == other.isFile, entry.isExecutable == other.isExecutable else {
         return ArtifactDifference(kind: .type, path: entry.path)
       }

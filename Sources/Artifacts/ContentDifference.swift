@@ -16,10 +16,11 @@ package struct ContentDifference: Codable, Sendable, Hashable {
   /// Every file that differs, in the byte order of paths. Throws if one cannot be read.
   package static func differences(_ left: URL, _ right: URL) throws -> [ContentDifference] {
     let sides = try (files(left), files(right))
-    return try Set(sides.0.keys).union(sides.1.keys).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-      .compactMap { path in
-        guard let left = sides.0[path], let right = sides.1[path] else {
-          let isLeft = sides.0[path] != nil
+    return try Set(sides.0.keys).union(sides.1.keys).sorted { $0.lexicographicallyPrecedes($1) }
+      .compactMap { bytes in
+        let path = String(decoding: bytes, as: UTF8.self)
+        guard let left = sides.0[bytes], let right = sides.1[bytes] else {
+          let isLeft = sides.0[bytes] != nil
           return ContentDifference(
             path: path, left: isLeft ? "a file" : "absent", right: isLeft ? "absent" : "a file")
         }
@@ -27,12 +28,13 @@ package struct ContentDifference: Codable, Sendable, Hashable {
       }
   }
 
-  private static func files(_ url: URL) throws -> [String: URL] {
+  /// By the bytes of their paths: texts that look alike are one text to Swift.
+  private static func files(_ url: URL) throws -> [[UInt8]: URL] {
     guard let status = FileStatus.of(url) else { throw FileError("read", url, code: ENOENT) }
-    guard status.isFolder else { return ["": url] }
+    guard status.isFolder else { return [[]: url] }
     let paths = try FileManager.default.subpathsOfDirectory(atPath: url.posixPath)
     return Dictionary(
-      uniqueKeysWithValues: paths.map { ($0, url.appending(path: $0)) }
+      uniqueKeysWithValues: paths.map { (Array($0.utf8), url.appending(path: $0)) }
         .filter { FileStatus.of($0.1).map { !$0.isFolder } ?? false })
   }
 

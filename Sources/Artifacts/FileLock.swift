@@ -6,10 +6,10 @@ package final class FileLock: Sendable {
   package let descriptor: Int32
 
   /// Opens the file, making it if need be; takes no lock yet.
-  package init(at url: URL) throws {
+  /// - Parameter root: a folder beneath which no link is followed, in most cases the store.
+  package init(at url: URL, beneath root: URL) throws {
     self.url = url
-    descriptor = open(url.posixPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw FileError("open", url) }
+    descriptor = try Enclosure(root).open(url, O_RDWR | O_CREAT).release()
   }
 
   deinit { close(descriptor) }
@@ -24,10 +24,11 @@ package final class FileLock: Sendable {
   package func waitShared() throws { _ = try attempt(LOCK_SH) }
 
   /// Whether somebody has it alone. Never makes another asker believe that it is held.
-  package static func isHeld(_ url: URL) throws -> Bool {
-    let file = Descriptor(open(url.posixPath, O_RDONLY | O_CLOEXEC))
-    if file.raw < 0 && (errno == ENOENT || errno == ENOTDIR) { return false }
-    guard file.raw >= 0 else { throw FileError("open", url) }
+  package static func isHeld(_ url: URL, beneath root: URL) throws -> Bool {
+    let file: Descriptor
+    do { file = try Enclosure(root).open(url, O_RDONLY) } catch let error as FileError where error.code == ENOENT {
+      return false
+    }
     while flock(file.raw, LOCK_SH | LOCK_NB) != 0 {
       if errno == EWOULDBLOCK { return true }
       guard errno == EINTR else { throw FileError("lock", url) }
@@ -38,7 +39,8 @@ package final class FileLock: Sendable {
   /// Whether the file at the lock's path is still the one that was opened.
   package var isInPlace: Bool {
     var own = stat()
-    return fstat(descriptor, &own) == 0 && FileStatus.of(url)?.stamp.inode == FileStatus(own).stamp.inode
+    return fstat(descriptor, &own) == 0
+      && FileStatus.of(url, followLinks: false)?.stamp.inode == FileStatus(own).stamp.inode
   }
 
   private func attempt(_ operation: Int32) throws -> Bool {

@@ -30,9 +30,15 @@ package struct Descriptor: ~Copyable {
   package let raw: Int32
   package init(_ raw: Int32) { self.raw = raw }
   deinit { close(raw) }
+  /// Hands the descriptor to whoever closes it from now on.
+  package consuming func release() -> Int32 {
+    let raw = raw
+    discard self
+    return raw
+  }
 }
 
-/// The operations themselves; stateless but for the hooks.
+/// The operations themselves; stateless but for the hooks. New files and folders get what the process's umask leaves.
 package struct FileOperations: Sendable {
   /// Called with an operation's name and its file before the operation; tests throw from it or end the process.
   package typealias Hook = @Sendable (_ operation: String, _ file: URL) throws -> Void
@@ -40,28 +46,48 @@ package struct FileOperations: Sendable {
   package typealias WriteLimit = @Sendable (_ bytes: Int) -> Int
   private let before: Hook
   private let limit: WriteLimit
+  package private(set) var enclosure: Enclosure
 
-  package init(before: @escaping Hook = { _, _ in }, limit: @escaping WriteLimit = { $0 }) {
+  /// - Parameter root: a folder beneath which no symbolic link is followed.
+  package init(
+    beneath root: URL? = nil, before: @escaping Hook = { _, _ in }, limit: @escaping WriteLimit = { $0 }
+  ) {
+    enclosure = Enclosure(root)
     self.before = before
     self.limit = limit
+  }
+
+  /// The same, beneath another folder.
+  func beneath(_ root: URL) -> FileOperations {
+    var files = self
+    files.enclosure = Enclosure(root)
+    return files
   }
 
   /// The modification time of what never changes again, 2000-01-01: a later one tells that somebody wrote there.
   static let sealTime = 946_684_800
 
-  /// Copies `source` to the new file `target` in one pass, durable when this returns; its digest and length.
+  /// Copies `source`, a file outside, to the new file `target` in one pass, durable when this returns.
   package func copy(
-    _ source: URL, to target: URL, mode: mode_t = 0o644, sealed: Bool = false
+    _ source: URL, to target: URL, mode: mode_t = 0o666, sealed: Bool = false
+  ) throws -> (digest: Digest, bytes: Int) {
+    try copy(to: target, mode: mode, sealed: sealed) { write in try FileContent.read(source, write) }
+  }
+
+  /// Copies what `read` hands over.
+  func copy(
+    to target: URL, mode: mode_t, sealed: Bool,
+    _ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> (digest: Digest, bytes: Int)
   ) throws -> (digest: Digest, bytes: Int) {
     let output = try create(target, mode: mode)
-    let result = try FileContent.read(source) { chunk in try write(chunk, to: output, at: target) }
+    let result = try read { chunk in try write(chunk, to: output, at: target) }
     if sealed { try seal(target) }
     try sync(output, at: target)
     return result
   }
 
   /// Writes a new file, durable when this returns.
-  package func write(_ data: Data, toNew target: URL, mode: mode_t = 0o644, sealed: Bool = false) throws {
+  package func write(_ data: Data, toNew target: URL, mode: mode_t = 0o666, sealed: Bool = false) throws {
     let output = try create(target, mode: mode)
     try data.withUnsafeBytes { try write($0, to: output, at: target) }
     if sealed { try seal(target) }
@@ -72,7 +98,8 @@ package struct FileOperations: Sendable {
   func seal(_ url: URL) throws {
     try before("seal", url)
     let time = timespec(tv_sec: Self.sealTime, tv_nsec: 0)
-    try check(utimensat(AT_FDCWD, url.posixPath, [time, time], 0), "set the time of", url)
+    let place = try enclosure.place(of: url)
+    try check(utimensat(place.folder.raw, place.name, [time, time], AT_SYMLINK_NOFOLLOW), "set the time of", url)
   }
 
   /// Replaces a file as a whole: a reader sees the old content or the new, also after a crash.
@@ -99,7 +126,7 @@ package struct FileOperations: Sendable {
   private func writeNew(
     _ url: URL, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
-    let output = try create(url, mode: 0o644)
+    let output = try create(url, mode: 0o666)
     try body { try write($0, to: output, at: url) }
     try sync(output, at: url)
   }
@@ -113,13 +140,15 @@ package struct FileOperations: Sendable {
   /// Renames within one filesystem, where it does no harm if a power failure undoes it.
   func move(_ source: URL, to target: URL) throws {
     try before("rename", target)
-    try check(Foundation.rename(source.posixPath, target.posixPath), "rename", target)
+    let from = try enclosure.place(of: source)
+    let to = try enclosure.place(of: target)
+    try check(renameat(from.folder.raw, from.name, to.folder.raw, to.name), "rename", target)
   }
 
   /// Exchanges two files or folders at once, where the filesystem can; otherwise by two renames.
   package func exchange(_ one: URL, _ other: URL) throws {
     try before("exchange", other)
-    let result = retort_exchange(one.posixPath, other.posixPath)
+    let result = try exchangeAtOnce(one, other)
     if result != 0 && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP) {
       let aside = other.sibling(".\(other.lastPathComponent).\(getpid()).aside")
       try rename(other, to: aside)
@@ -134,7 +163,9 @@ package struct FileOperations: Sendable {
   /// A second name for a file; `false` where the filesystem refuses links.
   package func link(_ source: URL, at target: URL) throws -> Bool {
     try before("link", target)
-    if Foundation.link(source.posixPath, target.posixPath) == 0 { return true }
+    let from = try enclosure.place(of: source)
+    let to = try enclosure.place(of: target)
+    if linkat(from.folder.raw, from.name, to.folder.raw, to.name, 0) == 0 { return true }
     guard [EPERM, EXDEV, EMLINK, ENOTSUP, ENOSYS].contains(errno) else { throw FileError("link", target) }
     return false
   }
@@ -143,33 +174,48 @@ package struct FileOperations: Sendable {
   package func makeLink(_ url: URL, to target: URL) throws {
     try makeFolder(url.deletingLastPathComponent())
     try before("symlink", url)
-    try check(symlink(target.posixPath, url.posixPath), "link", url)
+    let place = try enclosure.place(of: url)
+    try check(symlinkat(target.posixPath, place.folder.raw, place.name), "link", url)
   }
 
   /// Makes a folder and its parents, durable when this returns; one that exists is left alone.
   package func makeFolder(_ url: URL) throws {
-    if FileStatus.of(url)?.isFolder == true { return }
+    if let status = try enclosure.status(of: url) { return try expectFolder(status, url) }
     try before("make", url)
-    if mkdir(url.posixPath, 0o755) == 0 { return try syncFolder(url.deletingLastPathComponent()) }
-    switch errno {
-    case EEXIST where FileStatus.of(url)?.isFolder == true: return
+    let parent = url.deletingLastPathComponent()
     // Where the parent is there, as in /proc, making it would not help.
-    case ENOENT where FileStatus.of(url.deletingLastPathComponent()) == nil && url.pathComponents.count > 1:
-      try makeFolder(url.deletingLastPathComponent())
-      try makeFolder(url)
-    default: throw FileError("make folder", url)
-    }
+    if try enclosure.status(of: parent) == nil, url.pathComponents.count > 1 { try makeFolder(parent) }
+    let place = try enclosure.place(of: url)
+    if mkdirat(place.folder.raw, place.name, 0o777) == 0 { return try syncFolder(parent) }
+    guard errno == EEXIST, let status = try enclosure.status(of: url) else { throw FileError("make folder", url) }
+    try expectFolder(status, url)
   }
 
-  package func setMode(_ mode: mode_t, of url: URL) throws {
+  private func expectFolder(_ status: FileStatus, _ url: URL) throws {
+    if !status.isFolder { throw UnexpectedFile(url: url, found: status.kind, expected: "a folder") }
+  }
+
+  /// Takes everybody's permission to write.
+  func makeReadOnly(_ url: URL) throws { try changeMode(of: url) { $0 & ~0o222 } }
+
+  /// Makes a folder one that its owner may change. Another user's stays as it is: what its group may do, works.
+  func makeWritable(_ url: URL) throws {
+    do { try changeMode(of: url) { $0 | 0o700 } } catch let error as FileError where error.code == EPERM {}
+  }
+
+  private func changeMode(of url: URL, _ change: (mode_t) -> mode_t) throws {
     try before("chmod", url)
-    try check(chmod(url.posixPath, mode), "change the mode of", url)
+    let place = try enclosure.place(of: url)
+    guard let status = place.status else { throw FileError("change the mode of", url, code: ENOENT) }
+    let result = setMode(change(status.mode), status, place.name, in: place.folder.raw)
+    try check(result, "change the mode of", url)
   }
 
   /// Makes a folder's entries durable.
   package func syncFolder(_ url: URL) throws {
     try before("sync folder", url)
-    let folder = Descriptor(open(url.posixPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    let place = try enclosure.place(of: url)
+    let folder = Descriptor(openat(place.folder.raw, place.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     try check(folder.raw, "open", url)
     // Some network filesystems refuse to sync a folder; they order its entries themselves.
     if fsync(folder.raw) != 0 && errno != EINVAL { throw FileError("sync", url) }
@@ -177,22 +223,48 @@ package struct FileOperations: Sendable {
 
   /// Removes a file or a folder with all that is in it, read-only or not; what is gone already is fine.
   package func remove(_ url: URL) throws {
-    guard let status = FileStatus.of(url, followLinks: false) else { return }
+    do {
+      let place = try enclosure.place(of: url)
+      try remove(place.name, in: place.folder.raw, url)
+    } catch let error as FileError where error.code == ENOENT {}
+  }
+
+  private func remove(_ name: String, in parent: Int32, _ url: URL) throws {
+    guard let status = FileStatus.of(name, in: parent) else { return }
     try before("remove", url)
     do {
-      if status.isFolder {
-        try check(chmod(url.posixPath, 0o755), "change the mode of", url)
-        for name in try FolderScan.names(in: url) { try remove(url.appending(path: name)) }
-        try check(rmdir(url.posixPath), "remove", url)
-      } else {
-        try check(unlink(url.posixPath), "remove", url)
+      guard status.isFolder else { return try check(unlinkat(parent, name, 0), "remove", url) }
+      // Another user's folder stays as it is: its group may be allowed to empty it as well.
+      if setMode(status.mode | 0o700, status, name, in: parent) != 0 && errno != EPERM {
+        throw FileError("change the mode of", url)
       }
+      let folder = Descriptor(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+      try check(folder.raw, "open", url)
+      for inner in try FolderScan.names(in: folder, url) {
+        try remove(inner, in: folder.raw, url.appending(path: inner))
+      }
+      try check(unlinkat(parent, name, AT_REMOVEDIR), "remove", url)
     } catch let error as FileError where error.code == ENOENT {}
+  }
+
+  /// - Returns: as system calls do.
+  private func setMode(_ mode: mode_t, _ status: FileStatus, _ name: String, in folder: Int32) -> Int32 {
+    if mode == status.mode { return 0 }
+    let result = fchmodat(folder, name, mode, AT_SYMLINK_NOFOLLOW)
+    // Some systems can only where /proc is mounted.
+    return result != 0 && errno == EOPNOTSUPP && !status.isLink ? fchmodat(folder, name, mode, 0) : result
+  }
+
+  private func exchangeAtOnce(_ one: URL, _ other: URL) throws -> Int32 {
+    let from = try enclosure.place(of: one)
+    let to = try enclosure.place(of: other)
+    return retort_exchange(from.folder.raw, from.name, to.folder.raw, to.name)
   }
 
   private func create(_ url: URL, mode: mode_t) throws -> Descriptor {
     try before("create", url)
-    let descriptor = Descriptor(open(url.posixPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode))
+    let place = try enclosure.place(of: url)
+    let descriptor = Descriptor(openat(place.folder.raw, place.name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode))
     try check(descriptor.raw, "create", url)
     return descriptor
   }

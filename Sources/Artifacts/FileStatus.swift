@@ -24,7 +24,12 @@ package struct FileStatus: Sendable {
   package let isFolder: Bool
   package let isFile: Bool
   package let isLink: Bool
+  /// For people.
+  package let kind: String
   package let isExecutable: Bool
+  package let owner: uid_t
+  /// Permissions, with the set-id and sticky bits.
+  package let mode: mode_t
   /// How many names the file has.
   package let links: Int
   /// Nobody wrote to it since the store took it in, see `FileOperations.seal`.
@@ -35,6 +40,12 @@ package struct FileStatus: Sendable {
     var status = stat()
     let path = url.posixPath
     return (followLinks ? stat(path, &status) : lstat(path, &status)) == 0 ? FileStatus(status) : nil
+  }
+
+  /// A file in an open folder; a link is what it is.
+  static func of(_ name: String, in folder: Int32) -> FileStatus? {
+    var status = stat()
+    return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? FileStatus(status) : nil
   }
 
   init(_ status: stat) {
@@ -51,6 +62,17 @@ package struct FileStatus: Sendable {
     isFile = type == S_IFREG
     isLink = type == S_IFLNK
     isExecutable = status.st_mode & 0o100 != 0
+    owner = status.st_uid
+    mode = status.st_mode & 0o7777
+    kind =
+      switch type {
+      case S_IFREG: "a file"
+      case S_IFDIR: "a folder"
+      case S_IFLNK: "a symbolic link"
+      case S_IFIFO: "a fifo"
+      case S_IFSOCK: "a socket"
+      default: "a device"
+      }
     links = Int(status.st_nlink)
   }
 

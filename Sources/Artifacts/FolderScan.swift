@@ -29,9 +29,9 @@ package enum FolderScan {
   }
 
   private static func add(
-    _ folder: URL, path: String, root: URL, ancestors: Set<String>, to entries: inout [Entry]
+    _ folder: URL, path: String, root: URL, ancestors: Set<[UInt8]>, to entries: inout [Entry]
   ) throws {
-    let ancestors = ancestors.union([folder.posixPath])
+    let ancestors = ancestors.union([Array(folder.posixPath.utf8)])
     let names = try names(in: folder).filter { !skipped.contains($0) }
     if names.isEmpty && !path.isEmpty {
       entries.append(Entry(path: path, url: folder, isFile: false, isExecutable: false))
@@ -41,11 +41,11 @@ package enum FolderScan {
       let inner = path.isEmpty ? name : "\(path)/\(name)"
       if FileStatus.of(url, followLinks: false)?.isLink == true {
         let target = url.resolvingSymlinksInPath()
-        guard target.posixPath.hasPrefix(root.posixPath + "/") else {
+        guard target.posixPath.utf8.starts(with: (root.posixPath + "/").utf8) else {
           throw Problem(
             url: url, reason: "a symbolic link that leads out of the folder; replace it by what it links to")
         }
-        guard !ancestors.contains(target.posixPath) else {
+        guard !ancestors.contains(Array(target.posixPath.utf8)) else {
           throw Problem(url: url, reason: "a symbolic link to a folder that contains it")
         }
         url = target
@@ -64,6 +64,17 @@ package enum FolderScan {
   /// Names in a folder without `.` and `..`, in no order.
   package static func names(in folder: URL) throws -> [String] {
     guard let stream = opendir(folder.posixPath) else { throw FileError("open", folder) }
+    return try names(in: stream, folder)
+  }
+
+  /// The same of a folder that is open.
+  static func names(in descriptor: borrowing Descriptor, _ folder: URL) throws -> [String] {
+    let copy = fcntl(descriptor.raw, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0, let stream = fdopendir(copy) else { throw FileError("open", folder) }
+    return try names(in: stream, folder)
+  }
+
+  private static func names(in stream: OpaquePointer, _ folder: URL) throws -> [String] {
     defer { closedir(stream) }
     var names: [String] = []
     while true {

@@ -46,13 +46,17 @@ extension Store {
   /// What a folder holds; `nil` if the object is gone or is not that manifest.
   package func manifest(_ digest: Digest) throws -> FolderManifest? {
     let object = object(digest)
-    guard let status = FileStatus.of(object, followLinks: false), status.isFile else { return nil }
-    let data: Data
-    do { data = try Data(contentsOf: object) } catch {
-      if FileStatus.of(object) == nil { return nil }  // collected at this very moment
-      throw error
+    do {
+      // Nothing leads out of the store: what is read has to have this digest.
+      let data = try Enclosure(nil).read(object)
+      return Digest(of: data) == digest ? try FolderManifest(encoded: data) : nil
+    } catch let error as FileError where error.code == ENOENT {
+      return nil  // perhaps collected at this very moment
+    } catch is UnexpectedFile {
+      return nil
+    } catch is BadManifest {
+      return nil
     }
-    return Digest(of: data) == digest ? FolderManifest(encoded: data) : nil
   }
 
   /// Of a file in `objects` or `trees`. One that was written to since it was taken in is read, and sealed if it is whole.
@@ -76,14 +80,16 @@ extension Store {
   /// Of the manifest's folder in `trees`.
   func treeDamage(_ manifest: FolderManifest, repair: Bool) throws -> Damage? {
     let tree = tree(manifest.digest)
-    guard FileStatus.of(tree)?.isFolder == true else {
+    guard FileStatus.of(tree, followLinks: false)?.isFolder == true else {
       return Damage(url: tree, found: "nothing", expected: "a folder")
     }
     for entry in manifest.entries {
       let url = tree.appending(path: entry.path)
       switch entry.content {
       case .emptyFolder:
-        if FileStatus.of(url)?.isFolder != true { return Damage(url: url, found: "nothing", expected: "a folder") }
+        if FileStatus.of(url, followLinks: false)?.isFolder != true {
+          return Damage(url: url, found: "nothing", expected: "a folder")
+        }
       case .file(let digest, let bytes, _):
         if let damage = try damage(url, digest, bytes: bytes, repair: repair) { return damage }
       }

@@ -19,17 +19,19 @@ extension Store {
     contents.objects = try digests(in: "objects", &contents.unknown)
     contents.trees = try digests(in: "trees", &contents.unknown)
     for name in try names("work") {
-      if let key = Digest(hex: name) {
+      let url = root.appending(path: "work/\(name)")
+      if let key = Digest(hex: name), isFolder(url) {
         contents.work.insert(key)
       } else {
-        contents.unknown.append(root.appending(path: "work/\(name)"))
+        contents.unknown.append(url)
       }
     }
     for name in try names("logs") {
-      if let run = Int(name) {
+      let url = root.appending(path: "logs/\(name)")
+      if let run = Int(name), isFolder(url) {
         contents.logs.insert(run)
       } else {
-        contents.unknown.append(root.appending(path: "logs/\(name)"))
+        contents.unknown.append(url)
       }
     }
     return contents
@@ -39,7 +41,7 @@ extension Store {
     var digests: Set<Digest> = []
     for prefix in try names(area) {
       let folder = root.appending(path: "\(area)/\(prefix)")
-      guard FileStatus.of(folder, followLinks: false)?.isFolder == true else {
+      guard isFolder(folder) else {
         unknown.append(folder)
         continue
       }
@@ -53,6 +55,8 @@ extension Store {
     }
     return digests
   }
+
+  private func isFolder(_ url: URL) -> Bool { FileStatus.of(url, followLinks: false)?.isFolder == true }
 
   private func names(_ area: String) throws -> [String] { try FolderScan.names(in: root.appending(path: area)) }
 }

@@ -72,14 +72,14 @@ extension Store {
       }
     }
     for inner in folders.union([folder]) { try files.syncFolder(inner) }
-    for inner in folders { try files.setMode(0o555, of: inner) }
+    for inner in folders { try files.makeReadOnly(inner) }
     let tree = tree(manifest.digest)
     try files.makeFolder(tree.deletingLastPathComponent())
-    if FileStatus.of(tree) == nil {
+    if FileStatus.of(tree, followLinks: false) == nil {
       try files.rename(folder, to: tree)
     } else {
       try files.exchange(folder, tree)  // a damaged one; `remove` below takes it away with the staging folder
     }
-    try files.setMode(0o555, of: tree)
+    try files.makeReadOnly(tree)
   }
 }

@@ -63,7 +63,7 @@ extension Store {
 
   /// One at a time in a store, so that whoever is here may clear what a killed one left beside the target.
   private func withPublishing<Result>(_ target: URL, _ body: (URL) throws -> Result) throws -> Result {
-    let lock = try FileLock(at: root.appending(path: "tmp/publish.lock"))
+    let lock = try FileLock(at: root.appending(path: "tmp/publish.lock"), beneath: root)
     try lock.wait()
     let parent = target.deletingLastPathComponent()
     try files.makeFolder(parent)
@@ -110,7 +110,7 @@ extension Store {
         continue
       }
       try files.makeFolder(url.deletingLastPathComponent())
-      _ = try files.copy(entry.url, to: url, mode: entry.isExecutable ? 0o755 : 0o644)
+      _ = try files.copy(entry.url, to: url, mode: entry.isExecutable ? 0o777 : 0o666)
     }
   }
 }

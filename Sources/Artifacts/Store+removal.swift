@@ -8,13 +8,20 @@ package struct Discard: ~Copyable {
   fileprivate let lock: FileLock
 
   /// Takes a file or folder; one that is gone already is fine, also if its owner removes it at this very moment.
-  package func take(_ url: URL) throws {
-    guard let status = FileStatus.of(url, followLinks: false) else { return }
+  /// - Returns: `false` for a folder of another user, whom alone the system lets move it.
+  package func take(_ url: URL) throws -> Bool {
+    guard let status = FileStatus.of(url, followLinks: false) else { return true }
     do {
       // A folder must be writable to get another parent.
-      if status.isFolder { try files.setMode(0o755, of: url) }
+      if status.isFolder { try files.makeWritable(url) }
       try files.move(url, to: folder.appending(path: UUID().uuidString))
-    } catch let error as FileError where error.code == ENOENT && FileStatus.of(url, followLinks: false) == nil {}
+    } catch let error as FileError where error.code == ENOENT && FileStatus.of(url, followLinks: false) == nil {
+    } catch let error as FileError
+      where [EACCES, EPERM].contains(error.code) && status.isFolder && status.owner != geteuid()
+    {
+      return false
+    }
+    return true
   }
 
   /// Gives the room back.
@@ -28,7 +35,7 @@ extension Store {
     defer { withExtendedLifetime(hold) {} }
     let folder = root.appending(path: "tmp/discarded-\(UUID().uuidString)")
     try files.makeFolder(folder)
-    let lock = try FileLock(at: folder.appending(path: "lock"))
+    let lock = try FileLock(at: folder.appending(path: "lock"), beneath: root)
     try lock.wait()
     return Discard(folder: folder, files: files, lock: lock)
   }
@@ -42,6 +49,9 @@ extension Store {
     try FolderScan.names(in: root.appending(path: "tmp"))
       .map { root.appending(path: "tmp/\($0)") }
       .filter { $0.pathExtension != "lock" }
-      .filter { try !FileLock.isHeld($0.appending(path: "lock")) }
+      .filter { url in
+        guard FileStatus.of(url, followLinks: false)?.isFolder == true else { return true }
+        return try !FileLock.isHeld(url.appending(path: "lock"), beneath: root)
+      }
   }
 }

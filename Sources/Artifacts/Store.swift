@@ -27,21 +27,21 @@ package struct StoredArtifact: Hashable, Sendable, Codable {
 package struct Store: Sendable {
   /// `.retort` itself.
   package let root: URL
-  let files: FileOperations
+  package let files: FileOperations
 
   /// Opens the store, making what is missing of its folders.
   package init(at root: URL, files: FileOperations = FileOperations()) throws {
     self.root = root
-    self.files = files
-    for name in ["objects", "trees", "work", "logs", "tmp"] { try files.makeFolder(root.appending(path: name)) }
+    self.files = files.beneath(root)
+    for name in ["objects", "trees", "work", "logs", "tmp"] { try self.files.makeFolder(root.appending(path: name)) }
     let ignore = root.appending(path: ".gitignore")
-    if FileStatus.of(ignore) == nil { try files.replace(ignore, with: Data("*\n".utf8)) }
+    if FileStatus.of(ignore) == nil { try self.files.replace(ignore, with: Data("*\n".utf8)) }
   }
 
   /// The store as it is; makes nothing, and need not be there.
   package init(reading root: URL) {
     self.root = root
-    files = FileOperations()
+    files = FileOperations(beneath: root)
   }
 
   package var database: URL { root.appending(path: "retort.sqlite") }
@@ -60,7 +60,7 @@ package struct Store: Sendable {
   package func lock(ofRun run: Int) -> URL { logFolder(ofRun: run).appending(path: "lock") }
   /// Whether the run's coordinator lives, on whatever machine the lock reaches.
   package func isRunning(_ run: Int) throws -> Bool {
-    try FileLock.isHeld(lock(ofRun: run))
+    try FileLock.isHeld(lock(ofRun: run), beneath: root)
   }
 
   /// Keeps everything in the store while it lives: from finding an artifact or taking it in, until whoever collects can
@@ -71,7 +71,7 @@ package struct Store: Sendable {
     return lock
   }
   /// Taken alone by whoever removes from the store.
-  package func collectorLock() throws -> FileLock { try FileLock(at: root.appending(path: "gc.lock")) }
+  package func collectorLock() throws -> FileLock { try FileLock(at: root.appending(path: "gc.lock"), beneath: root) }
 
   /// Where an artifact lies; a stage may read there, nobody may write.
   package func url(of artifact: StoredArtifact) -> URL {

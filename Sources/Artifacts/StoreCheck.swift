@@ -116,14 +116,17 @@ extension Store {
     guard let manifest else { return Damage(url: tree, found: "no manifest", expected: "one in objects") }
     do {
       let entries = try FolderScan.entries(of: tree)
-      let expected = Set(manifest.entries.map(\.path))
-      if let more = entries.first(where: { !expected.contains($0.path) }) {
+      // Texts that look alike are one text to Swift.
+      let expected = Set(manifest.entries.map { Array($0.path.utf8) })
+      if let more = entries.first(where: { !expected.contains(Array($0.path.utf8)) }) {
         return Damage(url: more.url, found: "a file", expected: "nothing of that name")
       }
-      let found = Dictionary(uniqueKeysWithValues: entries.map { ($0.path, $0) })
+      let found = Dictionary(uniqueKeysWithValues: entries.map { (Array($0.path.utf8), $0) })
       for entry in manifest.entries {
         let url = tree.appending(path: entry.path)
-        guard let there = found[entry.path] else { return Damage(url: url, found: "nothing", expected: "a file") }
+        guard let there = found[Array(entry.path.utf8)] else {
+          return Damage(url: url, found: "nothing", expected: "a file")
+        }
         guard case .file(let digest, _, let executable) = entry.content else { continue }
         guard there.isFile, there.isExecutable == executable, let status = FileStatus.of(url) else {
           return Damage(url: url, found: "another kind of file", expected: executable ? "a program" : "a file")
@@ -151,7 +154,7 @@ extension Store {
       let url = finding.isTree ? tree(finding.digest) : object(finding.digest)
       let target = damagedFolder.appending(path: "\(finding.digest)\(finding.isTree ? ".folder" : "")")
       try files.remove(target)
-      if finding.isTree { try files.setMode(0o755, of: url) }
+      if finding.isTree { try files.makeWritable(url) }
       try files.rename(url, to: target)
     }
     let staging = stagingFolder(of: owner)

@@ -41,9 +41,9 @@ enum {
   RETORT_SPAWN_CLOSE_OTHERS = 0x0,
 };
 
-// Exchanges what two paths name, at once; -1 and errno where the filesystem cannot.
-static inline int retort_exchange(const char *one, const char *other) {
-  return (int)syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2 /* RENAME_EXCHANGE */);
+// Exchanges what two names in open folders stand for, at once; -1 and errno where the filesystem cannot.
+static inline int retort_exchange(int folder, const char *one, int other_folder, const char *other) {
+  return (int)syscall(SYS_renameat2, folder, one, other_folder, other, 2 /* RENAME_EXCHANGE */);
 }
 
 // Leaves the descriptors from `from` on closed in the child.
@@ -65,7 +65,9 @@ enum {
   RETORT_SPAWN_CLOSE_OTHERS = POSIX_SPAWN_CLOEXEC_DEFAULT,
 };
 
-static inline int retort_exchange(const char *one, const char *other) { return renamex_np(one, other, RENAME_SWAP); }
+static inline int retort_exchange(int folder, const char *one, int other_folder, const char *other) {
+  return renameatx_np(folder, one, other_folder, other, RENAME_SWAP);
+}
 
 static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
   (void)actions, (void)from;

@@ -73,8 +73,13 @@ package struct Collector {
     report.isApplied = true
     report.results = results
     report.damagedFolders = damagedFolders
-    for item in garbage.due { for url in store.places(of: item) { try discard.take(url) } }
-    for url in try store.staleTemporaries() + [store.damagedFolder] { try discard.take(url) }
+    for places in garbage.due.map(store.places) + (try store.staleTemporaries() + [store.damagedFolder]).map({ [$0] }) {
+      // A folder that stays keeps its manifest.
+      for url in places where try !discard.take(url) {
+        report.foreign.append(url.posixPath)
+        break
+      }
+    }
     return report
   }
 
@@ -91,7 +96,7 @@ package struct Collector {
   private mutating func unreachable() throws -> Set<StoredItem> {
     let contents = try store.contents()
     let live = try contents.logs.filter { try store.isRunning($0) }.sorted()
-    let busy = try contents.work.filter { try FileLock.isHeld(folder($0).lock) }
+    let busy = try contents.work.filter { try folder($0).isHeld }
     let question = GarbageQuestion(keep: keep, live: live, busy: Array(busy), stages: stages)
     let (states, folders) = try journal.database.read { db in
       (try db.workStates(of: contents.work, live: live), try db.folders())
@@ -162,9 +167,7 @@ extension Store {
 extension WorkFolder {
   /// `nil` also for one that cannot be read: whoever runs the stage makes it again.
   fileprivate func readWholeResult() throws -> WorkResult? {
-    do { return try readResult() } catch is DecodingError { return nil } catch let error as CocoaError
-      where error.code == .fileReadNoSuchFile
-    { return nil }
+    do { return try readResult() } catch is DecodingError { return nil } catch is UnexpectedFile { return nil }
   }
 }
 
@@ -192,6 +195,8 @@ package struct CollectionReport: Codable, Sendable {
   package var logs: [Int] = []
   /// Digests of folders whose manifests are damaged, so that their files are not known.
   package var damagedFolders: [String] = []
+  /// Folders that other users made, and whom alone the system lets remove them.
+  package var foreign: [String] = []
 
   init(_ garbage: Garbage, store: Store, grace: TimeInterval) throws {
     self.grace = grace

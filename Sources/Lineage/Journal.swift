@@ -12,7 +12,7 @@ package struct Journal: Sendable {
   /// For reading alone: waits for nobody and writes nothing. No database is an empty one; one of an older version is
   /// read in a copy that is brought up to date in memory. Throws if it is damaged or made by a newer version.
   package init(reading url: URL) throws {
-    guard FileManager.default.fileExists(atPath: url.posixPath) else {
+    guard try Self.isThere(url) else {
       database = try Self.inMemory()
       return
     }
@@ -33,6 +33,13 @@ package struct Journal: Sendable {
     } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
       throw DamagedDatabase(url: url, reason: error.message ?? "not a database")
     }
+  }
+
+  /// SQLite follows a link to its database, and to none of its other files.
+  private static func isThere(_ url: URL) throws -> Bool {
+    guard let status = FileStatus.of(url, followLinks: false) else { return false }
+    if status.isFile { return true }
+    throw UnexpectedFile(url: url, found: status.kind, expected: "a database")
   }
 
   private static func inMemory() throws -> DatabaseQueue {
@@ -56,9 +63,12 @@ package struct Journal: Sendable {
     }
     do {
       // Several processes at once must not make the database, or bring it up to date, together.
-      let opening = try FileLock(at: url.deletingLastPathComponent().appending(path: "database.lock"))
+      let folder = url.deletingLastPathComponent()
+      let opening = try FileLock(at: folder.appending(path: "database.lock"), beneath: folder)
       try opening.wait()
       defer { withExtendedLifetime(opening) {} }
+      // SQLite would make it with a mode that takes the group's right to write; its other files follow this one's.
+      if try !Self.isThere(url) { _ = try Enclosure(folder).open(url, O_RDWR | O_CREAT) }
       database = try DatabasePool(path: url.posixPath, configuration: configuration)
       if try database.read(DatabaseMigrator.lineage.hasBeenSuperseded) { throw NewerDatabase(url: url) }
       if try !database.read(DatabaseMigrator.lineage.hasCompletedMigrations) {

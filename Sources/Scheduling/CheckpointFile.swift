@@ -31,7 +31,7 @@ struct CheckpointFile {
   /// - Throws: `UnusableCheckpoint` if it is torn or of another key.
   init(_ url: URL, of key: StageKey) throws {
     func unusable(_ reason: String) -> UnusableCheckpoint { UnusableCheckpoint(url: url, reason: reason) }
-    guard let status = FileStatus.of(url), status.isFile else { throw unusable("it is gone") }
+    guard let status = FileStatus.of(url, followLinks: false), status.isFile else { throw unusable("it is gone") }
     let data = try Data(contentsOf: url, options: .alwaysMapped)
     guard data.count > Self.magic.count + 40, data.starts(with: Self.magic) else { throw unusable("it is no state") }
     let body = data.dropLast(32)

@@ -69,8 +69,8 @@ package actor Coordinator {
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
         comparison: plan.comparison, stages: options.selected.count)
     ) { run in
-      try FileOperations().makeFolder(store.logFolder(ofRun: run))
-      let lock = try FileLock(at: store.lock(ofRun: run))
+      try store.files.makeFolder(store.logFolder(ofRun: run))
+      let lock = try FileLock(at: store.lock(ofRun: run), beneath: store.root)
       try lock.wait()
       alive = lock
     }

@@ -12,11 +12,10 @@ final class EventWriter: Sendable {
 
   /// Appends to what is there.
   /// - Parameter output: takes the lines for people too.
-  init(_ url: URL, output: FileHandle) throws {
+  init(_ work: WorkFolder, output: FileHandle) throws {
     self.output = output
-    self.url = url
-    let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw FileError("create", url) }
+    url = work.events
+    let descriptor = try work.enclosure.open(url, O_WRONLY | O_CREAT | O_APPEND).release()
     file = Mutex(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
   }
 

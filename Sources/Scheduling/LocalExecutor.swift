@@ -35,17 +35,22 @@ private final class WorkerHandle: Sendable {
   init(grace: Duration) { self.grace = grace }
 
   /// `nil` if it was told to end before.
-  func start(_ program: WorkerProgram, order: URL, log: URL) throws -> ChildProcess? {
-    let output = Descriptor(open(log.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644))
-    guard output.raw >= 0 else { throw FileError("create", log) }
+  /// - Parameter said: to the worker, on its standard input; fits into a pipe.
+  func start(
+    _ program: WorkerProgram, order: URL, saying said: Data, output: borrowing Descriptor
+  ) throws -> ChildProcess? {
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
+    let log = output.raw
     return try state.withLock { state in
       state.input = pipe.write
+      guard said.withUnsafeBytes({ write(pipe.write, $0.baseAddress, $0.count) }) == said.count else {
+        throw FileError("write", URL(filePath: "a pipe"))
+      }
       guard state.mayStart else { return nil }
       let child = try ChildProcess(
         program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment,
-        descriptors: [input.raw, output.raw, output.raw], newSession: true)
+        descriptors: [input.raw, log, log], newSession: true)
       state.child = child
       return child
     }
@@ -87,11 +92,15 @@ private final class WorkerHandle: Sendable {
 package struct LocalExecutor: Executor {
   private let program: WorkerProgram
   private let lockWait: Duration?
+  private let remoteKey: RemoteKey?
 
-  /// - Parameter lockWait: how long to wait for a stage that another run holds; `nil`: as long as it takes.
-  package init(_ program: WorkerProgram, lockWait: Duration? = nil) {
+  /// - Parameters:
+  ///   - lockWait: how long to wait for a stage that another run holds; `nil`: as long as it takes.
+  ///   - remoteKey: for workers that may take results from a remote store.
+  package init(_ program: WorkerProgram, lockWait: Duration? = nil, remoteKey: RemoteKey? = nil) {
     self.program = program
     self.lockWait = lockWait
+    self.remoteKey = remoteKey
   }
 
   package func run(
@@ -101,8 +110,11 @@ package struct LocalExecutor: Executor {
     let handle = WorkerHandle(grace: order.job.grace + .seconds(8))
     let log = logs.appending(path: "\(name).log")
     let orderFile = logs.appending(path: "\(name).job.json")
-    try FileOperations().replace(orderFile, with: try storedJSON(order))
-    guard let child = try handle.start(program, order: orderFile, log: log) else {
+    let store = order.job.store
+    try FileOperations(beneath: store).replace(orderFile, with: try storedJSON(order))
+    let output = try Enclosure(store).open(log, O_WRONLY | O_CREAT | O_APPEND)
+    let said = order.remote?.isSigned == true ? remoteKey?.derived : nil
+    guard let child = try handle.start(program, order: orderFile, saying: said ?? Data(), output: output) else {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)
@@ -120,7 +132,7 @@ package struct LocalExecutor: Executor {
     let memoryFailure = guardian.verdict(ended)
     var tail = await watcher.value
     if [WorkerExit.done, .pulled].contains(where: { ended == .exit($0.rawValue) }), tail == nil {
-      tail = EventTail(work.events, from: work.readHolder()?.events ?? 0)
+      tail = EventTail(work, from: work.readHolder()?.events ?? 0)
     }
     try tail?.read().forEach { report(.event($0)) }
     switch ended {
@@ -133,15 +145,17 @@ package struct LocalExecutor: Executor {
     case .exit(WorkerExit.diskFull.rawValue):
       let message =
         "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
-      return .failure(StageFailure(.error(message), log: log, lastLines: try lastLines(of: log)), again: false)
+      return .failure(
+        StageFailure(.error(message), log: log, lastLines: try lastLines(of: log, beneath: store)), again: false)
     case .exit(WorkerExit.permanent.rawValue):
       let failed = StageFailure.Reason.exit(WorkerExit.failed.rawValue)
       return .failure(
-        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log)), again: false)
+        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log, beneath: store)), again: false
+      )
     default:
       let why = handle.reason ?? memoryFailure ?? ended.reason
       return .failure(
-        StageFailure(why, log: log, lastLines: try lastLines(of: log)),
+        StageFailure(why, log: log, lastLines: try lastLines(of: log, beneath: store)),
         again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting && !why.isMemory)
     }
   }
@@ -164,7 +178,7 @@ package struct LocalExecutor: Executor {
       if waits { began = .now }
       if let timeout, ContinuousClock.now - began >= timeout { handle.terminate(because: .timeout(timeout)) }
       if holder?.pid == child.pid && holder?.host == LockHolder.thisHost {
-        if tail == nil, let start = holder?.events { tail = EventTail(work.events, from: start) }
+        if tail == nil, let start = holder?.events { tail = EventTail(work, from: start) }
         do { try tail?.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
       } else {
         let waited = ContinuousClock.now - start
@@ -181,21 +195,20 @@ package struct LocalExecutor: Executor {
 
 /// The part of an event file that was not read yet.
 struct EventTail {
-  private let url: URL
-  private var offset: UInt64
+  private let work: WorkFolder
+  private var offset: Int
 
   /// - Parameter start: the first byte to read.
-  init(_ url: URL, from start: Int) {
-    self.url = url
-    offset = UInt64(start)
+  init(_ work: WorkFolder, from start: Int) {
+    self.work = work
+    offset = start
   }
 
   mutating func read() throws -> [StageEvent] {
-    guard FileStatus.of(url) != nil else { return [] }
-    let file = try FileHandle(forReadingFrom: url)
-    try file.seek(toOffset: offset)
-    let (events, bytes) = try WorkFolder.decode(file.readToEnd() ?? Data())
-    offset += UInt64(bytes)
+    guard try work.enclosure.status(of: work.events) != nil else { return [] }
+    let file = try work.enclosure.open(work.events, O_RDONLY)
+    let (events, bytes) = try WorkFolder.decode(file.bytes(of: work.events, from: offset))
+    offset += bytes
     return events
   }
 }

@@ -9,17 +9,21 @@ package struct ProgressTail: Sendable {
   /// Metrics by step, in the order in which they were first reported.
   package private(set) var series: [(name: String, values: [Double])] = []
   private let file: URL
+  private let enclosure: Enclosure
   private var offset = 0
   /// The last bytes before it, by which a file is known again: another one may have the same inode.
   private var before = Data()
 
-  package init(_ work: WorkFolder) { file = work.events }
+  package init(_ work: WorkFolder) {
+    file = work.events
+    enclosure = work.enclosure
+  }
 
   /// Reads on. A file that was begun anew or cut back, as a stage does that begins again, is read from its beginning.
   package mutating func read() throws {
-    guard FileStatus.of(file) != nil else { return }
-    let handle = try FileHandle(forReadingFrom: file)
-    var data = try handle.data(from: offset - before.count)
+    guard try enclosure.status(of: file) != nil else { return }
+    let events = try enclosure.open(file, O_RDONLY)
+    var data = try events.bytes(of: file, from: offset - before.count)
     if data.starts(with: before) {
       data = data.dropFirst(before.count)
     } else {
@@ -27,12 +31,12 @@ package struct ProgressTail: Sendable {
       series = []
       offset = 0
       before = Data()
-      data = try handle.data(from: 0)
+      data = try events.bytes(of: file)
     }
-    let (events, bytes) = try WorkFolder.decode(data)
+    let (reported, bytes) = try WorkFolder.decode(data)
     if bytes > 0 { before = Data(data.prefix(bytes).suffix(128)) }
     offset += bytes
-    for event in events {
+    for event in reported {
       switch event {
       case .progress(let done, let total, let detail): progress = (done, total, detail)
       case .metric(let name, let value, _?): append(value, to: name)
@@ -47,12 +51,5 @@ package struct ProgressTail: Sendable {
     } else {
       series.append((name, [value]))
     }
-  }
-}
-
-extension FileHandle {
-  fileprivate func data(from offset: Int) throws -> Data {
-    try seek(toOffset: UInt64(offset))
-    return try readToEnd() ?? Data()
   }
 }

@@ -58,7 +58,7 @@ package struct Rerun: Sendable {
     try checkMachine(order.job)
     // A lock of its own keeps the folder from collections.
     let folder = store.root.appending(path: "tmp/rerun-\(UUID().uuidString)")
-    let files = FileOperations()
+    let files = store.files
     let lock = try locked(folder, files)
     defer { withExtendedLifetime(lock) {} }
     do {
@@ -78,7 +78,7 @@ package struct Rerun: Sendable {
     let hold = try store.keepingAll()
     defer { withExtendedLifetime(hold) {} }
     try files.makeFolder(folder)
-    let lock = try FileLock(at: folder.appending(path: "lock"))
+    let lock = try FileLock(at: folder.appending(path: "lock"), beneath: store.root)
     try lock.wait()
     return lock
   }
@@ -94,7 +94,7 @@ package struct Rerun: Sendable {
       throw CannotRerun(
         stage: recorded.stage, reason: "the job file of run \(recorded.run) is gone; use `retort run --force` instead")
     }
-    let data = try Data(contentsOf: logs.appending(path: "\(prefix)\(attempt).job.json"))
+    let data = try store.files.enclosure.read(logs.appending(path: "\(prefix)\(attempt).job.json"))
     var order = try JSONDecoder().decode(WorkOrder.self, from: data)
     order.job.earlier = []  // a rerun shows what computing gives
     guard order.job.key == recorded.key else {
@@ -148,8 +148,8 @@ package struct Rerun: Sendable {
     var moved = try JSONDecoder().decode(WorkOrder.self, from: Data(text.utf8))
     func move(_ url: URL) -> URL {
       let path = url.posixPath
-      guard path == old || path.hasPrefix(old + "/") else { return url }
-      return URL(filePath: other.root.posixPath + path.dropFirst(old.count))
+      guard path.utf8.elementsEqual(old.utf8) || path.utf8.starts(with: (old + "/").utf8) else { return url }
+      return URL(filePath: other.root.posixPath + String(decoding: path.utf8.dropFirst(old.utf8.count), as: UTF8.self))
     }
     for port in moved.job.inputs.keys where !order.sources.contains(port) {
       moved.job.inputs[port]?.url = move(order.job.inputs[port]?.url ?? other.root)
@@ -174,7 +174,7 @@ package struct Rerun: Sendable {
     of order: WorkOrder, in other: Store, _ report: @escaping @Sendable (AttemptReport) -> Void
   ) async throws -> [String: StoredArtifact] {
     let logs = other.logFolder(ofRun: 1)
-    try FileOperations().makeFolder(logs)
+    try other.files.makeFolder(logs)
     switch try await executor.run(order, as: "rerun", logs: logs, timeout: nil, report: report) {
     case .success(_, let made): return made.outputs
     case .failure(let failure, _): throw failure

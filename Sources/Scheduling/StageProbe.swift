@@ -55,8 +55,7 @@ package struct StageProbe: Sendable {
   }
 
   private func run(_ order: URL, log: URL) async throws -> ProcessEnd {
-    let output = Descriptor(open(log.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644))
-    guard output.raw >= 0 else { throw FileError("create", log) }
+    let output = try Enclosure(nil).open(log, O_WRONLY | O_CREAT | O_APPEND)
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
     let alive = Descriptor(pipe.write)  // at whose end, with this process, the worker ends too

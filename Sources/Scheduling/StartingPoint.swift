@@ -20,8 +20,8 @@ struct StartingPoint {
     }
     for url in try work.checkpointFiles().reversed() {
       if let file = read(url, of: job.key) {
-        if FileStatus.of(work.events)?.stamp.size ?? 0 >= file.events {
-          try cutEvents(of: work, to: file.events)
+        if try work.enclosure.status(of: work.events)?.stamp.size ?? 0 >= file.events {
+          try work.cutEvents(to: file.events)
           begin(at: file, url)
           return
         }
@@ -55,10 +55,6 @@ struct StartingPoint {
     events = file.events
     remarks.append(.log("continues after step \(file.state.step), from \(url.posixPath)"))
   }
-
-  private func cutEvents(of work: WorkFolder, to length: Int) throws {
-    guard truncate(work.events.posixPath, off_t(length)) == 0 else { throw FileError("cut", work.events) }
-  }
 }
 
 /// The folder that keeps the end of a training for a longer one.
@@ -71,6 +67,11 @@ enum FinalState {
 extension WorkFolder {
   var checkpoints: URL { scratch.appending(path: "checkpoints") }
   var finalState: URL { scratch.appending(path: "final") }
+
+  fileprivate func cutEvents(to length: Int) throws {
+    let file = try enclosure.open(events, O_WRONLY)
+    guard ftruncate(file.raw, off_t(length)) == 0 else { throw FileError("cut", events) }
+  }
 
   func checkpointFile(step: Int) -> URL {
     let digits = String(step)

@@ -11,7 +11,7 @@ extension WorkFolder {
       try files.makeFolder(url)
       let lock: FileLock
       // Whoever collects takes away the folders of finished work, this one too a moment ago.
-      do { lock = try FileLock(at: self.lock) } catch let error as FileError where error.code == ENOENT { continue }
+      do { lock = try openLock() } catch let error as FileError where error.code == ENOENT { continue }
       try wait(for: lock, stop)
       guard lock.isInPlace else { continue }
       try announce(stage, events: nil, in: lock)

@@ -61,7 +61,16 @@ package enum WorkerExit: Int32, Sendable {
 
 package struct WorkFolder: Sendable {
   package let url: URL
-  package init(_ url: URL) { self.url = url }
+  /// `work/<key>` lies in it.
+  private let store: URL
+  /// No link in the store is followed.
+  let enclosure: Enclosure
+
+  package init(_ url: URL) {
+    self.url = url
+    store = url.deletingLastPathComponent().deletingLastPathComponent()
+    enclosure = Enclosure(store)
+  }
   package var lock: URL { url.appending(path: "lock") }
   package var events: URL { url.appending(path: "events.jsonl") }
   package var result: URL { url.appending(path: "result.json") }
@@ -69,20 +78,25 @@ package struct WorkFolder: Sendable {
 
   /// `nil` if nobody has finished.
   package func readResult() throws -> WorkResult? {
-    guard FileStatus.of(result) != nil else { return nil }
-    return try JSONDecoder().decode(WorkResult.self, from: Data(contentsOf: result))
+    try read(result).map { try JSONDecoder().decode(WorkResult.self, from: $0) }
   }
 
   /// `nil` while nobody has said so, or has not finished saying it.
   package func readHolder() -> LockHolder? {
-    guard let data = FileManager.default.contents(atPath: lock.posixPath) else { return nil }
-    do { return try JSONDecoder().decode(LockHolder.self, from: data) } catch { return nil }
+    do { return try read(lock).map { try JSONDecoder().decode(LockHolder.self, from: $0) } } catch { return nil }
   }
+
+  package func openLock() throws -> FileLock { try FileLock(at: lock, beneath: store) }
+  package var isHeld: Bool { get throws { try FileLock.isHeld(lock, beneath: store) } }
 
   /// Everything reported by now; a last line that is not complete is left out.
   package func readEvents() throws -> [StageEvent] {
-    guard FileStatus.of(events) != nil else { return [] }
-    return try Self.decode(Data(contentsOf: events)).events
+    try read(events).map { try Self.decode($0).events } ?? []
+  }
+
+  /// `nil` if there is no such file.
+  private func read(_ file: URL) throws -> Data? {
+    do { return try enclosure.read(file) } catch let error as FileError where error.code == ENOENT { return nil }
   }
 
   /// The events of complete lines, and how many bytes those were.

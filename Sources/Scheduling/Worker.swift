@@ -12,7 +12,8 @@ package struct Worker: Sendable {
   private let environment: [String: String]
   private let output: FileHandle
   private let stop: StopRequest
-  private let files = FileOperations()
+  private let files: FileOperations
+  private let remoteKey: RemoteKey?
 
   /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
   /// - Returns: the exit code, see `WorkerExit`.
@@ -22,8 +23,9 @@ package struct Worker: Sendable {
     // What left its session is found while this process, its parent now, lives.
     defer { ProcessTree.killChildren() }
     do {
-      let order = try JSONDecoder().decode(WorkOrder.self, from: Data(contentsOf: orderFile))
+      let order = try JSONDecoder().decode(WorkOrder.self, from: Enclosure(nil).read(orderFile))
       job = order.job
+      let remoteKey = order.remote?.isSigned == true ? try readRemoteKey() : nil
       let stop = StopRequest()
       watchCoordinator(order.job, stop)
       let interrupts = order.job.checkpoint == nil ? [] : Interrupts.handle { stop.ask() }
@@ -32,7 +34,7 @@ package struct Worker: Sendable {
         try await StageProbe.work(order.job, steps: steps, catalog: catalog)
         return WorkerExit.done.rawValue
       }
-      return try await Worker(order, catalog: catalog, stop: stop).run().rawValue
+      return try await Worker(order, catalog: catalog, stop: stop, remoteKey: remoteKey).run().rawValue
     } catch {
       let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
       // An error in data says so itself, after its place.
@@ -55,16 +57,19 @@ package struct Worker: Sendable {
   ///   - environment: where secrets, PATH and HOME come from.
   ///   - output: takes what the stage prints.
   ///   - stop: seen by stages that can be resumed.
+  ///   - remoteKey: with which what comes from a remote store has to be signed.
   package init(
     _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment,
-    output: FileHandle = .standardOutput, stop: StopRequest = StopRequest()
+    output: FileHandle = .standardOutput, stop: StopRequest = StopRequest(), remoteKey: RemoteKey? = nil
   ) throws {
     self.order = order
     self.stop = stop
     self.catalog = catalog
     self.environment = environment
     self.output = output
+    self.remoteKey = remoteKey
     store = try Store(at: order.job.store)
+    files = store.files
     work = WorkFolder(order.job.work)
   }
 
@@ -82,11 +87,12 @@ package struct Worker: Sendable {
     }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
-    if order.anew { try files.remove(work.scratch) }
+    // Only a command and a training have a use for what an earlier attempt left there.
+    if order.anew || job.command == nil && job.checkpoint == nil { try files.remove(work.scratch) }
     try files.makeFolder(work.scratch)
     var start = try job.checkpoint.map { _ in try startingPoint() }
     if start == nil { try files.remove(work.events) }
-    let events = try EventWriter(work.events, output: output)
+    let events = try EventWriter(work, output: output)
     if let trouble { events.write(.warning("\(trouble); computes the stage instead")) }
     try work.announce(job.stage, events: start?.events ?? 0, in: lock)
     start?.remarks.forEach(events.write)
@@ -143,19 +149,16 @@ package struct Worker: Sendable {
   private func pull() throws -> Pull {
     guard let remote = order.remote, !order.force else { return .computes(nil) }
     do {
-      let source = try RemoteStore(at: remote.folder)
-      guard let found = try source.result(of: job.key) else {
+      let source = try RemoteStore(at: remote.folder, key: remoteKey)
+      guard let found = try source.result(of: job.key, ports: Array(job.outputs.keys)) else {
         if remote.isOnly { throw NotInRemote(remote: remote.folder) }
         return .computes(nil)
-      }
-      guard Set(found.outputs.keys) == Set(job.outputs.keys) else {
-        throw RemoteDamage(url: source.keyFile(job.key.digest), found: "outputs \(found.outputs.keys.sorted())")
       }
       let hold = try store.keepingAll()
       defer { withExtendedLifetime(hold) {} }
       for artifact in found.outputs.values { try store.receive(artifact, from: source, owner: owner) }
       try files.remove(work.events)
-      let events = try EventWriter(work.events, output: output)
+      let events = try EventWriter(work, output: output)
       events.write(.log("pulled from \(remote.folder.posixPath)"))
       for metric in found.metrics { events.write(.metric(metric.name, metric.value ?? .nan, step: metric.step)) }
       try events.check()
@@ -210,6 +213,19 @@ package struct Worker: Sendable {
     }
   }
 
+  /// What the coordinator hands a worker that it is not to write into a file.
+  private static func readRemoteKey() throws -> RemoteKey {
+    var bytes = [UInt8](repeating: 0, count: RemoteKey.derivedBytes)
+    var filled = 0
+    while filled < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { read(0, $0.baseAddress! + filled, $0.count - filled) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw MissingRemoteKey() }
+      filled += count
+    }
+    return RemoteKey(derived: Data(bytes))
+  }
+
   /// The coordinator's end of standard input closes when the coordinator ends or wants this to end.
   private static func watchCoordinator(_ job: Job, _ stop: StopRequest) {
     Thread.detachNewThread {
@@ -240,6 +256,10 @@ package struct SourceChanged: Error, CustomStringConvertible {
   package var description: String {
     "input `\(port)`, \(url.posixPath), changed while the stage ran; the result was discarded: run again"
   }
+}
+
+struct MissingRemoteKey: Error, CustomStringConvertible {
+  var description: String { "the coordinator ended before it handed over the key of the remote store" }
 }
 
 struct MissingOutput: Error, CustomStringConvertible {

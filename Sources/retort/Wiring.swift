@@ -60,15 +60,21 @@ struct StoreOptions: ParsableArguments {
   @Option(help: "The store's folder; else $RETORT_STORE, else .retort in the project's root.")
   var store: String?
 
-  /// Where the store of a project lies.
-  func folder(root: URL) -> URL {
-    let named = store ?? ProcessInfo.processInfo.environment["RETORT_STORE"]
-    return named.map { URL(filePath: $0).absoluteURL } ?? root.appending(path: ".retort")
+  /// Where the store of a project lies. One that is not named is refused where somebody else may have put it there.
+  func folder(root: URL) throws -> URL {
+    if let named = store ?? ProcessInfo.processInfo.environment["RETORT_STORE"] {
+      return URL(filePath: named).absoluteURL
+    }
+    let found = root.appending(path: ".retort")
+    do {
+      try StoreTrust(workingFolder: URL(filePath: FileManager.default.currentDirectoryPath)).check(found)
+    } catch let error as UntrustedStore { throw Failure("\(error)") }
+    return found
   }
 
   /// A project's store, for commands that only read: it need not be there, and nothing is made.
   func reading(root: URL) throws -> (store: Store, journal: Journal) {
-    let store = Store(reading: folder(root: root))
+    let store = Store(reading: try folder(root: root))
     return (store, try Journal(reading: store.database))
   }
 
@@ -81,7 +87,7 @@ struct StoreOptions: ParsableArguments {
   /// The store of the project that the working folder is in; an error if there is none yet.
   func existing() throws -> URL {
     let here = URL(filePath: FileManager.default.currentDirectoryPath)
-    let folder = folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
+    let folder = try folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
     guard FileManager.default.fileExists(atPath: folder.appending(path: "retort.sqlite").path) else {
       throw Failure("there is no store in \(folder.path) yet; `retort run FILE` makes one, `--store` names another")
     }

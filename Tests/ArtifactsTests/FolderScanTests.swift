@@ -45,7 +45,7 @@ import Testing
       .init(path: "a b\nc", content: .file(digest, bytes: 1, executable: true)),
       .init(path: "d", content: .emptyFolder),
     ])
-    #expect(FolderManifest(encoded: manifest.encoded) == manifest)
-    #expect(FolderManifest(encoded: Data("anything".utf8)) == nil)
+    #expect(try FolderManifest(encoded: manifest.encoded) == manifest)
+    #expect(throws: BadManifest.self) { try FolderManifest(encoded: Data("anything".utf8)) }
   }
 }

@@ -115,7 +115,7 @@ import Testing
   @Test func `a running run keeps what it found, whatever its row says`() throws {
     let artifact = try ingest("text")
     let first = try run("a", artifact, ends: false)
-    let lock = try FileLock(at: store.lock(ofRun: first))
+    let lock = try FileLock(at: store.lock(ofRun: first), beneath: store.root)
     try lock.wait()
     try journal.database.write { try $0.execute(sql: "UPDATE run SET state = 'interrupted'") }
     #expect(try collect().removed == [:])
@@ -162,7 +162,7 @@ import Testing
   private func work(_ name: String, result: StoredArtifact?) throws -> WorkFolder {
     let work = WorkFolder(store.workFolder(of: key(name).digest))
     try FileOperations().makeFolder(work.scratch)
-    _ = try FileLock(at: work.lock)
+    _ = try work.openLock()
     if let result {
       try FileOperations().replace(
         work.result, with: try storedJSON(WorkResult(stage: name, outputs: ["out": result])))
@@ -186,7 +186,7 @@ import Testing
     let (kept, old) = (try work("kept", result: nil), try work("old", result: nil))
     try run("old", nil, state: .interrupted)
     try run("kept", nil, state: .failed)
-    let lock = try FileLock(at: old.lock)
+    let lock = try old.openLock()
     try lock.wait()
     #expect(try collect(keep: 1).removed["work"] == nil)
     withExtendedLifetime(lock) {}
@@ -240,7 +240,7 @@ import Testing
   @Test func `what a killed process left in tmp goes, what somebody holds stays`() throws {
     try scratch.write("x", to: ".retort/tmp/dead/object")
     try scratch.write("x", to: ".retort/tmp/alive/object")
-    let lock = try FileLock(at: store.root.appending(path: "tmp/alive/lock"))
+    let lock = try FileLock(at: store.root.appending(path: "tmp/alive/lock"), beneath: store.root)
     try lock.wait()
     _ = try collect()
     withExtendedLifetime(lock) {}

@@ -201,7 +201,7 @@ private struct CountingBench {
   @Test func `a worker that waits for the stage ends when it is asked to`() async throws {
     let bench = try CountingBench()
     try FileOperations().makeFolder(bench.work.url)
-    let holder = try FileLock(at: bench.work.lock)
+    let holder = try bench.work.openLock()
     #expect(try holder.take())
     let request = StopRequest()
     request.ask()
@@ -220,7 +220,7 @@ private struct CountingBench {
     }
     let order = bench.order()
     let start = try StartingPoint(order.job, nil, in: bench.work, full)
-    let events = try EventWriter(bench.work.events, output: FileHandle(forWritingTo: bench.scratch.write("", to: "p")))
+    let events = try EventWriter(bench.work, output: FileHandle(forWritingTo: bench.scratch.write("", to: "p")))
     let keeper = Checkpoints(
       bench.policy, order, from: start, work: bench.work, events: events, stop: StopRequest(), files: full)
     for step in 1...2 {

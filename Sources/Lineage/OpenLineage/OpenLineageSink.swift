@@ -33,7 +33,7 @@ package final class OpenLineageSink: Sendable {
       mayBeLate = true
     } else {
       let url = URL(filePath: destination)
-      let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+      let descriptor = open(url.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError("write OpenLineage events to", url) }
       let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
       deliver = { try file.write(contentsOf: $0 + Data("\n".utf8)) }

@@ -52,6 +52,9 @@ struct Collect: ParsableCommand {
     for digest in report.damagedFolders {
       Terminal.say("warning: the folder \(digest) is damaged; `retort verify` says what it belongs to")
     }
+    for path in report.foreign {
+      Terminal.say("warning: \(path) belongs to another user and stays until that user collects it")
+    }
     if report.removed.isEmpty && report.waiting.isEmpty { return Terminal.say("everything in the store is in use") }
     var table = Table(
       ["what", report.isApplied ? "removed" : "would go", "size", "waits", "size"], numbers: [1, 2, 3, 4])

@@ -67,8 +67,10 @@ struct Doctor: ParsableCommand {
   }
 
   private var folder: URL {
-    let here = URL(filePath: FileManager.default.currentDirectoryPath)
-    return storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
+    get throws {
+      let here = URL(filePath: FileManager.default.currentDirectoryPath)
+      return try storeOptions.folder(root: projectRoot(of: here.appending(path: "any"), workingFolder: here))
+    }
   }
 
   private var disk: Finding {
@@ -82,6 +84,7 @@ struct Doctor: ParsableCommand {
 
   private var store: Finding {
     get throws {
+      let folder = try folder
       let database = folder.appending(path: "retort.sqlite")
       guard FileManager.default.fileExists(atPath: database.path) else {
         return Finding(name: "store", value: "none yet in \(folder.path)")

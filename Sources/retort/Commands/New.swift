@@ -46,7 +46,7 @@ struct New: AsyncParsableCommand {
       let parsed = try await look.parse()
       if !json { Terminal.say("\n" + parsed.report(columns: terminalColumns)) }
       let here = URL(filePath: FileManager.default.currentDirectoryPath)
-      let store = storeOptions.folder(root: projectRoot(of: target, workingFolder: here))
+      let store = try storeOptions.folder(root: projectRoot(of: target, workingFolder: here))
       let draft = try PipelineDraft(
         look, parsed, file: target, model: model, schema: store.appending(path: "schema.json"))
       _ = try writeSchema(to: store)

@@ -14,16 +14,16 @@ extension Run {
   /// Waits until the run has begun; what goes wrong before that is told as if it had not been detached.
   func startDetached(in store: Store) async throws {
     let log = store.root.appending(path: "logs/detached-\(getpid()).log")
-    let (child, answer) = try start(log: log)
+    let (child, answer) = try start(log: log, in: store)
     guard let run = Int(answer.trimmingCharacters(in: .whitespacesAndNewlines)) else {
       let ended = await child.end(killGroup: false)
-      Terminal.complain(String(decoding: try Data(contentsOf: log), as: UTF8.self))
-      try FileOperations().remove(log)
+      Terminal.complain(String(decoding: try store.files.enclosure.read(log), as: UTF8.self))
+      try store.files.remove(log)
       guard case .exit(let code) = ended else { throw Failure("the run did not begin: \(ended)", exit: .stageFailed) }
       throw ExitCode(code)
     }
     let kept = store.logFolder(ofRun: run).appending(path: "run.log")
-    try FileOperations().rename(log, to: kept)
+    try store.files.rename(log, to: kept)
     if json { return try printJSON(Started(run: run, pid: child.pid, log: kept.posixPath)) }
     let place = storeOptions.store.map { " --store \($0)" } ?? ""
     Terminal.say("run \(run) goes on in the background, process \(child.pid)")
@@ -31,10 +31,9 @@ extension Run {
   }
 
   /// - Returns: the process, and what it told before it closed its end: a number, or nothing.
-  private func start(log: URL) throws -> (child: ChildProcess, answer: String) {
+  private func start(log: URL, in store: Store) throws -> (child: ChildProcess, answer: String) {
     let input = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
-    let output = Descriptor(open(log.posixPath, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644))
-    guard output.raw >= 0 else { throw FileError("create", log) }
+    let output = try store.files.enclosure.open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
     let ends = try makePipe()
     let answers = FileHandle(fileDescriptor: ends.read, closeOnDealloc: true)
     let child = try {

@@ -64,7 +64,7 @@ struct Run: AsyncParsableCommand {
     }
     if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }
 
-    let folder = storeOptions.folder(root: plan.root)
+    let folder = try storeOptions.folder(root: plan.root)
     let store = try Store(at: folder)
     if detach { return try await startDetached(in: store) }
     var journal = try Journal(at: store.database)
@@ -80,7 +80,8 @@ struct Run: AsyncParsableCommand {
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
         remote: try pull ? remote() : nil, profiles: profile),
       store: store, journal: journal, context: .thisMachine,
-      executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
+      executor: LocalExecutor(
+        try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }, remoteKey: try pull ? remoteOptions.key() : nil))
     let stop = StopRequest()
     let interrupts = Interrupts.handle {
       // The second time nobody waits for trainings that finish a step: they hold their locks until they have.
@@ -135,8 +136,8 @@ extension Run {
   private func remote() throws -> RemoteOrder? {
     let folder = try remoteOptions.named()
     do {
-      _ = try RemoteStore(at: folder)
-      return RemoteOrder(folder: folder, isOnly: false)
+      let store = try RemoteStore(at: folder, key: remoteOptions.key())
+      return RemoteOrder(folder: folder, isOnly: false, isSigned: store.key != nil)
     } catch let error as RemoteUnavailable {
       Terminal.complain("warning: \(error); every stage is computed")
       return nil

@@ -26,7 +26,8 @@ struct SchemaCommand: ParsableCommand {
 
 /// Writes the schema into a store, which it makes if need be; returns its path.
 func writeSchema(to store: URL) throws -> String {
-  let file = try Store(at: store).root.appending(path: "schema.json")
-  try FileOperations().replace(file, with: Data(PipelineSchema(.builtIn).document.text(.document).utf8))
+  let store = try Store(at: store)
+  let file = store.root.appending(path: "schema.json")
+  try store.files.replace(file, with: Data(PipelineSchema(.builtIn).document.text(.document).utf8))
   return file.path(percentEncoded: false)
 }

@@ -29,19 +29,26 @@ struct Show: ParsableCommand {
       report.stages = report.stages.filter { $0.name == stage }
       guard !report.stages.isEmpty else { throw Failure("run \(number) has no stage `\(stage)`; it has \(known)") }
     }
-    if raw { return try report.stages.forEach(passLog) }
+    if raw { return try report.stages.forEach { try passLog(of: $0, in: store) } }
     if json { return try printJSON(report) }
     Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
-    if stage == nil { printSummary(report) } else { try report.stages.forEach(printDetails) }
+    if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
     for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
   }
 
-  private func passLog(of stage: RunReport.Stage) throws {
+  private func passLog(of stage: RunReport.Stage, in store: Store) throws {
     guard let log = stage.log else {
       throw Failure("`\(stage.name)` printed nothing in this run: it is \(stage.state)")
     }
-    let file = try FileHandle(forReadingFrom: URL(filePath: log))
-    while let chunk = try file.read(upToCount: 1 << 16), !chunk.isEmpty { try Terminal.pass(chunk) }
+    let url = URL(filePath: log)
+    let file = try store.files.enclosure.open(url, O_RDONLY)
+    var offset = 0
+    while true {
+      let chunk = try file.bytes(of: url, from: offset, atMost: 1 << 16)
+      guard !chunk.isEmpty else { return }
+      try Terminal.pass(chunk)
+      offset += chunk.count
+    }
   }
 
   private func printSummary(_ report: RunReport) {
@@ -57,7 +64,7 @@ struct Show: ParsableCommand {
     Terminal.say(table.text)
   }
 
-  private func printDetails(_ stage: RunReport.Stage) throws {
+  private func printDetails(_ stage: RunReport.Stage, in store: Store) throws {
     var table = Table(["", ""])
     table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(stage.attempts) attempts"])
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
@@ -75,6 +82,6 @@ struct Show: ParsableCommand {
     if stage.failures.isEmpty, let error = stage.error { Terminal.say(error) }
     guard let log = stage.log, stage.state != "failed" else { return }
     Terminal.say("\nlog: \(log)")
-    for line in try lastLines(of: URL(filePath: log)) { Terminal.say("  \(line)") }
+    for line in try lastLines(of: URL(filePath: log), beneath: store.root) { Terminal.say("  \(line)") }
   }
 }

@@ -29,7 +29,7 @@ struct Status: ParsableCommand {
   func run() throws {
     let plan = try source.plan()
     let preview = try Preview(plan, store: storeOptions)
-    let store = Store(reading: storeOptions.folder(root: plan.root))
+    let store = Store(reading: try storeOptions.folder(root: plan.root))
     let reports = try preview.stages.map { stage in
       let (state, reason) = try preview.verdict(of: stage, forced: [])
       return Report(
