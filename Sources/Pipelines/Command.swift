@@ -67,3 +67,8 @@ package func shellQuoted(_ word: String) -> String {
   }
   return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
 }
+
+extension Plan {
+  /// Names of the variables that some stage declares as secret.
+  package var secrets: Set<String> { Set(stages.flatMap { $0.command?.secrets ?? [] }) }
+}

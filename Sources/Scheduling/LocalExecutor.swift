@@ -8,15 +8,25 @@ import Synchronization
 package struct WorkerProgram: Sendable {
   package var executable: URL
   package var arguments: [String]
-  package var environment: [String: String]
+  private let environment: [String: String]
+  private let secrets: Set<String>
 
+  /// - Parameters:
+  ///   - environment: what workers inherit.
+  ///   - secrets: names of variables that a worker inherits only if its own stage declares them.
   package init(
     executable: URL, arguments: [String] = ["worker"],
-    environment: [String: String] = ProcessInfo.processInfo.environment
+    environment: [String: String] = ProcessInfo.processInfo.environment, secrets: Set<String> = []
   ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
+    self.secrets = secrets
+  }
+
+  func environment(for job: Job) -> [String: String] {
+    let others = secrets.subtracting(job.command?.secrets ?? [])
+    return environment.filter { !others.contains($0.key) }
   }
 }
 
@@ -35,7 +45,7 @@ private final class WorkerHandle: Sendable {
   init(grace: Duration) { self.grace = grace }
 
   /// `nil` if it was told to end before.
-  func start(_ program: WorkerProgram, order: URL, log: URL) throws -> ChildProcess? {
+  func start(_ program: WorkerProgram, for job: Job, order: URL, log: URL) throws -> ChildProcess? {
     let output = Descriptor(open(log.posixPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644))
     guard output.raw >= 0 else { throw FileError("create", log) }
     let pipe = try makePipe()
@@ -44,7 +54,7 @@ private final class WorkerHandle: Sendable {
       state.input = pipe.write
       guard state.mayStart else { return nil }
       let child = try ChildProcess(
-        program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment,
+        program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment(for: job),
         descriptors: [input.raw, output.raw, output.raw], newSession: true)
       state.child = child
       return child
@@ -102,7 +112,7 @@ package struct LocalExecutor: Executor {
     let log = logs.appending(path: "\(name).log")
     let orderFile = logs.appending(path: "\(name).job.json")
     try FileOperations().replace(orderFile, with: try storedJSON(order))
-    guard let child = try handle.start(program, order: orderFile, log: log) else {
+    guard let child = try handle.start(program, for: order.job, order: orderFile, log: log) else {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)

@@ -110,7 +110,7 @@ struct Pull: AsyncParsableCommand {
           limits: RunLimits(
             jobs: ProcessInfo.processInfo.processorCount, threads: .max / 2, memory: .max / 2, keepGoing: true),
           selected: plan.closure(of: there), remote: RemoteOrder(folder: remote.root, isOnly: true)),
-        store: store, journal: journal, context: .thisMachine, executor: LocalExecutor(try .thisBinary()))
+        store: store, journal: journal, context: .thisMachine, executor: LocalExecutor(try .thisBinary(for: plan)))
       let interrupts = Interrupts.handle { coordinator.interrupt() }
       defer { interrupts.forEach { $0.cancel() } }
       async let summary = coordinator.run()

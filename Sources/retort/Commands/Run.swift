@@ -80,7 +80,7 @@ struct Run: AsyncParsableCommand {
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
         remote: try pull ? remote() : nil, profiles: profile),
       store: store, journal: journal, context: .thisMachine,
-      executor: LocalExecutor(try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }))
+      executor: LocalExecutor(try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) }))
     let stop = StopRequest()
     let interrupts = Interrupts.handle {
       // The second time nobody waits for trainings that finish a step: they hold their locks until they have.
@@ -157,9 +157,10 @@ extension Run {
 
 extension WorkerProgram {
   /// This binary, whatever it was started as.
-  static func thisBinary() throws -> WorkerProgram {
+  /// - Parameter plan: whose stages' secrets each reach only the stages that declare them.
+  static func thisBinary(for plan: Plan? = nil) throws -> WorkerProgram {
     guard let executable = Bundle.main.executableURL else { throw Failure("the path of this program is unknown") }
-    return WorkerProgram(executable: executable)
+    return WorkerProgram(executable: executable, secrets: plan?.secrets ?? [])
   }
 }
 
