@@ -60,3 +60,8 @@ package struct Command: Hashable, Sendable {
     }.joined()
   }
 }
+
+extension Plan {
+  /// Names of the variables that some stage declares as secret.
+  package var secrets: Set<String> { Set(stages.flatMap { $0.command?.secrets ?? [] }) }
+}

@@ -25,19 +25,31 @@ struct MissingSecret: Error, CustomStringConvertible {
   var description: String { "the secret \(name) is not set; set it in the environment of `retort run`" }
 }
 
+extension JobCommand {
+  /// What may be known of the command, without its secrets.
+  func mask(_ environment: [String: String]) -> MaskingFilter {
+    MaskingFilter(secrets.compactMap { environment[$0] })
+  }
+
+  /// Secrets that are not masked.
+  func shortSecrets(_ environment: [String: String]) -> [String] {
+    Set(secrets).filter { (1..<MaskingFilter.shortest).contains(environment[$0]?.utf8.count ?? 0) }.sorted()
+  }
+}
+
 struct CommandRunner {
   private let command: JobCommand
   private let environment: [String: String]
-  private let secrets: [String]
+  private let mask: MaskingFilter
 
   init(_ command: JobCommand, scratch: URL, environment: [String: String]) throws {
     self.command = command
     let secrets = try Dictionary(
-      uniqueKeysWithValues: command.secrets.map { name in
+      command.secrets.map { name in
         guard let value = environment[name] else { throw MissingSecret(name: name) }
         return (name, value)
-      })
-    self.secrets = Array(secrets.values)
+      }, uniquingKeysWith: { $1 })
+    mask = command.mask(environment)
     self.environment = environment.filter { ["PATH", "HOME"].contains($0.key) }
       .merging(["TMPDIR": scratch.posixPath, "LANG": "C.UTF-8"]) { $1 }
       .merging(command.environment) { $1 }
@@ -63,7 +75,7 @@ struct CommandRunner {
 
   /// Until everything that holds the other end is gone: what the command left behind may still write outputs.
   private func pass(_ printed: borrowing Descriptor, to output: FileHandle) throws {
-    var filter = MaskingFilter(secrets)
+    var filter = mask
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = read(printed.raw, &buffer, buffer.count)

@@ -8,15 +8,25 @@ import Synchronization
 package struct WorkerProgram: Sendable {
   package var executable: URL
   package var arguments: [String]
-  package var environment: [String: String]
+  private let environment: [String: String]
+  private let secrets: Set<String>
 
+  /// - Parameters:
+  ///   - environment: what workers inherit.
+  ///   - secrets: names of variables that a worker inherits only if its own stage declares them.
   package init(
     executable: URL, arguments: [String] = ["worker"],
-    environment: [String: String] = ProcessInfo.processInfo.environment
+    environment: [String: String] = ProcessInfo.processInfo.environment, secrets: Set<String> = []
   ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
+    self.secrets = secrets
+  }
+
+  func environment(for job: Job) -> [String: String] {
+    let others = secrets.subtracting(job.command?.secrets ?? [])
+    return environment.filter { !others.contains($0.key) }
   }
 }
 
@@ -37,7 +47,7 @@ private final class WorkerHandle: Sendable {
   /// `nil` if it was told to end before.
   /// - Parameter said: to the worker, on its standard input; fits into a pipe.
   func start(
-    _ program: WorkerProgram, order: URL, saying said: Data, output: borrowing Descriptor
+    _ program: WorkerProgram, for job: Job, order: URL, saying said: Data, output: borrowing Descriptor
   ) throws -> ChildProcess? {
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
@@ -49,7 +59,7 @@ private final class WorkerHandle: Sendable {
       }
       guard state.mayStart else { return nil }
       let child = try ChildProcess(
-        program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment,
+        program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment(for: job),
         descriptors: [input.raw, log, log], newSession: true)
       state.child = child
       return child
@@ -114,7 +124,9 @@ package struct LocalExecutor: Executor {
     try FileOperations(beneath: store).replace(orderFile, with: try storedJSON(order))
     let output = try Enclosure(store).open(log, O_WRONLY | O_CREAT | O_APPEND)
     let said = order.remote?.isSigned == true ? remoteKey?.derived : nil
-    guard let child = try handle.start(program, order: orderFile, saying: said ?? Data(), output: output) else {
+    guard
+      let child = try handle.start(program, for: order.job, order: orderFile, saying: said ?? Data(), output: output)
+    else {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)

@@ -46,7 +46,7 @@ package struct StageProbe: Sendable {
     let orderFile = folder.appending(path: "job.json")
     let log = folder.appending(path: "log")
     try FileOperations().replace(orderFile, with: try storedJSON(order))
-    let end = try await run(orderFile, log: log)
+    let end = try await run(order.job, orderFile, log: log)
     guard end == .exit(WorkerExit.done.rawValue) else {
       let said = try String(decoding: Data(contentsOf: log), as: UTF8.self).split(whereSeparator: \.isNewline).last
       throw Failed(stage: stage.material.stage.name, message: said.map(String.init) ?? "\(end)")
@@ -54,13 +54,13 @@ package struct StageProbe: Sendable {
     return try JSONDecoder().decode(Result.self, from: Data(contentsOf: Self.resultFile(in: folder)))
   }
 
-  private func run(_ order: URL, log: URL) async throws -> ProcessEnd {
+  private func run(_ job: Job, _ order: URL, log: URL) async throws -> ProcessEnd {
     let output = try Enclosure(nil).open(log, O_WRONLY | O_CREAT | O_APPEND)
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
     let alive = Descriptor(pipe.write)  // at whose end, with this process, the worker ends too
     let child = try ChildProcess(
-      program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment,
+      program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment(for: job),
       descriptors: [input.raw, output.raw, output.raw], newSession: true)
     let end = await child.end(killGroup: true)
     _ = alive.raw

@@ -36,7 +36,8 @@ package struct Worker: Sendable {
       }
       return try await Worker(order, catalog: catalog, stop: stop, remoteKey: remoteKey).run().rawValue
     } catch {
-      let text = job?.namingInputs(in: "\(error)") ?? "\(error)"
+      let secrets = job?.command?.mask(ProcessInfo.processInfo.environment) ?? MaskingFilter([])
+      let text = secrets.masked(job?.namingInputs(in: "\(error)") ?? "\(error)")
       // An error in data says so itself, after its place.
       let line = text.contains(": error: ") ? text : "error: \(text)"
       // A command may have ended in the middle of a line.
@@ -100,9 +101,16 @@ package struct Worker: Sendable {
     if let command = job.command {
       try files.makeFolder(command.folder)
       for (name, target) in command.links { try files.makeLink(work.url.appending(path: name), to: target) }
+      for name in command.shortSecrets(environment) {
+        let least = MaskingFilter.shortest
+        events.write(.warning("the secret \(name) has fewer than \(least) bytes: it is not masked in this log"))
+      }
       let runner = try CommandRunner(command, scratch: work.scratch, environment: environment)
       try runner.run(holding: lock.descriptor, output: output)
-      try command.metrics.map { try readMetrics($0) }?.forEach { events.write(.metric($0.key, $0.value, step: nil)) }
+      let mask = command.mask(environment)
+      for metric in try command.metrics.map(readMetrics) ?? [] {
+        events.write(.metric(mask.masked(metric.key), metric.value, step: nil))
+      }
     } else {
       let context = context(start, events)
       start = nil  // the stage alone holds the state's memory

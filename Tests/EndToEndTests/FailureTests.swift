@@ -99,6 +99,41 @@ import Testing
     #expect(try await project.retort("run", "pipeline.yaml", "--force", "second").output.contains("TOKEN is not set"))
   }
 
+  @Test func `a secret is in the environment only of processes of the stages that declare it`() async throws {
+    // A worker's own environment is its command's parent's.
+    let look = "tr '\\\\0' '\\\\n' < /proc/$PPID/environ | grep -c -e ^FIRST= -e ^SECOND= > ${out.o} || true"
+    func stage(_ name: String, _ secrets: String) -> String {
+      "  \(name): {cmd: \": \(name); \(look)\", secrets: [\(secrets)], out: {o: {path: o, type: text}}, publish: \(name)}"
+    }
+    let project = try Project(
+      (["version: 1", "stages:", stage("none", ""), stage("one", "FIRST"), stage("both", "FIRST, SECOND")])
+        .joined(separator: "\n"))
+    let ended = try await project.retort(
+      "run", "pipeline.yaml", environment: ["FIRST": "open-sesame", "SECOND": "shut-sesame"])
+    #expect(ended.code == 0)
+    #expect(try ["none", "one", "both"].map(project.read) == ["0\n", "1\n", "2\n"])
+  }
+
+  @Test func `a failure's message and last lines hold no secret, wherever they are kept`() async throws {
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        a:
+          cmd: "printf pre-$B; mkdir o; ln -s /nowhere/$B o/link; printf %s $B | base64"
+          secrets: [A, B]
+          out: {o: {path: o, type: folder}}
+      """)
+    let ended = try await project.retort(
+      "run", "pipeline.yaml", environment: ["A": "pre-HUNTER2-post", "B": "HUNTER2"])
+    #expect(ended.code == 1 && ended.output.contains("pre-***"))
+    let stored = try await project.run(
+      URL(filePath: "/usr/bin/env"), ["grep", "-rlae", "HUNTER2", "-e", "SFVOVEVS", project.store.path])
+    // The folder of a failed stage is the command's own, and is removed by the next attempt.
+    #expect(stored.output.split(separator: "\n").allSatisfy { $0.contains("/work/") })
+    #expect(!ended.output.contains("HUNTER2") && !ended.errors.contains("HUNTER2"))
+  }
+
   @Test func `mistakes in a file are reported together, with their place, before anything runs`() async throws {
     let project = try Project(
       """

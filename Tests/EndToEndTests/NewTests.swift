@@ -14,6 +14,7 @@ private struct Look: Decodable {
   var passageColumns: [Recognition]
   var counts: Counts
   var examples: [Group]
+  var warnings: [String]
   var output: String
 
   func column(_ role: String) -> String? { columns.first { $0.role == role }?.column }
@@ -94,6 +95,105 @@ private let numbers = words.indices
       #expect(look.counts == .init(groups: 8, positives: 8, negatives: 0, passages: 8))
       try await run(look, to: "candidates", in: project)
     }
+  }
+
+  /// Rules of which several have one number, with examples.
+  private var ruleBook: String {
+    "["
+      + numbers.map {
+        #"{"category": "규정", "rule_id": "제\#($0 / 2)항", "title": "\#(words[$0]) 규정", "description": "\#(passage($0))", "#
+          + #""examples": ["\#(words[$0])"], "notes": [{"title": "덧붙임", "content": "\#(words[$0])의 덧붙임이다"}]}"#
+      }.joined(separator: ",\n") + "]"
+  }
+
+  @Test func `weak gold in lists of ranked rules, beside a book without ids, trains and is tested`() async throws {
+    func ranked(_ number: Int) -> String {
+      [number, (number + 1) % 8].enumerated().map { rank, rule in
+        #"{"rank": \#(rank + 1), "rule_id": "제\#(rule / 2)항", "category": "규정", "title": "\#(words[rule]) 규정", "#
+          + #""description": "\#(passage(rule))", "context_ppl": \#(rank).5}"#
+      }.joined(separator: ", ")
+    }
+    let questions = numbers.map {
+      #"{"Question_ID": "\#($0)", "Question": "다음 중 알맞은 것을 고르시오.\n\#(query($0))", "Answer": "\#(words[$0])가 옳다.", "#
+        + #""Top-3_Lowest_context_PPL": [\#(ranked($0))]}"#
+    }
+    let project = try Project(data: [
+      "qa.json": "[\(questions.joined(separator: ",\n"))]", "book.json": ruleBook,
+    ])
+    let look = try await look(project, "qa.json", "book.json")
+    #expect(look.form == "questions" && look.column("rule") == "Top-3_Lowest_context_PPL.0.title")
+    #expect(look.passageColumns.contains { $0.role == "id" && $0.column == "" })
+    #expect(look.passageColumns.contains { $0.role == "title" && $0.column == "title" })
+    #expect(look.counts == .init(groups: 8, positives: 8, negatives: 0, passages: 8))
+    #expect(look.examples[0] == .init(query: query(0), positives: ["\(words[0]) 규정. \(passage(0))"], negatives: []))
+    let written = try project.read(look.output)
+    #expect(written.contains("rewrite: true") && written.contains("passage_template: \"{title}. {text}\""))
+    #expect(written.contains("{examples: examples: | / }{notes.*.content: | }"))
+    try await run(look, to: "student-test", in: project)
+    try await run(look, to: "teacher-test", in: project)
+
+    // Flags are done, or said why not.
+    let byText = "Top-3_Lowest_context_PPL.1.description"
+    let second = try await self.look(
+      project, "qa.json", "book.json", "--force", "--columns", "rule=\(byText)", "--passage-columns", "id=")
+    #expect(second.column("rule") == byText && second.examples[0].positives == ["\(words[1]) 규정. \(passage(1))"])
+    for (flags, message) in [
+      (["--columns", "rule=Answer"], "`--columns rule=Answer`: none of its 8 values looked at"),
+      (["--columns", "rule=Answr"], "no record of qa.json and book.json has that; did you mean `Answer`?"),
+      (["--columns", "rule=Top-3_Lowest_context_PPL"], "as `Top-3_Lowest_context_PPL.0.title`"),
+      (["--columns", "type=Typ"], "no record has `Typ`, which `columns` gives for `type`"),
+      (["--passage-columns", "id=rule_id"], "`rule_id` cannot be the column of ids"),
+    ] {
+      let ended = try await project.run(retortProgram, ["new", "--force", "qa.json", "book.json"] + flags)
+      #expect(ended.code == 2 && ended.errors.contains(message), "\(ended.errors)")
+    }
+  }
+
+  @Test func `questions with answers and no gold beside a book are not trained on`() async throws {
+    let questions = numbers.map {
+      #"{"id": "\#($0)", "input": {"question_type": "선택형", "question": "\#(query($0))"}, "output": {"answer": "\#(words[$0])가 옳다."}}"#
+    }
+    let project = try Project(data: [
+      "train.json": "[\(questions.joined(separator: ",\n"))]", "book.json": ruleBook,
+    ])
+    let ended = try await project.retort("new", "train.json", "book.json")
+    #expect(ended.code == 2)
+    #expect(ended.errors.contains("nothing in train.json says which passage of book.json answers a question"))
+  }
+
+  @Test func `gold in a part of the records is found, and the rest left out`() async throws {
+    let questions = (0..<24).map {
+      #"{"질문": "\#($0)번: \#(query($0 % 8))""# + ($0 % 3 == 0 ? #", "근거": "\#(words[$0 % 8]) 규정"}"# : "}")
+    }
+    let project = try Project(data: [
+      "qa.json": "[\(questions.joined(separator: ",\n"))]", "book.json": ruleBook,
+    ])
+    let look = try await look(project, "qa.json", "book.json")
+    #expect(look.column("rule") == "근거" && look.counts.groups == 8)
+    #expect(look.warnings.contains { $0.contains("left out 16 records that name no passage") })
+  }
+
+  private static let malpyeong = checkout.deletingLastPathComponent().appending(path: "shared/data/malpyeong")
+
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: malpyeong.path),
+      "needs the first users' files in ../shared/data/malpyeong"),
+    arguments: [
+      ("qa_train.json", "Top-3_Lowest_context_PPL.0.title", 101),
+      ("highest_delta_ppl_results(kanana_basic_top5).json", "Top-3_Highest_delta_PPL.0.title", 126),
+    ])
+  func `the first users' files are understood as they are, and their pipeline runs`(
+    file: String, rule: String, count: Int
+  ) async throws {
+    let project = try Project()
+    let paths = [file, "GrammarBook_structured.json"].map { Self.malpyeong.appending(path: $0).path }
+    let look = try await look(project, paths[0], paths[1], "--output", "p.yaml")
+    #expect(look.column("rule") == rule && look.column("query") == "Question")
+    #expect(look.counts == .init(groups: count, positives: count, negatives: 0, passages: 115))
+    let short = ["teacher", "student"].flatMap { ["--set", "stages.\($0).with.epochs=1"] }
+    let ended = try await project.run(retortProgram, ["run", look.output] + short)
+    #expect(ended.code == 0 && ended.output.contains("student-test"), "\(ended.output)\(ended.errors)")
   }
 
   @Test func `folders: BEIR's, and one of divided pairs`() async throws {

@@ -35,6 +35,22 @@ import Testing
     #expect(!String(decoding: try JSONEncoder().encode(order), as: UTF8.self).contains("s3cret"))
   }
 
+  @Test func `a secret in the names of metrics is masked`() async throws {
+    var bench = try Bench()
+    bench.add("measure", "echo '{\"x-'$TOKEN'\": 1}' > m.json; touch out", secrets: ["TOKEN"], metrics: "m.json")
+    let order = try bench.order("measure")
+    _ = try await work(order, in: bench)
+    #expect(try WorkFolder(order.job.work).readEvents() == [.metric("x-***", 1, step: nil)])
+  }
+
+  @Test func `a secret too short to be masked is warned of, and one named twice is one`() async throws {
+    var bench = try Bench()
+    bench.add("print", "echo $OTHER; touch out", secrets: ["OTHER", "OTHER", "TOKEN"])
+    let printed = try await work(bench.order("print"), in: bench).printed
+    #expect(printed.contains("warning: the secret OTHER has fewer than 4 bytes: it is not masked in this log\n"))
+    #expect(!printed.contains("secret TOKEN") && printed.hasSuffix("x\n"))
+  }
+
   @Test func `metrics of a command become events`() async throws {
     var bench = try Bench()
     bench.add("measure", "echo '{\"b\":2,\"a\":0.5}' > m.json; touch out", metrics: "m.json")

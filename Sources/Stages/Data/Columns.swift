@@ -5,11 +5,22 @@ import JSONText
 /// Maps the names that a stage knows to a file's headers or dotted JSON paths: `{query: 질문, answer: output.answer}`.
 struct Columns {
   let names: [String: String]
-  private let taken: Set<String>
+  /// Which of these names go by a path.
+  private let owners: [String: [String]]
+  /// Names that the file has and that are not to be taken for one that the stage knows.
+  private let ignored: Set<String>
+  private let use = Use()
 
-  init(_ names: [String: String]) {
+  /// What of `names` was looked for, and what of that a record had.
+  private final class Use {
+    var asked: Set<String> = []
+    var found: Set<String> = []
+  }
+
+  init(_ names: [String: String], ignoring ignored: Set<String> = []) {
     self.names = names
-    taken = Set(names.values)
+    self.ignored = ignored
+    owners = Dictionary(grouping: names.keys) { names[$0] ?? "" }
   }
 
   /// Throws if a name in `columns:` is none that the reader asks for.
@@ -20,27 +31,66 @@ struct Columns {
   }
 
   /// The first of `aliases` that the record has; `columns:` overrides them all, with an empty path for none, and what
-  /// it gives to another name is no alias any more.
+  /// it gives to another name is no alias any more, except that an id may be a title too.
   func find(_ name: String, or aliases: [String] = [], in record: Record) -> JSONValue? {
-    if let path = names[name] { return path.isEmpty ? nil : record.value.at(path: path) }
-    for path in [name] + aliases where !taken.contains(path) {
-      if let value = record.value.at(path: path) { return value }
+    source(of: name, or: aliases, in: record)?.value
+  }
+
+  /// As `find`, with the path that led to the value.
+  func source(of name: String, or aliases: [String] = [], in record: Record) -> (path: String, value: JSONValue)? {
+    if let path = names[name] {
+      if !use.asked.contains(name) { use.asked.insert(name) }
+      guard !path.isEmpty, let value = record.value.at(path: path) else { return nil }
+      markFound(name)
+      return (path, value)
+    }
+    for path in [name] + aliases where !ignored.contains(path) && isFree(path, for: name) {
+      if let value = record.value.at(path: path) { return (path, value) }
+    }
+    return nil
+  }
+
+  private func isFree(_ path: String, for name: String) -> Bool {
+    owners[path]?.allSatisfy { $0 == "id" && name == "title" } ?? true
+  }
+
+  /// Of a name that is found in another way than by `find`.
+  func markFound(_ name: String) { if !use.found.contains(name) { use.found.insert(name) } }
+
+  /// What is wrong with the first of `columns` that was of no use; `nil` if all were.
+  /// - Parameters:
+  ///   - key: what the stage calls `columns`.
+  ///   - form: of the data.
+  func unused(of key: String, form: String, keys: [String]) -> String? {
+    for (name, path) in names.sorted(by: { $0.key < $1.key })
+    where !path.isEmpty && name != "records" && !use.found.contains(name) {
+      guard use.asked.contains(name) else {
+        return "`\(key)` gives `\(name): \(path)`, which is not asked for in data of the form \(form); leave it out"
+      }
+      let known = keys.map { "`\($0)`" }.joined(separator: ", ")
+      return "no record has `\(path)`, which `\(key)` gives for `\(name)`; the first has \(known)"
+        + suggestion(for: path, among: keys)
     }
     return nil
   }
 
   func require(_ name: String, or aliases: [String] = [], in record: Record) throws -> JSONValue {
     if let value = find(name, or: aliases, in: record) { return value }
+    throw missing(name, in: record)
+  }
+
+  /// Says that a record lacks a field, and what it has.
+  func missing(_ name: String, in record: Record) -> DataError {
     let wanted = names[name] ?? name
-    guard case .object(let fields) = record.value else { throw record.place.error("expected an object") }
+    guard case .object(let fields) = record.value else { return record.place.error("expected an object") }
     let keys = fields.map(\.key)
     let found = keys.map { "`\($0)`" }.joined(separator: ", ")
     let remedy = names[name] == nil ? "; map it with `columns: {\(name): …}`" : ""
     let hint = suggestion(for: wanted, among: keys)
     guard record.isTabular else {
-      throw record.place.error("no field `\(wanted)`; it has \(found)\(hint)\(remedy)")
+      return record.place.error("no field `\(wanted)`; it has \(found)\(hint)\(remedy)")
     }
-    throw DataError(record.place.file, line: 1, "no column `\(wanted)`; the header has \(found)\(hint)\(remedy)")
+    return DataError(record.place.file, line: 1, "no column `\(wanted)`; the header has \(found)\(hint)\(remedy)")
   }
 
   /// Text that is not empty; a number as it is written.
@@ -61,20 +111,26 @@ struct Columns {
 }
 
 extension JSONValue {
-  /// The field of that very name, else the one that the dotted path leads to; numbers index lists.
+  /// The field of that very name, else the one that the dotted path leads to; numbers index lists, and `*` stands for
+  /// every element of one, which gives a list.
   func at(path: String) -> JSONValue? {
-    if let exact = self[path] { return exact }
-    var value = self
+    let values = all(at: path)
+    return path.split(separator: ".").contains("*") && self[path] == nil && !values.isEmpty
+      ? .array(values) : values.first
+  }
+
+  /// All values that a path leads to, in the file's order.
+  func all(at path: String) -> [JSONValue] {
+    if let exact = self[path] { return [exact] }
+    var values = [self]
     for step in path.split(separator: ".").map(String.init) {
-      if case .array(let elements) = value, let index = Int(step), elements.indices.contains(index) {
-        value = elements[index]
-      } else if let next = value[step] {
-        value = next
-      } else {
-        return nil
+      values = values.flatMap { value -> [JSONValue] in
+        guard case .array(let elements) = value else { return value[step].map { [$0] } ?? [] }
+        if step == "*" { return elements }
+        return Int(step).flatMap { elements.indices.contains($0) ? [elements[$0]] : nil } ?? []
       }
     }
-    return value
+    return values
   }
 
   /// A string, or a number or boolean as it is written.
@@ -84,6 +140,18 @@ extension JSONValue {
     case .number(let digits): digits
     case .bool(let value): value ? "true" : "false"
     default: nil
+    }
+  }
+
+  /// Its texts in order, those of lists in it too, without blank ones; `nil` if there is an object among them.
+  var texts: [String]? {
+    switch self {
+    case .null: return []
+    case .object: return nil
+    case .array(let elements):
+      let inner = elements.map(\.texts)
+      return inner.contains { $0 == nil } ? nil : inner.flatMap { $0 ?? [] }
+    default: return scalarText.map { $0.isBlank ? [] : [$0] } ?? []
     }
   }
 }

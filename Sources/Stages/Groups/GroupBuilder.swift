@@ -1,66 +1,143 @@
 /// Collects queries and passages from any reader, and finishes them into groups and a corpus.
 import Foundation
 
-/// A passage as it was read, before the template.
+/// A passage as it was read.
 struct RawPassage {
   let id: String
   let title: String?
+  /// The text alone, by which data may name the passage.
   let text: String
+  /// What models see.
+  let shown: String
+}
+
+/// An id and the column that it stands in.
+struct ReadID {
+  let value: String
+  let column: String
+  /// Whether nobody has said that this is the column of ids.
+  let isGuess: Bool
+  /// Whether it is a column of the passages' file.
+  var isPassages = false
+}
+
+/// Two texts under one id.
+struct IDConflict: Error {
+  let id: ReadID
+  /// Of the second.
+  let place: RecordPlace
+
+  private var remedy: String {
+    let key = id.isPassages ? "passage_columns" : "columns"
+    let flag = "--" + key.replacing("_", with: "-")
+    return "`\(key): {id: …}` names another column, `{id: \"\"}` none (`retort new`: `\(flag) id=…`, `id=`)"
+  }
+
+  var error: DataError {
+    place.error(
+      "the id `\(id.value)` occurs with two different texts, so `\(id.column)` cannot be the column of ids; \(remedy)")
+  }
+
+  var warning: String {
+    "`\(id.column)` of \(place.file.lastPathComponent) is not taken for the column of ids: `\(id.value)`, again in record "
+      + "\(place.number), has two different texts; \(remedy)"
+  }
 }
 
 struct GroupBuilder {
   private(set) var passages: [RawPassage] = []
   private var passageOfID: [String: Int] = [:]
-  private var passageOfText: [String: Int] = [:]
-  private var passageOfTitle: [String: Int] = [:]
+  private var passageOfShown: [String: Int] = [:]
+  /// `nil` inside: several passages go by it.
+  private var passageOfText: [String: Int?] = [:]
+  private var passageOfTitle: [String: Int?] = [:]
   private var drafts: [Draft] = []
   private var draftOfKey: [String: Int] = [:]
   /// Passages that were a positive and a negative of one query; they count as positives.
   private(set) var contradictions = 0
+  /// Passages with an id of their own and the text of another.
+  private(set) var repeats = 0
+  var gaps: Gaps
 
   private struct Draft {
     let id: String
     let text: String
+    let shown: String
     let type: String?
     var positives: [Int] = []
     var negatives: [Int] = []
   }
 
-  /// Registers a passage. Without an id, equal texts (after NFC) are one passage. Throws if an id has two texts.
-  mutating func passage(id: String?, title: String? = nil, text: String, at place: RecordPlace) throws -> Int {
-    if let known = id.map({ passageOfID[$0] }) ?? passageOfText[text] {
-      guard passages[known].text == text else {
-        throw place.error("the passage id `\(passages[known].id)` occurs with two different texts")
+  init(gaps: Gaps = Gaps()) { self.gaps = gaps }
+
+  /// Queries so far.
+  var drafted: Int { drafts.count }
+
+  /// Registers a passage. Equal texts (after NFC) are one passage, whatever their ids. Throws `IDConflict` if an id has
+  /// two texts.
+  /// - Parameter isBare: whether it is a text alone, which may be the text of a passage that was read with more fields.
+  mutating func passage(
+    id: ReadID?, title: String? = nil, text: String, shown: String, isBare: Bool = false, at place: RecordPlace
+  ) throws -> Int {
+    if let id, let known = passageOfID[id.value] {
+      guard passages[known].shown == shown else { throw IDConflict(id: id, place: place) }
+      return known
+    }
+    if let known = (isBare ? passageOfText[text] ?? nil : nil) ?? passageOfShown[shown] {
+      if let id {
+        passageOfID[id.value] = known
+        repeats += 1
       }
+      if let title { Self.name(title, known, in: &passageOfTitle) }
       return known
     }
     let index = passages.count
-    let id = id ?? "p\(index + 1)"
-    passages.append(RawPassage(id: id, title: title, text: text))
-    passageOfID[id] = index
-    if passageOfText[text] == nil { passageOfText[text] = index }
-    if let title, passageOfTitle[title] == nil { passageOfTitle[title] = index }
+    let name = id?.value ?? Self.free("p", index + 1, passageOfID)
+    passages.append(RawPassage(id: name, title: title, text: text, shown: shown))
+    passageOfID[name] = index
+    passageOfShown[shown] = index
+    Self.name(text, index, in: &passageOfText)
+    if let title { Self.name(title, index, in: &passageOfTitle) }
     return index
   }
 
-  /// The passage of that id, or else of that title.
-  func passage(named name: String, at place: RecordPlace) throws -> Int {
-    if let index = passageOfID[name] ?? passageOfTitle[name] { return index }
-    throw place.error(
-      "there is no passage `\(name)`" + suggestion(for: name, among: passages.map(\.id) + passages.compactMap(\.title)))
+  private static func name(_ name: String, _ index: Int, in names: inout [String: Int?]) {
+    if let known = names[name] { names[name] = .some(known == index ? known : nil) } else { names[name] = index }
   }
 
-  /// Registers a query. Without an id, equal texts (after NFC) are one query. Throws if an id has two texts.
-  mutating func query(id: String?, text: String, type: String?, at place: RecordPlace) throws -> Int {
-    let key = id.map { "id " + $0 } ?? "text " + text
+  private static func free(_ letter: String, _ number: Int, _ taken: [String: Int]) -> String {
+    var name = "\(letter)\(number)"
+    while taken[name] != nil { name += "'" }
+    return name
+  }
+
+  /// The passage of that id, or else of that title, or else with that text; a gap if there is none or are several.
+  mutating func passage(named name: String, at place: RecordPlace) throws -> Int? {
+    if let index = passageOfID[name] { return index }
+    guard let named = passageOfTitle[name] ?? passageOfText[name] ?? passageOfShown[name].map(Optional.some) else {
+      try gaps.add(
+        .reference,
+        place.error(
+          "there is no passage `\(name)`"
+            + suggestion(for: name, among: passages.map(\.id) + passages.compactMap(\.title))))
+      return nil
+    }
+    if let named { return named }
+    try gaps.add(.reference, place.error("several passages go by `\(name)`; name them by id"))
+    return nil
+  }
+
+  /// Registers a query. Without an id, equal texts (after NFC) are one query. Throws `IDConflict` if an id has two texts.
+  mutating func query(
+    id: ReadID?, text: String, type: String?, at place: RecordPlace, shown: () throws -> String
+  ) throws -> Int {
+    let key = id.map { "id " + $0.value } ?? "text " + text
     if let known = draftOfKey[key] {
-      guard drafts[known].text == text else {
-        throw place.error("the query id `\(drafts[known].id)` occurs with two different texts")
-      }
+      if let id, drafts[known].text != text { throw IDConflict(id: id, place: place) }
       return known
     }
     draftOfKey[key] = drafts.count
-    drafts.append(Draft(id: id ?? "q\(drafts.count + 1)", text: text, type: type))
+    drafts.append(Draft(id: id?.value ?? "q\(drafts.count + 1)", text: text, shown: try shown(), type: type))
     return drafts.count - 1
   }
 
@@ -81,14 +158,12 @@ struct GroupBuilder {
   }
 
   /// Groups of the queries that have a positive, and how many had none; every passage as the corpus.
-  func finish(query: (String) -> String, passage: (RawPassage) -> String)
-    -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int)
-  {
-    let corpus = passages.map { Passage(id: $0.id, text: passage($0)) }
+  func finish() -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int) {
+    let corpus = passages.map { Passage(id: $0.id, text: $0.shown) }
     let answered = drafts.filter { !$0.positives.isEmpty }
     let groups = answered.map { draft in
       QueryGroup(
-        id: draft.id, query: query(draft.text), positives: draft.positives.map { corpus[$0] },
+        id: draft.id, query: draft.shown, positives: draft.positives.map { corpus[$0] },
         negatives: draft.negatives.map { corpus[$0] }, type: draft.type)
     }
     return (groups, corpus, drafts.count - answered.count)

@@ -3,7 +3,7 @@ import Foundation
 import Pipelines
 
 struct MakeGroups: Stage {
-  static let kind = StageKind("groups", revision: 2)
+  static let kind = StageKind("groups", revision: 3)
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 
@@ -11,14 +11,25 @@ struct MakeGroups: Stage {
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
-  @Parameter("Your names for `query`, `passage`, `label`, `id`, `type`, `rule`, …: headers or dotted JSON paths.")
+  @Parameter(
+    "Your names for `query`, `passage`, `label`, `id`, `type`, `rule`, …: headers or dotted JSON paths, `a.0.b` for the first of a list, `a.*.b` for all."
+  )
   var columns: [String: String] = [:]
   @Parameter("Your names for the passages' `id`, `title`, `text`.") var passageColumns: [String: String] = [:]
   @Parameter("The folder's version, where it is `<data_version>/<part>.csv`.") var dataVersion = "supervised_only"
   @Parameter("The folder's part: `train`, `val`, `test`.") var part = "train"
-  @Parameter("The form of a query, with `{text}`.") var queryTemplate = "{text}"
-  @Parameter("The form of a passage, with `{text}` and, if wanted, `{title}`.") var passageTemplate = "{text}"
+  @Parameter("The form of a query, with `{text}` and, if wanted, other fields of its record.")
+  var queryTemplate = "{text}"
+  @Parameter(
+    "The form of a passage, with `{text}`, `{title}` or other fields: `{path}`, or `{path:prefix|separator}` for lists."
+  )
+  var passageTemplate = "{text}"
   @Parameter("Drop an exam's instructions from queries and expand `{a/b}` into `a, b`.") var rewrite = false
+  @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
+  var labelThreshold: Double?
+  @Parameter("What to do about records that name no passage.") var missingGold = GapPolicy.skip
+  @Parameter("What to do about passages that are named and not there, or have no text.")
+  var missingPassages = GapPolicy.skip
   @Parameter("The files' format.") var fileFormat = RecordFormat.auto
   @Parameter("The files' encoding.") var encoding = FileEncoding.auto
   @Output("The groups.") var groups: GroupFile
@@ -32,10 +43,59 @@ struct MakeGroups: Stage {
   }
 
   func run(_ context: StageContext) async throws {
-    let reader = GroupReader(
-      columns: Columns(columns), passageColumns: Columns(passageColumns), recordFormat: fileFormat, encoding: encoding,
-      context: context)
-    var builder = GroupBuilder()
+    let (form, builder) = try read(context)
+    let (made, corpus, withoutPositive) = builder.finish()
+    guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data.url, "no query has a positive passage") }
+    try QueryGroup.write(made, to: groups.url)
+    try Passage.write(corpus, to: self.corpus.url)
+
+    let positives = made.lazy.map(\.positives.count).reduce(0, +)
+    let negatives = made.lazy.map(\.negatives.count).reduce(0, +)
+    context.log(
+      "[groups] Format: \(form.rawValue) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
+        + "Passages: \(corpus.count)")
+    for warning in builder.gaps.warnings { context.warn("[groups] \(warning)") }
+    if builder.repeats > 0 {
+      context.warn("[groups] \(builder.repeats) passages repeat the text of another; they count as one with it")
+    }
+    if withoutPositive > 0 { context.warn("[groups] left out \(withoutPositive) queries without a positive passage") }
+    if builder.contradictions > 0 {
+      context.warn(
+        "[groups] \(builder.contradictions) passages were labelled positive and negative for one query; "
+          + "they count as positive")
+    }
+    for (name, count) in [("groups", made.count), ("positives", positives), ("negatives", negatives)] {
+      context.metric(name, Double(count))
+    }
+  }
+
+  /// A column that only looks like one of ids is found out by two texts under one of them; then all is read again.
+  private func read(_ context: StageContext) throws -> (form: GroupFormat, builder: GroupBuilder) {
+    var ignored: [Bool: Set<String>] = [:]
+    var conflicts: [IDConflict] = []
+    while true {
+      var reader = GroupReader(
+        columns: Columns(columns, ignoring: ignored[false] ?? []),
+        passageColumns: Columns(passageColumns, ignoring: ignored[true] ?? []), recordFormat: fileFormat,
+        encoding: encoding, queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate),
+        rewrite: rewrite, labelThreshold: labelThreshold)
+      if conflicts.isEmpty { reader.context = context }
+      do {
+        let (form, builder) = try read(reader)
+        if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
+        try check(reader, form, builder, context)
+        for conflict in conflicts { context.warn("[groups] \(conflict.warning)") }
+        return (form, builder)
+      } catch let conflict as IDConflict {
+        guard conflict.id.isGuess else { throw conflict.error }
+        ignored[conflict.id.isPassages, default: []].insert(conflict.id.column)
+        conflicts.append(conflict)
+      }
+    }
+  }
+
+  private func read(_ reader: GroupReader) throws -> (form: GroupFormat, builder: GroupBuilder) {
+    var builder = GroupBuilder(gaps: Gaps(gold: missingGold, passages: missingPassages))
     if let passages { try reader.readPassages(passages.url, into: &builder) }
     let form = format == .auto ? try reader.detect(data.url, hasPassages: passages != nil) : format
     switch form {
@@ -45,29 +105,30 @@ struct MakeGroups: Stage {
     case .questions: try reader.readQuestions(data.url, into: &builder)
     case .preprocessed: try reader.readPreprocessed(data.url, version: dataVersion, part: part, into: &builder)
     }
+    return (form, builder)
+  }
 
-    let queryForm = Template(queryTemplate)
-    let passageForm = Template(passageTemplate)
-    let (made, corpus, withoutPositive) = builder.finish(
-      query: { queryForm.fill(text: rewrite ? rewriteExamQuestion($0) : $0) },
-      passage: { passageForm.fill(text: $0.text, title: $0.title) })
-    guard !made.isEmpty else { throw DataError(data.url, "no query has a positive passage") }
-    try QueryGroup.write(made, to: groups.url)
-    try Passage.write(corpus, to: self.corpus.url)
-
-    let positives = made.lazy.map(\.positives.count).reduce(0, +)
-    let negatives = made.lazy.map(\.negatives.count).reduce(0, +)
-    context.log(
-      "[groups] Format: \(form.rawValue) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
-        + "Passages: \(corpus.count)")
-    if withoutPositive > 0 { context.warn("[groups] left out \(withoutPositive) queries without a positive passage") }
-    if builder.contradictions > 0 {
-      context.warn(
-        "[groups] \(builder.contradictions) passages were labelled positive and negative for one query; "
-          + "they count as positive")
+  /// Nothing that was asked for may come to nothing unsaid.
+  private func check(
+    _ reader: GroupReader, _ form: GroupFormat, _ builder: GroupBuilder, _ context: StageContext
+  ) throws {
+    let book = passages?.url ?? data.url
+    let fields = reader.fields
+    for (url, problem) in [
+      (data.url, reader.columns.unused(of: "columns", form: form.rawValue, keys: fields.keys(ofQueries: true))),
+      (
+        book,
+        reader.passageColumns.unused(
+          of: "passage_columns", form: form.rawValue, keys: fields.keys(ofQueries: false))
+      ),
+      (data.url, fields.missing(in: reader.queryForm, isQuery: true)),
+      (book, fields.missing(in: reader.passageForm, isQuery: false)),
+    ] {
+      // Where nothing could be read, what is wrong with the records says more.
+      if let problem, builder.drafted > 0 || builder.gaps.first == nil { throw DataError(url, problem) }
     }
-    for (name, count) in [("groups", made.count), ("positives", positives), ("negatives", negatives)] {
-      context.metric(name, Double(count))
+    if fields.lacksTitles(reader.passageForm) {
+      context.warn("[groups] no passage has a title, so `{title}` of `passage_template` stands for nothing")
     }
   }
 }

@@ -42,6 +42,12 @@ struct RoleWords {
   static let rule = RoleWords(
     role: "rule", known: GroupReader.ruleAliases,
     synonyms: ["규정", "규정번호", "규칙", "규칙번호", "조항", "조항번호", "근거", "근거조항", "정답규정", "reference", "evidence"])
+  /// Whether a column's last word says that it holds answers, which are passages only where nothing else is.
+  static func isAnswer(_ column: String) -> Bool {
+    let answers = ["답변", "답", "정답", "해설", "answer", "response", "output"]
+    return answers.contains(plain(String(column.split(separator: ".").last ?? "")))
+  }
+
   static let id = RoleWords(
     role: "id", known: ["_id", "rule_id"], synonyms: ["번호", "규정번호", "규칙번호", "조항번호", "no", "code"])
   static let title = RoleWords(
@@ -72,9 +78,13 @@ struct ColumnGuess {
   }
 
   /// Looks for a column of that name, among those that `fits` accepts.
-  mutating func find(_ words: RoleWords, fits: (ColumnProfile) -> Bool = { $0.filled > 0 }) {
+  mutating func find(
+    _ words: RoleWords, fits: (ColumnProfile) throws -> Bool = { $0.filled > 0 }
+  ) rethrows {
     guard !has(words.role) else { return }
-    let free = file.columns.filter { !taken.contains($0.name) && fits($0) }
+    // An id may be a title, too.
+    let taken = Set(found.filter { !($0.role == "id" && words.role == "title") }.map(\.column))
+    let free = try file.columns.filter { try !$0.isInList && !taken.contains($0.name) && fits($0) }
     if let known = ([words.role] + words.known).lazy.compactMap({ name in free.first { $0.name == name } }).first {
       found.append(Recognised(role: words.role, column: known.name, why: "a name that `groups` knows", isKnown: true))
       return
@@ -102,7 +112,9 @@ struct ColumnGuess {
     guard let place = found.firstIndex(where: { $0.role == role && !$0.isKnown }) else { return }
     let name = found[place].column
     let stem = String(name.reversed().drop(while: \.isWholeNumber).drop { $0 == "_" || $0 == " " }.reversed())
-    let alike = file.columns.map(\.name).filter { $0.hasPrefix(stem) && ($0.last?.isWholeNumber ?? false) }
+    let alike = file.columns.filter { !$0.isInList }.map(\.name).filter {
+      $0.hasPrefix(stem) && ($0.last?.isWholeNumber ?? false)
+    }
     guard stem != name, !stem.isEmpty, alike.count > 1 else { return }
     found[place] = Recognised(
       role: role, column: stem, why: "\(alike.joined(separator: ", ")), by their names", isKnown: false)
@@ -119,12 +131,38 @@ struct ColumnGuess {
         role: "id", column: "", why: "`\(id.name)` numbers rows, and a query has several", isKnown: false))
   }
 
+  /// `groups` would take the first of these columns for the passages' id; where that cannot be, it is told of none.
+  mutating func dropAmbiguousID() {
+    guard !has("id"), let id = (["id"] + GroupReader.passageIDAliases).lazy.compactMap({ [file] in file[$0] }).first
+    else { return }
+    found.append(
+      Recognised(
+        role: "id", column: "",
+        why: "`\(id.name)` has \(id.distinct) values in \(file.records) records, so it cannot tell them apart",
+        isKnown: false))
+  }
+
+  /// The title, the text, and what else the records of passages say in lists.
+  func fullTemplate(of book: FileLook) -> String? {
+    func isPlain(_ name: String) -> Bool { !name.utf8.contains { "{}:|\\".utf8.contains($0) } }
+    let lists = book.columns.filter { isPlain($0.name) && $0.hasLists && !$0.hasObjects && !$0.isInList && $0.isText }
+      .map { "{\($0.name): \($0.name): | / }" }
+    let inner = book.columns.filter {
+      isPlain($0.name) && $0.isInList && $0.isText && !$0.hasLists && $0.meanLength >= 8
+    }
+    .map { "{\($0.name.replacing(".0.", with: ".*.")): | }" }
+    guard has("text"), !(lists + inner).isEmpty else { return nil }
+    return (has("title") ? "{title}. " : "") + "{text}" + (lists + inner).joined()
+  }
+
   /// Where names do not tell: the columns of texts that are left, if they are just as many as are wanted; the longest
   /// texts are passages.
   mutating func fillByValues() {
     let missing = ["query", "passage"].filter { !has($0) }
-    let texts = file.columns.filter { !taken.contains($0.name) && $0.isText && !$0.hasLists && $0.distinct > 1 }
-      .sorted { $0.meanLength < $1.meanLength }
+    let texts = file.columns.filter {
+      !$0.isInList && !taken.contains($0.name) && $0.isText && !$0.hasLists && $0.distinct > 1
+    }
+    .sorted { $0.meanLength < $1.meanLength }
     guard texts.count == missing.count, !file.columns.contains(where: \.hasObjects),
       has("passage") || texts.last.map({ $0.meanLength >= 8 }) ?? false  // shorter ones are names of something
     else { return }
@@ -138,7 +176,7 @@ struct ColumnGuess {
 }
 
 /// Letters and digits alone, small.
-private func plain(_ name: String) -> String {
+func plain(_ name: String) -> String {
   let scalars = name.lowercased().unicodeScalars.filter { scalar in
     scalar.properties.isAlphabetic || scalar.properties.numericType != nil
   }

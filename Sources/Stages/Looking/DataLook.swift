@@ -17,6 +17,8 @@ package struct DataLook: Sendable {
   package let parts: [String]
   /// Of `groups`, besides `part`.
   package let parameters: [String: ParameterValue]
+  /// A `passage_template` with all that the passages' records say; `nil` if that is a text alone.
+  package let fullTemplate: String?
 }
 
 /// What `groups` made of the data.
@@ -37,14 +39,36 @@ package struct CannotTell: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
+/// Why questions and a book beside them are nothing to train on.
+struct NoGold: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ questions: FileLook, _ book: FileLook, answer: String) {
+    let (questions, book) = (questions.url.lastPathComponent, book.url.lastPathComponent)
+    description = """
+      nothing in \(questions) says which passage of \(book) answers a question: no column's values are ids, titles or texts of \
+      it, and `\(answer)` holds answers, which are no passages of it. Without that nothing can be trained or tested.
+      If a column says it, name it: --columns rule=YOURS; if the answers are to be the passages: --columns passage=\(answer)
+      """
+  }
+}
+
 extension DataLook {
   /// What the user says of columns, `columns` and `passage_columns` of `groups`.
   package struct Hints: Sendable {
     package var columns: [String: String]
     package var passageColumns: [String: String]
-    package init(columns: [String: String] = [:], passageColumns: [String: String] = [:]) {
+    package var labelThreshold: Double?
+    package init(
+      columns: [String: String] = [:], passageColumns: [String: String] = [:], labelThreshold: Double? = nil
+    ) {
       self.columns = columns
       self.passageColumns = passageColumns
+      self.labelThreshold = labelThreshold
+    }
+    /// Whether they say that the data holds passages, and does not name them.
+    fileprivate var sayPassages: Bool {
+      ["passage", "positive", "positives", "negative", "negatives", "label"].contains { columns[$0] != nil }
     }
     /// What is wrong with the names.
     package var problems: [String] {
@@ -89,14 +113,11 @@ extension DataLook {
     data = folder.url
     passages = nil
     recognisedInPassages = []
+    fullTemplate = nil
     parts = folder.parts
     var columns = hints.columns
     if folder.form == .preprocessed, let first = files.first {
-      let (form, guess, why) = try Self.pairsOrTuples(first, hints)
-      guard form == .pairs else {
-        throw CannotTell(
-          "\(first.url.lastPathComponent) holds tuples, and such a folder pairs: name its files themselves")
-      }
+      let (_, guess, why) = try Self.pairsOrTuples(first, hints)
       columns = guess.mapping
       recognised = guess.found
       self.why = "\(folder.why); \(why)"
@@ -104,20 +125,25 @@ extension DataLook {
       recognised = []
       why = folder.why
     }
-    var parameters = Self.parameters(folder.form, columns, hints.passageColumns)
+    var parameters = Self.parameters(folder.form, columns, hints.passageColumns, hints)
     if let version = folder.version { parameters["data_version"] = .string(version) }
     self.parameters = parameters
   }
 
   private init(single file: FileLook, _ hints: Hints) throws {
+    if let rule = hints.columns["rule"], !hints.sayPassages {
+      throw CannotTell(
+        "`--columns rule=\(rule)` says that \(file.url.lastPathComponent) names passages: name the file that holds them, too"
+      )
+    }
     let (form, guess, why) = try Self.pairsOrTuples(file, hints)
-    self.init(form, why, file, guess, nil, nil)
+    self.init(form, why, file, guess, nil, nil, hints)
   }
 
   /// Queries and passages, in whichever order.
   private init(pair files: [FileLook], _ hints: Hints) throws {
     var best: (links: PassageLinks, file: FileLook, book: FileLook)?
-    for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
+    for (file, book) in [(files[0], files[1]), (files[1], files[0])] where !hints.sayPassages {
       guard let links = try PassageLinks(from: file, to: book, hints) else { continue }
       // Names of passages may stand in both files; that of queries has something to ask, too.
       if best.map({ links.rank > $0.links.rank }) ?? true { best = (links, file, book) }
@@ -125,26 +151,31 @@ extension DataLook {
     if let (links, file, book) = best {
       let guess = links.guess
       guard guess.has("query") else { throw Self.cannotTell(file, guess, hints) }
-      self.init(.questions, links.why, file, guess, book, links.bookGuess)
+      self.init(.questions, links.why, file, guess, book, links.bookGuess, hints)
       return
     }
+    if let rule = hints.columns["rule"], !hints.sayPassages { throw try PassageLinks.nothing(at: rule, files) }
     // Passages that nothing refers to may still be more to search in.
     for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
-      let bookGuess = PassageLinks.guess(book, hints.passageColumns)
+      var bookGuess = try PassageLinks.guess(book, hints.passageColumns)
+      bookGuess.dropAmbiguousID()
       guard book.isTree || bookGuess.has("text") && !bookGuess.has("query") else { continue }
       do {
         let (form, guess, why) = try Self.pairsOrTuples(file, hints)
+        if form == .pairs, !hints.sayPassages, let answer = guess["passage"], RoleWords.isAnswer(answer.name) {
+          throw NoGold(file, book, answer: answer.name)
+        }
         let more = "\(why); \(book.url.lastPathComponent) holds more passages to search in"
-        self.init(form, more, file, guess, book, bookGuess)
+        self.init(form, more, file, guess, book, bookGuess, hints)
         return
-      } catch is CannotTell { continue }
+      } catch is CannotTell { continue } catch let error as NoGold { throw CannotTell(error.description) }
     }
     throw CannotTell(PassageLinks.nothing(between: files))
   }
 
   private init(
     _ form: GroupFormat, _ why: String, _ file: FileLook, _ guess: ColumnGuess, _ book: FileLook?,
-    _ bookGuess: ColumnGuess?
+    _ bookGuess: ColumnGuess?, _ hints: Hints
   ) {
     self.form = form.rawValue
     self.why = why
@@ -153,13 +184,24 @@ extension DataLook {
     recognised = guess.found
     recognisedInPassages = bookGuess?.found ?? []
     parts = []
-    parameters = Self.parameters(form, guess.mapping, bookGuess?.mapping ?? [:])
+    fullTemplate = book.flatMap { book in bookGuess.flatMap { $0.fullTemplate(of: book) } }
+    var parameters = Self.parameters(form, guess.mapping, bookGuess?.mapping ?? [:], hints)
+    if form == .questions {
+      let questions = guess["query"]?.sample ?? []
+      // An exam's questions say what to do, which no passage says.
+      if questions.count(where: { rewriteExamQuestion($0) != $0 }) * 2 > questions.count {
+        parameters["rewrite"] = .bool(true)
+      }
+      if bookGuess?.has("title") == true { parameters["passage_template"] = .string("{title}. {text}") }
+    }
+    self.parameters = parameters
   }
 
   private static func parameters(
-    _ form: GroupFormat, _ columns: [String: String], _ passageColumns: [String: String]
+    _ form: GroupFormat, _ columns: [String: String], _ passageColumns: [String: String], _ hints: Hints
   ) -> [String: ParameterValue] {
     var parameters: [String: ParameterValue] = ["format": .string(form.rawValue)]
+    if let threshold = hints.labelThreshold { parameters["label_threshold"] = .double(threshold) }
     if !columns.isEmpty { parameters["columns"] = columns.parameterValue }
     if !passageColumns.isEmpty { parameters["passage_columns"] = passageColumns.parameterValue }
     return parameters

@@ -7,15 +7,17 @@ package struct FileLook: Sendable {
   package let encoding: String
   package let format: RecordFormat
   package let records: Int
-  /// In the order in which they are met; of nested objects by dotted path.
+  /// In the order in which they are met; of nested objects by dotted path, and of the first object in a list too.
   package let columns: [ColumnProfile]
   /// A JSON document that is no list of records: a grammar book perhaps. It has no columns.
   package let isTree: Bool
+  private let list: String?
 
   /// - Parameter list: the key of the records, where a JSON document holds several lists.
   init(_ url: URL, list: String? = nil) throws {
     let file = try TextFile(url)
     self.url = url
+    self.list = list
     encoding = file.encoding
     format = file.utf8.withUnsafeBytes { detectFormat(url, $0) }
     var columns: [ColumnProfile] = []
@@ -24,12 +26,12 @@ package struct FileLook: Sendable {
     do {
       try forEachRecord(of: file, format: format, list: list) { record in
         records += 1
-        for (name, value) in record.value.leaves(at: nil, depth: 0) {
-          if places[name] == nil {
-            places[name] = columns.count
-            columns.append(ColumnProfile(name: name))
+        for leaf in record.value.leaves(at: nil, depth: 0, isInList: false) {
+          if places[leaf.name] == nil {
+            places[leaf.name] = columns.count
+            columns.append(ColumnProfile(name: leaf.name, isInList: leaf.isInList))
           }
-          if let place = places[name] { columns[place].add(value) }
+          if let place = places[leaf.name] { columns[place].add(leaf.value) }
         }
       }
       isTree = false
@@ -43,10 +45,38 @@ package struct FileLook: Sendable {
   }
 
   subscript(name: String) -> ColumnProfile? { columns.first { $0.name == name } }
+
+  /// What stands at any path, also at one that is no column; `nil` if no record has it.
+  func profile(at path: String) throws -> ColumnProfile? {
+    if let column = self[path] { return column }
+    var profile = ColumnProfile(name: path, isInList: true)
+    try forEachRecord(of: TextFile(url), format: format, list: list) { record in
+      if let value = record.value.at(path: path) { profile.add(value) }
+    }
+    return profile.filled > 0 ? profile : nil
+  }
+
+  /// Whether a column can be one of ids or names: there in every record, and different where the texts are.
+  func identifies(_ column: ColumnProfile, texts: String?) throws -> Bool {
+    guard column.filled == records, !column.hasLists, !column.hasObjects else { return false }
+    if column.distinct == records { return true }
+    guard let texts else { return false }
+    var known: [String: JSONValue] = [:]
+    var isUnique = true
+    try forEachRecord(of: TextFile(url), format: format, list: list) { record in
+      guard isUnique, let name = record.value.at(path: column.name)?.scalarText else { return }
+      let text = record.value.at(path: texts) ?? .null
+      isUnique = known[name].map { $0 == text } ?? true
+      known[name] = text
+    }
+    return isUnique
+  }
 }
 
 package struct ColumnProfile: Sendable {
   package let name: String
+  /// Whether it is a path into a list, which only names of passages are looked for in.
+  let isInList: Bool
   /// Records in which it is neither absent, null nor blank.
   package private(set) var filled = 0
   /// At most three, different ones.
@@ -63,7 +93,10 @@ package struct ColumnProfile: Sendable {
   private var characters = 0
   private var texts = 0
 
-  init(name: String) { self.name = name }
+  init(name: String, isInList: Bool) {
+    self.name = name
+    self.isInList = isInList
+  }
 
   package var distinct: Int { hashes.count }
   package var meanLength: Double { texts == 0 ? 0 : Double(characters) / Double(texts) }
@@ -112,11 +145,18 @@ package struct ColumnProfile: Sendable {
 }
 
 extension JSONValue {
-  /// The values in an object, objects in it by dotted path; lists are values.
-  fileprivate func leaves(at path: String?, depth: Int) -> [(name: String, value: JSONValue)] {
-    guard case .object(let members) = self, depth < 4 else { return path.map { [($0, self)] } ?? [] }
-    return members.flatMap { member in
-      member.value.leaves(at: path.map { "\($0).\(member.key)" } ?? member.key, depth: depth + 1)
+  /// The values in an object, objects in it by dotted path; lists are values, and the first object of one is looked into.
+  fileprivate func leaves(
+    at path: String?, depth: Int, isInList: Bool
+  ) -> [(name: String, value: JSONValue, isInList: Bool)] {
+    if case .object(let members) = self, depth < 4 {
+      return members.flatMap { member in
+        let name = path.map { "\($0).\(member.key)" } ?? member.key
+        return member.value.leaves(at: name, depth: depth + 1, isInList: isInList)
+      }
     }
+    guard let path else { return [] }
+    let first = isInList ? nil : elements?.first.flatMap { $0.members == nil ? nil : $0 }
+    return [(path, self, isInList)] + (first?.leaves(at: "\(path).0", depth: depth + 1, isInList: true) ?? [])
   }
 }

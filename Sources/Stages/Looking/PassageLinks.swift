@@ -10,15 +10,18 @@ struct PassageLinks {
   let why: String
   var rank: Double { share + (guess.has("query") ? 1 : 0) }
 
-  /// `nil` if less than half of any column's values are names of passages.
+  /// `nil` if less than half of any column's values are names of passages; the column that the user names needs one.
   init?(from file: FileLook, to book: FileLook, _ hints: DataLook.Hints) throws {
-    var bookGuess = Self.guess(book, hints.passageColumns)
+    var bookGuess = try Self.guess(book, hints.passageColumns)
     let keys = try Self.keys(of: book, bookGuess)
+    let given = try hints.columns["rule"].map { try file.profile(at: $0) }
     var best: (column: ColumnProfile, key: Key, share: Double)?
-    for column in file.columns where !column.hasObjects && hints.columns["rule"].map({ $0 == column.name }) ?? true {
-      for key in keys where column.filled * 2 >= file.records {
+    for column in given.map({ $0.map { [$0] } ?? [] }) ?? file.columns where !column.hasObjects {
+      for key in keys {
         let share = Double(column.sample.count(where: key.contains)) / Double(max(1, column.sample.count))
-        if share >= 0.5, share > best?.share ?? 0 { best = (column, key, share) }
+        // Where most records name none, chance must not.
+        let least = given != nil ? 0 : column.filled * 2 >= file.records ? 0.5 : column.filled >= 5 ? 0.9 : .infinity
+        if share >= least, share > best?.share ?? 0 { best = (column, key, share) }
       }
     }
     guard let best else { return nil }
@@ -30,31 +33,38 @@ struct PassageLinks {
     guess.find(.query) { $0.isText && !$0.hasLists }
     if !guess.has("query") {
       // The longest texts of records about passages are what is asked.
-      let texts = file.columns.filter { $0.isText && !$0.hasLists && $0.name != best.column.name && $0.distinct > 1 }
+      let texts = file.columns.filter {
+        !$0.isInList && $0.isText && !$0.hasLists && $0.name != best.column.name && $0.distinct > 1
+      }
       if texts.count == 1 { guess.add("query", texts[0], "by its values: the only column of texts besides") }
     }
     guess.find(RoleWords(role: "type", known: GroupReader.typeAliases, synonyms: ["종류", "분류", "category"])) {
       $0.isText && $0.distinct <= 50 && $0.meanLength < 30
     }
+    bookGuess.dropAmbiguousID()
     self.guess = guess
     self.bookGuess = bookGuess
     share = best.share
+    let first = best.column.isInList && best.column.name.contains(".0.") ? ", of each list the first," : ""
     why = """
-      `\(best.column.name)` names passages of \(book.url.lastPathComponent) by \(best.key.name): \
+      `\(best.column.name)` names\(first) passages of \(book.url.lastPathComponent) by \(best.key.name): \
       \(Int((best.share * 100).rounded(.down))) % of \(best.column.sample.count) values looked at are there
       """
   }
 
-  static func guess(_ book: FileLook, _ given: [String: String]) -> ColumnGuess {
+  static func guess(_ book: FileLook, _ given: [String: String]) throws -> ColumnGuess {
     var guess = ColumnGuess(book, given: given)
     guess.find(.text) { $0.isText && !$0.hasLists && $0.meanLength >= 8 }
     if !guess.has("text"),
-      let longest = book.columns.filter({ $0.isText && !$0.hasLists }).max(by: { $0.meanLength < $1.meanLength }),
+      let longest = book.columns.filter({ $0.isText && !$0.hasLists && !$0.isInList }).max(by: {
+        $0.meanLength < $1.meanLength
+      }),
       longest.meanLength >= 8
     {
       guess.add("text", longest, "by its values: the longest texts, \(Int(longest.meanLength)) characters on average")
     }
-    guess.find(.id) { $0.distinct == book.records && !$0.hasLists }
+    let texts = guess["text"]?.name
+    try guess.find(.id) { try book.identifies($0, texts: texts) }
     guess.find(.title) { $0.isText && !$0.hasLists }
     return guess
   }
@@ -64,30 +74,53 @@ struct PassageLinks {
     let role: String
     let column: ColumnProfile?
     let names: Set<String>
-    var name: String { column.map { "`\($0.name)`" } ?? "id or title" }
+    var name: String { column.map { "`\($0.name)`" } ?? "id, title or text" }
     func contains(_ value: String) -> Bool { column?.contains(value) ?? names.contains(value) }
   }
 
   private static func keys(of book: FileLook, _ guess: ColumnGuess) throws -> [Key] {
     if book.isTree {
       let reader = GroupReader(
-        columns: Columns([:]), passageColumns: Columns(guess.mapping), recordFormat: .auto, encoding: .auto,
-        context: .silent)
+        columns: Columns([:]), passageColumns: Columns(guess.mapping))
       var builder = GroupBuilder()
       try reader.readPassages(book.url, into: &builder)
       return [
-        Key(role: "id", column: nil, names: Set(builder.passages.flatMap { [$0.id] + ($0.title.map { [$0] } ?? []) }))
+        Key(
+          role: "id", column: nil,
+          names: Set(builder.passages.flatMap { [$0.id, $0.title, $0.text].compactMap(\.self) }))
       ]
     }
-    guard guess.has("text") else { return [] }
-    let text = guess["text"]?.name
-    if let id = guess["id"] {
-      return [Key(role: "id", column: id, names: [])]
-        + (guess["title"].map { [Key(role: "title", column: $0, names: [])] } ?? [])
+    guard let text = guess["text"] else { return [] }
+    func key(_ role: String, _ column: ColumnProfile) -> Key { Key(role: role, column: column, names: []) }
+    let title = try guess["title"].flatMap { try book.identifies($0, texts: text.name) ? $0 : nil }
+    // Where there is no id, any column that is different in each record may be what passages go by.
+    let others =
+      guess.has("id")
+      ? []
+      : book.columns.filter {
+        $0.distinct == book.records && !$0.hasLists && !$0.isInList && $0.name != text.name && $0.name != title?.name
+      }
+    return (guess["id"].map { [key("id", $0)] } ?? []) + (title.map { [key("title", $0)] } ?? [])
+      + others.map { key("id", $0) } + [key("text", text)]
+  }
+
+  /// The column that the user named names nothing.
+  static func nothing(at rule: String, _ files: [FileLook]) throws -> CannotTell {
+    let names = files.map(\.url.lastPathComponent).joined(separator: " and ")
+    guard let column = try files.lazy.compactMap({ try $0.profile(at: rule) }).first else {
+      let columns = files.flatMap(\.columns).map(\.name)
+      return CannotTell(
+        "`--columns rule=\(rule)`: no record of \(names) has that\(suggestion(for: rule, among: columns))")
     }
-    // Any column that is different in each record may be what passages go by.
-    return book.columns.filter { $0.distinct == book.records && !$0.hasLists && $0.name != text }
-      .map { Key(role: $0.name == guess["title"]?.name ? "title" : "id", column: $0, names: []) }
+    if column.hasObjects {
+      return CannotTell(
+        "`--columns rule=\(rule)` holds objects: name what of them names a passage, as `\(rule).0.title` or `\(rule).*.title`"
+      )
+    }
+    let example = column.examples.first.map { ", as `\($0.prefix(60))`," } ?? ""
+    return CannotTell(
+      "`--columns rule=\(rule)`: none of its \(column.sample.count) values looked at\(example) is an id, a title or a text "
+        + "of the other file; what these are there, `--passage-columns id=…`, `title=…` and `text=…` say")
   }
 
   static func nothing(between files: [FileLook]) -> String {
@@ -103,10 +136,4 @@ struct PassageLinks {
       --passage-columns text=YOURS; they become `columns` and `passage_columns` of `groups`.
       """
   }
-}
-
-extension StageContext {
-  /// For reading data outside a run.
-  static let silent = StageContext(
-    threads: 1, memory: 1 << 30, precision: "fp32", scratch: URL(filePath: "/nonexistent"), report: { _ in })
 }

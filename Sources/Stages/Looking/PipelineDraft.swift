@@ -107,7 +107,13 @@ package struct PipelineDraft {
       """
       + (isFirst
         ? "      # query_template: \"query: {text}\"      # for models that want it, as e5; passage_template too\n"
+          + fullTemplate
         : "")
+  }
+
+  private var fullTemplate: String {
+    guard let template = look.fullTemplate else { return "" }
+    return "      # with all that the passages say: passage_template: \(ParameterValue.string(template).yaml)\n"
   }
 
   private struct Ports {

@@ -34,7 +34,12 @@ private let commandReference = """
 
     out      by port: `path` in the folder, and `type`, as `retort help` shows them for other kinds
     env      variables to hand on; their values enter the key
-    secrets  variables to hand on; their values enter nothing and are masked in logs
+    secrets  variables to hand on to this stage alone; their values enter nothing and are masked in logs, also within
+             one another, percent-encoded, JSON-escaped and in base64
     tools    programs whose content enters the key
     metrics  a flat JSON file of numbers that the command writes
+
+  Not masked: secrets of fewer than 4 bytes (a warning says so), and what a command makes of a secret otherwise: hashed,
+  hexadecimal, reversed, compressed, encrypted, encoded twice, in pieces. Values of `env`, and what a command writes into
+  its outputs, are stored as they are.
   """

@@ -24,11 +24,13 @@ struct New: AsyncParsableCommand {
   @Option(help: "Your name for one of `groups`: query=질문; may be repeated.") var columns: [String] = []
   @Option(help: "Your name for the passages' id, title or text: text=내용; may be repeated.")
   var passageColumns: [String] = []
+  @Option(help: "Labels of this and more mean yes, where they are graded scores.") var labelThreshold: Double?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
   func run() async throws {
-    let hints = DataLook.Hints(columns: try pairs(columns), passageColumns: try pairs(passageColumns))
+    let hints = DataLook.Hints(
+      columns: try pairs(columns), passageColumns: try pairs(passageColumns), labelThreshold: labelThreshold)
     if let problem = hints.problems.first { throw Failure(problem) }
     let urls = data.map { URL(filePath: $0) }
     for (name, url) in zip(data, urls) where FileStatus.of(url) == nil { throw Failure("there is no file \(name)") }
@@ -63,12 +65,14 @@ struct New: AsyncParsableCommand {
     }
   }
 
-  /// `query=질문` …
+  /// `query=질문` …, `id=` for none.
   private func pairs(_ texts: [String]) throws -> [String: String] {
     try Dictionary(
       texts.map { text in
-        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-        guard parts.count == 2 else { throw Failure("`\(text)` is not NAME=COLUMN, such as query=질문") }
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty else {
+          throw Failure("`\(text)` is not NAME=COLUMN, such as query=질문")
+        }
         return (parts[0], parts[1])
       }
     ) { _, later in later }

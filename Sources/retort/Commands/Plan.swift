@@ -20,9 +20,11 @@ struct PlanCommand: AsyncParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() async throws {
-    let preview = try Preview(source.plan(), store: storeOptions)
+    let plan = try source.plan()
+    let preview = try Preview(plan, store: storeOptions)
     var report = try PlanReport(preview)
-    let (forecasts, total) = try await preview.forecasts(probe: probe ? StageProbe(try .thisBinary()) : nil) { notice in
+    let prober = probe ? StageProbe(try .thisBinary(for: plan)) : nil
+    let (forecasts, total) = try await preview.forecasts(probe: prober) { notice in
       Terminal.complain("\(notice)")
     }
     report.add(forecasts, of: preview, total)

@@ -147,7 +147,7 @@ struct Pull: AsyncParsableCommand {
           selected: plan.closure(of: found.there),
           remote: RemoteOrder(folder: remote.root, isOnly: true, isSigned: remote.key != nil)),
         store: store, journal: journal, context: .thisMachine,
-        executor: LocalExecutor(try .thisBinary(), remoteKey: remote.key))
+        executor: LocalExecutor(try .thisBinary(for: plan), remoteKey: remote.key))
       let interrupts = Interrupts.handle { coordinator.interrupt() }
       defer { interrupts.forEach { $0.cancel() } }
       async let summary = coordinator.run()

@@ -81,7 +81,8 @@ struct Run: AsyncParsableCommand {
         remote: try pull ? remote() : nil, profiles: profile),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(
-        try .thisBinary(), lockWait: lockTimeout.map { .seconds($0) }, remoteKey: try pull ? remoteOptions.key() : nil))
+        try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) },
+        remoteKey: try pull ? remoteOptions.key() : nil))
     let stop = StopRequest()
     let interrupts = Interrupts.handle {
       // The second time nobody waits for trainings that finish a step: they hold their locks until they have.
@@ -158,9 +159,12 @@ extension Run {
 
 extension WorkerProgram {
   /// This binary, whatever it was started as.
-  static func thisBinary() throws -> WorkerProgram {
+  /// - Parameter plan: whose stages' secrets each reach only the stages that declare them.
+  static func thisBinary(for plan: Plan? = nil) throws -> WorkerProgram {
     guard let executable = Bundle.main.executableURL else { throw Failure("the path of this program is unknown") }
-    return WorkerProgram(executable: executable)
+    // What stages declare, each for itself, and what this process needs for itself.
+    let secrets = (plan?.secrets ?? []).union(["RETORT_REMOTE_KEY", "OPENLINEAGE_API_KEY"])
+    return WorkerProgram(executable: executable, secrets: secrets)
   }
 }
 

@@ -28,6 +28,7 @@ extension DataLook {
     }
     add(recognised, "")
     add(recognisedInPassages, "the passages' ")
+    if let fullTemplate { lines.append("  the passages say more; all of it: passage_template: \(fullTemplate)") }
     return lines.joined(separator: "\n")
   }
 }
