@@ -53,7 +53,7 @@ package struct Store: Sendable {
   }
   /// Of an attempt's files in the run's folder.
   package func attemptName(_ stage: String, _ attempt: Int) -> String {
-    "\(stage).\(attempt)".replacing("/", with: "_")
+    "\(fileName(for: stage)).\(attempt)"
   }
 
   /// Held by a run's coordinator until it ends.

@@ -68,8 +68,8 @@ extension Job {
       var links: [String: URL] = [:]
       for (port, url) in places where port != declaredPort(of: port) {
         // The store's names say nothing of the variant; these do.
-        let variant = port.dropFirst(declaredPort(of: port).count + 1).dropLast().replacing("/", with: "%2F")
-        let name = "in/\(declaredPort(of: port))/\(variant)"
+        let variant = port.unicodeScalars.dropFirst(declaredPort(of: port).unicodeScalars.count + 1).dropLast()
+        let name = "in/\(declaredPort(of: port))/\(fileName(for: String(variant)))"
         links[name] = url
         places[port] = work.appending(path: name, directoryHint: .notDirectory)
       }

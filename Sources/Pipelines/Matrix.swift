@@ -8,7 +8,12 @@ struct MatrixValue {
   var node: Node
   var value: ParameterValue
 
-  var coordinate: Coordinate { Coordinate(name, value) }
+  var coordinate: Coordinate {
+    switch node.value {
+    case .scalar(.int, let text), .scalar(.double, let text): Coordinate(name, value, written: text)
+    default: Coordinate(name, value)
+    }
+  }
 }
 
 typealias Combination = [MatrixValue]
@@ -39,9 +44,10 @@ struct Matrix {
         node.plainValue.map { MatrixValue(name: entry.key, node: node, value: $0) }
       }
       for (index, value) in values.enumerated()
-      where values[..<index].contains(where: { $0.value == value.value }) {
+      where values[..<index].contains(where: { $0.value.isSame(as: value.value) }) {
         diagnostics.report(
-          "the value \(value.value.yaml.shortened) is in `\(entry.key.shortened)` twice", at: value.node.mark)
+          "the value \(value.value.yaml.shortened) is in `\(entry.key.shortened)` twice; in quotes it is a text",
+          at: value.node.mark)
       }
       dimensions.append((entry, values))
     }
@@ -59,14 +65,18 @@ struct Matrix {
           "`exclude` names `\(value.name.shortened)`, which is no dimension of the matrix", at: value.node.mark,
           suggestion: nearest(to: value.name, in: names))
       }
-      combinations.removeAll { combination in excluded.allSatisfy { combination[$0.name] == $0.value } }
+      let before = combinations.count
+      combinations.removeAll { excluded.isPart(of: $0) }
+      if combinations.count == before, let first = excluded.first, excluded.allSatisfy({ names.contains($0.name) }) {
+        diagnostics.report("this `exclude` matches no combination", at: first.node.mark)
+      }
     }
     // What `include` adds never overwrites a value of the matrix itself, but may overwrite what it added before.
     var added: [Combination] = []
     for included in Self.mappings(node["include"], "include", diagnostics, checkName) {
       var fits = false
       for index in combinations.indices
-      where included.allSatisfy({ !names.contains($0.name) || combinations[index][$0.name] == $0.value }) {
+      where included.filter({ names.contains($0.name) }).isPart(of: combinations[index]) {
         fits = true
         for value in included where !names.contains(value.name) {
           combinations[index].removeAll { $0.name == value.name }
@@ -74,6 +84,14 @@ struct Matrix {
         }
       }
       if !fits { added.append(included) }
+      for value in included {
+        guard let values = dimensions.first(where: { $0.entry.key == value.name })?.values,
+          let other = values.first(where: { !$0.value.isSame(as: value.value) && $0.node.looks(like: value.node) })
+        else { continue }
+        diagnostics.report(
+          "this is \(value.node.inWords), and the matrix has \(other.node.inWords): they would be two values",
+          at: value.node.mark)
+      }
     }
     combinations += added
     if combinations.isEmpty && diagnostics.problems.count == known {
@@ -105,12 +123,12 @@ extension [MatrixValue] {
 
   /// Both together, if they agree where both say something.
   func joined(_ other: [MatrixValue]) -> [MatrixValue]? {
-    guard other.allSatisfy({ value in self[value.name].map { $0 == value.value } ?? true }) else { return nil }
+    guard other.allSatisfy({ value in self[value.name]?.isSame(as: value.value) ?? true }) else { return nil }
     return self + other.filter { self[$0.name] == nil }
   }
 
   /// Whether all that it says is said by `other` too.
-  func isPart(of other: [MatrixValue]) -> Bool { allSatisfy { other[$0.name] == $0.value } }
+  func isPart(of other: [MatrixValue]) -> Bool { allSatisfy { other[$0.name]?.isSame(as: $0.value) == true } }
 
   var coordinates: [Coordinate] { map(\.coordinate) }
 }

@@ -9,6 +9,20 @@ package indirect enum ParameterValue: Hashable, Sendable {
   case map([String: ParameterValue])
 }
 
+extension ParameterValue {
+  /// Whether a matrix takes both for one value: numbers count by what they are worth, `1` as `1.0`.
+  func isSame(as other: ParameterValue) -> Bool {
+    switch (self, other) {
+    case (.int(let int), .double(let double)), (.double(let double), .int(let int)): Double(int) == double
+    case (.list(let values), .list(let others)):
+      values.count == others.count && zip(values, others).allSatisfy { $0.isSame(as: $1) }
+    case (.map(let values), .map(let others)):
+      values.count == others.count && values.allSatisfy { key, value in others[key].map(value.isSame) ?? false }
+    default: self == other
+    }
+  }
+}
+
 extension ParameterValue: Codable {
   package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()

@@ -13,14 +13,25 @@ package struct StageID: Hashable, Sendable, Codable, Comparable {
 package struct Coordinate: Hashable, Sendable {
   package var name: String
   package var value: ParameterValue
+  /// A number as the file writes it, which is what a command gets: `3.10`.
+  private var written: String?
 
-  package init(_ name: String, _ value: ParameterValue) {
+  package init(_ name: String, _ value: ParameterValue, written: String? = nil) {
     self.name = name
     self.value = value
+    self.written = written
   }
 
   /// `tau=0.1`.
-  package var text: String { "\(name)=\(value.yaml)" }
+  package var text: String { "\(name)=\(written ?? value.yaml)" }
+
+  package static func == (left: Coordinate, right: Coordinate) -> Bool {
+    left.name == right.name && left.value == right.value
+  }
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(value)
+  }
 }
 
 /// What an experiment's `compare` says: which metrics its table shows, and by which it is sorted.

@@ -41,6 +41,10 @@ struct CommandRunner {
   private let command: JobCommand
   private let environment: [String: String]
   private let mask: MaskingFilter
+  private let scratch: URL
+
+  /// Linux takes arguments of at most 131,072 bytes; a longer text reaches bash as a file.
+  private static let longestArgument = 100_000
 
   init(_ command: JobCommand, scratch: URL, environment: [String: String]) throws {
     self.command = command
@@ -50,6 +54,7 @@ struct CommandRunner {
         return (name, value)
       }, uniquingKeysWith: { $1 })
     mask = command.mask(environment)
+    self.scratch = scratch
     self.environment = environment.filter { ["PATH", "HOME"].contains($0.key) }
       .merging(["TMPDIR": scratch.posixPath, "LANG": "C.UTF-8"]) { $1 }
       .merging(command.environment) { $1 }
@@ -58,6 +63,12 @@ struct CommandRunner {
 
   /// - Parameter lock: stays open in everything that the command starts.
   func run(holding lock: Int32, output: FileHandle) throws {
+    var arguments = ["-c", command.text]
+    if command.text.utf8.count > Self.longestArgument {
+      let script = scratch.appending(path: "command.sh")
+      try FileOperations(beneath: scratch).replace(script, with: Data(command.text.utf8))
+      arguments = [script.posixPath]
+    }
     let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
     let pipe = try makePipe()
     let printed = Descriptor(pipe.read)
@@ -65,7 +76,7 @@ struct CommandRunner {
     do {
       let input = Descriptor(pipe.write)
       child = try ChildProcess(
-        "/bin/bash", ["-euo", "pipefail", "-c", command.text], environment: environment, folder: command.folder,
+        "/bin/bash", ["-euo", "pipefail"] + arguments, environment: environment, folder: command.folder,
         descriptors: [null.raw, input.raw, input.raw, lock], newSession: false)
     }
     try pass(printed, to: output)

@@ -86,7 +86,7 @@ package struct Rerun: Sendable {
   /// The order that the worker had, from the run's logs.
   private func recordedOrder() throws -> WorkOrder {
     let logs = store.logFolder(ofRun: recorded.run)
-    let prefix = recorded.stage.replacing("/", with: "_") + "."
+    let prefix = fileName(for: recorded.stage) + "."
     let names = FileStatus.of(logs) == nil ? [] : try FolderScan.names(in: logs)
     let attempts = names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".job.json") }
       .compactMap { Int($0.dropFirst(prefix.count).dropLast(".job.json".count)) }

@@ -141,6 +141,31 @@ private let obeyed = "\u{1B}]52;c;aGk=\u{7}\u{1B}]0;title\u{7}\u{1B}]8;;http://x
     #expect((found?.allObjects as? [URL])?.contains { $0.lastPathComponent == "OWNED" } == false)
   }
 
+  @Test func `variants of any value run, gather and have logs of their own`() async throws {
+    let values = [
+      "org/base", "org_base", "..", "x/../../y", "é*?", "e\u{301}", "", "a\nb",
+      String(repeating: "시험 문제를 읽고 ", count: 60),
+    ]
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        a: {cmd: "printf '<%s>' ${matrix.v} | tee ${out.o}", matrix: {v: [\(values.map(quoted).joined(separator: ", "))]}, out: {o: o}}
+        all: {cmd: "cat ${in.i} > ${out.o}", in: {i: a.*.o}, out: {o: o}, publish: out}
+      """)
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    let gathered = try project.read("out")
+    #expect(values.allSatisfy { gathered.contains("<\($0)>") })
+    struct Report: Decodable {
+      struct Stage: Decodable { var name: String, log: String? }
+      var stages: [Stage]
+    }
+    let logs = try await project.retort("show", "latest", "--json").decoded(Report.self).stages.compactMap(\.log)
+    let texts = try logs.map { try String(contentsOfFile: $0, encoding: .utf8) }
+    #expect(Set(texts.map { Array($0.utf8) }).isSuperset(of: values.map { Array("<\($0)>".utf8) }))
+  }
+
   /// Names and texts of every kind, through every command that prints.
   @Test func `no command prints what a terminal would obey, but the log on request and files`() async throws {
     let metrics = "{\(quoted("m\(obeyed)")): 1, \(quoted("=cmd\(obeyed)")): 2}"

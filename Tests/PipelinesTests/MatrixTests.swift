@@ -111,6 +111,14 @@ struct MatrixTests {
       ("a: {cmd: echo, matrix: {x.y: [1]}}", "`x.y` is no name for a dimension"),
       ("a: {cmd: echo, matrix: {x: [1], exclude: [{x: 1}]}}", "the matrix has no combination left"),
       ("a: {cmd: echo, matrix: {tau: [1], exclude: [{taw: 1}]}}", "`exclude` names `taw`"),
+      ("a: {cmd: echo, matrix: {x: [1, 2], exclude: [{x: 3}]}}", "this `exclude` matches no combination"),
+      ("a: {cmd: echo, matrix: {x: [1, 2], exclude: [{x: \"1\"}]}}", "this `exclude` matches no combination"),
+      (
+        "a: {cmd: echo, matrix: {x: [\"1\", \"2\"], include: [{x: 1, y: 2}]}}",
+        "this is `1`, and the matrix has the text `1`"
+      ),
+      ("a: {cmd: echo, matrix: {x: [3.1, 3.10]}}", "the value 3.1 is in `x` twice; in quotes it is a text"),
+      ("a: {cmd: echo, matrix: {x: [1, 1.0]}}", "the value 1.0 is in `x` twice"),
       ("a: {cmd: echo, matrix: {x: [1], include: {x: 2}}}", "`include` must be a list of mappings"),
       ("a: {cmd: \"echo ${matrix.tao}\", matrix: {tau: [1]}}", "did you mean `${matrix.tau}`?"),
       ("a: {cmd: \"echo ${matrix.x}\"}", "there is no `x` in the matrices of this stage"),
@@ -132,6 +140,23 @@ struct MatrixTests {
     let problems = try project.problems("version: 1\nstages:\n  \(stages)\n")
     #expect(problems.contains(message), "\(problems)")
     #expect(problems.hasPrefix("pipelines/p.yaml:3:") || problems.hasPrefix("pipelines/p.yaml:4:"), "\(problems)")
+  }
+
+  @Test func `numbers are one value however they are written, and a name shows what a command gets`() throws {
+    let plan = try project.plan(
+      #"""
+      version: 1
+      stages:
+        a: {cmd: "echo ${matrix.x} > ${out.o}", matrix: {x: [0.5, 1.0, 3.10], k: [2, 4], exclude: [{x: 1, k: 4.0}]}, out: {o: o}}
+        b: {cmd: "cat ${in.i}", in: {i: a.o}, matrix: {x: [1, 3.1], include: [{x: 1.0, note: slow}]}}
+      """#)
+    #expect(
+      plan.stages.map(\.name) == [
+        "a[x=0.5,k=2]", "a[x=0.5,k=4]", "a[x=1.0,k=2]", "a[x=3.10,k=2]", "a[x=3.10,k=4]", "b[x=1.0,k=2,note=slow]",
+        "b[x=3.10,k=2]", "b[x=3.10,k=4]",
+      ])
+    #expect(plan.stages[3].command?.canonicalText == "echo 3.10 > ${out.o}")
+    #expect(plan.ids(named: "a[x=3.10]").count == 2 && plan.ids(named: "a[x=3.10,k=2]").count == 1)
   }
 
   @Test func `a matrix beyond all measure is refused`() throws {

@@ -35,6 +35,15 @@ import Testing
     #expect(!String(decoding: try JSONEncoder().encode(order), as: UTF8.self).contains("s3cret"))
   }
 
+  @Test func `a command longer than an argument may be reaches bash`() async throws {
+    var bench = try Bench()
+    bench.add("long", "set -- \(String(repeating: "word ", count: 60_000)); echo $# >out")
+    let order = try bench.order("long")
+    #expect(try await work(order, in: bench).exit == .done)
+    let result = try #require(try WorkFolder(order.job.work).readResult())
+    #expect(try String(contentsOf: bench.store.url(of: #require(result.outputs["out"])), encoding: .utf8) == "60000\n")
+  }
+
   @Test func `a secret in the names of metrics is masked`() async throws {
     var bench = try Bench()
     bench.add("measure", "echo '{\"x-'$TOKEN'\": 1}' > m.json; touch out", secrets: ["TOKEN"], metrics: "m.json")

@@ -52,6 +52,12 @@ struct Node: Sendable {
     }
   }
 
+  /// Whether both are written alike, though one may be a text and one a number.
+  func looks(like other: Node) -> Bool {
+    guard case .scalar(_, let text) = value, case .scalar(_, let otherText) = other.value else { return false }
+    return text == otherText
+  }
+
   /// For messages: `the text “abc”`, `a list`.
   var inWords: String {
     switch value {
