@@ -3,7 +3,7 @@ import PackageDescription
 
 /// Targets and who may import whom: the data flows from `Pipelines` to `Scheduling`, in a worker on to `Stages`,
 /// `Training`, `Models`, `Tensors` and the kernels; results flow back into `Artifacts` and `Lineage`.
-/// `JSONText`, a leaf, reads and writes the JSON of tokenizers, models and data.
+/// Leaves: `JSONText` reads and writes the JSON of tokenizers, models and data; `Basics` holds small things for all.
 let package = Package(
   name: "retort",
   platforms: [.macOS(.v15)],
@@ -24,9 +24,10 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
     .target(name: "JSONText"),
+    .target(name: "Basics"),
     .target(name: "Tensors", dependencies: ["CKernels"]),
-    .target(name: "Tokenizers", dependencies: ["JSONText"]),
-    .target(name: "Models", dependencies: ["JSONText", "Tensors"]),
+    .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
+    .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
     .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
