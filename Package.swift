@@ -28,23 +28,26 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["CKernels"]),
     .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
     .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
-    .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
+    .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Pipelines", dependencies: ["CYAML", "JSONText", "Artifacts"]),
-    .target(name: "Scheduling", dependencies: ["CSystem", "Pipelines", "Artifacts"]),
+    .target(name: "Scheduling", dependencies: ["Basics", "CSystem", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage",
       dependencies: ["CSystem", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
-    .target(name: "Stages", dependencies: ["JSONText", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
+    .target(
+      name: "Stages",
+      dependencies: ["Basics", "JSONText", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
+        "Basics", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
     // Kernels for instructions that a machine may lack, emulated, and checks that are slow in debug builds of Swift.
     .target(
@@ -60,6 +63,7 @@ let package = Package(
     .testTarget(
       name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
+    .testTarget(name: "RetortTests", dependencies: ["retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

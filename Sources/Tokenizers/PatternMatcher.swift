@@ -64,10 +64,15 @@ struct PatternMatcher: Sendable {
   @inline(__always)
   func forEach(in text: UnsafeBufferPointer<UInt8>, _ body: (_ place: Int, _ pattern: Int) -> Void) {
     guard !isEmpty else { return }
-    var node: Int32 = 0
-    for place in text.indices.reversed() {
-      node = step(from: node, text[place])
-      if longest[Int(node)] >= 0 { body(place, Int(longest[Int(node)])) }
+    roots.withUnsafeBufferPointer { roots in
+      var node: Int32 = 0
+      for place in text.indices.reversed() {
+        let byte = text[place]
+        node = node == 0 ? roots[Int(byte)] : step(from: node, byte)
+        if node == 0 { continue }
+        let pattern = longest[Int(node)]
+        if pattern >= 0 { body(place, Int(pattern)) }
+      }
     }
   }
 

@@ -37,9 +37,9 @@ extension PostProcessor {
             key, found: "a template of \(texts.map { $0 == 0 ? "A" : "B" }.prefix(8).joined(separator: ", "))",
             expected: inputs == 1 ? "A, once" : "A and B, each once")
         }
-        guard Self.addedCount(parts) <= Self.mostAdded else {
-          throw fields.invalid(
-            key, found: "\(Self.addedCount(parts)) special tokens", expected: "at most \(Self.mostAdded)")
+        let added = max(parts.count, Self.addedCount(parts))
+        guard added <= Self.mostAdded else {
+          throw fields.invalid(key, found: "\(added) special tokens", expected: "at most \(Self.mostAdded)")
         }
         return parts
       }
