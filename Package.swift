@@ -3,8 +3,8 @@ import PackageDescription
 
 /// Targets and who may import whom: the data flows from `Pipelines` to `Scheduling`, in a worker on to `Stages`,
 /// `Training`, `Models`, `Tensors` and the kernels; results flow back into `Artifacts` and `Lineage`.
-/// Two leaves: `JSONText` reads and writes the JSON of tokenizers, models and data; `Escaping` writes text into every
-/// other language.
+/// Leaves: `Basics` holds small things for all; `JSONText` reads and writes the JSON of tokenizers, models and data;
+/// `Escaping` writes text into every other language.
 let package = Package(
   name: "retort",
   platforms: [.macOS(.v15)],
@@ -25,29 +25,31 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
 
     .target(name: "JSONText"),
+    .target(name: "Basics"),
     .target(name: "Escaping"),
     .target(name: "Tensors", dependencies: ["CKernels"]),
-    .target(name: "Tokenizers", dependencies: ["JSONText"]),
-    .target(name: "Models", dependencies: ["JSONText", "Tensors"]),
-    .target(name: "Training", dependencies: ["Models", "Tokenizers"]),
+    .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
+    .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
+    .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Pipelines", dependencies: ["CYAML", "JSONText", "Escaping", "Artifacts"]),
-    .target(name: "Scheduling", dependencies: ["CSystem", "Escaping", "Pipelines", "Artifacts"]),
+    .target(name: "Scheduling", dependencies: ["Basics", "CSystem", "Escaping", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage",
       dependencies: ["CSystem", "Escaping", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(
       name: "Stages",
-      dependencies: ["JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
+      dependencies: ["Basics", "JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
     .executableTarget(
       name: "retort",
       dependencies: [
-        "CSystem", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText", "Escaping",
+        "Basics", "CSystem", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText", "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
     .testTarget(name: "EscapingTests", dependencies: ["Escaping", "Pipelines", "TestSupport"]),
     // Kernels for instructions that a machine may lack, emulated, and checks that are slow in debug builds of Swift.
@@ -64,6 +66,7 @@ let package = Package(
     .testTarget(
       name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
+    .testTarget(name: "RetortTests", dependencies: ["retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -8,7 +8,7 @@
 package struct RandomisationTest: Codable, Sendable, Hashable {
   /// Two-sided: how probable a mean difference at least this far from zero is if signs are chance; never 0.
   package var p: Double
-  /// Pairs that were compared.
+  /// Pairs that were compared; those whose difference is not finite are not.
   package var pairs: Int
   /// Those whose values differ; the others say nothing.
   package var differing: Int
@@ -24,11 +24,15 @@ package struct RandomisationTest: Codable, Sendable, Hashable {
   ///   - differences: one a query; their order decides which draws are made.
   ///   - seed: of the draws.
   package init(differences: [Double], seed: UInt64 = 1) {
-    let values = differences.filter { $0 != 0 }
+    // Of numbers so large that no Double holds their sum, the shares are as good: p depends on nothing else.
+    let finite = differences.filter(\.isFinite)
+    let largest = finite.reduce(0) { max($0, abs($1)) }
+    let isSummable = finite.reduce(0) { $0 + abs($1) }.isFinite
+    let values = finite.filter { $0 != 0 }.map { isSummable ? $0 : $0 / largest }
     // Sums of the same numbers in another order differ by rounding, and count as equal.
     let tolerance = 1e-12 * values.reduce(0) { $0 + abs($1) }
     let observed = abs(values.reduce(0, +)) - tolerance
-    pairs = differences.count
+    pairs = finite.count
     differing = values.count
     isExact = values.count <= Self.exactLimit
     if isExact {

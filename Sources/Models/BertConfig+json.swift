@@ -12,33 +12,42 @@ extension BertConfig {
           expected: expected.map { "\"\($0)\"" }.joined(separator: " or "), remedy: "Nothing else is supported yet.")
       }
     }
-    func size(_ key: String) throws -> Int {
+    // With these limits no product of two sizes overflows, and no list of a model's tensors is long.
+    func size(_ key: String, atMost most: Int) throws -> Int {
       let value = try file.int(key)
-      guard (1...1 << 31).contains(value) else {
-        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: "a size from 1 to 2³¹")
+      guard (1...most).contains(value) else {
+        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: "a size from 1 to \(most)")
       }
       return value
     }
-    func probability(_ key: String) throws -> Float {
-      let value = try file.double(ifPresent: key) ?? 0.1
-      guard (0..<1).contains(value) else {
-        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: "a number from 0 to below 1")
+    func number(
+      _ key: String, absent: Float, _ expected: String, _ isRight: (Float) -> Bool
+    ) throws -> Float {
+      guard let value = try file.double(ifPresent: key) else { return absent }
+      guard isRight(Float(value)) else {
+        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: expected)
       }
       return Float(value)
     }
+    func probability(_ key: String) throws -> Float {
+      try number(key, absent: 0.1, "a number from 0 to below 1") { (0..<1).contains($0) }
+    }
+    let ids = Int(Int32.max)
 
     try check("model_type", is: "bert")
     try check("hidden_act", is: "gelu")
     try check("position_embedding_type", is: "absolute", absent: "absolute")
     self.init(
-      vocabularySize: try size("vocab_size"), hiddenSize: try size("hidden_size"),
-      layerCount: try size("num_hidden_layers"), headCount: try size("num_attention_heads"),
-      intermediateSize: try size("intermediate_size"), maximumPositions: try size("max_position_embeddings"),
-      segmentCount: try size("type_vocab_size"),
-      layerNormEpsilon: Float(try file.double(ifPresent: "layer_norm_eps") ?? 1e-12),
+      vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
+      layerCount: try size("num_hidden_layers", atMost: 10_000),
+      headCount: try size("num_attention_heads", atMost: 1 << 20),
+      intermediateSize: try size("intermediate_size", atMost: 1 << 24),
+      maximumPositions: try size("max_position_embeddings", atMost: ids),
+      segmentCount: try size("type_vocab_size", atMost: ids),
+      layerNormEpsilon: try number("layer_norm_eps", absent: 1e-12, "a number above 0") { $0 > 0 && $0.isFinite },
       hiddenDropout: try probability("hidden_dropout_prob"),
       attentionDropout: try probability("attention_probs_dropout_prob"),
-      initializerRange: Float(try file.double(ifPresent: "initializer_range") ?? 0.02),
+      initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
       paddingID: try file.int(ifPresent: "pad_token_id") ?? 0)
     guard hiddenSize % headCount == 0 else {
       throw CheckpointError(

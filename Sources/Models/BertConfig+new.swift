@@ -29,17 +29,22 @@ extension BertConfig {
     return tensor
   }
 
+  /// Every tensor of an encoder with its pooler.
+  private var newShapes: [NamedShape] { crossEncoderShapes.filter { $0.name.hasPrefix("bert.") } }
+
   /// Writes a new random encoder, pooler included, as a sentence-transformers folder, with the tokenizer files of
-  /// `tokenizer`, which may be `folder` itself.
+  /// `tokenizer`, which may be `folder` itself. Throws `ModelError.tooLarge` if it takes more than `memory` bytes, before it makes anything.
   package func writeNewEncoder(
-    to folder: URL, tokenizer: URL, settings: SentenceSettings, seed: UInt64, on engine: Engine
+    to folder: URL, tokenizer: URL, settings: SentenceSettings, seed: UInt64, memory: Int = machineMemory,
+    on engine: Engine
   ) throws {
+    try Self.checkMemory(for: newShapes, memory: memory)
     try CheckpointFolder.makeFolder(folder)
     try CheckpointFolder.copyTokenizer(from: tokenizer, to: folder)
     try Configuration(file: folder.appending(path: "config.json"), values: json).write()
     try settings.write(to: folder, embeddingDimension: hiddenSize, general: nil)
     var tensors: [String: Tensor] = [:]
-    for (name, _) in crossEncoderShapes where name.hasPrefix("bert.") {
+    for (name, _) in newShapes {
       tensors[CheckpointFolder.withoutPrefix(name)] = try newTensor(name, on: engine, seed: seed)
     }
     try SafeTensors.write(tensors, to: folder.appending(path: "model.safetensors"))

@@ -1,4 +1,5 @@
 /// The tensors of a model folder: `model.safetensors`, or shards that `model.safetensors.index.json` lists.
+import Basics
 import Foundation
 import JSONText
 import Tensors
@@ -9,16 +10,17 @@ package struct Checkpoint: Sendable {
   private let shards: [SafeTensors]
   private let shardByName: [String: Int]
 
-  package init(folder: URL) throws {
+  /// - Parameter root: the model's folder, in which `folder` lies or which it is.
+  package init(folder: URL, in root: URL) throws {
     let single = folder.appending(path: "model.safetensors")
     let index = folder.appending(path: "model.safetensors.index.json")
-    if single.exists {
+    if ForeignFile.exists(single) {
       file = single
-      shards = [try SafeTensors(contentsOf: single)]
+      shards = [try SafeTensors(contentsOf: single, in: root)]
       shardByName = Dictionary(uniqueKeysWithValues: shards[0].names.map { ($0, 0) })
-    } else if let map = try Configuration(ifPresent: index) {
+    } else if let map = try Configuration(ifPresent: index, in: root) {
       file = index
-      (shards, shardByName) = try Self.shards(of: map, in: folder)
+      (shards, shardByName) = try Self.shards(of: map, in: folder, root)
     } else {
       throw Self.missing(in: folder)
     }
@@ -44,7 +46,9 @@ package struct Checkpoint: Sendable {
     return shards[index]
   }
 
-  private static func shards(of index: Configuration, in folder: URL) throws -> ([SafeTensors], [String: Int]) {
+  private static func shards(of index: Configuration, in folder: URL, _ root: URL) throws -> (
+    [SafeTensors], [String: Int]
+  ) {
     guard let map = index.values["weight_map"]?.members else {
       throw CheckpointError(index.file, "key \"weight_map\"", found: "none", expected: "an object of file names")
     }
@@ -52,14 +56,14 @@ package struct Checkpoint: Sendable {
     var shardByFile: [String: Int] = [:]
     var shardByName: [String: Int] = [:]
     for member in map {
-      guard let name = member.value.string, !name.contains("/"), name.hasSuffix(".safetensors") else {
+      guard let name = member.value.string, Self.isShard(name) else {
         throw CheckpointError(
           index.file, "tensor \"\(member.key)\"", found: member.value.text(),
           expected: "the name of a safetensors file beside the index")
       }
       if shardByFile[name] == nil {
         shardByFile[name] = shards.count
-        shards.append(try SafeTensors(contentsOf: folder.appending(path: name)))
+        shards.append(try SafeTensors(contentsOf: folder.appending(path: name), in: root))
       }
       shardByName[member.key] = shardByFile[name]
       guard let shard = shardByFile[name], shards[shard].contains(member.key) else {
@@ -70,8 +74,14 @@ package struct Checkpoint: Sendable {
     return (shards, shardByName)
   }
 
+  /// By bytes: a slash with a mark on it is a slash.
+  private static func isShard(_ name: String) -> Bool {
+    name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
+      && !name.utf8.contains { [0, UInt8(ascii: "/")].contains($0) }
+  }
+
   private static func missing(in folder: URL) -> CheckpointError {
-    let pickled = ["pytorch_model.bin", "best_model.pt"].first { folder.appending(path: $0).exists }
+    let pickled = ["pytorch_model.bin", "best_model.pt"].first { ForeignFile.exists(folder.appending(path: $0)) }
     guard let pickled else {
       return CheckpointError(
         folder, found: "no model.safetensors", expected: "a model folder with config.json and model.safetensors")

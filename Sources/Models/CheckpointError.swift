@@ -1,4 +1,5 @@
 /// What is wrong with a file of a model folder, told so that a person can mend it.
+import Basics
 import Foundation
 
 /// A file that cannot be used: where, what was found, what was expected, what to do.
@@ -13,7 +14,8 @@ package struct CheckpointError: Error, Equatable, CustomStringConvertible {
   package init(_ file: URL, _ place: String = "", found: String, expected: String, remedy: String? = nil) {
     self.file = file
     self.place = place
-    self.found = found
+    // What a file says of itself may be long.
+    self.found = found.unicodeScalars.count > 2000 ? String(found.unicodeScalars.prefix(2000)) + "…" : found
     self.expected = expected
     self.remedy = remedy
   }
@@ -25,11 +27,9 @@ package struct CheckpointError: Error, Equatable, CustomStringConvertible {
 }
 
 extension CheckpointError {
-  /// Foundation's errors while reading `file`, retold with its name.
-  static func reading<T>(_ file: URL, _ body: () throws -> T) throws -> T {
-    do { return try body() } catch let error as CocoaError {
-      throw CheckpointError(file, found: reason(error), expected: "a file that can be read")
-    }
+  /// Why `file` is not read, retold with its name.
+  static func reading<T>(_ file: URL, _ body: () throws(ForeignFile.Refusal) -> T) throws -> T {
+    do { return try body() } catch { throw CheckpointError(file, found: error.found, expected: error.expected) }
   }
 
   /// Foundation's errors while writing `file`, retold with its name; a full disk is for the caller to tell.

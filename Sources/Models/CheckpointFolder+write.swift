@@ -1,4 +1,5 @@
 /// Writes trained models as folders that sentence-transformers loads. Nothing in them tells time or place.
+import Basics
 import Foundation
 import JSONText
 import Tensors
@@ -13,7 +14,8 @@ extension CheckpointFolder {
     try write(encoder, task: .featureExtraction, others: untouched, to: folder) { config in
       config["architectures"] = ["BertModel"]
     }
-    let general = try Configuration(ifPresent: url.appending(path: "config_sentence_transformers.json"))
+    let general = try Configuration(
+      ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
     try settings.write(to: folder, embeddingDimension: config.hiddenSize, general: general?.values)
   }
 
@@ -28,7 +30,7 @@ extension CheckpointFolder {
     }
     // This is where CrossEncoder looks for the length at which it cuts.
     let file = folder.appending(path: "tokenizer_config.json")
-    var tokenizer = try Configuration(ifPresent: file) ?? Configuration(file: file, values: [:])
+    var tokenizer = try Configuration(ifPresent: file, in: folder) ?? Configuration(file: file, values: [:])
     tokenizer.values["model_max_length"] = .int(maxSequenceLength)
     try tokenizer.write()
   }
@@ -68,8 +70,10 @@ extension CheckpointFolder {
     guard source.standardizedFileURL != folder.standardizedFileURL else { return }
     for name in tokenizerFiles {
       let (file, copy) = (source.appending(path: name), folder.appending(path: name))
-      guard file.exists else { continue }
-      let data = try CheckpointError.reading(file) { try Data(contentsOf: file) }
+      guard ForeignFile.exists(file) else { continue }
+      let data = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
+        try ForeignFile.mapped(file, in: source)
+      }
       try CheckpointError.writing(copy) { try data.write(to: copy) }
     }
   }

@@ -22,13 +22,14 @@ package struct CheckpointFolder: Sendable {
     let modules = try SentenceModule.read(in: url)
     self.url = url
     transformer = modules.first?.folder ?? url
-    configuration = try Configuration(contentsOf: transformer.appending(path: "config.json"))
+    configuration = try Configuration(contentsOf: transformer.appending(path: "config.json"), in: url)
     config = try BertConfig(configuration)
-    checkpoint = try Checkpoint(folder: transformer)
+    checkpoint = try Checkpoint(folder: transformer, in: url)
     settings = try SentenceSettings(
       folder: url, transformer: transformer, modules: modules, maximumPositions: config.maximumPositions)
     storedNames = try Self.storedNames(of: checkpoint)
     isCrossEncoder = storedNames["classifier.weight"] != nil
+    try checkSizes()
   }
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
@@ -37,6 +38,7 @@ package struct CheckpointFolder: Sendable {
       throw CheckpointError(url, found: "a model with a classification head", expected: "an encoder")
     }
     try check(required: config.encoderShapes, optional: config.poolerShapes)
+    try BertConfig.checkMemory(for: config.encoderShapes)
     return try BertEncoder(config: config, pooling: pooling ?? settings.pooling, engine: engine) { name in
       try tensor(name, on: engine)
     }
@@ -54,6 +56,7 @@ package struct CheckpointFolder: Sendable {
     try check(
       required: config.crossEncoderShapes.map { (Self.withoutPrefix($0.name), $0.shape) }
         .filter { shape in !newModules.contains { shape.0.hasPrefix("\($0).") } }, optional: [])
+    try BertConfig.checkMemory(for: config.crossEncoderShapes)
     let model = try BertCrossEncoder(config: config, engine: engine) { name in
       let bare = Self.withoutPrefix(name)
       return try storedNames[bare] == nil
@@ -66,6 +69,8 @@ package struct CheckpointFolder: Sendable {
   func tensor(_ name: String, on engine: Engine) throws -> Tensor {
     try checkpoint.tensor(storedNames[name] ?? name, on: engine)
   }
+
+  func shape(of name: String) throws -> [Int] { try checkpoint.shape(of: storedNames[name] ?? name) }
 
   func contains(_ name: String) -> Bool { storedNames[name] != nil }
 

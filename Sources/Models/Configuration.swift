@@ -1,4 +1,5 @@
 /// A JSON file of a model folder whose keys are asked for by name and type; what is missing or wrong is named.
+import Basics
 import Foundation
 import JSONText
 
@@ -11,8 +12,14 @@ package struct Configuration: Sendable, Hashable {
     self.values = values
   }
 
-  package init(contentsOf file: URL) throws {
-    let data = try CheckpointError.reading(file) { try Data(contentsOf: file) }
+  /// Real ones have less than a tenth of it.
+  private static let mostBytes = 64 << 20
+
+  /// - Parameter root: the model's folder, out of which no link may lead.
+  package init(contentsOf file: URL, in root: URL) throws {
+    let data = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
+      try ForeignFile.contents(of: file, in: root, atMost: Self.mostBytes)
+    }
     self.file = file
     values = try data.withUnsafeBytes { bytes in
       var reader = JSONReader(bytes)
@@ -24,9 +31,9 @@ package struct Configuration: Sendable, Hashable {
   }
 
   /// `nil` if there is no such file.
-  package init?(ifPresent file: URL) throws {
-    guard file.exists else { return nil }
-    try self.init(contentsOf: file)
+  package init?(ifPresent file: URL, in root: URL) throws {
+    guard ForeignFile.exists(file) else { return nil }
+    try self.init(contentsOf: file, in: root)
   }
 
   package func write() throws {
@@ -56,8 +63,4 @@ package struct Configuration: Sendable, Hashable {
     }
     return typed
   }
-}
-
-extension URL {
-  var exists: Bool { FileManager.default.fileExists(atPath: path(percentEncoded: false)) }
 }

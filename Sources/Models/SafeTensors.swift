@@ -1,4 +1,5 @@
 /// Reads safetensors files: maps the file, copies elements, widened to `Float`, when they are asked for.
+import Basics
 import Foundation
 import Tensors
 
@@ -10,8 +11,11 @@ package struct SafeTensors: Sendable {
   /// The whole file, mapped.
   private let data: Data
 
-  package init(contentsOf file: URL) throws {
-    data = try CheckpointError.reading(file) { try Data(contentsOf: file, options: .alwaysMapped) }
+  /// - Parameter root: the model's folder, out of which no link may lead; absent: the file may lie anywhere.
+  package init(contentsOf file: URL, in root: URL? = nil) throws {
+    data = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
+      try ForeignFile.mapped(file, in: root)
+    }
     entries = try data.withUnsafeBytes { try SafeTensorsHeader($0, file: file) }.entries
     indexByName = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
     self.file = file

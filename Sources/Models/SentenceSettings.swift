@@ -1,4 +1,5 @@
 /// How an encoder's token vectors become a sentence's, as sentence-transformers keeps it beside the weights.
+import Basics
 import Foundation
 import JSONText
 import Tensors
@@ -22,15 +23,18 @@ extension SentenceSettings {
   /// `folder` has `modules.json` unless it is a plain encoder; `transformer` is where the first module's files are.
   /// Throws a `CheckpointError` on a module, a pooling or a value that is not supported.
   init(folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int) throws {
-    self.init(maxSequenceLength: try Self.length(in: transformer, maximumPositions: maximumPositions))
+    self.init(maxSequenceLength: try Self.length(in: transformer, root: folder, maximumPositions: maximumPositions))
     for module in modules {
       switch module.kind {
-      case "Pooling": try read(pooling: Configuration(contentsOf: module.folder.appending(path: "config.json")))
+      case "Pooling":
+        try read(pooling: Configuration(contentsOf: module.folder.appending(path: "config.json"), in: folder))
       case "Normalize": normalizes = true
       default: continue
       }
     }
-    if let general = try Configuration(ifPresent: folder.appending(path: "config_sentence_transformers.json")) {
+    if let general = try Configuration(
+      ifPresent: folder.appending(path: "config_sentence_transformers.json"), in: folder)
+    {
       for prompt in general.values["prompts"]?.members ?? [] {
         guard let text = prompt.value.string else {
           throw CheckpointError(
@@ -47,8 +51,8 @@ extension SentenceSettings {
     }
   }
 
-  private static func length(in transformer: URL, maximumPositions: Int) throws -> Int {
-    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"))
+  private static func length(in transformer: URL, root: URL, maximumPositions: Int) throws -> Int {
+    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: root)
     if let own, try own.bool(ifPresent: "do_lower_case") == true {
       throw CheckpointError(
         own.file, "key \"do_lower_case\"", found: "true", expected: "false: tokenizer.json says how text is normalised")
@@ -62,7 +66,7 @@ extension SentenceSettings {
       return length
     }
     // Newer folders keep the length with the tokenizer; 10³⁰ there stands for "not limited".
-    let tokenizer = try Configuration(ifPresent: transformer.appending(path: "tokenizer_config.json"))
+    let tokenizer = try Configuration(ifPresent: transformer.appending(path: "tokenizer_config.json"), in: root)
     let length = try tokenizer?.double(ifPresent: "model_max_length") ?? .infinity
     return length >= 1 ? Int(min(length, Double(maximumPositions))) : maximumPositions
   }
@@ -131,18 +135,23 @@ struct SentenceModule {
   let kind: String
   let folder: URL
 
+  /// Whether a relative path goes nowhere up; by bytes, for a slash with a mark on it is a slash.
+  private static func isInside(_ path: String) -> Bool {
+    path.utf8.first != UInt8(ascii: "/") && !path.utf8.contains(0)
+      && !path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+  }
+
   /// The modules of `folder`, none for a plain Hugging Face folder.
   static func read(in folder: URL) throws -> [SentenceModule] {
-    guard let list = try Configuration(ifPresent: folder.appending(path: "modules.json")) else { return [] }
+    guard let list = try Configuration(ifPresent: folder.appending(path: "modules.json"), in: folder) else { return [] }
     let modules = try (list.values.elements ?? []).map { values in
       let entry = Configuration(file: list.file, values: values)
       let (type, path) = (try entry.string("type"), try entry.string("path"))
-      guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
+      let inner = path.isEmpty ? folder : folder.appending(path: path)
+      guard isInside(path), !ForeignFile.exists(inner) || ForeignFile.lies(inner, in: folder) else {
         throw CheckpointError(list.file, "key \"path\"", found: "\"\(path)\"", expected: "a folder inside this one")
       }
-      return SentenceModule(
-        kind: String(type.split(separator: ".").last ?? ""),
-        folder: path.isEmpty ? folder : folder.appending(path: path))
+      return SentenceModule(kind: String(type.split(separator: ".").last ?? ""), folder: inner)
     }
     let kinds = modules.map(\.kind)
     let supported = [["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]]

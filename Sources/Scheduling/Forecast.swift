@@ -100,8 +100,8 @@ package struct Forecaster {
       (work: work, value: usage.seconds * (bound.isEmpty ? 1 : model / usage.bytes(of: bound)))
     }
 
-    let files = like.map { Double($0.outputs.values.filter { $0.kind == .file }.reduce(0) { $0 + $1.bytes }) }
-    let folders = like.map { Double($0.outputs.values.filter { $0.kind == .folder }.reduce(0) { $0 + $1.bytes }) }
+    let files = like.map { $0.outputs.values.filter { $0.kind == .file }.reduce(0) { $0 + Double($1.bytes) } }
+    let folders = like.map { $0.outputs.values.filter { $0.kind == .folder }.reduce(0) { $0 + Double($1.bytes) } }
     let grown = estimate(work, zip(works, files).map { ($0, $1) })
     let fixed = estimate(nil, folders.map { (nil, $0) })
     return Forecast(
@@ -117,14 +117,14 @@ package struct Forecaster {
     let models = description.modelPorts
     let data = usage.inputs.filter { $0.value.kind == .file && !models.contains($0.key) }
     guard let epochs = usage.epochs else {
-      let bytes = data.values.reduce(0) { $0 + $1.bytes }
-      return bytes > 0 ? Double(bytes) : nil
+      let bytes = data.values.reduce(0) { $0 + Double($1.bytes) }
+      return bytes > 0 ? bytes : nil
     }
     let port = description.inputs.first { !$0.isOptional && !models.contains($0.name) }?.name
     guard epochs > 0, let samples = port.flatMap({ data[$0] }), let count = try records(samples), count > 0 else {
       return nil
     }
-    return Double(epochs * min(count, usage.maxSamples ?? count))
+    return Double(epochs) * Double(min(count, usage.maxSamples ?? count))
   }
 }
 
@@ -134,7 +134,7 @@ extension StageDescription {
 
 extension StageUsage {
   fileprivate func bytes(of ports: Set<String>) -> Double {
-    Double(max(1, inputs.filter { ports.contains($0.key) }.reduce(0) { $0 + $1.value.bytes }))
+    max(1, inputs.filter { ports.contains($0.key) }.reduce(0) { $0 + Double($1.value.bytes) })
   }
 }
 
@@ -158,11 +158,14 @@ private func estimate(_ work: Double?, _ known: [(work: Double?, value: Double)]
     let predicted = prediction(left.work, others)
     return predicted > 0 ? left.value / predicted : 1
   }
-  return Forecast.Estimate(value: value, range: value * min(1, misses.min() ?? 1)...value * max(1, misses.max() ?? 1))
+  let (least, most) = (value * min(1, misses.min() ?? 1), value * max(1, misses.max() ?? 1))
+  // What a clock that was set back, or a size beyond all sense, gives has no range.
+  return Forecast.Estimate(value: value, range: least <= most ? least...most : nil)
 }
 
 /// The range of two together; `nil` where neither has one.
 private func sum(_ left: Forecast.Estimate, _ right: Forecast.Estimate) -> ClosedRange<Double>? {
   guard let left = left.range, let right = right.range else { return nil }
-  return left.lowerBound + right.lowerBound...left.upperBound + right.upperBound
+  let (least, most) = (left.lowerBound + right.lowerBound, left.upperBound + right.upperBound)
+  return least <= most ? least...most : nil
 }

@@ -1,5 +1,6 @@
 /// `retort.json`: everything that made what it lies with, readable without the store.
 import Artifacts
+import Basics
 import Foundation
 import Pipelines
 
@@ -108,9 +109,11 @@ package struct Provenance: Codable, Sendable, Hashable {
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      return try decoder.decode(Provenance.self, from: Data(contentsOf: url))
+      return try decoder.decode(Provenance.self, from: ForeignFile.contents(of: url, atMost: 64 << 20))
     } catch is DecodingError {
       throw NoProvenance(url: url, unreadable: true)
+    } catch let refusal as ForeignFile.Refusal {
+      throw NoProvenance(url: url, refusal: refusal)
     }
   }
 }
@@ -120,7 +123,9 @@ package struct NoProvenance: Error, CustomStringConvertible {
   /// What the file beside it does tell of.
   var known: [String] = []
   var unreadable = false
+  var refusal: ForeignFile.Refusal?
   package var description: String {
+    if let refusal { return "\(url.posixPath): \(refusal)" }
     if unreadable {
       return "\(url.posixPath) is not what this version of retort writes; publish or export again"
     }

@@ -1,5 +1,6 @@
 /// An embedding folder that is read row by row: its matrix stays on disk.
 import Artifacts
+import Basics
 import Foundation
 import Models
 
@@ -15,7 +16,7 @@ final class EmbeddingMatrix {
 
   /// - Throws: where the folder has no digests or its matrix is not [digests, width] of f32.
   init(_ folder: URL, width: Int) throws {
-    let lines = try Data(contentsOf: folder.appending(path: Self.digestFile), options: .mappedIfSafe)
+    let lines = try ForeignFile.mapped(folder.appending(path: Self.digestFile), in: folder)
     digests = try stride(from: 0, to: lines.count, by: Self.lineBytes).map { start in
       let line = String(decoding: lines.dropFirst(start).prefix(Self.lineBytes - 1), as: UTF8.self)
       guard let digest = Digest(hex: line) else {
@@ -23,11 +24,12 @@ final class EmbeddingMatrix {
       }
       return digest
     }
-    tensors = try SafeTensors(contentsOf: folder.appending(path: Self.file))
+    tensors = try SafeTensors(contentsOf: folder.appending(path: Self.file), in: folder)
     self.width = width
-    let shape = try tensors.shape(of: "embeddings")
-    guard shape == [digests.count, width] else {
-      throw StageInputError("\(folder.path): a matrix of \(shape), expected \([digests.count, width])")
+    let (shape, type) = (try tensors.shape(of: "embeddings"), try tensors.type(of: "embeddings"))
+    guard shape == [digests.count, width], type == .f32 else {
+      throw StageInputError(
+        "\(folder.path): a matrix \(shape) of \(type.rawValue), expected \([digests.count, width]) of F32")
     }
   }
 

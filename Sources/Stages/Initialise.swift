@@ -60,7 +60,8 @@ struct Initialise: Stage {
       case .lastToken: .lastToken
       }
     try config.writeNewEncoder(
-      to: model.url, tokenizer: model.url, settings: settings, seed: seed, on: Engine(threads: context.threads))
+      to: model.url, tokenizer: model.url, settings: settings, seed: seed,
+      memory: MachineMemory.current.total, on: Engine(threads: context.threads))
     context.log("[init] Texts: \(lines.count) | Pieces: \(vocabulary.pieces.count) | Width: \(hiddenSize)")
     context.metric("pieces", Double(vocabulary.pieces.count))
   }

@@ -31,47 +31,40 @@ struct AddedTokens: Sendable {
 }
 
 struct AddedTokenMatcher: Sendable {
-  /// By first byte; longest first, then as given.
-  private var candidates: [[(pattern: [UInt8], token: AddedToken)]] = Array(repeating: [], count: 256)
-  private var isEmpty = true
+  private let tokens: [(token: AddedToken, count: Int)]
+  private let matcher: PatternMatcher
 
   init(_ patterns: [(pattern: [UInt8], token: AddedToken)]) {
-    for entry in patterns where !entry.pattern.isEmpty {
-      let bucket = Int(entry.pattern[0])
-      let place = candidates[bucket].firstIndex { $0.pattern.count < entry.pattern.count }
-      candidates[bucket].insert(entry, at: place ?? candidates[bucket].count)
-      isEmpty = false
-    }
+    tokens = patterns.map { ($0.token, $0.pattern.count) }
+    matcher = PatternMatcher(patterns.map(\.pattern))
   }
 
   /// Calls `segment` for each stretch of text and each token found, in order.
   func split(_ text: UnsafeBufferPointer<UInt8>, _ segment: (Range<Int>, Int32?) -> Void) {
+    var matches: [(place: Int, token: Int)] = []  // the leftmost last
+    matcher.forEach(in: text) { matches.append(($0, $1)) }
     var start = 0
     var index = 0
-    while !isEmpty, index < text.count {
-      guard let (token, count) = match(in: text, at: index) else {
-        index += 1
-        continue
-      }
-      var found = index..<index + count
+    var blank = 0..<0  // the stretch of white space that was last stepped over
+    while let match = matches.popLast() {
+      if match.place < index { continue }
+      let (token, count) = tokens[match.token]
+      var found = match.place..<match.place + count
       index = found.upperBound
       if token.isSingleWord, touchesWord(found, in: text) { continue }
-      if token.stripsLeft { found = max(whitespaceStart(before: found.lowerBound, in: text), start)..<found.upperBound }
-      if token.stripsRight { found = found.lowerBound..<whitespaceEnd(after: found.upperBound, in: text) }
+      if token.stripsLeft {
+        let low = whitespaceStart(before: found.lowerBound, after: start, in: text)
+        found = min(low, found.upperBound)..<found.upperBound
+      }
+      if token.stripsRight {
+        if !blank.contains(index) { blank = index..<whitespaceEnd(after: index, in: text) }
+        found = found.lowerBound..<blank.upperBound
+      }
       if start < found.lowerBound { segment(start..<found.lowerBound, nil) }
       segment(found, token.id)
       start = found.upperBound
     }
     if start < text.count { segment(start..<text.count, nil) }
-  }
-
-  @inline(__always)
-  private func match(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (AddedToken, count: Int)? {
-    for (pattern, token) in candidates[Int(text[index])]
-    where pattern.count <= text.count - index && text[index..<index + pattern.count].elementsEqual(pattern) {
-      return (token, pattern.count)
-    }
-    return nil
   }
 
   private func touchesWord(_ range: Range<Int>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
@@ -90,11 +83,12 @@ struct AddedTokenMatcher: Sendable {
     }
   }
 
-  private func whitespaceStart(before end: Int, in text: UnsafeBufferPointer<UInt8>) -> Int {
+  /// Not before `limit`, up to where the text is taken.
+  private func whitespaceStart(before end: Int, after limit: Int, in text: UnsafeBufferPointer<UInt8>) -> Int {
     var start = end
     var previous = end
-    while previous > 0, ScalarTraits.of(text.scalar(before: &previous)).contains(.whitespace) { start = previous }
-    return start
+    while previous > limit, ScalarTraits.of(text.scalar(before: &previous)).contains(.whitespace) { start = previous }
+    return max(start, limit)
   }
 
   private func whitespaceEnd(after start: Int, in text: UnsafeBufferPointer<UInt8>) -> Int {

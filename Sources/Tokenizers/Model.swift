@@ -46,11 +46,13 @@ extension Model {
     var vocabulary: JSONReader?  // at its start: it is read in place once the type is known
     try reader.beginObject()
     while let key = try reader.nextKey() {
-      if key == "vocab" || key == "merges" {
-        if key == "vocab" { vocabulary = reader }
-        try reader.skip()
-      } else {
+      switch key {
+      case "type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word":
         values[key] = try reader.value()
+      case "vocab":
+        vocabulary = reader
+        try reader.skip()
+      default: try reader.skip()
       }
     }
     let fields = try TokenizerFields(values, path: "model", file: file)

@@ -10,6 +10,9 @@ struct PostProcessor: Sendable {
   let single: [Part]
   let pair: [Part]
 
+  /// More would be longer than any text that a model reads.
+  private static let mostAdded = 1024
+
   /// Special tokens that a template adds.
   static func addedCount(_ template: [Part]) -> Int {
     template.reduce(0) { if case .special(let ids, _) = $1 { $0 + ids.count } else { $0 } }
@@ -25,9 +28,23 @@ extension PostProcessor {
     }
     switch try fields.string("type") {
     case "TemplateProcessing":
-      let special = try fields.object("special_tokens")
-      single = try fields.objects("single").map { try Part($0, special: special) }
-      pair = try fields.objects("pair").map { try Part($0, special: special) }
+      let special = try fields.object("special_tokens")?.objects() ?? [:]
+      func template(_ key: String, _ inputs: Int) throws -> [Part] {
+        let parts = try fields.objects(key).map { try Part($0, special: special) }
+        let texts = parts.compactMap { if case .text(let text, _) = $0 { text } else { nil } }
+        guard Set(texts).count == texts.count, texts.allSatisfy({ $0 < inputs }) else {
+          throw fields.invalid(
+            key, found: "a template of \(texts.map { $0 == 0 ? "A" : "B" }.prefix(8).joined(separator: ", "))",
+            expected: inputs == 1 ? "A, once" : "A and B, each once")
+        }
+        let added = max(parts.count, Self.addedCount(parts))
+        guard added <= Self.mostAdded else {
+          throw fields.invalid(key, found: "\(added) special tokens", expected: "at most \(Self.mostAdded)")
+        }
+        return parts
+      }
+      single = try template("single", 1)
+      pair = try template("pair", 2)
     case "BertProcessing":
       let start = try fields.tokenAndID("cls")
       let end = try fields.tokenAndID("sep")
@@ -39,7 +56,7 @@ extension PostProcessor {
 }
 
 extension PostProcessor.Part {
-  fileprivate init(_ fields: TokenizerFields, special: TokenizerFields?) throws {
+  fileprivate init(_ fields: TokenizerFields, special: [[UInt8]: TokenizerFields]) throws {
     if let sequence = try fields.object("Sequence") {
       let typeID = try sequence.id("type_id")
       switch try sequence.string("id") {
@@ -49,7 +66,7 @@ extension PostProcessor.Part {
       }
     } else if let token = try fields.object("SpecialToken") {
       let name = try token.string("id")
-      guard let definition = try special?.object(name) else {
+      guard let definition = special[Array(name.utf8)] else {
         throw token.invalid("id", found: "\"\(name)\"", expected: "a token defined in special_tokens")
       }
       self = .special(try definition.ids("ids"), typeID: try token.id("type_id"))

@@ -17,6 +17,14 @@ struct TokenizerFields {
 
   var keys: [String] { object.members?.map(\.key) ?? [] }
 
+  /// The objects that are this one's values, by the UTF-8 of their keys.
+  func objects() throws -> [[UInt8]: TokenizerFields] {
+    let pairs = try (object.members ?? []).map { member in
+      (Array(member.key.utf8), try TokenizerFields(member.value, path: place(member.key), file: file))
+    }
+    return Dictionary(pairs) { first, _ in first }
+  }
+
   func string(_ key: String, default fallback: String? = nil) throws -> String {
     try read(key, "a string", fallback, \.string)
   }
@@ -25,8 +33,10 @@ struct TokenizerFields {
     try read(key, "true or false", fallback, \.bool)
   }
 
-  func int(_ key: String, default fallback: Int? = nil) throws -> Int {
-    try read(key, "a whole number", fallback, \.int)
+  func int(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws -> Int {
+    try read(key, "a whole number from \(range.lowerBound) to \(range.upperBound)", fallback) { value in
+      value.int.flatMap { range.contains($0) ? $0 : nil }
+    }
   }
 
   func id(_ key: String) throws -> Int32 { try read(key, "an id", nil, \.id) }

@@ -1,4 +1,5 @@
 /// tokenizer.json and tokenizer_config.json as read from disk.
+import Basics
 import Foundation
 import JSONText
 
@@ -9,18 +10,18 @@ struct TokenizerFile {
   let model: Model
 
   init(_ url: URL) throws {
-    var values: JSONValue = [:]
-    let model = try readJSON(url) { reader in
+    let (values, model) = try readJSON(url, atMost: 256 << 20) { reader in
+      var values: JSONValue = [:]
       var model: Model?
       try reader.beginObject()
       while let key = try reader.nextKey() {
-        if key == "model" {
-          model = try Model(&reader, file: url.path)
-        } else {
-          values[key] = try reader.value()
+        switch key {
+        case "model": model = try Model(&reader, file: url.path)
+        case "added_tokens", "normalizer", "pre_tokenizer", "post_processor": values[key] = try reader.value()
+        default: try reader.skip()
         }
       }
-      return model
+      return (values, model)
     }
     fields = try TokenizerFields(values, path: "", file: url.path)
     guard let model else { throw fields.invalid("model", found: "missing", expected: "an object") }
@@ -36,8 +37,7 @@ struct TokenizerSettings {
 
   init(folder: URL) throws {
     let url = folder.appending(path: "tokenizer_config.json")
-    let isThere = FileManager.default.fileExists(atPath: url.path)
-    let values: JSONValue = isThere ? try readJSON(url) { try $0.value() } : [:]
+    let values: JSONValue = ForeignFile.exists(url) ? try readJSON(url, atMost: 64 << 20) { try $0.value() } : [:]
     guard case .object = values else {
       throw TokenizerError.invalid(field: "the file", found: values.kind, expected: "an object", file: url.path)
     }
@@ -48,13 +48,13 @@ struct TokenizerSettings {
   }
 }
 
-/// What `body` reads of the only value of a file. Throws `.unreadable` or `.malformed`.
-private func readJSON<T>(_ url: URL, _ body: (inout JSONReader) throws -> T) throws -> T {
+/// What `body` reads of the only value of a file of the model's folder. Throws `.unreadable` or `.malformed`.
+private func readJSON<T>(_ url: URL, atMost limit: Int, _ body: (inout JSONReader) throws -> T) throws -> T {
   let data: Data
   do {
-    data = try Data(contentsOf: url, options: .mappedIfSafe)
+    data = try ForeignFile.mapped(url, in: url.deletingLastPathComponent(), atMost: limit)
   } catch {
-    throw TokenizerError.unreadable(file: url.path, reason: error.localizedDescription)
+    throw TokenizerError.unreadable(file: url.path, reason: "\(error)")
   }
   return try data.withUnsafeBytes { bytes in
     do {

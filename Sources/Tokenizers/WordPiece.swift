@@ -64,8 +64,14 @@ struct WordPiece: Sendable {
 
 extension WordPiece {
   init(_ fields: TokenizerFields, vocabulary: inout JSONReader) throws {
-    continuation = Array(try fields.string("continuing_subword_prefix", default: "##").utf8)
-    longestWord = try fields.int("max_input_chars_per_word", default: 100)
+    // The time for a word grows with the square of its length, and with the prefix's.
+    let prefix = try fields.string("continuing_subword_prefix", default: "##")
+    guard prefix.utf8.count <= 64 else {
+      throw fields.invalid(
+        "continuing_subword_prefix", found: "\(prefix.utf8.count) bytes long", expected: "at most 64 bytes")
+    }
+    continuation = Array(prefix.utf8)
+    longestWord = try fields.int("max_input_chars_per_word", default: 100, in: 0...1000)
     var pieces = PieceTable()
     pieces.reserve(pieces: 1 << 15, bytes: 1 << 18)
     var piece: [UInt8] = []

@@ -1,4 +1,5 @@
 /// The training loop: batches, gradients, optimizer steps, validation, and which weights to keep.
+import Basics
 import Foundation
 import Models
 import Tensors
@@ -180,7 +181,8 @@ package struct TrainingLoop<Task: TrainingTask> {
     }
     observer.metric("lr", rate, step: step)
     observer.metric("grad_norm", norm, step: step)
-    let speed = Int(tokensPerSecond).formatted(.number.locale(Locale(identifier: "en_US_POSIX")).grouping(.automatic))
+    let speed = Int(saturating: tokensPerSecond).formatted(
+      .number.locale(Locale(identifier: "en_US_POSIX")).grouping(.automatic))
     observer.progress(step, of: stepsPerEpoch * settings.epochs, detail: "loss \(short(loss))  \(speed) tokens/s")
   }
 }

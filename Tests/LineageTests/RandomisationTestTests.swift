@@ -33,6 +33,15 @@ private struct Golden: Decodable {
     }
   }
 
+  @Test(arguments: [1, 16, 17, 40])
+  func `the largest numbers give the p of ones, what is not finite is left out`(count: Int) {
+    let ones = (0..<count).map { $0 % 3 == 0 ? -1.0 : 1 }
+    let expected = RandomisationTest(differences: ones)
+    #expect(RandomisationTest(differences: ones.map { $0 * .greatestFiniteMagnitude }) == expected)
+    #expect(RandomisationTest(differences: ones.map { $0 * 5e-324 }) == expected)
+    #expect(RandomisationTest(differences: ones + [.nan, .infinity, -.infinity]) == expected)
+  }
+
   @Test func `more differences are drawn by lot, within four standard errors of the exact p`() throws {
     let draws = Double(RandomisationTest.draws)
     for golden in try Golden().drawn {

@@ -92,7 +92,7 @@ import Testing
   @Test func `a base in half precision is written as fp32 and says so`() throws {
     let folder = scratch.url.appending(path: "half")
     try FileManager.default.copyItem(at: golden.appending(path: "sharded"), to: folder)
-    var config = try Configuration(contentsOf: folder.appending(path: "config.json"))
+    var config = try Configuration(contentsOf: folder.appending(path: "config.json"), in: folder)
     config.values["dtype"] = nil
     config.values["torch_dtype"] = "float16"
     try config.write()
@@ -127,6 +127,6 @@ import Testing
   }
 
   private func json(_ folder: URL, _ path: String) throws -> JSONValue {
-    try Configuration(contentsOf: folder.appending(path: path)).values
+    try Configuration(contentsOf: folder.appending(path: path), in: folder).values
   }
 }

@@ -8,7 +8,7 @@ import Testing
     let scratch = try ScratchFolder()
     let text = "{\n  \"z\": 1e-12,\n  \"a\": [\n    1,\n    1000000000000000019884624838656\n  ]\n}\n"
     let file = try scratch.write(text, to: "config.json")
-    try Configuration(contentsOf: file).write()
+    try Configuration(contentsOf: file, in: scratch.url).write()
     #expect(try String(contentsOf: file, encoding: .utf8) == text)
   }
 
@@ -20,7 +20,7 @@ import Testing
   func `what cannot be read is named by file and place`(text: String, message: String) throws {
     let scratch = try ScratchFolder()
     let file = try scratch.write(text, to: "bad.json")
-    let error = #expect(throws: CheckpointError.self) { try Configuration(contentsOf: file).int("k") }
+    let error = #expect(throws: CheckpointError.self) { try Configuration(contentsOf: file, in: scratch.url).int("k") }
     #expect(try #require(error).description.hasSuffix(message), "\(error!)")
   }
 }

@@ -45,37 +45,6 @@ let golden = fixtures.appending(path: "models")
     #expect(text.contains("hostile.safetensors") && text.contains(hostile.message), "\(text)")
   }
 
-  @Test func `mutated files are refused or describe tensors that fill the file`() throws {
-    let original = try Data(contentsOf: golden.appending(path: "types.safetensors"))
-    var random = SplitMix(state: 7)
-    var refused = 0
-    for _ in 0..<4000 {
-      var bytes = original
-      for _ in 0...Int.random(in: 0..<3, using: &random) {
-        let place = Int.random(in: 0..<min(bytes.count, 480), using: &random)
-        switch Int.random(in: 0..<4, using: &random) {
-        case 0: bytes[place] = UInt8(Int.random(in: 0..<256, using: &random))
-        case 1: bytes[place] = Array("{}[],:\"\\-0919eE.".utf8)[Int.random(in: 0..<16, using: &random)]
-        case 2: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 0..<40, using: &random)))
-        default:
-          bytes.insert(
-            contentsOf: bytes[place..<min(bytes.count, place + Int.random(in: 0..<40, using: &random))], at: place)
-        }
-        if bytes.isEmpty { break }
-      }
-      do {
-        let entries = try bytes.withUnsafeBytes { try SafeTensorsHeader($0, file: golden) }.entries
-        for entry in entries {
-          #expect(entry.shape.reduce(entry.type.bits, *) == 8 * entry.bytes.count)
-          #expect(entry.bytes.lowerBound >= 8 && entry.bytes.upperBound <= bytes.count)
-        }
-      } catch is CheckpointError {
-        refused += 1
-      }
-    }
-    #expect(refused > 3000 && refused < 4000)
-  }
-
   private func floats(_ name: String, of file: SafeTensors) throws -> [Float] {
     let tensor = engine.uninitialized(try file.shape(of: name))
     try file.readFloats(name, into: tensor.floats)

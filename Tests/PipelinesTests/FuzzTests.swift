@@ -6,42 +6,23 @@ import Testing
 @testable import Pipelines
 
 struct FuzzTests {
-  /// `RETORT_FUZZ` asks for more files, `RETORT_SEED` for others.
-  @Test func `mutated files are planned or refused`() async throws {
-    let environment = ProcessInfo.processInfo.environment
-    let count = environment["RETORT_FUZZ"].flatMap(Int.init) ?? 1000
-    let seed = environment["RETORT_SEED"].flatMap(UInt64.init) ?? 7
+  @Test func `mutated files are planned, or refused with a place for every problem`() throws {
     let project = try Project()
     try project.folder.write(examplePipeline, to: "pipelines/base.yaml")
     let root = project.folder.url
-    let workers = ProcessInfo.processInfo.activeProcessorCount
-    let plans = await withTaskGroup(of: Int.self) { group in
-      for worker in 0..<workers {
-        group.addTask {
-          stride(from: worker, to: count, by: workers).count { isPlan($0, seed: seed, in: root) }
+    let outcome = try Fuzz("pipeline", pipelines, tokens: tokens, count: 1000).run { bytes in
+      do throws(Problems) {
+        _ = try Plan(bytes: bytes, of: root.appending(path: "pipelines/p.yaml"), root: root, catalog: catalog)
+        return true
+      } catch {
+        let hasPlaces = error.all.allSatisfy {
+          $0.location.line > 0 && $0.location.column > 0 && !$0.description.isEmpty
         }
+        if error.all.isEmpty || !hasPlaces { throw error }
+        return false
       }
-      return await group.reduce(0, +)
     }
-    #expect(plans > 0 && count - plans > plans)
-    var usage = rusage()
-    getrusage(0, &usage)  // of this process
-    #expect(usage.ru_maxrss < 2_000_000, "kilobytes")
-  }
-
-  /// Whether the file of that number is a plan; every problem of the others has a place.
-  private func isPlan(_ number: Int, seed: UInt64, in root: URL) -> Bool {
-    var fuzzer = Fuzzer(seed: seed &* 1_000_003 &+ UInt64(number))
-    do {
-      _ = try Plan(bytes: fuzzer.next(), of: root.appending(path: "pipelines/p.yaml"), root: root, catalog: catalog)
-      return true
-    } catch {
-      let hasPlaces = error.all.allSatisfy {
-        $0.location.line > 0 && $0.location.column > 0 && !$0.description.isEmpty
-      }
-      #expect(!error.all.isEmpty && hasPlaces, "RETORT_SEED=\(seed), file \(number)")
-      return false
-    }
+    #expect(outcome.failures == [] && outcome.accepted > 0 && outcome.refused > outcome.accepted, "\(outcome)")
   }
 
   @Test(arguments: HostileFile.all) func `hostile files are refused at a place`(_ file: HostileFile) throws {
@@ -82,10 +63,8 @@ struct HostileFile: CustomTestStringConvertible {
   ]
 }
 
-/// Mutates a few pipelines and experiments: bytes flipped, pieces cut, doubled, exchanged, and tokens that YAML cares for put in.
-struct Fuzzer {
-  private var random: SplitMix
-  private let seeds: [[UInt8]] = [
+private let pipelines: [[UInt8]] =
+  [
     Array(examplePipeline.utf8),
     Array("version: 1\nstages:\n  a: &a {uses: split, in: {data: data/qa.json}}\n  b: {<<: *a, publish: x}\n".utf8),
     Array(
@@ -106,29 +85,12 @@ struct Fuzzer {
     Array(
       "version: 1\nparams: {n: 0o17, x: .5}\nstages:\n  c:\n    cmd: |\n      echo ${params.n}\n    out: {x: y}\n".utf8),
   ]
-  private let tokens = [
-    "&a ", "*a", "<<: *a", "${params.x}", "${", "$${", "!!str ", "!!int ", "[", "]", "{", "}", ": ", "- ", "\n", "\t",
-    "\"", "'", "|\n", ">-\n", "? ", "---\n", "...\n", "%YAML 1.1\n", "#", "\u{feff}", "\u{2028}", "한", "\u{0}", "0x7f",
-    ".inf", "split", "train", "a.b.c", "hf://a/b", "null", "-9223372036854775808", "99999999999999999999", "matrix: ",
-    "${matrix.x}",
-    ".*.", "include: ", "exclude: ", "stages.", "set: ",
-  ].map { Array($0.utf8) }
 
-  init(seed: UInt64) { random = SplitMix(state: seed) }
-
-  mutating func next() -> [UInt8] {
-    var bytes = seeds.randomElement(using: &random) ?? []
-    for _ in 0..<Int.random(in: 1...6, using: &random) {
-      let place = Int.random(in: 0...bytes.count, using: &random)
-      let end = min(bytes.count, place + Int.random(in: 0...40, using: &random))
-      switch Int.random(in: 0..<5, using: &random) {
-      case 0: if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &random) }
-      case 1: bytes.removeSubrange(place..<end)
-      case 2: bytes.insert(contentsOf: bytes[place..<end], at: place)
-      case 3: bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &random))
-      default: bytes.insert(contentsOf: tokens.randomElement(using: &random) ?? [], at: place)
-      }
-    }
-    return bytes
-  }
-}
+/// What YAML and pipelines care for.
+private let tokens = [
+  "&a ", "*a", "<<: *a", "${params.x}", "${", "$${", "!!str ", "!!int ", "[", "]", "{", "}", ": ", "- ", "\n", "\t",
+  "\"", "'", "|\n", ">-\n", "? ", "---\n", "...\n", "%YAML 1.1\n", "#", "\u{feff}", "\u{2028}", "한", "\u{0}", "0x7f",
+  ".inf", "split", "train", "a.b.c", "hf://a/b", "null", "-9223372036854775808", "99999999999999999999", "matrix: ",
+  "${matrix.x}",
+  ".*.", "include: ", "exclude: ", "stages.", "set: ",
+]

@@ -51,6 +51,18 @@ import Testing
       inputs: inputs, outputs: outputs)
   }
 
+  @Test func `a history that no clock and no disk can have gives a forecast without a range, not a crash`() throws {
+    let most = ["data": artifact("a", bytes: .max), "more": artifact("b", bytes: .max)]
+    let history = [-5, 10, .greatestFiniteMagnitude, .infinity].map { usage("read", seconds: $0, most, outputs: most) }
+    let result = try #require(try forecast(stage("read", reader), inputs: most, history))
+    #expect(result.disk.value == 2 * Double(Int.max))
+    let trained = usage(
+      "train", seconds: -1, epochs: .max, samples: .max,
+      ["data": artifact("a", bytes: 1), "base": artifact("m", bytes: 1, kind: .folder)])
+    let training = stage("train", trainer, ["epochs": .int(.max)])
+    #expect(try forecast(training, inputs: nil, [trained, trained], records: [Digest(of: "a"): .max]) != nil)
+  }
+
   @Test func `time and files grow with the bytes of the inputs, memory and folders do not`() throws {
     let history = [
       usage(

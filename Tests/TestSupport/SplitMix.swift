@@ -1,5 +1,5 @@
 /// A random generator for tests that its seed repeats: SplitMix64 (Steele, Lea and Flood, 2014).
-public struct SplitMix: RandomNumberGenerator {
+public struct SplitMix: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   public init(state: UInt64) { self.state = state }

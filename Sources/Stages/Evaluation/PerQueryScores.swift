@@ -17,8 +17,8 @@ package struct PerQueryScores: Sendable {
     try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
       let value = record.value
       let ranks = value["gold"]?.elements?.map { $0["rank"]?.int }
-      guard let id = value["id"]?.string, let ranks, !ranks.contains(nil) else {
-        throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank`")
+      guard let id = value["id"]?.string, let ranks, ranks.allSatisfy({ $0 ?? 0 > 0 }) else {
+        throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank` from 1")
       }
       queries.append(
         Query(id: id, ranking: QueryRanking(ranks: ranks.compactMap { $0 }), margin: value["margin"]?.double))

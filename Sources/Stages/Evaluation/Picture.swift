@@ -81,7 +81,7 @@ func histogram(_ values: [Double], in range: ClosedRange<Double>, bins: Int) -> 
   var counts = [Double](repeating: 0, count: bins)
   let width = (range.upperBound - range.lowerBound) / Double(bins)
   for value in values where value.isFinite {
-    counts[min(bins - 1, max(0, Int((value - range.lowerBound) / width)))] += 1
+    counts[Int(min(Double(bins - 1), max(0, (value - range.lowerBound) / width)))] += 1
   }
   return counts.map { $0 / Double(max(1, values.count)) }
 }

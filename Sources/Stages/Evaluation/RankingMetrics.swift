@@ -53,6 +53,6 @@ func rankingMetrics(_ rankings: [QueryRanking]) -> [(name: String, value: Double
   metrics.append(("map@100", mean { $0.map(100) }))
   metrics.append(("map_cut_100", mean { $0.mapCut(100) }))
   let ranked = rankings.compactMap(\.ranks.first)
-  metrics.append(("mean_rank", Double(ranked.reduce(0, +)) / Double(max(1, ranked.count))))
+  metrics.append(("mean_rank", ranked.reduce(0) { $0 + Double($1) } / Double(max(1, ranked.count))))
   return metrics
 }

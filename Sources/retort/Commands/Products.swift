@@ -14,8 +14,10 @@ struct Products: ParsableCommand {
   @Option(help: "Seconds for each kind of product.") var seconds = 0.5
 
   func validate() throws {
-    guard min(rows, depth, columns) > 0 else { throw ValidationError("sizes are 1 or more") }
-    guard 1...4096 ~= threads, seconds > 0 else { throw ValidationError("threads are 1 to 4096, seconds more than 0") }
+    guard [rows, depth, columns].allSatisfy({ 1...65_536 ~= $0 }) else { throw ValidationError("sizes are 1 to 65536") }
+    guard 1...4096 ~= threads, seconds > 0, seconds <= 3600 else {
+      throw ValidationError("threads are 1 to 4096, seconds more than 0 and at most 3600")
+    }
   }
 
   private struct Result: Encodable {

@@ -1,27 +1,34 @@
 /// Numbers as people read them.
 import Foundation
 
-func formatted(bytes: Int) -> String {
-  let units = ["B", "kB", "MB", "GB", "TB"]
-  var value = Double(bytes)
+func formatted(bytes: Int) -> String { formatted(bytes: Double(bytes)) }
+
+func formatted(bytes: Double) -> String {
+  let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+  var value = bytes
   var unit = 0
   while value >= 1000 && unit < units.count - 1 {
     value /= 1000
     unit += 1
   }
-  return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
+  guard value.isFinite, value < 1e6 else { return "unknown" }
+  return String(format: unit == 0 ? "%.0f %@" : "%.1f %@", value, units[unit])
 }
 
 func formatted(seconds: Double) -> String {
+  let most = 3600e6  // more than a century
   switch seconds {
-  case ..<60: String(format: "%.1f s", seconds)
-  case ..<3600: String(format: "%d min %02d s", Int(seconds) / 60, Int(seconds) % 60)
-  default: String(format: "%d h %02d min", Int(seconds) / 3600, Int(seconds) % 3600 / 60)
+  case _ where !seconds.isFinite: return "unknown"
+  case ..<60: return String(format: "%.1f s", seconds)
+  case ..<3600: return String(format: "%d min %02d s", Int(seconds) / 60, Int(seconds) % 60)
+  case ..<most: return String(format: "%d h %02d min", Int(seconds) / 3600, Int(seconds) % 3600 / 60)
+  default: return String(format: "%.2g h", seconds / 3600)
   }
 }
 
-/// Four decimals for what lies between −10 and 10, fewer for larger numbers.
+/// Four decimals for what lies between −10 and 10, fewer for larger numbers, a power of ten for the largest.
 func formatted(metric value: Double) -> String {
-  value == value.rounded() && abs(value) < 1e9
+  if abs(value) >= 1e15 { return String(format: "%.6g", value) }
+  return value == value.rounded() && abs(value) < 1e9
     ? String(format: "%.0f", value) : String(format: abs(value) < 10 ? "%.4f" : "%.2f", value)
 }

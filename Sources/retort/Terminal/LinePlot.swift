@@ -1,4 +1,5 @@
 /// A small line plot as inline SVG: metric curves by step, one line a variant.
+import Basics
 import Escaping
 import Foundation
 import Lineage
@@ -20,25 +21,18 @@ struct LinePlot {
   /// `nil` if there is nothing to draw.
   var svg: String? {
     let lines = self.lines.map { line in
-      (line, Self.thinned(line.points.compactMap { point in point.value.map { (Double(point.step), $0) } }))
+      let finite = line.points.compactMap { point in point.value.map { (Double(point.step), $0) } }
+        .filter(\.1.isFinite)
+      return (line, Self.thinned(finite))
     }
     let points = lines.flatMap(\.1)
-    guard let first = points.first else { return nil }
-    let steps = points.reduce((first.0, first.0)) { (min($0.0, $1.0), max($0.1, $1.0)) }
-    let values = points.reduce((first.1, first.1)) { (min($0.0, $1.1), max($0.1, $1.1)) }
-    let pad = values.0 == values.1 ? max(abs(values.0) * 0.1, 1e-3) : (values.1 - values.0) * 0.05
-    let (low, high) = (values.0 - pad, values.1 + pad)
-    func x(_ step: Double) -> Double {
-      let share = steps.0 == steps.1 ? 0.5 : (step - steps.0) / (steps.1 - steps.0)
-      return Self.left + share * (Self.width - Self.left - Self.right)
-    }
-    func y(_ value: Double) -> Double {
-      Self.top + (high - value) / (high - low) * (Self.height - Self.top - Self.bottom)
-    }
+    guard let steps = Axis(points.map(\.0), pad: 0), let values = Axis(points.map(\.1), pad: 0.05) else { return nil }
+    func x(_ step: Double) -> Double { Self.left + steps.share(step) * (Self.width - Self.left - Self.right) }
+    func y(_ value: Double) -> Double { Self.top + (1 - values.share(value)) * (Self.height - Self.top - Self.bottom) }
     var parts = [
       "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(Escape.html(title))\">"
     ]
-    for tick in ticks(low, high, about: 4) {
+    for tick in values.ticks(about: 4) {
       let place = short(y(tick))
       parts.append(
         "<line class=\"grid\" x1=\"\(short(Self.left))\" x2=\"\(short(Self.width - Self.right))\" y1=\"\(place)\" y2=\"\(place)\"/>"
@@ -46,7 +40,7 @@ struct LinePlot {
       parts.append(
         "<text x=\"\(short(Self.left - 6))\" y=\"\(place)\" dy=\"0.32em\" text-anchor=\"end\">\(number(tick))</text>")
     }
-    for tick in ticks(steps.0, steps.1, about: 4) where tick == tick.rounded() {
+    for tick in steps.point.map({ [$0] }) ?? steps.ticks(about: 4) where tick == tick.rounded() {
       parts.append(
         "<text x=\"\(short(x(tick)))\" y=\"\(short(Self.height - 8))\" text-anchor=\"middle\">\(number(tick))</text>")
     }
@@ -70,21 +64,9 @@ struct LinePlot {
     guard size > 1 else { return points }
     return stride(from: 0, to: points.count, by: size).map { start in
       let piece = points[start..<min(points.count, start + size)]
-      let count = Double(piece.count)
-      return (piece.reduce(0) { $0 + $1.0 } / count, piece.reduce(0) { $0 + $1.1 } / count)
+      return (mean(ofFinite: piece.map(\.0)), mean(ofFinite: piece.map(\.1)))
     }
   }
-}
-
-/// Round numbers between `low` and `high`: multiples of 1, 2 or 5 times a power of ten.
-func ticks(_ low: Double, _ high: Double, about count: Int) -> [Double] {
-  guard high > low, (high - low).isFinite else { return [low] }
-  let rough = (high - low) / Double(count)
-  let power = pow(10, floor(log10(rough)))
-  let step = power * ([1.0, 2, 5, 10].first { $0 * power >= rough } ?? 10)
-  let first = Int((low / step).rounded(.up))
-  let last = Int((high / step).rounded(.down))
-  return first <= last ? (first...last).map { Double($0) * step } : []
 }
 
 private func short(_ value: Double) -> String { String(format: "%.1f", value) }

@@ -8,8 +8,8 @@ extension StageForecast {
   static func cells(_ forecast: StageForecast?) -> [String] {
     guard let forecast else { return ["unknown", "", "", "never run"] }
     return [
-      forecast.seconds.text(formatted(seconds:)), forecast.memory?.text { formatted(bytes: Int($0)) } ?? "",
-      forecast.disk?.text { formatted(bytes: Int($0)) } ?? "", forecast.source,
+      forecast.seconds.text(formatted(seconds:)), forecast.memory?.text { formatted(bytes: $0) } ?? "",
+      forecast.disk?.text { formatted(bytes: $0) } ?? "", forecast.source,
     ]
   }
 
@@ -36,7 +36,7 @@ extension StageForecast.Quantity {
 
 extension PlanTotal {
   var text: String {
-    func bytes(_ value: Double) -> String { formatted(bytes: Int(value)) }
+    func bytes(_ value: Double) -> String { formatted(bytes: value) }
     var line = "one after another: \(seconds.text(formatted(seconds:)))"
     if let memory { line += ", at most \(bytes(memory)) of memory" }
     line += ", \(disk.text(bytes)) of new files; \(formatted(bytes: freeDisk)) are free"

@@ -79,9 +79,10 @@ final class TextReporter: RunReporter {
 
   private func advance(_ id: StageID, _ done: Int, _ total: Int, _ detail: String) {
     let elapsed = ContinuousClock.now - (began[id] ?? start)
-    let before = found[id] ?? max(0, done - 1)
+    let before = found[id] ?? max(1, done) - 1
     found[id] = before
-    let left = done > before ? Double(total - done) / Double(done - before) * elapsed.inSeconds : nil
+    let left =
+      done > before ? (Double(total) - Double(done)) / (Double(done) - Double(before)) * elapsed.inSeconds : nil
     let text = "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? "")
     progress[id] = text
     if live {

@@ -53,7 +53,7 @@ extension RunSnapshot {
     if isOver { return [StyledLine("- ", 33) + "\(padded(stage.name))  was running"] }
     var line = StyledLine("▶ \(padded(stage.name))  ")
     if let done = stage.done, let total = stage.total, total > 0 {
-      let share = min(1, Double(done) / Double(total))
+      let share = max(0, min(1, Double(done) / Double(total)))
       let full = Int(share * 20)
       line = line + StyledLine(String(repeating: "█", count: full), 36) + String(repeating: "░", count: 20 - full)
       line = line + String(format: " %3.0f %%  ", (share * 100).rounded(.down)) + "\(done)/\(total)  "

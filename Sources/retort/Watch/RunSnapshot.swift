@@ -1,4 +1,5 @@
 /// What `retort watch` shows, as a value: also what it prints with `--json`.
+import Basics
 import Foundation
 import Lineage
 import Scheduling
@@ -60,20 +61,19 @@ extension RunSnapshot.Stage.Series {
     let bins = min(all.count, Self.width)
     values = (0..<bins).map { bin in
       let part = all[all.count * bin / bins..<all.count * (bin + 1) / bins].filter(\.isFinite)
-      return part.isEmpty ? nil : part.reduce(0, +) / Double(part.count)
+      return part.isEmpty ? nil : mean(ofFinite: part)
     }
   }
 
   /// One character a value, from the least to the largest.
   var sparkline: String {
     let known = values.compactMap { $0 }
-    guard let least = known.min(), let largest = known.max() else { return "" }
+    guard let axis = Axis(known, pad: 0) else { return "" }
     let blocks = Array("▁▂▃▄▅▆▇█")
     return String(
       values.map { value in
         guard let value else { return " " }
-        guard largest > least else { return blocks[0] }
-        return blocks[min(7, Int((value - least) / (largest - least) * 8))]
+        return blocks[axis.point == nil ? min(7, Int(axis.share(value) * 8)) : 0]
       })
   }
 }

@@ -59,7 +59,9 @@ struct RunWatcher {
     guard let progress = tail.progress else { return }
     (stage.done, stage.total, stage.detail) = progress
     stage.rate = rate(stage, progress.done, since: work.began, now)
-    if let rate = stage.rate, rate > 0 { stage.secondsLeft = Double(max(0, progress.total - progress.done)) / rate }
+    if let rate = stage.rate, rate > 0 {
+      stage.secondsLeft = max(0, Double(progress.total) - Double(progress.done)) / rate
+    }
   }
 
   /// Over the last half minute, if it was looked at for a while; else since the worker took the stage's lock.
@@ -68,7 +70,9 @@ struct RunWatcher {
     recent.append((now, done))
     looks[stage.name] = recent
     let first = recent[0]
-    if now.timeIntervalSince(first.time) >= 5 { return Double(done - first.done) / now.timeIntervalSince(first.time) }
+    if now.timeIntervalSince(first.time) >= 5 {
+      return (Double(done) - Double(first.done)) / now.timeIntervalSince(first.time)
+    }
     guard let seconds = began.map(now.timeIntervalSince) ?? stage.seconds else { return nil }
     return seconds > 0 ? Double(done) / seconds : nil
   }

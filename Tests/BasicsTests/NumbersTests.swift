@@ -1,0 +1,21 @@
+import Basics
+import Testing
+
+@Suite struct NumbersTests {
+  @Test(
+    arguments: [
+      (0, 0), (-1.9, -1), (0x1p62, 1 << 62), (0x1p63, .max), (.infinity, .max), (.greatestFiniteMagnitude, .max),
+      (-0x1p63, .min), (-.infinity, .min), (.nan, 0), (5e-324, 0), (0x1p63 - 1024, Int.max - 1023),
+    ] as [(Double, Int)])
+  func `any Double becomes the nearest Int`(value: Double, expected: Int) {
+    #expect(Int(saturating: value) == expected)
+  }
+
+  @Test func `a mean of finite numbers is finite`() {
+    let most = Double.greatestFiniteMagnitude
+    #expect(mean(ofFinite: [most, most]) == most)
+    #expect(mean(ofFinite: [most, most, -most, -most]) == 0)
+    #expect(mean(ofFinite: [1, 2, 6]) == 3)
+    #expect(mean(ofFinite: []).isNaN)
+  }
+}

@@ -1,0 +1,105 @@
+/// Any bytes at all, as any file of a model folder, end in a model or in an error that names the file.
+import Foundation
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+@Suite struct FuzzTests {
+  /// A folder with the file to be changed, and what computes.
+  private struct Place {
+    let folder: URL
+    let file: URL
+    let engine = Engine(threads: 1)
+
+    init(_ base: String, _ path: String, in scratch: URL) throws {
+      folder = scratch.appending(path: "model")
+      file = folder.appending(path: path)
+      try FileManager.default.copyItem(at: golden.appending(path: base), to: folder)
+      if path == "tokenizer_config.json" {  // asked for a length only where no other file tells one
+        try FileManager.default.removeItem(at: folder.appending(path: "sentence_bert_config.json"))
+      }
+    }
+
+    /// Reads the folder and computes with what it holds.
+    func read(_ bytes: [UInt8]) throws -> Bool {
+      try Data(bytes).write(to: file)
+      do {
+        let read = try CheckpointFolder(folder)
+        if read.isCrossEncoder {
+          _ = try read.crossEncoder(on: engine, seed: 1)
+        } else {
+          let batch = PackedBatch([[1, 2, 3]])
+          _ = try read.encoder(on: engine).forward(batch, mode: .inference)
+        }
+        return true
+      } catch let error as CheckpointError {
+        if error.description.contains(folder.lastPathComponent) { return false }
+        throw error
+      } catch is ModelError {
+        return false
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("sentence-transformer", "config.json"), ("sentence-transformer", "modules.json"),
+    ("sentence-transformer", "1_Pooling/config.json"), ("sentence-transformer", "config_sentence_transformers.json"),
+    ("sentence-transformer", "sentence_bert_config.json"), ("sentence-transformer", "tokenizer_config.json"),
+    ("sentence-transformer", "model.safetensors"), ("sharded", "model.safetensors.index.json"),
+    ("classifier", "config.json"),
+  ])
+  func `a folder with a mutated file is a model or refused by name`(base: String, path: String) throws {
+    let whole = try Array(Data(contentsOf: golden.appending(path: "\(base)/\(path)")))
+    let fuzz = Fuzz("\(base)/\(path)", [whole], tokens: path.hasSuffix(".safetensors") ? Self.headers : [], count: 300)
+    let result = try fuzz.run(
+      prepare: { try Place(base, path, in: $0) },
+      read: { bytes, place in
+        try place.read(path.hasSuffix(".safetensors") ? withLength(bytes, data: dataBytes(whole)) : bytes)
+      })
+    #expect(result.failures == [] && result.accepted > 0 && result.refused > 0, "\(result)")
+  }
+
+  @Test func `mutated safetensors are refused or describe tensors that fill the file`() throws {
+    let files = [try Array(Data(contentsOf: golden.appending(path: "types.safetensors")))]
+    let result = try Fuzz("safetensors", files, tokens: Self.headers).run(
+      prepare: { $0.appending(path: "x.safetensors") },
+      read: { bytes, file in
+        try Data(withLength(bytes, data: dataBytes(files[0]))).write(to: file)
+        do {
+          let read = try SafeTensors(contentsOf: file)
+          for name in read.names {
+            let count = try read.shape(of: name).reduce(1, *)
+            let isFilled = try read.withBytes(of: name) { type, bytes in bytes.count * 8 == count * type.bits }
+            guard isFilled else { throw CheckpointError(file, name, found: "other bytes", expected: "the shape's") }
+            var floats = [Float](repeating: 0, count: count)
+            do { try floats.withUnsafeMutableBufferPointer { try read.readFloats(name, into: $0.baseAddress!) } } catch
+            {
+              guard error is CheckpointError else { throw error }
+            }
+          }
+          return true
+        } catch let error as CheckpointError where error.found != "other bytes" {
+          return false
+        }
+      })
+    #expect(result.failures == [] && result.accepted > 0 && result.refused > 0, "\(result)")
+  }
+
+  private static let headers = [
+    #""dtype":"F16","#, #""shape":[0]"#, #""shape":[]"#, #""shape":[4611686018427387904,4]"#, #""data_offsets":[0,0]"#,
+    "F64", "I64", "F4", "F6_E2M3", "BOOL", "\u{0}\u{0}\u{0}\u{0}",
+  ]
+}
+
+/// Three of four times the length that the file begins with is made right, so that the header is reached.
+/// - Parameter data: bytes after the header, as they were.
+private func withLength(_ bytes: [UInt8], data: Int) -> [UInt8] {
+  guard bytes.count > 8, bytes.reduce(0, { $0 &+ $1 }) % 4 != 0 else { return bytes }
+  return withUnsafeBytes(of: UInt64(max(0, bytes.count - 8 - data)).littleEndian) { Array($0) } + bytes[8...]
+}
+
+/// Bytes after the header.
+private func dataBytes(_ file: [UInt8]) -> Int {
+  file.count - 8 - file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+}

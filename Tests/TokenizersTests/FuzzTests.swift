@@ -1,0 +1,44 @@
+/// Any bytes at all, as a tokenizer's files, end in a tokenizer that encodes or in an error that names the file.
+import Foundation
+import TestSupport
+import Testing
+import Tokenizers
+
+@Suite struct FuzzTests {
+  private static let texts = [
+    "", " ", "the [MASK]  fox", "[CLS]x[SEP]", "é e\u{301} 한국어 漢字 \u{200D}\u{0}", String(repeating: "ab", count: 300),
+  ]
+
+  @Test(arguments: ["tokenizer.json", "tokenizer_config.json"])
+  func `a mutated file gives a tokenizer that encodes, or an error`(name: String) throws {
+    let folder = fixtures.appending(path: "models/sentence-transformer")
+    let whole = try Array(Data(contentsOf: folder.appending(path: name)))
+    let tokens = [
+      "\"WordPiece\"", "\"BertProcessing\"", "\"TemplateProcessing\"", "\"normalized\":true,",
+      "\"lstrip\":true,\"rstrip\":true,",
+      "\"single_word\":true,", "\"vocab\":{},", "##", "\"B\"", "\"A\"", "null",
+      "{\"id\":7,\"content\":\" \",\"lstrip\":true},",
+    ]
+    let result = try Fuzz(name, [whole], tokens: tokens, count: 500).run(
+      prepare: { scratch in
+        try FileManager.default.copyItem(
+          at: folder.appending(path: "tokenizer.json"), to: scratch.appending(path: "tokenizer.json"))
+        return scratch
+      },
+      read: { bytes, scratch in
+        try Data(bytes).write(to: scratch.appending(path: name))
+        do {
+          let tokenizer = try Tokenizer(folder: scratch)
+          for text in Self.texts {
+            _ = tokenizer.encode(text, maxLength: 8)
+            _ = try tokenizer.encode(pair: (text, "a pair"), maxLength: 8)
+          }
+          return true
+        } catch let error as TokenizerError {
+          if error.description.contains(name) { return false }
+          throw error
+        }
+      })
+    #expect(result.failures == [] && result.accepted > 0 && result.refused > 0, "\(result)")
+  }
+}
