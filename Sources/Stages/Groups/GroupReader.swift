@@ -15,7 +15,7 @@ enum GroupFormat: String, ParameterChoice {
   case beir
   /// Questions that name their passages in `rule`, and the passages themselves at the port `passages`.
   case questions
-  /// A folder with `<data_version>/<part>.csv`, of pairs.
+  /// A folder with `<data_version>/<part>.csv`, of pairs or tuples.
   case preprocessed
 }
 
@@ -24,6 +24,7 @@ struct GroupReader {
   let passageColumns: Columns
   var recordFormat = RecordFormat.auto
   var encoding = FileEncoding.auto
+  var quoting = Quoting.auto
   var queryForm = Template.plain
   var passageForm = Template.plain
   var rewrite = false
@@ -56,7 +57,8 @@ struct GroupReader {
     if url.isFolder { return .preprocessed }
     if hasPassages { return .questions }
     var format: GroupFormat?
-    try each(url) { record in
+    let file = try TextFile(url, encoding: encoding)
+    try forEachRecord(of: file, format: recordFormat, quoting: quoting, list: columns.names["records"]) { record in
       if format != nil { return }
       if hasPositives(record) {
         format = .tuples
@@ -196,12 +198,13 @@ struct GroupReader {
 
   func open(_ url: URL) throws -> TextFile {
     let file = try TextFile(url, encoding: encoding)
-    if let context { file.report(to: context) }
+    if let context { file.report(to: context, format: recordFormat, quoting: quoting) }
     return file
   }
 
   private func each(_ url: URL, _ body: (Record) throws -> Void) throws {
-    try forEachRecord(of: open(url), format: recordFormat, list: columns.names["records"], body)
+    try forEachRecord(
+      of: open(url), format: recordFormat, quoting: quoting, list: columns.names["records"], body)
   }
 }
 

@@ -31,6 +31,7 @@ struct MakeGroups: Stage {
   @Parameter("What to do about passages that are named and not there, or have no text.")
   var missingPassages = GapPolicy.skip
   @Parameter("The files' format.") var fileFormat = RecordFormat.auto
+  @Parameter("Whether quotes enclose fields of tables or are text.") var quoting = Quoting.auto
   @Parameter("The files' encoding.") var encoding = FileEncoding.auto
   @Output("The groups.") var groups: GroupFile
   @Output("Every passage once, templates applied.") var corpus: CorpusFile
@@ -77,7 +78,8 @@ struct MakeGroups: Stage {
       var reader = GroupReader(
         columns: Columns(columns, ignoring: ignored[false] ?? []),
         passageColumns: Columns(passageColumns, ignoring: ignored[true] ?? []), recordFormat: fileFormat,
-        encoding: encoding, queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate),
+        encoding: encoding, quoting: quoting, queryForm: try Template(queryTemplate),
+        passageForm: try Template(passageTemplate),
         rewrite: rewrite, labelThreshold: labelThreshold)
       if conflicts.isEmpty { reader.context = context }
       do {
