@@ -225,6 +225,13 @@ import Testing
     #expect(read.messages.contains { $0.contains("left out 1 records that name no passage") })
   }
 
+  @Test(arguments: [(["a b", "b a"], true), (["a b", "c d"], false), (["x", "y"], false)])
+  func `queries that their passages repeat are warned of`(queries: [String], warns: Bool) async throws {
+    let rows = queries.map { "\($0),the a b and b a\n" }.joined()
+    let read = try await groups("query,passage\n" + rows, as: "a.csv")
+    #expect(read.messages.contains { $0.contains("word for word") } == warns)
+  }
+
   // MARK: - Repeated texts
 
   private func list(_ id: String, _ query: String, _ positive: String, _ text: String, _ negative: String) -> ScoredList

@@ -80,17 +80,19 @@ struct GroupReader {
     try each(url) { record in
       fields.sawQuery(record)
       fields.sawPassage(record)
-      guard let text = columns.find("passage", or: Self.passageAliases, in: record) else {
+      guard let (path, value) = columns.source(of: "passage", or: Self.passageAliases, in: record) else {
         return try builder.gaps.add(.gold, columns.missing("passage", in: record))
       }
-      if text.texts?.isEmpty == true {
-        return try builder.gaps.add(.gold, record.place.error("`\(columns.names["passage"] ?? "passage")` is empty"))
+      if value == .null { return try builder.gaps.add(.gold, record.place.error("`\(path)` is null")) }
+      guard let text = value.scalarText else {
+        throw record.place.error("`\(path)` is \(value.kind), expected text")
       }
+      if text.isBlank { return try builder.gaps.add(.gold, record.place.error("`\(path)` is empty")) }
       let query = try query(of: record, in: &builder)
       let title = columns.optionalText("title", in: record)
       let passage = try passage(
         id: id("passage_id", or: ["doc_id"], of: record), title: title,
-        text: try columns.text("passage", or: Self.passageAliases, in: record), of: record, isBare: true, in: &builder)
+        text: text, of: record, isBare: true, in: &builder)
       let label = try label(of: record)
       if label == nil { unlabelled = unlabelled ?? record.place } else { isLabelled = true }
       builder.add(passage, to: query, isPositive: label ?? true)

@@ -59,6 +59,11 @@ struct MakeGroups: Stage {
     if builder.repeats > 0 {
       context.warn("[groups] \(builder.repeats) passages repeat the text of another; they count as one with it")
     }
+    if builder.answersRepeatQueries {
+      context.warn(
+        "[groups] most queries stand word for word in their passages, or these in them: a search for words finds them, "
+          + "and a model learns little; are `query` and `passage` the right columns?")
+    }
     if withoutPositive > 0 { context.warn("[groups] left out \(withoutPositive) queries without a positive passage") }
     if builder.contradictions > 0 {
       context.warn(
