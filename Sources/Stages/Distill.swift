@@ -12,7 +12,7 @@ extension DistillationLoss.Contrastive: ParameterChoice {}
 extension DistillationLoss.PositivesFrom: ParameterChoice {}
 
 struct Distill: Stage {
-  static let kind = StageKind("distill", revision: 1)
+  static let kind = StageKind("distill", revision: 2)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true
@@ -120,14 +120,19 @@ private struct JudgedPool {
           id: list.id, query: list.query, positives: list.candidates.map(\.candidate.passage))
       }, file: file)
     let inputs = try encoder.tokenize(lists.map(\.query)) { "query \(lists[$0].id)" }
+    let first = pool.firstOfText
     queries = zip(lists, inputs).map { list, input in
-      JudgedQuery(
+      // Each text once, as a positive if it is one.
+      var seen: Set<Int> = []
+      let candidates = list.candidates.map {
+        JudgedQuery.Candidate(
+          passage: first[pool.indexOfID[$0.candidate.passage.id]!], isPositive: $0.candidate.isPositive,
+          logit: Double($0.logit))
+      }
+      return JudgedQuery(
         id: list.id, query: input,
-        candidates: list.candidates.map {
-          .init(
-            passage: pool.indexOfID[$0.candidate.passage.id]!, isPositive: $0.candidate.isPositive,
-            logit: Double($0.logit))
-        })
+        candidates: (candidates.filter(\.isPositive) + candidates.filter { !$0.isPositive })
+          .filter { seen.insert($0.passage).inserted })
     }
     passages = try encoder.tokenize(pool.texts) { "passage \(pool.ids[$0])" }
     let candidates = queries.flatMap(\.candidates)

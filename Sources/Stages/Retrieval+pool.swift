@@ -42,6 +42,16 @@ struct PassagePool {
     }
   }
 
+  /// The first passage with the same text (after NFC) as each: what counts as one passage.
+  var firstOfText: [Int] {
+    var first: [String: Int] = [:]
+    return passages.indices.map { index in
+      if let known = first[passages[index].text] { return known }
+      first[passages[index].text] = index
+      return index
+    }
+  }
+
   var texts: [String] { passages.map(\.text) }
   var ids: [String] { passages.map(\.id) }
 }

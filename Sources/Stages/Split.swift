@@ -16,6 +16,7 @@ struct Split: Stage {
   @Parameter("The field that shows duplicates; default `query`, `question` or `text`, else the whole record.")
   var duplicatesBy: String?
   @Parameter("The data's format.") var format = RecordFormat.auto
+  @Parameter("Whether quotes enclose fields of a table or are text.", neutral: Quoting.auto) var quoting = Quoting.auto
   @Parameter("The data's encoding.") var encoding = FileEncoding.auto
   @Seed var seed
   @Output("For training.", like: "data") var train: DataFile
@@ -29,7 +30,7 @@ struct Split: Stage {
   /// Two passes, so that no record is kept: the first looks at keys, the second writes. Parts keep the file's order.
   func run(_ context: StageContext) async throws {
     let file = try TextFile(data.url, encoding: encoding)
-    file.report(to: context)
+    file.report(to: context, format: format, quoting: quoting)
     let keys = try readKeys(file)
     guard !keys.isEmpty else { throw DataError(data.url, "there are no records to split") }
     let parts = divide(keys)
@@ -61,7 +62,7 @@ struct Split: Stage {
   private func readKeys(_ file: TextFile) throws -> [Key] {
     var keys: [Key] = []
     let columns = Columns([:])
-    try forEachRecord(of: file, format: format) { record in
+    try forEachRecord(of: file, format: format, quoting: quoting) { record in
       let content =
         if let duplicatesBy { try columns.text(duplicatesBy, in: record) } else {
           columns.optionalText("query", or: ["question", "text"], in: record) ?? record.value.text()
@@ -133,7 +134,7 @@ struct Split: Stage {
       .train: try LineWriter(train.url), .eval: try LineWriter(eval.url), .test: try LineWriter(test.url),
     ]
     var index = 0
-    try forEachRecord(of: file, format: format) { record in
+    try forEachRecord(of: file, format: format, quoting: quoting) { record in
       if let part = parts[index] { try writers[part]?.write(record.value) }
       index += 1
     }
@@ -156,8 +157,11 @@ struct Split: Stage {
 }
 
 extension TextFile {
-  /// Says so where the file was not UTF-8.
-  func report(to context: StageContext) {
+  /// Says so where the file was not UTF-8, or is a table of unusual form.
+  func report(to context: StageContext, format: RecordFormat, quoting: Quoting) {
     if encoding != "UTF-8" { context.log("\(url.lastPathComponent) was read as \(encoding)") }
+    for remark in tableRemarks(of: self, format: format, quoting: quoting) {
+      context.log("\(url.lastPathComponent): \(remark)")
+    }
   }
 }

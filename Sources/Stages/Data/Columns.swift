@@ -44,14 +44,18 @@ struct Columns {
       markFound(name)
       return (path, value)
     }
-    for path in [name] + aliases where !ignored.contains(path) && isFree(path, for: name) {
-      if let value = record.value.at(path: path) { return (path, value) }
+    if let value = free(name, for: name, in: record) { return (name, value) }
+    for path in aliases {
+      if let value = free(path, for: name, in: record) { return (path, value) }
     }
     return nil
   }
 
-  private func isFree(_ path: String, for name: String) -> Bool {
-    owners[path]?.allSatisfy { $0 == "id" && name == "title" } ?? true
+  private func free(_ path: String, for name: String, in record: Record) -> JSONValue? {
+    guard let value = record.value.at(path: path), !ignored.contains(path),
+      owners[path]?.allSatisfy({ $0 == "id" && name == "title" }) ?? true
+    else { return nil }
+    return value
   }
 
   /// Of a name that is found in another way than by `find`.
@@ -114,9 +118,10 @@ extension JSONValue {
   /// The field of that very name, else the one that the dotted path leads to; numbers index lists, and `*` stands for
   /// every element of one, which gives a list.
   func at(path: String) -> JSONValue? {
+    if let exact = self[path] { return exact }
+    guard path.utf8.contains(UInt8(ascii: ".")) else { return nil }
     let values = all(at: path)
-    return path.split(separator: ".").contains("*") && self[path] == nil && !values.isEmpty
-      ? .array(values) : values.first
+    return path.split(separator: ".").contains("*") && !values.isEmpty ? .array(values) : values.first
   }
 
   /// All values that a path leads to, in the file's order.

@@ -17,6 +17,11 @@ package struct DataError: Error, Hashable, CustomStringConvertible {
     self.message = message
   }
 
+  /// As `description`, where it is told of and stops nothing.
+  var remark: String {
+    "\(URL(filePath: file).lastPathComponent)\(line.map { ":\($0)" } ?? ""): \(message)"
+  }
+
   package var description: String {
     let place = [line, column].compactMap { $0.map { ":\($0)" } }.joined()
     return "\(file)\(place): error: \(message)"
@@ -37,7 +42,7 @@ package struct RecordPlace: Sendable, Hashable {
 /// The one of `words` nearest to `word` as “; did you mean …?”, empty if none is near (edit distance over a third).
 func suggestion(for word: String, among words: [String]) -> String {
   let near = words.map { ($0, editDistance(word.lowercased(), $0.lowercased())) }.min { $0.1 < $1.1 }
-  guard let (best, distance) = near, distance <= max(1, word.count / 3) else { return "" }
+  guard let (best, distance) = near, distance <= max(1, word.count / 3), distance < word.count else { return "" }
   return "; did you mean `\(best)`?"
 }
 

@@ -5,16 +5,25 @@ import Foundation
 struct DelimitedReader {
   private let bytes: UnsafeRawBufferPointer
   private let delimiter: UInt8
+  private let isQuoted: Bool
   private let file: URL
   private var offset = 0
   private var line = 1
   private static let quote = UInt8(ascii: "\"")
 
   /// The bytes are validated UTF-8 and outlive the reader.
-  init(_ bytes: UnsafeRawBufferPointer, delimiter: UInt8, file: URL) {
+  /// - Parameters:
+  ///   - isQuoted: whether quotes may enclose a field; else they are text.
+  ///   - start: the first byte to read, on that line.
+  init(
+    _ bytes: UnsafeRawBufferPointer, delimiter: UInt8, isQuoted: Bool = true, file: URL, start: Int = 0, line: Int = 1
+  ) {
     self.bytes = bytes
     self.delimiter = delimiter
+    self.isQuoted = isQuoted
     self.file = file
+    offset = start
+    self.line = line
   }
 
   /// The next row that is not an empty line, and the line on which it begins; `nil` at the end.
@@ -41,7 +50,7 @@ struct DelimitedReader {
   }
 
   private mutating func field() throws -> String {
-    guard offset < bytes.count, bytes[offset] == Self.quote else {
+    guard isQuoted, offset < bytes.count, bytes[offset] == Self.quote else {
       let start = offset
       while offset < bytes.count, bytes[offset] != delimiter, !isBreak(bytes[offset]) { offset += 1 }
       return String(decoding: bytes[start..<offset], as: UTF8.self)

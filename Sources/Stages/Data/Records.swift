@@ -21,16 +21,26 @@ package struct Record {
 /// the mapped file itself.
 /// - Parameter list: the key of the list, where a JSON document is an object with several.
 package func forEachRecord(
-  of file: TextFile, format: RecordFormat = .auto, list: String? = nil, _ body: (Record) throws -> Void
+  of file: TextFile, format: RecordFormat = .auto, quoting: Quoting = .auto, list: String? = nil,
+  _ body: (Record) throws -> Void
 ) throws {
   try reading(file) { bytes in
     let cursor = RecordCursor(file: file.url, bytes: bytes)
-    switch format == .auto ? detectFormat(file.url, bytes) : format {
-    case .csv: try cursor.table(delimiter: UInt8(ascii: ","), body)
-    case .tsv: try cursor.table(delimiter: UInt8(ascii: "\t"), body)
+    let format = format == .auto ? detectFormat(file.url, bytes) : format
+    switch format {
+    case .csv, .tsv: try cursor.table(TableDialect(bytes, format: format, quoting: quoting, file: file.url), body)
     case .jsonl: try cursor.lines(body)
     case .json, .auto: try cursor.document(list: list, body)
     }
+  }
+}
+
+/// What is unusual in a table's form; empty for other files.
+func tableRemarks(of file: TextFile, format: RecordFormat = .auto, quoting: Quoting = .auto) -> [String] {
+  file.utf8.withUnsafeBytes { bytes in
+    let format = format == .auto ? detectFormat(file.url, bytes) : format
+    guard format == .csv || format == .tsv else { return [] }
+    return TableDialect(bytes, format: format, quoting: quoting, file: file.url).remarks
   }
 }
 
@@ -95,8 +105,10 @@ private struct RecordCursor {
   let file: URL
   let bytes: UnsafeRawBufferPointer
 
-  func table(delimiter: UInt8, _ body: (Record) throws -> Void) throws {
-    var reader = DelimitedReader(bytes, delimiter: delimiter, file: file)
+  func table(_ dialect: TableDialect, _ body: (Record) throws -> Void) throws {
+    var reader = DelimitedReader(
+      bytes, delimiter: dialect.delimiter, isQuoted: dialect.isQuoted, file: file, start: dialect.start,
+      line: dialect.line)
     guard let header = try reader.row() else { throw DataError(file, line: 1, "the file is empty, expected a header") }
     if let twice = header.fields.first(where: { name in header.fields.count { $0 == name } > 1 }) {
       throw DataError(file, line: header.line, "the column `\(twice)` occurs twice in the header")

@@ -10,19 +10,22 @@ import Pipelines
 
 /// How a text file's bytes are to be read.
 package enum FileEncoding: String, ParameterChoice {
-  /// A byte order mark decides; else UTF-16 if there are zero bytes, UTF-8 if valid, CP949 if it looks and decodes so.
+  /// A byte order mark decides; else UTF-16 if zero bytes are so many and so placed, UTF-8 if valid, CP949 or
+  /// windows-1252 if it looks and decodes so.
   case auto
   case utf8 = "utf-8"
   /// By its byte order mark, else by where the zero bytes are.
   case utf16 = "utf-16"
   case cp949
+  case windows1252 = "windows-1252"
+  case latin1 = "latin-1"
 }
 
 package struct TextFile {
   package let url: URL
   /// UTF-8, validated, without a byte order mark.
   package let utf8: Data
-  /// The encoding that was found: `UTF-8`, `UTF-16LE`, `UTF-16BE`, `CP949`.
+  /// The encoding that was found: `UTF-8`, `UTF-16LE`, `UTF-16BE`, `CP949`, `windows-1252`, `ISO-8859-1`.
   package let encoding: String
 
   /// Throws `DataError` with line and byte where the bytes do not decode. The file is mapped, not copied, if UTF-8.
@@ -36,6 +39,7 @@ package struct TextFile {
     }
     self.url = url
     (self.encoding, utf8) = try Self.decode(data, asked: encoding, of: url)
+    if let zero = utf8.withUnsafeBytes(Self.firstZero) { throw Self.zeroByte(utf8, at: zero, of: url) }
   }
 
   private static func decode(_ data: Data, asked: FileEncoding, of url: URL) throws -> (name: String, utf8: Data) {
@@ -43,8 +47,11 @@ package struct TextFile {
     guard name == "UTF-8" else { return (name, try convert(body, from: name, of: url)) }
     let validity = body.withUnsafeBytes(UTF8Validity.init)
     guard let bad = validity.firstInvalid else { return (name, body) }
-    if asked == .auto, validity.invalidCount > validity.multibyteCount, let text = convert(body, from: "CP949").utf8 {
-      return ("CP949", text)
+    if asked == .auto, validity.invalidCount > validity.multibyteCount {
+      let bytes = LegacyBytes(body)
+      for (name, looksSo) in [("CP949", bytes.lookKorean), ("windows-1252", bytes.lookWestern)] where looksSo {
+        if let text = convert(body, from: name).utf8 { return (name, text) }
+      }
     }
     throw undecodable(body, at: bad, as: name, of: url)
   }
@@ -53,12 +60,16 @@ package struct TextFile {
     func starts(_ mark: [UInt8]) -> Bool { data.starts(with: mark) }
     switch asked {
     case .cp949: return ("CP949", data)
+    case .windows1252: return ("windows-1252", data)
+    case .latin1: return ("ISO-8859-1", data)
     case .utf8: return ("UTF-8", starts([0xEF, 0xBB, 0xBF]) ? data.dropFirst(3) : data)
     case .auto, .utf16:
       if starts([0xFF, 0xFE]) { return ("UTF-16LE", data.dropFirst(2)) }
       if starts([0xFE, 0xFF]) { return ("UTF-16BE", data.dropFirst(2)) }
-      if let zero = data.prefix(4096).firstIndex(of: 0) { return (zero % 2 == 0 ? "UTF-16BE" : "UTF-16LE", data) }
-      return asked == .utf16 ? ("UTF-16LE", data) : recognise(data, asked: .utf8)
+      let zeros = ZeroBytes(data.prefix(4096))
+      if asked == .utf16 { return (zeros.likelierUTF16, data) }
+      if data.count % 2 == 0, let name = zeros.utf16, convert(data, from: name).utf8 != nil { return (name, data) }
+      return recognise(data, asked: .utf8)
     }
   }
 
@@ -73,7 +84,7 @@ package struct TextFile {
     let descriptor = iconv_open("UTF-8", encoding)
     guard descriptor != iconv_t(bitPattern: -1) else { return (nil, 0) }
     defer { iconv_close(descriptor) }
-    var output = Data(count: data.count * 2 + 16)  // two bytes become three at most
+    var output = Data(count: data.count * 3 + 16)  // a byte becomes three at most
     let (left, room) = output.withUnsafeMutableBytes { output in
       data.withUnsafeBytes { input in
         var source = UnsafeMutablePointer(mutating: input.bindMemory(to: CChar.self).baseAddress)
@@ -88,55 +99,32 @@ package struct TextFile {
     return (left == 0 ? output : nil, data.count - left)
   }
 
-  private static func undecodable(_ data: Data, at offset: Int, as encoding: String, of url: URL) -> DataError {
+  private static func firstZero(_ bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let start = bytes.baseAddress, let zero = memchr(start, 0, bytes.count) else { return nil }
+    return UnsafeRawPointer(zero) - start
+  }
+
+  /// From 1.
+  private static func place(of offset: Int, in data: Data) -> (line: Int, byte: Int) {
     let before = data.prefix(offset)
-    let line = before.count { $0 == 0x0A } + 1
-    let inLine = offset - (before.lastIndex(of: 0x0A).map { $0 - data.startIndex + 1 } ?? 0) + 1
+    let lineStart = before.lastIndex(of: 0x0A).map { $0 - data.startIndex + 1 } ?? 0
+    return (before.count { $0 == 0x0A } + 1, offset - lineStart + 1)
+  }
+
+  private static func zeroByte(_ data: Data, at offset: Int, of url: URL) -> DataError {
+    let (line, byte) = place(of: offset, in: data)
+    return DataError(
+      url, line: line,
+      "byte \(byte) of the line (byte \(offset + 1) of the text) is zero, which no text has; repair the file, or name its "
+        + "encoding if it is not UTF-8: \(FileEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
+  }
+
+  private static func undecodable(_ data: Data, at offset: Int, as encoding: String, of url: URL) -> DataError {
+    let (line, inLine) = place(of: offset, in: data)
     let byte = offset < data.count ? String(data[data.startIndex + offset], radix: 16, uppercase: true) : "end of file"
     return DataError(
       url, line: line,
       "byte \(inLine) of the line (0x\(byte), byte \(offset + 1) of the file) does not decode as \(encoding); "
         + "repair it, or name the file's encoding: \(FileEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
-  }
-}
-
-/// Whether bytes are UTF-8, and how far they are from it.
-private struct UTF8Validity {
-  var firstInvalid: Int?
-  var invalidCount = 0
-  /// Well-formed sequences of two to four bytes.
-  var multibyteCount = 0
-
-  /// Well-formed as Unicode's table 3-7 says.
-  init(_ bytes: UnsafeRawBufferPointer) {
-    var offset = 0
-    while offset < bytes.count {
-      let lead = bytes[offset]
-      if lead < 0x80 {
-        offset += 1
-        continue
-      }
-      let (length, second): (Int, ClosedRange<UInt8>) =
-        switch lead {
-        case 0xC2...0xDF: (2, 0x80...0xBF)
-        case 0xE0: (3, 0xA0...0xBF)
-        case 0xED: (3, 0x80...0x9F)
-        case 0xE1...0xEF: (3, 0x80...0xBF)
-        case 0xF0: (4, 0x90...0xBF)
-        case 0xF1...0xF3: (4, 0x80...0xBF)
-        case 0xF4: (4, 0x80...0x8F)
-        default: (0, 0...0)
-        }
-      if length > 0, offset + length <= bytes.count, second.contains(bytes[offset + 1]),
-        bytes[(offset + 2)..<(offset + length)].allSatisfy({ $0 & 0xC0 == 0x80 })
-      {
-        multibyteCount += 1
-        offset += length
-      } else {
-        firstInvalid = firstInvalid ?? offset
-        invalidCount += 1
-        offset += 1
-      }
-    }
   }
 }

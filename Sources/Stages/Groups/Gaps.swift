@@ -50,7 +50,7 @@ struct Gaps {
   var warnings: [String] {
     Kind.allCases.compactMap { kind in
       guard let count = counts[kind], let example = examples[kind] else { return nil }
-      return "left out \(count) \(kind.inWords), the first at \(example); `\(kind.key): error` makes it an error"
+      return "left out \(count) \(kind.inWords), the first at \(example.remark); `\(kind.key): error` makes it an error"
     }
   }
 }

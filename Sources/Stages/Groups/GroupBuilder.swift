@@ -157,6 +157,15 @@ struct GroupBuilder {
     }
   }
 
+  /// Whether most queries stand word for word in a passage that answers them, or hold it; of many the first are asked.
+  var answersRepeatQueries: Bool {
+    let asked = drafts.lazy.filter { !$0.positives.isEmpty }.prefix(1000)
+    let repeating = asked.count { draft in
+      draft.positives.contains { passages[$0].text.contains(draft.text) || draft.text.contains(passages[$0].text) }
+    }
+    return repeating * 2 > asked.count
+  }
+
   /// Groups of the queries that have a positive, and how many had none; every passage as the corpus.
   func finish() -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int) {
     let corpus = passages.map { Passage(id: $0.id, text: $0.shown) }

@@ -12,7 +12,9 @@ extension GroupReader {
       try readPassages(in: tree, name: nil, of: file.url, number: &number, into: &builder)
       if number == 0 { throw DataError(url, "no object in it has a `\(passageColumns.names["text"] ?? "text")`") }
     } else {
-      try forEachRecord(of: file, format: recordFormat, list: passageColumns.names["records"]) { record in
+      try forEachRecord(
+        of: file, format: recordFormat, quoting: quoting, list: passageColumns.names["records"]
+      ) { record in
         fields.sawPassage(record)
         try readPassage(record, name: nil, into: &builder)
       }
@@ -179,7 +181,8 @@ extension GroupReader {
   }
 
   func finite(_ text: String, of record: Record) throws -> Double {
-    guard let number = Double(text), number.isFinite else {
+    // European spreadsheets write a comma.
+    guard let number = Double(text) ?? Double(text.replacing(",", with: ".")), number.isFinite else {
       throw record.place.error("the label is `\(text)`, expected a number, true or false")
     }
     return number

@@ -15,7 +15,7 @@ enum GroupFormat: String, ParameterChoice {
   case beir
   /// Questions that name their passages in `rule`, and the passages themselves at the port `passages`.
   case questions
-  /// A folder with `<data_version>/<part>.csv`, of pairs.
+  /// A folder with `<data_version>/<part>.csv`, of pairs or tuples.
   case preprocessed
 }
 
@@ -24,6 +24,7 @@ struct GroupReader {
   let passageColumns: Columns
   var recordFormat = RecordFormat.auto
   var encoding = FileEncoding.auto
+  var quoting = Quoting.auto
   var queryForm = Template.plain
   var passageForm = Template.plain
   var rewrite = false
@@ -56,7 +57,8 @@ struct GroupReader {
     if url.isFolder { return .preprocessed }
     if hasPassages { return .questions }
     var format: GroupFormat?
-    try each(url) { record in
+    let file = try TextFile(url, encoding: encoding)
+    try forEachRecord(of: file, format: recordFormat, quoting: quoting, list: columns.names["records"]) { record in
       if format != nil { return }
       if hasPositives(record) {
         format = .tuples
@@ -78,17 +80,19 @@ struct GroupReader {
     try each(url) { record in
       fields.sawQuery(record)
       fields.sawPassage(record)
-      guard let text = columns.find("passage", or: Self.passageAliases, in: record) else {
+      guard let (path, value) = columns.source(of: "passage", or: Self.passageAliases, in: record) else {
         return try builder.gaps.add(.gold, columns.missing("passage", in: record))
       }
-      if text.texts?.isEmpty == true {
-        return try builder.gaps.add(.gold, record.place.error("`\(columns.names["passage"] ?? "passage")` is empty"))
+      if value == .null { return try builder.gaps.add(.gold, record.place.error("`\(path)` is null")) }
+      guard let text = value.scalarText else {
+        throw record.place.error("`\(path)` is \(value.kind), expected text")
       }
+      if text.isBlank { return try builder.gaps.add(.gold, record.place.error("`\(path)` is empty")) }
       let query = try query(of: record, in: &builder)
       let title = columns.optionalText("title", in: record)
       let passage = try passage(
         id: id("passage_id", or: ["doc_id"], of: record), title: title,
-        text: try columns.text("passage", or: Self.passageAliases, in: record), of: record, isBare: true, in: &builder)
+        text: text, of: record, isBare: true, in: &builder)
       let label = try label(of: record)
       if label == nil { unlabelled = unlabelled ?? record.place } else { isLabelled = true }
       builder.add(passage, to: query, isPositive: label ?? true)
@@ -196,12 +200,13 @@ struct GroupReader {
 
   func open(_ url: URL) throws -> TextFile {
     let file = try TextFile(url, encoding: encoding)
-    if let context { file.report(to: context) }
+    if let context { file.report(to: context, format: recordFormat, quoting: quoting) }
     return file
   }
 
   private func each(_ url: URL, _ body: (Record) throws -> Void) throws {
-    try forEachRecord(of: open(url), format: recordFormat, list: columns.names["records"], body)
+    try forEachRecord(
+      of: open(url), format: recordFormat, quoting: quoting, list: columns.names["records"], body)
   }
 }
 

@@ -31,6 +31,7 @@ struct MakeGroups: Stage {
   @Parameter("What to do about passages that are named and not there, or have no text.")
   var missingPassages = GapPolicy.skip
   @Parameter("The files' format.") var fileFormat = RecordFormat.auto
+  @Parameter("Whether quotes enclose fields of tables or are text.") var quoting = Quoting.auto
   @Parameter("The files' encoding.") var encoding = FileEncoding.auto
   @Output("The groups.") var groups: GroupFile
   @Output("Every passage once, templates applied.") var corpus: CorpusFile
@@ -58,6 +59,11 @@ struct MakeGroups: Stage {
     if builder.repeats > 0 {
       context.warn("[groups] \(builder.repeats) passages repeat the text of another; they count as one with it")
     }
+    if builder.answersRepeatQueries {
+      context.warn(
+        "[groups] most queries stand word for word in their passages, or these in them: a search for words finds them, "
+          + "and a model learns little; are `query` and `passage` the right columns?")
+    }
     if withoutPositive > 0 { context.warn("[groups] left out \(withoutPositive) queries without a positive passage") }
     if builder.contradictions > 0 {
       context.warn(
@@ -77,7 +83,8 @@ struct MakeGroups: Stage {
       var reader = GroupReader(
         columns: Columns(columns, ignoring: ignored[false] ?? []),
         passageColumns: Columns(passageColumns, ignoring: ignored[true] ?? []), recordFormat: fileFormat,
-        encoding: encoding, queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate),
+        encoding: encoding, quoting: quoting, queryForm: try Template(queryTemplate),
+        passageForm: try Template(passageTemplate),
         rewrite: rewrite, labelThreshold: labelThreshold)
       if conflicts.isEmpty { reader.context = context }
       do {

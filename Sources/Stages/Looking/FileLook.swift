@@ -5,6 +5,8 @@ import JSONText
 package struct FileLook: Sendable {
   package let url: URL
   package let encoding: String
+  /// What is unusual in a table's form.
+  package let remarks: [String]
   package let format: RecordFormat
   package let records: Int
   /// In the order in which they are met; of nested objects by dotted path, and of the first object in a list too.
@@ -19,6 +21,7 @@ package struct FileLook: Sendable {
     self.url = url
     self.list = list
     encoding = file.encoding
+    remarks = tableRemarks(of: file)
     format = file.utf8.withUnsafeBytes { detectFormat(url, $0) }
     var columns: [ColumnProfile] = []
     var places: [String: Int] = [:]

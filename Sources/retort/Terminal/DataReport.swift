@@ -6,7 +6,9 @@ import Stages
 extension FileLook {
   var report: String {
     let form = isTree ? "a JSON tree" : format.rawValue.uppercased()
-    let head = "\(url.lastPathComponent): \(form), \(encoding)" + (isTree ? "" : ", \(records) records")
+    let head =
+      "\(url.lastPathComponent): \(form), \(encoding)" + (isTree ? "" : ", \(records) records")
+      + remarks.map { "; \($0)" }.joined()
     guard !columns.isEmpty else { return head }
     var table = Table(["  column", "filled", "distinct", "examples"], numbers: [1, 2])
     for column in columns {
