@@ -120,13 +120,12 @@ private struct JudgedPool {
           id: list.id, query: list.query, positives: list.candidates.map(\.candidate.passage))
       }, file: file)
     let inputs = try encoder.tokenize(lists.map(\.query)) { "query \(lists[$0].id)" }
-    let first = pool.firstOfText
     queries = zip(lists, inputs).map { list, input in
       // Each text once, as a positive if it is one.
       var seen: Set<Int> = []
       let candidates = list.candidates.map {
         JudgedQuery.Candidate(
-          passage: first[pool.indexOfID[$0.candidate.passage.id]!], isPositive: $0.candidate.isPositive,
+          passage: pool.indexOfID[$0.candidate.passage.id]!, isPositive: $0.candidate.isPositive,
           logit: Double($0.logit))
       }
       return JudgedQuery(
@@ -153,7 +152,7 @@ private struct RetrievalValidation {
     let pool = try PassagePool(of: groups, file: file)
     queries = try encoder.tokenize(groups.map(\.query)) { "validation query \(groups[$0].id)" }
     passages = try encoder.tokenize(pool.texts) { "validation passage \(pool.ids[$0])" }
-    positives = groups.map { $0.positives.compactMap { pool.indexOfID[$0.id] } }
+    positives = groups.map { pool.indices(of: $0.positives) }
     order = TieOrder(ids: pool.ids)
   }
 

@@ -19,8 +19,7 @@ struct LabelledFile: InputValue {
     let groups = (type == .candidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url))
       .map { $0.withoutRepeats() }
     guard count > 0, groups.contains(where: \.negatives.isEmpty) else { return groups }
-    let all = try PassagePool(of: groups, file: url)
-    let pool = zip(all.passages, all.firstOfText.enumerated()).filter { $1.offset == $1.element }.map(\.0)
+    let pool = try PassagePool(of: groups, file: url).passages
     let draws = SeededDraws(seed: seed)
     return groups.enumerated().map { number, group in
       guard group.negatives.isEmpty else { return group }

@@ -4,12 +4,14 @@ import Foundation
 struct PassagePool {
   private(set) var passages: [Passage]
   private(set) var indexOfID: [String: Int]
+  private var indexOfText: [String: Int] = [:]
 
-  /// A corpus. Throws if an id occurs twice.
+  /// A corpus, of which every passage is one that may be found. Throws if an id occurs twice.
   init(_ corpus: [Passage], file: URL) throws {
     passages = corpus
     indexOfID = [:]
     for (index, passage) in corpus.enumerated() {
+      if indexOfText[passage.text] == nil { indexOfText[passage.text] = index }
       if indexOfID.updateValue(index, forKey: passage.id) != nil {
         throw DataError(file, line: index + 1, "the passage id `\(passage.id)` occurs twice")
       }
@@ -23,7 +25,8 @@ struct PassagePool {
     try add(groups, file: file)
   }
 
-  /// Adds passages of groups that the pool has not. Throws if an id has two texts.
+  /// Adds passages of groups that the pool lacks; equal texts (after NFC) are one passage, whatever their ids. Throws if
+  /// an id has two texts.
   mutating func add(_ groups: [QueryGroup], file: URL) throws {
     for (number, group) in groups.enumerated() {
       for passage in group.positives + group.negatives {
@@ -35,21 +38,21 @@ struct PassagePool {
                 + "make both with the same `passage_template`")
           }
         } else {
-          indexOfID[passage.id] = passages.count
-          passages.append(passage)
+          let index = indexOfText[passage.text] ?? passages.count
+          indexOfID[passage.id] = index
+          if index == passages.count {
+            indexOfText[passage.text] = index
+            passages.append(passage)
+          }
         }
       }
     }
   }
 
-  /// The first passage with the same text (after NFC) as each: what counts as one passage.
-  var firstOfText: [Int] {
-    var first: [String: Int] = [:]
-    return passages.indices.map { index in
-      if let known = first[passages[index].text] { return known }
-      first[passages[index].text] = index
-      return index
-    }
+  /// Where the passages lie that the pool has, each once.
+  func indices(of passages: [Passage]) -> [Int] {
+    var seen: Set<Int> = []
+    return passages.compactMap { indexOfID[$0.id] }.filter { seen.insert($0).inserted }
   }
 
   var texts: [String] { passages.map(\.text) }

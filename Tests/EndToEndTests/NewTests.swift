@@ -159,6 +159,11 @@ private let numbers = words.indices
     let ended = try await project.retort("new", "train.json", "book.json")
     #expect(ended.code == 2)
     #expect(ended.errors.contains("nothing in train.json says which passage of book.json answers a question"))
+    #expect(ended.errors.contains("`output.answer` holds answers"))
+    try project.write("id,질문\n" + numbers.map { "\($0),\(query($0))\n" }.joined(), to: "test.csv")
+    let bare = try await project.retort("new", "test.csv", "book.json")
+    #expect(bare.code == 2)
+    #expect(bare.errors.contains("nothing in test.csv says which passage of book.json answers a question"))
   }
 
   @Test func `gold in a part of the records is found, and the rest left out`() async throws {

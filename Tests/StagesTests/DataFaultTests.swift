@@ -268,6 +268,32 @@ import Testing
     #expect(weights[0] == weights[1] && weights[0] != base)
   }
 
+  @Test func `a corpus keeps what it lists, and groups of equal texts share a passage`() throws {
+    let corpus = [Passage(id: "a", text: "x"), Passage(id: "b", text: "x")]
+    let groups = [
+      QueryGroup(
+        id: "q", query: "q", positives: [Passage(id: "c", text: "x")], negatives: [Passage(id: "d", text: "y")])
+    ]
+    var pool = try PassagePool(corpus, file: URL(filePath: "corpus"))
+    try pool.add(groups, file: URL(filePath: "groups"))
+    #expect(pool.ids == ["a", "b", "d"] && pool.indexOfID == ["a": 0, "b": 1, "c": 0, "d": 2])
+  }
+
+  @Test func `a passage that a query has under two ids is judged once, and no negative of its own`() throws {
+    func passage(_ id: String, _ text: String) -> Passage { Passage(id: id, text: text) }
+    let groups = [
+      QueryGroup(
+        id: "q", query: "q", positives: [passage("a", "x"), passage("b", "x")],
+        negatives: [passage("c", "x"), passage("d", "y")])
+    ]
+    let judge = try Judge(groups: groups, pool: PassagePool(of: groups, file: URL(filePath: "groups")))
+    struct Fixed: Retriever {
+      func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows { try body(0, [0.5, 0.75]) }
+    }
+    let judgement = try #require(judge.judge(Fixed()).first)
+    #expect(judgement.ranking.ranks == [2] && judgement.given == [0.75] && judge.missingNegatives == 0)
+  }
+
   @Test func `random negatives are never the positive's own text, under any id`() throws {
     let folder = try ScratchFolder()
     let file = folder.url.appending(path: "g")

@@ -48,17 +48,17 @@ struct Judge {
     self.pool = pool
     order = TieOrder(ids: pool.ids)
     positives = try groups.map { group in
-      try group.positives.map { passage in
-        guard let index = pool.indexOfID[passage.id] else {
-          throw StageInputError(
-            "the positive `\(passage.id)` of query `\(group.id)` is not in the corpus; leave `corpus` out to search "
-              + "the groups' own passages")
-        }
-        return index
+      if let passage = group.positives.first(where: { pool.indexOfID[$0.id] == nil }) {
+        throw StageInputError(
+          "the positive `\(passage.id)` of query `\(group.id)` is not in the corpus; leave `corpus` out to search "
+            + "the groups' own passages")
       }
+      return pool.indices(of: group.positives)
     }
-    given = groups.map { $0.negatives.compactMap { pool.indexOfID[$0.id] } }
-    missingNegatives = zip(groups, given).reduce(0) { $0 + $1.0.negatives.count - $1.1.count }
+    given = zip(groups, positives).map { group, positives in
+      pool.indices(of: group.negatives).filter { !positives.contains($0) }
+    }
+    missingNegatives = groups.reduce(0) { $0 + $1.negatives.count { pool.indexOfID[$0.id] == nil } }
   }
 
   /// Every k-th passage stands for the whole pool in the distributions.

@@ -57,6 +57,15 @@ struct RoleWords {
     synonyms: ["본문", "설명", "해설", "규정", "문단", "단락", "지문", "문서", "body", "description", "paragraph"])
 }
 
+extension FileLook {
+  /// Whether a column's name says that it holds questions.
+  var asks: Bool {
+    var guess = ColumnGuess(self, given: [:])
+    guess.find(.query) { $0.isText && !$0.hasLists }
+    return guess.has("query")
+  }
+}
+
 struct ColumnGuess {
   private let file: FileLook
   private(set) var found: [Recognised] = []
@@ -138,7 +147,8 @@ struct ColumnGuess {
     found.append(
       Recognised(
         role: "id", column: "",
-        why: "`\(id.name)` has \(id.distinct) values in \(file.records) records, so it cannot tell them apart",
+        why:
+          "`\(id.name)` has \(id.distinct) values in \(file.records) records, so it cannot tell them apart; `--passage-columns id=…` names another column",
         isKnown: false))
   }
 

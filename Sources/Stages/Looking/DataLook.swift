@@ -37,19 +37,19 @@ package struct ParsedGroups: Sendable {
 package struct CannotTell: Error, CustomStringConvertible {
   package let description: String
   init(_ description: String) { self.description = description }
-}
 
-/// Why questions and a book beside them are nothing to train on.
-struct NoGold: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ questions: FileLook, _ book: FileLook, answer: String) {
+  /// Questions and a book beside them that nothing connects.
+  /// - Parameter answer: the column of answers, which are not passages, if there is one.
+  static func noGold(_ questions: FileLook, _ book: FileLook, answer: String?) -> CannotTell {
     let (questions, book) = (questions.url.lastPathComponent, book.url.lastPathComponent)
-    description = """
-      nothing in \(questions) says which passage of \(book) answers a question: no column's values are ids, titles or texts of \
-      it, and `\(answer)` holds answers, which are no passages of it. Without that nothing can be trained or tested.
-      If a column says it, name it: --columns rule=YOURS; if the answers are to be the passages: --columns passage=\(answer)
+    let noPassages = answer.map { ", and `\($0)` holds answers, which are no passages of it" } ?? ""
+    let otherwise = answer.map { "; if the answers are to be the passages: --columns passage=\($0)" } ?? ""
+    return CannotTell(
       """
+      nothing in \(questions) says which passage of \(book) answers a question: no column's values are ids, titles or texts of \
+      it\(noPassages). Without that nothing can be trained or tested.
+      If a column says it, name it: --columns rule=YOURS\(otherwise)
+      """)
   }
 }
 
@@ -156,20 +156,23 @@ extension DataLook {
     }
     if let rule = hints.columns["rule"], !hints.sayPassages { throw try PassageLinks.nothing(at: rule, files) }
     // Passages that nothing refers to may still be more to search in.
+    var noGold: CannotTell?
     for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
       var bookGuess = try PassageLinks.guess(book, hints.passageColumns)
       bookGuess.dropAmbiguousID()
       guard book.isTree || bookGuess.has("text") && !bookGuess.has("query") else { continue }
-      do {
-        let (form, guess, why) = try Self.pairsOrTuples(file, hints)
-        if form == .pairs, !hints.sayPassages, let answer = guess["passage"], RoleWords.isAnswer(answer.name) {
-          throw NoGold(file, book, answer: answer.name)
-        }
-        let more = "\(why); \(book.url.lastPathComponent) holds more passages to search in"
-        self.init(form, more, file, guess, book, bookGuess, hints)
-        return
-      } catch is CannotTell { continue } catch let error as NoGold { throw CannotTell(error.description) }
+      guard let (form, guess, why) = Self.passagesOrNot(file, hints) else {
+        if file.asks, !book.asks { noGold = noGold ?? .noGold(file, book, answer: nil) }
+        continue
+      }
+      if form == .pairs, !hints.sayPassages, let answer = guess["passage"], RoleWords.isAnswer(answer.name) {
+        throw CannotTell.noGold(file, book, answer: answer.name)
+      }
+      let more = "\(why); \(book.url.lastPathComponent) holds more passages to search in"
+      self.init(form, more, file, guess, book, bookGuess, hints)
+      return
     }
+    if let noGold { throw noGold }
     throw CannotTell(PassageLinks.nothing(between: files))
   }
 
@@ -208,6 +211,13 @@ extension DataLook {
   }
 
   // MARK: - One file of its own
+
+  /// `nil` if the file holds no passages.
+  private static func passagesOrNot(
+    _ file: FileLook, _ hints: Hints
+  ) -> (form: GroupFormat, guess: ColumnGuess, why: String)? {
+    do { return try pairsOrTuples(file, hints) } catch { return nil }  // `CannotTell`, which another reading may not be
+  }
 
   private static func pairsOrTuples(
     _ file: FileLook, _ hints: Hints

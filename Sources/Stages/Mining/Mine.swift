@@ -3,7 +3,7 @@ import Foundation
 import Pipelines
 
 struct Mine: Stage {
-  static let kind = StageKind("mine", revision: 1)
+  static let kind = StageKind("mine", revision: 2)
   static let abstract = "Fixes each query's candidates: positives, given negatives, then random, nearest or BM25 ones."
   static let numeric = true
 
@@ -81,7 +81,7 @@ struct Mine: Stage {
     } else {
       let order = TieOrder(ids: pool.ids)
       try retriever(groups, pool, context).forEachQuery { number, scores in
-        let positives = groups[number].positives.compactMap { pool.indexOfID[$0.id] }
+        let positives = pool.indices(of: groups[number].positives)
         mined[number] = try miner.ranked(
           number, scores: scores, positiveScores: positives.map { scores[scores.startIndex + $0] }, order: order
         ) { try accept(number, $0) }

@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 
 struct Normalize: Stage {
-  static let kind = StageKind("normalize", revision: 1)
+  static let kind = StageKind("normalize", revision: 2)
   static let abstract = "Brings a bi-encoder's scores to 0…1, suggests a threshold, and compares with the targets."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
