@@ -182,4 +182,27 @@ import Testing
     #expect(missing.code == 0)
     #expect(missing.errors.hasPrefix("warning: the remote store "))
   }
+
+  @Test(arguments: [
+    ("sed -i s/a/CHANGED/ ${in.i}/f", "sed"), ("echo more >> ${in.i}/f", "append"), ("rm -f ${in.i}/f", "rm"),
+    ("touch ${in.i}/new", "a file more"), ("rm -rf ${in.i}", "all"),
+  ])
+  func `a stage that changes what another made fails, is named, and the next run makes it again`(
+    change: String, _ what: String
+  ) async throws {
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        make: {cmd: "mkdir ${out.d}; echo a > ${out.d}/f", out: {d: {path: d, type: folder}}}
+        edit: {cmd: "chmod -R u+w ${in.i}; \(change); echo 1 > ${out.o}", in: {i: make.d}, out: {o: o}}
+        count: {cmd: "ls ${in.i} > ${out.o}; cat ${in.i}/* >> ${out.o}", in: {i: make.d}, out: {o: o}, publish: counted}
+      """)
+    let ended = try await project.retort("run", "pipeline.yaml", "edit")
+    #expect(ended.code == 1)
+    #expect(ended.output.contains("input `i`, the output make.d, was changed while the stage ran"), "\(ended.output)")
+    _ = try await project.retort("run", "pipeline.yaml", "count")
+    #expect(try project.read("counted") == "f\na\n")
+    #expect(try await project.retort("verify").code == 0)
+  }
 }
