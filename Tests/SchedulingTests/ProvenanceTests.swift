@@ -49,6 +49,23 @@ import Testing
     try String(contentsOf: url.appending(path: path), encoding: .utf8)
   }
 
+  @Test(arguments: [(64, true), (200, false)])
+  func `parameters are read as deep as a pipeline may nest them, and no deeper`(depth: Int, isRead: Bool) throws {
+    var nested = provenance([:])
+    nested.stages[1].parameters["deep"] = (0..<depth).reduce(.null) { value, _ in .list([value]) }
+    try scratch.write(nested.encoded(), to: "deep/retort.json")
+    let read = Result { try Provenance.read(at: scratch.url.appending(path: "deep")).provenance }
+    #expect((try? read.get()) == (isRead ? nested : nil))
+    if case .failure(let error) = read { #expect("\(error)".contains("is not what this version of retort writes")) }
+  }
+
+  @Test func `a retort.json that is too large to be one is refused`() throws {
+    let file = try scratch.write("{}", to: "large/retort.json")
+    #expect(truncate(file.path, 9 << 20) == 0)
+    let error = #expect(throws: NoProvenance.self) { try Provenance.read(at: file.deletingLastPathComponent()) }
+    #expect(error?.description.contains("retort.json: found 9437184 bytes, expected at most 8388608 bytes") == true)
+  }
+
   @Test func `a model is published with a card that hubs and people can read`() throws {
     let target = try export(["student": folder(biEncoder)])
     let card = try text(target, "README.md")
