@@ -1,5 +1,6 @@
 /// Answers about runs: which there were, and what happened in one.
 import Artifacts
+import Basics
 import Foundation
 import GRDB
 import Pipelines
@@ -200,6 +201,6 @@ extension Row {
   /// From `started` to `ended`.
   var seconds: Double? {
     guard let ended = self["ended"] as Date?, let started = self["started"] as Date? else { return nil }
-    return ended.timeIntervalSince(started)
+    return ended.timeIntervalSince(started).toMilliseconds
   }
 }

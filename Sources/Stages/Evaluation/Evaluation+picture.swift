@@ -35,9 +35,11 @@ extension Evaluation {
       "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:1.05<*]", "set xzeroaxis lt 1 lc '#888888'",
       "set label 'target 0.7' at graph 0.99, first 0.7 right offset 0, 0.6 tc \(Palette.faint)",
     ]
+    let instructions = SharedBeginnings(of: groups.map(\.query))
     for (line, worst) in sorted.prefix(4).enumerated() {
+      let query = instructions.rest(of: groups[worst.0].query)
       settings.append(
-        "set label \(Escape.gnuplot("\(decimal(worst.1, 2))  \(shortened(groups[worst.0].query))")) "
+        "set label \(Escape.gnuplot("\(decimal(worst.1, 2))  \(shortened(query))")) "
           + "at graph 0.03, graph \(decimal(0.97 - Double(line) * 0.055, 2)) font ',10' tc '#555555' front")
     }
     return Panel(
