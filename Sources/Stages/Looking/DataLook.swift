@@ -73,7 +73,7 @@ extension DataLook {
     /// What is wrong with the names.
     package var problems: [String] {
       Columns.problems(columns, known: GroupReader.columnNames)
-        + Columns.problems(passageColumns, known: GroupReader.passageColumnNames)
+        + Columns.problems(passageColumns, known: GroupReader.passageColumnNames, of: "passage_columns")
     }
   }
 
