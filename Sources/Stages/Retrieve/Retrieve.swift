@@ -60,7 +60,7 @@ struct Retrieve: Stage {
   }
 
   /// The queries and the passages, as models see them.
-  private func read(_ context: StageContext) throws -> (queries: [Passage], passages: [RawPassage]) {
+  func read(_ context: StageContext) throws -> (queries: [Passage], passages: [RawPassage]) {
     let (_, builder) = try reading.read(
       columns: columns, data: queries.url, passages: corpus.url, context, for: "retrieve"
     ) { reader, builder in
