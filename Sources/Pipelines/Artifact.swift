@@ -22,6 +22,8 @@ package enum ArtifactType: String, Sendable, Codable, CaseIterable {
   case results
   /// Results query by query, JSONL.
   case perQuery = "per-query"
+  /// What a search found for each query, JSONL.
+  case ranking
   case picture
   case text
   case json
@@ -138,6 +140,12 @@ package struct ResultFile: Artifact {
 
 package struct PerQueryFile: Artifact {
   package static let type = ArtifactType.perQuery
+  package let url: URL
+  package init(_ bound: BoundArtifact) { url = bound.url }
+}
+
+package struct RankingFile: Artifact {
+  package static let type = ArtifactType.ranking
   package let url: URL
   package init(_ bound: BoundArtifact) { url = bound.url }
 }

@@ -10,6 +10,9 @@ package protocol Stage: Sendable {
   /// Whether the stage trains: then it keeps its state with `StageContext.keeper` and goes on from it, has `checkpoint`
   /// settings, is retried once unless told otherwise, and knows no int8.
   static var trains: Bool { get }
+  /// Inputs that alone decide, with the numerics, the rows that another result of this stage may take; `nil`: all that
+  /// is no `records: true`, and every parameter.
+  static var rowsDependOn: [String]? { get }
   init()
   /// What is wrong with a combination of parameters that no single range can express; asked when planning.
   func problems() -> [String]
@@ -27,6 +30,7 @@ extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }
   package static var trains: Bool { false }
+  package static var rowsDependOn: [String]? { nil }
   package func obstacleToExtending() -> String? { nil }
   package func problems() -> [String] { [] }
 }
@@ -55,6 +59,7 @@ package struct StageDescription: Sendable {
   package var outsideTools: [String]
   package var usesSeed: Bool
   package var trains = false
+  package var rowsDependOn: [String]?
   package var inputs: [InputDescription]
   package var parameters: [ParameterDescription]
   package var outputs: [OutputDescription]

@@ -70,7 +70,7 @@ package struct KeyMaterial: Sendable {
     guard let extending = stage.description.parameters.first(where: \.extends), stage.obstacleToExtending == nil,
       case .int(let length)? = stage.parameters[extending.name]
     else { return nil }
-    var sink = HashSink(domain: "retort continuation key 1", without: ["with.\(extending.name)"])
+    var sink = HashSink(domain: "retort continuation key 1") { $0 != "with.\(extending.name)" }
     describe(into: &sink)
     return (StageKey(sink.hash.finish()), length)
   }
@@ -83,9 +83,16 @@ package struct KeyMaterial: Sendable {
 
   /// The key without the records: what is done with each of them. `nil` where no input holds records.
   package var functionKey: StageKey? {
-    let names = Set(stage.description.inputs.filter(\.holdsRecords).map { "in.\($0.name)" })
-    guard !names.isEmpty else { return nil }
-    var sink = HashSink(domain: "retort function key 1", without: names)
+    let domain = "retort function key 1"
+    var sink: HashSink
+    if let inputs = stage.description.rowsDependOn {
+      let names = ["kind", "revision", "numerics"] + inputs.map { "in.\($0)" }
+      sink = HashSink(domain: domain) { names.contains($0) }
+    } else {
+      let names = Set(stage.description.inputs.filter(\.holdsRecords).map { "in.\($0.name)" })
+      guard !names.isEmpty else { return nil }
+      sink = HashSink(domain: domain) { !names.contains($0) }
+    }
     describe(into: &sink)
     return StageKey(sink.hash.finish())
   }
@@ -145,16 +152,16 @@ private struct PreimageSink: KeySink {
 /// Hashes each component as its name (`s`) and its value, in the encoding of `CanonicalHash`.
 private struct HashSink: KeySink {
   var hash: CanonicalHash
-  private let left: Set<String>
+  private let counts: (String) -> Bool
 
-  /// - Parameter left: components that are left out.
-  init(domain: String = "retort stage key 1", without left: Set<String> = []) {
+  /// - Parameter counts: whether the component of that name is hashed.
+  init(domain: String = "retort stage key 1", counts: @escaping (String) -> Bool = { _ in true }) {
     hash = CanonicalHash(domain: domain)
-    self.left = left
+    self.counts = counts
   }
 
   mutating func component(_ name: String, _ value: ParameterValue) {
-    if left.contains(name) { return }
+    guard counts(name) else { return }
     hash.add(name)
     add(value)
   }

@@ -1,10 +1,5 @@
 /// `embed`: vectors of texts.
-import Artifacts
-import Foundation
-import JSONText
-import Models
 import Pipelines
-import Tensors
 import Training
 
 struct Embed: Stage {
@@ -20,56 +15,12 @@ struct Embed: Stage {
       + "SHA-256 of each text.")
   var embeddings: EmbeddingFolder
 
-  /// Texts held at a time; decides no bit.
-  private static let textsAtOnce = 1 << 13
-
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(folder: model.url, engine: context.engine, maxTokens: maxLen)
-    let width = encoder.model.outputWidth
-    var ids: [JSONValue] = []
-    var digests: [Digest] = []
-    try Passage.forEach(in: texts.url) { passage in
-      ids.append(.string(passage.id))
-      digests.append(Digest(of: passage.text))
-    }
-    let known: [Digest: (EmbeddingMatrix, row: Int)] = context.reuse(Set(digests), from: "embeddings") { folder, take in
-      let matrix = try EmbeddingMatrix(folder, width: width)
-      for (row, digest) in matrix.digests.enumerated() { take(digest, (matrix, row)) }
-    }
-
-    try FileManager.default.createDirectory(at: embeddings.url, withIntermediateDirectories: true)
-    let writer = try SafeTensorsMatrixWriter(
-      "embeddings", [digests.count, width], to: embeddings.url.appending(path: EmbeddingMatrix.file))
-    let missing = digests.count { known[$0] == nil }
-    var computed = 0
-    var held: [(row: Int, passage: Passage)] = []
-    func embedHeld() throws {
-      let rows = try encoder.encode(held.map(\.passage.text)) {
-        "record \(held[$0].passage.id)"
-      } progress: {
-        context.progress(computed + $0, of: missing)
-      }
-      for (index, text) in held.enumerated() { try writer.write(rows.floats + index * width, row: text.row) }
-      computed += held.count
-      held = []
-    }
-    var row = 0
-    try Passage.forEach(in: texts.url) { passage in
-      guard row < digests.count else { return }  // the file grew meanwhile; the worker will say so
-      if let (matrix, earlier) = known[digests[row]] {
-        try matrix.withRow(earlier) { try writer.write($0, row: row) }
-      } else {
-        held.append((row, passage))
-        if held.count == Self.textsAtOnce { try embedHeld() }
-      }
-      row += 1
-    }
-    try embedHeld()
-    try writer.close()
-    try Data(JSONValue.array(ids).text(.document).utf8).write(to: embeddings.url.appending(path: "ids.json"))
-    try EmbeddingMatrix.write(digests, to: embeddings.url)
+    let (count, computed) = try context.embed(
+      { try Passage.forEach(in: texts.url, $0) }, by: encoder, to: embeddings.url)
     if computed > 0 { context.report(encoder.health, "embed") }
-    context.log("[embed] Texts: \(digests.count) | Width: \(width) | Reused: \(digests.count - computed)")
-    context.metric("texts", Double(digests.count))
+    context.log("[embed] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
+    context.metric("texts", Double(count))
   }
 }

@@ -2,6 +2,7 @@
 import Artifacts
 import Basics
 import Foundation
+import JSONText
 import Models
 
 final class EmbeddingMatrix {
@@ -33,10 +34,27 @@ final class EmbeddingMatrix {
     }
   }
 
-  static func write(_ digests: [Digest], to folder: URL) throws {
-    var lines = Data(capacity: digests.count * lineBytes)
-    for digest in digests { lines.append(contentsOf: "\(digest)\n".utf8) }
-    try lines.write(to: folder.appending(path: digestFile))
+  /// Writes what is known of a folder before its rows are.
+  struct Writer {
+    let rows: SafeTensorsMatrixWriter
+
+    init(_ folder: URL, ids: [JSONValue], digests: [Digest], width: Int) throws {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      rows = try SafeTensorsMatrixWriter(
+        "embeddings", [digests.count, width], to: folder.appending(path: EmbeddingMatrix.file))
+      try Data(JSONValue.array(ids).text(.document).utf8).write(to: folder.appending(path: "ids.json"))
+      var lines = Data(capacity: digests.count * lineBytes)
+      for digest in digests { lines.append(contentsOf: "\(digest)\n".utf8) }
+      try lines.write(to: folder.appending(path: digestFile))
+    }
+  }
+
+  /// All rows: [digests.count, width].
+  func floats() throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: digests.count * width) { floats, count in
+      if let base = floats.baseAddress { try tensors.readFloats("embeddings", into: base) }
+      count = digests.count * width
+    }
   }
 
   func withRow(_ row: Int, _ body: (UnsafePointer<Float>) throws -> Void) throws {  // [width]

@@ -8,10 +8,10 @@ package struct Embeddings: Sendable {
   package let values: [Float]  // [count, width]
 
   /// Scales each row to length 1.
-  package init(_ rows: [Float], width: Int) {
+  package init(_ rows: some Collection<Float>, width: Int) {
     self.width = width
     count = width == 0 ? 0 : rows.count / width
-    var values = rows
+    var values = Array(rows)
     values.withUnsafeMutableBufferPointer { values in
       for row in 0..<values.count / max(1, width) {
         let range = row * width..<(row + 1) * width
@@ -26,7 +26,10 @@ package struct Embeddings: Sendable {
   static let blockRows = PackedRows.most
 
   /// Laid out to take cosines with.
-  var packed: PackedRows { PackedRows(values, width: width) }
+  var packed: PackedRows { packed(0..<count) }
+  func packed(_ rows: Range<Int>) -> PackedRows {
+    PackedRows(values[rows.lowerBound * width..<rows.upperBound * width], width: width)
+  }
 
   /// Cosines of the rows `start ..< start + blockRows` (those that exist) with every row of `others`.
   func cosines(from start: Int, with others: PackedRows) -> [Float] {  // [rows, others.count]

@@ -88,8 +88,9 @@ private struct PairScorer: PairScoring {
 
 extension DenseRetriever {
   init(_ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool) throws {
-    queries = try encoder.encode(groups.map(\.query)) { "query `\(groups[$0].id)`" }
-    passages = try encoder.encode(pool.texts) { "passage `\(pool.passages[$0].id)`" }
+    self.init(
+      queries: try encoder.encode(groups.map(\.query)) { "query `\(groups[$0].id)`" },
+      passages: try encoder.encode(pool.texts) { "passage `\(pool.passages[$0].id)`" })
     encoder.finish()
   }
 }

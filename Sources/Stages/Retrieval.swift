@@ -1,23 +1,85 @@
 /// Scores of every passage of a pool for queries, by whatever can tell: an encoder, BM25.
+import Tensors
 
-/// Scores all passages for each query of a list.
+/// Scores all passages for each query of a list. A score's bits depend on its query and passage alone.
 protocol Retriever {
+  var queryCount: Int { get }
+  /// Queries that are scored together.
+  var queriesAtOnce: Int { get }
+  /// The passages, in blocks that are scored together.
+  var blocks: [Range<Int>] { get }
+  /// Scores of the passages of a block: [queries, passages]. May be asked from several threads at once.
+  func scores(of queries: Range<Int>, block: Int) -> [Float]
+}
+
+extension Retriever {
+  private var stretches: [Range<Int>] {
+    stride(from: 0, to: queryCount, by: queriesAtOnce).map { $0..<min($0 + queriesAtOnce, queryCount) }
+  }
+
   /// Calls `body` for each query in order, with the scores of all passages.
-  func forEachQuery(_ body: (_ query: Int, _ scores: ArraySlice<Float>) throws -> Void) rethrows
+  func forEachQuery(_ body: (_ query: Int, _ scores: ArraySlice<Float>) throws -> Void) rethrows {
+    for queries in stretches {
+      let parts = blocks.indices.map { (scores(of: queries, block: $0), blocks[$0].count) }
+      for query in queries {
+        let rows = parts.map { scores, count in
+          scores[(query - queries.lowerBound) * count..<(query - queries.lowerBound + 1) * count]
+        }
+        try body(query, rows.count == 1 ? rows[0] : ArraySlice(rows.joined()))
+      }
+    }
+  }
+
+  /// The best `most` passages of each query, best first, on all threads.
+  func best(
+    _ most: Int, in order: TieOrder, on engine: Engine, progress: (_ queries: Int) -> Void = { _ in }
+  ) -> [[BestPassages.Hit]] {
+    let stretches = stretches
+    var best = [[BestPassages.Hit]](repeating: [], count: queryCount)
+    best.withUnsafeMutableBufferPointer { best in
+      // Some at a time, so that one hears of the progress.
+      for start in stride(from: 0, to: stretches.count, by: engine.threads * 4) {
+        let end = min(start + engine.threads * 4, stretches.count)
+        engine.parallel(end - start) { piece, _ in
+          let queries = stretches[start + piece]
+          var found = [BestPassages](repeating: BestPassages(most, in: order), count: queries.count)
+          for (block, passages) in blocks.enumerated() {
+            let scores = scores(of: queries, block: block)
+            for row in found.indices {
+              found[row].add(scores[row * passages.count..<(row + 1) * passages.count], from: passages.lowerBound)
+            }
+          }
+          for (query, found) in zip(queries, found) { best[query] = found.hits }
+        }
+        progress(stretches[end - 1].upperBound)
+      }
+    }
+    return best
+  }
 }
 
 struct DenseRetriever: Retriever {
-  let queries: Embeddings
   let passages: Embeddings
+  let blocks: [Range<Int>]
+  private let queries: Embeddings
+  private let packed: [PackedRows]
+  /// The scores of a block's passages for some queries stay in a processor's cache.
+  private static let passagesAtOnce = 4096
 
-  func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows {
-    let packed = passages.packed
-    for start in stride(from: 0, to: queries.count, by: Embeddings.blockRows) {
-      let block = queries.cosines(from: start, with: packed)
-      for row in 0..<min(Embeddings.blockRows, queries.count - start) {
-        try body(start + row, block[row * passages.count..<(row + 1) * passages.count])
-      }
+  init(queries: Embeddings, passages: Embeddings) {
+    self.queries = queries
+    self.passages = passages
+    blocks = stride(from: 0, to: passages.count, by: Self.passagesAtOnce).map {
+      $0..<min($0 + Self.passagesAtOnce, passages.count)
     }
+    packed = blocks.map { passages.packed($0) }
+  }
+
+  var queryCount: Int { queries.count }
+  var queriesAtOnce: Int { Embeddings.blockRows }
+
+  func scores(of queries: Range<Int>, block: Int) -> [Float] {
+    self.queries.cosines(from: queries.lowerBound, with: packed[block])
   }
 }
 
@@ -25,9 +87,11 @@ struct LexicalRetriever: Retriever {
   let queries: [String]
   let index: BM25
 
-  func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows {
-    for (number, query) in queries.enumerated() { try body(number, index.scores(query)[...]) }
-  }
+  var queryCount: Int { queries.count }
+  var queriesAtOnce: Int { 1 }
+  var blocks: [Range<Int>] { [0..<index.count] }
+
+  func scores(of queries: Range<Int>, block: Int) -> [Float] { queries.flatMap { index.scores(self.queries[$0]) } }
 }
 
 /// The order of passages under equal scores: ids descending, byte by byte, as trec_eval sorts them.
@@ -48,25 +112,9 @@ struct TieOrder {
 
   /// The best `k` passages, best first.
   func top(_ k: Int, of scores: ArraySlice<Float>) -> [Int] {
-    var best: [Int] = []
-    scores.withUnsafeBufferPointer { scores in
-      for index in scores.indices {
-        if best.count == k, !ranks(index, scores[index], before: best[k - 1], scores[best[k - 1]]) { continue }
-        if best.count == k { best.removeLast() }
-        var low = 0
-        var high = best.count
-        while low < high {
-          let middle = (low + high) / 2
-          if ranks(best[middle], scores[best[middle]], before: index, scores[index]) {
-            low = middle + 1
-          } else {
-            high = middle
-          }
-        }
-        best.insert(index, at: low)
-      }
-    }
-    return best
+    var best = BestPassages(k, in: self)
+    best.add(scores, from: 0)
+    return best.hits.map(\.passage)
   }
 
   /// The rank of one passage among all, from 1.
@@ -78,6 +126,44 @@ struct TieOrder {
         rank += 1
       }
       return rank
+    }
+  }
+}
+
+/// The best passages for a query among those that it was shown, best first.
+struct BestPassages {
+  typealias Hit = (passage: Int, score: Float)
+  private let most: Int
+  private let order: TieOrder
+  private(set) var hits: [Hit] = []
+
+  init(_ most: Int, in order: TieOrder) {
+    self.most = most
+    self.order = order
+  }
+
+  /// - Parameter first: the passage that the first score belongs to.
+  mutating func add(_ scores: ArraySlice<Float>, from first: Int) {
+    scores.withUnsafeBufferPointer { scores in
+      for (index, score) in scores.enumerated() {
+        let passage = first + index
+        if hits.count == most {
+          let worst = hits[most - 1]
+          guard score >= worst.score, order.ranks(passage, score, before: worst.passage, worst.score) else { continue }
+          hits.removeLast()
+        }
+        var low = 0
+        var high = hits.count
+        while low < high {
+          let middle = (low + high) / 2
+          if order.ranks(hits[middle].passage, hits[middle].score, before: passage, score) {
+            low = middle + 1
+          } else {
+            high = middle
+          }
+        }
+        hits.insert((passage, score), at: low)
+      }
     }
   }
 }

@@ -9,11 +9,11 @@ package struct PackedRows {
   package static let most = Engine.panelRows
 
   /// - Parameter rows: [count, width]
-  package init(_ rows: [Float], width: Int) {
+  package init(_ rows: ArraySlice<Float>, width: Int) {
     let engine = Engine(threads: 1)
     self.width = width
     count = width == 0 ? 0 : rows.count / width
-    weight = PackedWeight(engine.tensor(rows, [count, width]), for: .forward, in: .fp32, on: engine)
+    weight = PackedWeight(engine.tensor(Array(rows), [count, width]), for: .forward, in: .fp32, on: engine)
   }
 
   /// x·rowsᵀ for at most `most` rows x: [x.count / width, count]. A row's bits depend on it alone.

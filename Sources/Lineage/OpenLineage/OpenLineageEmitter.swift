@@ -151,7 +151,7 @@ package final class OpenLineageEmitter: JournalObserver {
 
 extension ArtifactType {
   /// One JSON object a line.
-  fileprivate var isLines: Bool { [.groups, .candidates, .scores, .corpus, .perQuery].contains(self) }
+  fileprivate var isLines: Bool { [.groups, .candidates, .scores, .corpus, .perQuery, .ranking].contains(self) }
 }
 
 /// Names and JSON types in a file's first line; `nil` if that is no JSON object.

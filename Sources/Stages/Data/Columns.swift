@@ -23,10 +23,10 @@ struct Columns {
     owners = Dictionary(grouping: names.keys) { names[$0] ?? "" }
   }
 
-  /// Throws if a name in `columns:` is none that the reader asks for.
-  static func problems(_ names: [String: String], known: [String]) -> [String] {
+  /// Names in `columns:`, or what else `key` calls it, that the reader does not ask for.
+  static func problems(_ names: [String: String], known: [String], of key: String = "columns") -> [String] {
     names.keys.sorted().filter { !known.contains($0) }.map {
-      "`columns` has no `\($0)`; known are \(known.joined(separator: ", "))\(suggestion(for: $0, among: known))"
+      "`\(key)` has no `\($0)`; known are \(known.joined(separator: ", "))\(suggestion(for: $0, among: known))"
     }
   }
 

@@ -67,6 +67,9 @@ package struct LineObject {
     }
   }
 
+  /// Whether there is such a key with a value.
+  func has(_ key: String) -> Bool { value[key] ?? .null != .null }
+
   package func number(_ key: String) throws -> Double {
     let found = try require(key)
     guard let number = found.double else { throw wrong(key, found, "a number") }

@@ -72,6 +72,8 @@ struct GroupBuilder {
 
   /// Queries so far.
   var drafted: Int { drafts.count }
+  /// The queries as models see them, whether anything answers them or not.
+  var queries: [Passage] { drafts.map { Passage(id: $0.id, text: $0.shown) } }
 
   /// Registers a passage. Equal texts (after NFC) are one passage, whatever their ids. Throws `IDConflict` if an id has
   /// two texts.

@@ -98,8 +98,10 @@ extension GroupReader {
     }
   }
 
-  func query(of record: Record, in builder: inout GroupBuilder) throws -> Int {
-    let text = try columns.text("query", or: Self.queryAliases, in: record)
+  func query(
+    of record: Record, or aliases: [String] = Self.queryAliases, in builder: inout GroupBuilder
+  ) throws -> Int {
+    let text = try columns.text("query", or: aliases, in: record)
     return try builder.query(
       id: id("id", or: Self.idAliases, of: record), text: text, type: type(of: record), at: record.place
     ) { try show(query: text, of: record) }

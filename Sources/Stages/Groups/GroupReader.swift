@@ -39,6 +39,8 @@ struct GroupReader {
     "id", "query", "type", "passage", "passage_id", "title", "label", "positive", "positives", "negative", "negatives",
     "rule", "records",
   ]
+  /// Names that `columns` may map where queries have no gold.
+  static let queryColumnNames = ["id", "query", "records"]
   /// Names that `passage_columns` may map.
   static let passageColumnNames = ["id", "title", "text", "records"]
   static let queryAliases = ["question", "anchor", "sentence", "input.question", "질문", "문제"]
@@ -176,6 +178,14 @@ struct GroupReader {
       guard !found.isEmpty else { return }
       let query = try query(of: record, in: &builder)
       for passage in found { builder.add(passage, to: query, isPositive: true) }
+    }
+  }
+
+  /// Queries alone, whatever answers them.
+  func readQueries(_ url: URL, into builder: inout GroupBuilder) throws {
+    try each(url) { record in
+      fields.sawQuery(record)
+      _ = try query(of: record, or: Self.queryAliases + ["text"], in: &builder)
     }
   }
 

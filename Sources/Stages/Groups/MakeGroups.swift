@@ -15,36 +15,23 @@ struct MakeGroups: Stage {
     "Your names for `query`, `passage`, `label`, `id`, `type`, `rule`, …: headers or dotted JSON paths, `a.0.b` for the first of a list, `a.*.b` for all."
   )
   var columns: [String: String] = [:]
-  @Parameter("Your names for the passages' `id`, `title`, `text`.") var passageColumns: [String: String] = [:]
+  @Shared var reading: ReadingParameters
   @Parameter("The folder's version, where it is `<data_version>/<part>.csv`.") var dataVersion = "supervised_only"
   @Parameter("The folder's part: `train`, `val`, `test`.") var part = "train"
-  @Parameter("The form of a query, with `{text}` and, if wanted, other fields of its record.")
-  var queryTemplate = "{text}"
-  @Parameter(
-    "The form of a passage, with `{text}`, `{title}` or other fields: `{path}`, or `{path:prefix|separator}` for lists."
-  )
-  var passageTemplate = "{text}"
-  @Parameter("Drop an exam's instructions from queries and expand `{a/b}` into `a, b`.") var rewrite = false
   @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
   var labelThreshold: Double?
   @Parameter("What to do about records that name no passage.") var missingGold = GapPolicy.skip
-  @Parameter("What to do about passages that are named and not there, or have no text.")
-  var missingPassages = GapPolicy.skip
-  @Parameter("The files' format.") var fileFormat = RecordFormat.auto
-  @Parameter("Whether quotes enclose fields of tables or are text.") var quoting = Quoting.auto
-  @Parameter("The files' encoding.") var encoding = FileEncoding.auto
   @Output("The groups.") var groups: GroupFile
   @Output("Every passage once, templates applied.") var corpus: CorpusFile
 
   func problems() -> [String] {
-    Template.problems(queryTemplate, named: "query_template")
-      + Template.problems(passageTemplate, named: "passage_template")
-      + Columns.problems(columns, known: GroupReader.columnNames)
-      + Columns.problems(passageColumns, known: GroupReader.passageColumnNames)
+    reading.problems + Columns.problems(columns, known: GroupReader.columnNames)
   }
 
   func run(_ context: StageContext) async throws {
-    let (form, builder) = try read(context)
+    let (form, builder) = try reading.read(
+      columns: columns, labelThreshold: labelThreshold, gold: missingGold, data: data.url, passages: passages?.url,
+      context, for: "groups", read)
     let (made, corpus, withoutPositive) = builder.finish()
     guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data.url, "no query has a positive passage") }
     try QueryGroup.write(made, to: groups.url)
@@ -53,12 +40,8 @@ struct MakeGroups: Stage {
     let positives = made.lazy.map(\.positives.count).reduce(0, +)
     let negatives = made.lazy.map(\.negatives.count).reduce(0, +)
     context.log(
-      "[groups] Format: \(form.rawValue) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
+      "[groups] Format: \(form) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
         + "Passages: \(corpus.count)")
-    for warning in builder.gaps.warnings { context.warn("[groups] \(warning)") }
-    if builder.repeats > 0 {
-      context.warn("[groups] \(builder.repeats) passages repeat the text of another; they count as one with it")
-    }
     if builder.answersRepeatQueries {
       context.warn(
         "[groups] most queries stand word for word in their passages, or these in them: a search for words finds them, "
@@ -75,34 +58,7 @@ struct MakeGroups: Stage {
     }
   }
 
-  /// A column that only looks like one of ids is found out by two texts under one of them; then all is read again.
-  private func read(_ context: StageContext) throws -> (form: GroupFormat, builder: GroupBuilder) {
-    var ignored: [Bool: Set<String>] = [:]
-    var conflicts: [IDConflict] = []
-    while true {
-      var reader = GroupReader(
-        columns: Columns(columns, ignoring: ignored[false] ?? []),
-        passageColumns: Columns(passageColumns, ignoring: ignored[true] ?? []), recordFormat: fileFormat,
-        encoding: encoding, quoting: quoting, queryForm: try Template(queryTemplate),
-        passageForm: try Template(passageTemplate),
-        rewrite: rewrite, labelThreshold: labelThreshold)
-      if conflicts.isEmpty { reader.context = context }
-      do {
-        let (form, builder) = try read(reader)
-        if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
-        try check(reader, form, builder, context)
-        for conflict in conflicts { context.warn("[groups] \(conflict.warning)") }
-        return (form, builder)
-      } catch let conflict as IDConflict {
-        guard conflict.id.isGuess else { throw conflict.error }
-        ignored[conflict.id.isPassages, default: []].insert(conflict.id.column)
-        conflicts.append(conflict)
-      }
-    }
-  }
-
-  private func read(_ reader: GroupReader) throws -> (form: GroupFormat, builder: GroupBuilder) {
-    var builder = GroupBuilder(gaps: Gaps(gold: missingGold, passages: missingPassages))
+  private func read(_ reader: GroupReader, into builder: inout GroupBuilder) throws -> String {
     if let passages { try reader.readPassages(passages.url, into: &builder) }
     let form = format == .auto ? try reader.detect(data.url, hasPassages: passages != nil) : format
     switch form {
@@ -112,30 +68,6 @@ struct MakeGroups: Stage {
     case .questions: try reader.readQuestions(data.url, into: &builder)
     case .preprocessed: try reader.readPreprocessed(data.url, version: dataVersion, part: part, into: &builder)
     }
-    return (form, builder)
-  }
-
-  /// Nothing that was asked for may come to nothing unsaid.
-  private func check(
-    _ reader: GroupReader, _ form: GroupFormat, _ builder: GroupBuilder, _ context: StageContext
-  ) throws {
-    let book = passages?.url ?? data.url
-    let fields = reader.fields
-    for (url, problem) in [
-      (data.url, reader.columns.unused(of: "columns", form: form.rawValue, keys: fields.keys(ofQueries: true))),
-      (
-        book,
-        reader.passageColumns.unused(
-          of: "passage_columns", form: form.rawValue, keys: fields.keys(ofQueries: false))
-      ),
-      (data.url, fields.missing(in: reader.queryForm, isQuery: true)),
-      (book, fields.missing(in: reader.passageForm, isQuery: false)),
-    ] {
-      // Where nothing could be read, what is wrong with the records says more.
-      if let problem, builder.drafted > 0 || builder.gaps.first == nil { throw DataError(url, problem) }
-    }
-    if fields.lacksTitles(reader.passageForm) {
-      context.warn("[groups] no passage has a title, so `{title}` of `passage_template` stands for nothing")
-    }
+    return form.rawValue
   }
 }

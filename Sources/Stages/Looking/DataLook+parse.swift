@@ -1,36 +1,58 @@
-/// Runs `groups` itself on the data, so that what is shown is what a pipeline gets.
+/// Runs `groups` itself on the data, or `retrieve`, so that what is shown is what a pipeline gets.
 import Foundation
 import Pipelines
-import Synchronization
+
+/// What `groups` made of the data, or `retrieve` of queries without gold.
+package struct ParsedGroups: Sendable {
+  /// Or queries.
+  package let groups: Int
+  package let positives: Int
+  package let negatives: Int
+  package let passages: Int
+  /// Of the query that has most.
+  package let mostPositives: Int
+  package let examples: [QueryGroup]
+  /// Of each example without gold, the best passages that BM25 finds.
+  package let found: [[RankedPassage]]
+  package let warnings: [String]
+}
 
 extension DataLook {
-  /// Throws what `groups` says of the data, with its place.
-  package func parse() async throws -> ParsedGroups {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "retort-look-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer {
-      // A leftover temporary folder harms nobody; the system cleans it.
-      try? FileManager.default.removeItem(at: folder)
-    }
-    let events = Mutex<[StageEvent]>([])
-    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder) { event in
-      events.withLock { $0.append(event) }
-    }
+  /// Throws what `groups` or `retrieve` says of the data, with its place.
+  package func parse() async throws -> ParsedGroups { hasGold ? try await parseGroups() : try await parseQueries() }
+
+  private func parseGroups() async throws -> ParsedGroups {
     var parameters = parameters
     if let part = parts.first { parameters["part"] = .string(part) }
-    let outputs = ["groups": folder.appending(path: "groups"), "corpus": folder.appending(path: "corpus")]
-    var inputs = ["data": BoundArtifact(url: data)]
-    inputs["passages"] = passages.map { BoundArtifact(url: $0) }
-    try await MakeGroups.bound(to: StageBinding(inputs: inputs, parameters: parameters, outputs: outputs)).run(context)
-
-    let groups = try QueryGroup.read(folder.appending(path: "groups"))
-    let warnings = events.withLock { events in
-      events.compactMap { event in if case .warning(let text) = event { text } else { nil } }
+    var inputs = ["data": data]
+    inputs["passages"] = passages
+    let (parsed, warnings) = try await StageContext.alone { [parameters, inputs] context in
+      let stage = try MakeGroups.alone(inputs, parameters, in: context)
+      try await stage.run(context)
+      return (groups: try QueryGroup.read(stage.groups.url), passages: try Passage.read(stage.corpus.url).count)
     }
+    let groups = parsed.groups
     return ParsedGroups(
       groups: groups.count, positives: groups.reduce(0) { $0 + $1.positives.count },
-      negatives: groups.reduce(0) { $0 + $1.negatives.count },
-      passages: try Passage.read(folder.appending(path: "corpus")).count,
-      mostPositives: groups.map(\.positives.count).max() ?? 0, examples: Array(groups.prefix(3)), warnings: warnings)
+      negatives: groups.reduce(0) { $0 + $1.negatives.count }, passages: parsed.passages,
+      mostPositives: groups.map(\.positives.count).max() ?? 0, examples: Array(groups.prefix(3)), found: [],
+      warnings: warnings)
+  }
+
+  private func parseQueries() async throws -> ParsedGroups {
+    var inputs = ["queries": data]
+    inputs["corpus"] = passages
+    let ((queries, passages, ranking), warnings) = try await StageContext.alone { [lexicalParameters, inputs] context in
+      let stage = try Retrieve.alone(inputs, lexicalParameters.merging(["top_k": .int(2)]) { $1 }, in: context)
+      try await stage.run(context)
+      let (queries, passages) = try await StageContext.alone { try stage.read($0) }.result
+      return (queries, passages.count, try RankedPassage.read(stage.ranking.url))
+    }
+    let hits = Dictionary(grouping: ranking, by: \.id)
+    let examples = queries.prefix(3)
+    return ParsedGroups(
+      groups: queries.count, positives: 0, negatives: 0, passages: passages, mostPositives: 0,
+      examples: examples.map { QueryGroup(id: $0.id, query: $0.text, positives: []) },
+      found: examples.map { hits[$0.id] ?? [] }, warnings: warnings)
   }
 }

@@ -1,9 +1,8 @@
-/// Looks at somebody's data: which of the forms of `groups` it is, and what `groups` makes of it.
+/// Looks at somebody's data: which of the forms of `groups` it is, or only queries.
 import Foundation
 import Pipelines
-import Synchronization
 
-/// What data turned out to be, and the parameters with which `groups` reads it.
+/// What data turned out to be, and the parameters with which `groups` reads it, or `retrieve` if it has no gold.
 package struct DataLook: Sendable {
   package let form: String
   /// Why it was taken for that.
@@ -15,42 +14,24 @@ package struct DataLook: Sendable {
   package let recognisedInPassages: [Recognised]
   /// Of a folder: what its files divide it into, of train, val, dev, test.
   package let parts: [String]
-  /// Of `groups`, besides `part`.
+  /// Of `groups`, besides `part`, or of `retrieve`.
   package let parameters: [String: ParameterValue]
   /// A `passage_template` with all that the passages' records say; `nil` if that is a text alone.
   package let fullTemplate: String?
-}
 
-/// What `groups` made of the data.
-package struct ParsedGroups: Sendable {
-  package let groups: Int
-  package let positives: Int
-  package let negatives: Int
-  package let passages: Int
-  /// Of the query that has most.
-  package let mostPositives: Int
-  package let examples: [QueryGroup]
-  package let warnings: [String]
+  /// What queries are called of which nobody says what answers them.
+  private static let queries = "queries"
+  package var hasGold: Bool { form != Self.queries }
+  /// For BM25, which passages serve best with all that they say.
+  var lexicalParameters: [String: ParameterValue] {
+    fullTemplate.map { parameters.merging(["passage_template": .string($0)]) { $1 } } ?? parameters
+  }
 }
 
 /// Why data was not understood: what was looked for, and how to say it.
 package struct CannotTell: Error, CustomStringConvertible {
   package let description: String
   init(_ description: String) { self.description = description }
-
-  /// Questions and a book beside them that nothing connects.
-  /// - Parameter answer: the column of answers, which are not passages, if there is one.
-  static func noGold(_ questions: FileLook, _ book: FileLook, answer: String?) -> CannotTell {
-    let (questions, book) = (questions.url.lastPathComponent, book.url.lastPathComponent)
-    let noPassages = answer.map { ", and `\($0)` holds answers, which are no passages of it" } ?? ""
-    let otherwise = answer.map { "; if the answers are to be the passages: --columns passage=\($0)" } ?? ""
-    return CannotTell(
-      """
-      nothing in \(questions) says which passage of \(book) answers a question: no column's values are ids, titles or texts of \
-      it\(noPassages). Without that nothing can be trained or tested.
-      If a column says it, name it: --columns rule=YOURS\(otherwise)
-      """)
-  }
 }
 
 extension DataLook {
@@ -73,7 +54,7 @@ extension DataLook {
     /// What is wrong with the names.
     package var problems: [String] {
       Columns.problems(columns, known: GroupReader.columnNames)
-        + Columns.problems(passageColumns, known: GroupReader.passageColumnNames)
+        + Columns.problems(passageColumns, known: GroupReader.passageColumnNames, of: "passage_columns")
     }
   }
 
@@ -156,24 +137,59 @@ extension DataLook {
     }
     if let rule = hints.columns["rule"], !hints.sayPassages { throw try PassageLinks.nothing(at: rule, files) }
     // Passages that nothing refers to may still be more to search in.
-    var noGold: CannotTell?
+    var noGold: (file: FileLook, book: FileLook, guess: ColumnGuess)?
     for (file, book) in [(files[0], files[1]), (files[1], files[0])] {
       var bookGuess = try PassageLinks.guess(book, hints.passageColumns)
       bookGuess.dropAmbiguousID()
       guard book.isTree || bookGuess.has("text") && !bookGuess.has("query") else { continue }
       guard let (form, guess, why) = Self.passagesOrNot(file, hints) else {
-        if file.asks, !book.asks { noGold = noGold ?? .noGold(file, book, answer: nil) }
+        if file.asks, !book.asks { noGold = noGold ?? (file, book, bookGuess) }
         continue
       }
       if form == .pairs, !hints.sayPassages, let answer = guess["passage"], RoleWords.isAnswer(answer.name) {
-        throw CannotTell.noGold(file, book, answer: answer.name)
+        self = try DataLook(queries: file, book, bookGuess, answer: answer.name, hints)
+        return
       }
       let more = "\(why); \(book.url.lastPathComponent) holds more passages to search in"
       self.init(form, more, file, guess, book, bookGuess, hints)
       return
     }
-    if let noGold { throw noGold }
+    if let noGold {
+      self = try DataLook(queries: noGold.file, noGold.book, noGold.guess, answer: nil, hints)
+      return
+    }
     throw CannotTell(PassageLinks.nothing(between: files))
+  }
+
+  /// Queries and a book beside them that nothing connects.
+  /// - Parameter answer: the column of answers, which are not passages, if there is one.
+  private init(
+    queries file: FileLook, _ book: FileLook, _ bookGuess: ColumnGuess, answer: String?, _ hints: Hints
+  ) throws {
+    let (questions, passages) = (file.url.lastPathComponent, book.url.lastPathComponent)
+    if let other = hints.columns.keys.sorted().first(where: { !GroupReader.queryColumnNames.contains($0) }) {
+      throw CannotTell(
+        "nothing in \(questions) says which passage of \(passages) answers a question, so these can only be searched for, "
+          + "to which `--columns \(other)=\(hints.columns[other] ?? "")` says nothing")
+    }
+    var guess = ColumnGuess(file, given: hints.columns)
+    guess.find(.query) { $0.isText && !$0.hasLists }
+    guard guess.has("query") else { throw Self.cannotTell(file, guess, hints) }
+    let noPassages = answer.map { ", and `\($0)` holds answers, which are no passages of it" } ?? ""
+    let otherwise = answer.map { "; if the answers are to be the passages: --columns passage=\($0)" } ?? ""
+    form = Self.queries
+    why = """
+      there is no gold. Nothing in \(questions) says which passage of \(passages) answers a question: no column's values are \
+      ids, titles or texts of it\(noPassages). So nothing can be trained or tested; every question is searched for instead.
+      If a column says what answers it, name it: --columns rule=YOURS\(otherwise)
+      """
+    data = file.url
+    self.passages = book.url
+    recognised = guess.found
+    recognisedInPassages = bookGuess.found
+    parts = []
+    fullTemplate = bookGuess.fullTemplate(of: book)
+    parameters = Self.named(guess.mapping, bookGuess.mapping).merging(Self.forms(guess, bookGuess)) { $1 }
   }
 
   private init(
@@ -189,22 +205,35 @@ extension DataLook {
     parts = []
     fullTemplate = book.flatMap { book in bookGuess.flatMap { $0.fullTemplate(of: book) } }
     var parameters = Self.parameters(form, guess.mapping, bookGuess?.mapping ?? [:], hints)
-    if form == .questions {
-      let questions = guess["query"]?.sample ?? []
-      // An exam's questions say what to do, which no passage says.
-      if questions.count(where: { rewriteExamQuestion($0) != $0 }) * 2 > questions.count {
-        parameters["rewrite"] = .bool(true)
-      }
-      if bookGuess?.has("title") == true { parameters["passage_template"] = .string("{title}. {text}") }
-    }
+    if form == .questions { parameters.merge(Self.forms(guess, bookGuess)) { $1 } }
     self.parameters = parameters
+  }
+
+  /// How queries and passages of a book are shown to models.
+  private static func forms(_ guess: ColumnGuess, _ bookGuess: ColumnGuess?) -> [String: ParameterValue] {
+    var forms: [String: ParameterValue] = [:]
+    let questions = guess["query"]?.sample ?? []
+    // An exam's questions say what to do, which no passage says.
+    if questions.count(where: { rewriteExamQuestion($0) != $0 }) * 2 > questions.count {
+      forms["rewrite"] = .bool(true)
+    }
+    if bookGuess?.has("title") == true { forms["passage_template"] = .string(PassageLinks.titleAndText) }
+    return forms
   }
 
   private static func parameters(
     _ form: GroupFormat, _ columns: [String: String], _ passageColumns: [String: String], _ hints: Hints
   ) -> [String: ParameterValue] {
-    var parameters: [String: ParameterValue] = ["format": .string(form.rawValue)]
-    if let threshold = hints.labelThreshold { parameters["label_threshold"] = .double(threshold) }
+    var parameters = named(columns, passageColumns)
+    parameters["format"] = .string(form.rawValue)
+    parameters["label_threshold"] = hints.labelThreshold.map { .double($0) }
+    return parameters
+  }
+
+  private static func named(
+    _ columns: [String: String], _ passageColumns: [String: String]
+  ) -> [String: ParameterValue] {
+    var parameters: [String: ParameterValue] = [:]
     if !columns.isEmpty { parameters["columns"] = columns.parameterValue }
     if !passageColumns.isEmpty { parameters["passage_columns"] = passageColumns.parameterValue }
     return parameters

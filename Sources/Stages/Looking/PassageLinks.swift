@@ -52,6 +52,9 @@ struct PassageLinks {
       """
   }
 
+  /// The form of passages that have a title.
+  static let titleAndText = "{title}. {text}"
+
   static func guess(_ book: FileLook, _ given: [String: String]) throws -> ColumnGuess {
     var guess = ColumnGuess(book, given: given)
     guess.find(.text) { $0.isText && !$0.hasLists && $0.meanLength >= 8 }

@@ -27,6 +27,7 @@ package struct PipelineDraft {
     folder = file.deletingLastPathComponent()
     name = file.deletingPathExtension().lastPathComponent
     self.schema = relativePath(schema, from: folder)
+    guard look.hasGold else { return }
     guard parsed.groups >= 5 else {
       throw CannotTell("\(parsed.groups) queries are too few to train, choose and test on; 5 are the least")
     }
@@ -40,17 +41,50 @@ package struct PipelineDraft {
     """
     # yaml-language-server: $schema=\(Escape.comment(schema))
     # Written by `retort new` for \(Escape.comment(sources)): \(parsed.groups) queries, \(parsed.passages) passages.
-    # `retort plan` says what a run will take; `retort help KIND` shows all that a stage can be told.
+    \(look.hasGold ? "" : noGold)# `retort plan` says what a run will take; `retort help KIND` shows all that a stage can be told.
     version: 1
     name: \(value(name))
     defaults: {seed: 7}               # also threads and memory: the machine's processors, three quarters of its memory
     stages:
-    \(data)\(base)\(training)\(evaluation)
+    \(look.hasGold ? data + base + training + evaluation : searches)
     """
   }
 
   private var sources: String {
     look.data.lastPathComponent + (look.passages.map { " and \($0.lastPathComponent)" } ?? "")
+  }
+
+  // MARK: - Queries without gold
+
+  private let noGold = """
+    # Nothing says which passage answers a query, so nothing is trained or tested: each query is searched for.
+
+    """
+
+  private var searches: String {
+    let trained = """
+        # With a trained bi-encoder add `model: FOLDER` to `in`; `reranker` and `calibration` may stand there, too.
+
+      """
+    return search("bm25-ranking", comment: "words in common, no model", look.lexicalParameters)
+      + (model.map { model in
+        search("model-ranking", comment: "by the model's cosines", model: model, look.parameters) + fullTemplate
+      } ?? trained)
+  }
+
+  private func search(
+    _ stage: String, comment: String, model: URL? = nil, _ parameters: [String: ParameterValue]
+  ) -> String {
+    let inputs = [("queries", look.data), ("corpus", look.passages), ("model", model)]
+      .compactMap { name, url in url.map { "\(name): \(path($0))" } }.joined(separator: ", ")
+    return """
+        \(stage.padding(toLength: 31, withPad: " ", startingAt: 0).replacing(stage, with: "\(stage):"))# \(comment)
+          uses: retrieve
+          in: {\(inputs)}
+          with:
+            top_k: 10               # `retort export latest \(stage) DIR` copies the ranking
+      \(lines(parameters))
+      """
   }
 
   // MARK: - Data
@@ -93,9 +127,8 @@ package struct PipelineDraft {
   private func groups(_ stage: String, part: String?, comment: String?) -> String {
     var inputs = "data: \(path(look.data))"
     if let passages = look.passages { inputs += ", passages: \(path(passages))" }
-    var parameters = look.parameters.sorted { $0.key < $1.key }
-    if let part { parameters.append((key: "part", value: .string(part))) }
-    let lines = parameters.map { "      \($0.key): \(template($0.value).yaml)\n" }.joined()
+    var parameters = look.parameters
+    parameters["part"] = part.map { .string($0) }
     let isFirst = comment != nil
     return (comment.map { "  # \(Escape.comment("\(look.form): \($0)"))\n" } ?? "")
       + """
@@ -103,12 +136,16 @@ package struct PipelineDraft {
           uses: groups
           in: {\(inputs)}
           with:
-      \(lines)
+      \(lines(parameters))
       """
       + (isFirst
         ? "      # query_template: \"query: {text}\"      # for models that want it, as e5; passage_template too\n"
           + fullTemplate
         : "")
+  }
+
+  private func lines(_ parameters: [String: ParameterValue]) -> String {
+    parameters.sorted { $0.key < $1.key }.map { "      \($0.key): \(template($0.value).yaml)\n" }.joined()
   }
 
   private var fullTemplate: String {

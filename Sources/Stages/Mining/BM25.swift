@@ -10,7 +10,8 @@ package struct BM25 {
   private var termNumber: [String: Int] = [:]
   /// For each term, the passages it occurs in and its contribution to their score.
   private var postings: [[(passage: Int32, weight: Float)]] = []
-  private let count: Int
+  /// Passages.
+  package let count: Int
 
   package init(_ passages: [String]) {
     count = passages.count

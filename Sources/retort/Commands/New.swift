@@ -11,7 +11,8 @@ struct New: AsyncParsableCommand {
     abstract: "Looks at your data, shows what it takes it for, and writes a commented pipeline for it.",
     discussion: """
       DATA is a file of pairs or tuples, a file of questions and a file of the passages that they name, or a folder \
-      (BEIR, or of train.csv, val.csv, test.csv): JSON, JSONL, CSV or TSV in UTF-8, UTF-16 or CP949.
+      (BEIR, or of train.csv, val.csv, test.csv): JSON, JSONL, CSV or TSV in UTF-8, UTF-16 or CP949. \
+      If nothing says which passages answer the questions, the pipeline searches for them.
       """)
 
   @Argument(help: "Data files or a folder.", completion: .file()) var data: [String]
@@ -19,7 +20,9 @@ struct New: AsyncParsableCommand {
     name: .shortAndLong, help: "The pipeline to write; pipelines/NAME.yaml or NAME.yaml after the data unless given.")
   var output: String?
   @Flag(help: "Replace the file if it is there.") var force = false
-  @Option(help: "A base model's folder; a small one from random weights unless given.", completion: .directory)
+  @Option(
+    help: "A base model's folder; a small one from random weights unless given. Without gold: it searches, too.",
+    completion: .directory)
   var model: String?
   @Option(help: "Your name for one of `groups`: query=질문; may be repeated.") var columns: [String] = []
   @Option(help: "Your name for the passages' id, title or text: text=내용; may be repeated.")
@@ -30,7 +33,8 @@ struct New: AsyncParsableCommand {
 
   func run() async throws {
     let hints = DataLook.Hints(
-      columns: try pairs(columns), passageColumns: try pairs(passageColumns), labelThreshold: labelThreshold)
+      columns: try columnNames(columns), passageColumns: try columnNames(passageColumns), labelThreshold: labelThreshold
+    )
     if let problem = hints.problems.first { throw Failure(problem) }
     let urls = data.map { URL(filePath: $0) }
     for (name, url) in zip(data, urls) where FileStatus.of(url) == nil { throw Failure("there is no file \(name)") }
@@ -46,7 +50,7 @@ struct New: AsyncParsableCommand {
       let look = try DataLook(urls, files, hints: hints)
       if !json { Terminal.say("\n" + look.report) }
       let parsed = try await look.parse()
-      if !json { Terminal.say("\n" + parsed.report(columns: terminalColumns)) }
+      if !json { Terminal.say("\n" + parsed.report(columns: Screen.textColumns)) }
       let here = URL(filePath: FileManager.default.currentDirectoryPath)
       let store = try storeOptions.folder(root: projectRoot(of: target, workingFolder: here))
       let draft = try PipelineDraft(
@@ -65,19 +69,6 @@ struct New: AsyncParsableCommand {
     }
   }
 
-  /// `query=질문` …, `id=` for none.
-  private func pairs(_ texts: [String]) throws -> [String: String] {
-    try Dictionary(
-      texts.map { text in
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty else {
-          throw Failure("`\(text)` is not NAME=COLUMN, such as query=질문")
-        }
-        return (parts[0], parts[1])
-      }
-    ) { _, later in later }
-  }
-
   private func modelFolder(_ name: String) throws -> URL {
     let url = URL(filePath: name)
     guard FileStatus.of(url.appending(path: "config.json")) != nil else {
@@ -90,10 +81,17 @@ struct New: AsyncParsableCommand {
     let name = data.deletingPathExtension().lastPathComponent
     return FileStatus.of(URL(filePath: "pipelines"))?.isFolder == true ? "pipelines/\(name).yaml" : "\(name).yaml"
   }
+}
 
-  private var terminalColumns: Int {
-    var size = winsize()
-    let isTerminal = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
-    return isTerminal && size.ws_col >= 40 ? Int(size.ws_col) : 100
-  }
+/// `query=질문` …, `id=` for none.
+func columnNames(_ texts: [String]) throws -> [String: String] {
+  try Dictionary(
+    texts.map { text in
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw Failure("`\(text)` is not NAME=COLUMN, such as query=질문")
+      }
+      return (parts[0], parts[1])
+    }
+  ) { _, later in later }
 }

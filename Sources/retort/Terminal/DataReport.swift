@@ -38,10 +38,15 @@ extension DataLook {
 extension ParsedGroups {
   /// - Parameter columns: of the terminal.
   func report(columns: Int) -> String {
-    var lines = ["groups: \(groups) | positives: \(positives) | negatives: \(negatives) | passages: \(passages)"]
+    var lines = [
+      found.isEmpty
+        ? "groups: \(groups) | positives: \(positives) | negatives: \(negatives) | passages: \(passages)"
+        : "queries: \(groups) | passages: \(passages)"
+    ]
     lines += warnings.map { "warning: \($0)" }
-    for group in examples {
+    for (place, group) in examples.enumerated() {
       var texts = [("query", group.query)]
+      if place < found.count { texts += found[place].map { ("BM25", ($0.title.map { "\($0). " } ?? "") + $0.text) } }
       texts += shown(group.positives, "positive") + shown(group.negatives, "negative")
       lines.append("")
       lines += texts.map { name, text in
@@ -58,7 +63,7 @@ extension ParsedGroups {
 }
 
 extension String {
-  fileprivate var inOneLine: String {
+  var inOneLine: String {
     String(String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
   }
 
@@ -86,7 +91,8 @@ struct NewReport: Encodable {
     var columns: [Column]
   }
   struct Recognition: Encodable { var role: String, column: String, why: String }
-  struct Group: Encodable { var query: String, positives: [String], negatives: [String] }
+  /// `found`, of queries without gold: what BM25 finds.
+  struct Group: Encodable { var query: String, positives: [String], negatives: [String], found: [String]? }
   struct Counts: Encodable { var groups: Int, positives: Int, negatives: Int, passages: Int }
   var files: [File]
   var form: String
@@ -113,8 +119,10 @@ struct NewReport: Encodable {
     passageColumns = look.recognisedInPassages.map { Recognition(role: $0.role, column: $0.column, why: $0.why) }
     counts = Counts(
       groups: parsed.groups, positives: parsed.positives, negatives: parsed.negatives, passages: parsed.passages)
-    examples = parsed.examples.map {
-      Group(query: $0.query, positives: $0.positives.map(\.text), negatives: $0.negatives.map(\.text))
+    examples = parsed.examples.enumerated().map { place, group in
+      Group(
+        query: group.query, positives: group.positives.map(\.text), negatives: group.negatives.map(\.text),
+        found: place < parsed.found.count ? parsed.found[place].map(\.text) : nil)
     }
     warnings = parsed.warnings
     self.output = output

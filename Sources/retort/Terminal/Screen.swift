@@ -16,6 +16,11 @@ struct Screen {
     return Screen(columns: Int(size.ws_col), rows: Int(size.ws_row))
   }
 
+  /// Columns for texts of any length: a terminal's, or 100.
+  static var textColumns: Int {
+    let columns = current.columns
+    return Terminal.isInteractive && columns >= 40 ? columns : 100
+  }
 }
 
 extension String {

@@ -1,0 +1,131 @@
+/// `retrieve`: the best passages for every query, whether anybody knows what answers it or not.
+import Foundation
+import Pipelines
+import Tensors
+import Training
+
+struct Retrieve: Stage {
+  static let kind = StageKind("retrieve", revision: 1)
+  static let abstract =
+    "Finds the best passages for each query, exactly: by a bi-encoder or BM25, reranked, calibrated."
+  static let numeric = true
+  static let rowsDependOn: [String]? = ["model"]
+
+  enum Method: String, ParameterChoice {
+    /// The cosines of the bi-encoder at the port `model`.
+    case model
+    /// No model: BM25 over characters and words.
+    case bm25
+  }
+
+  @Input("Any records with a query; nothing has to say what answers it.") var queries: DataFile
+  @Input("The passages to search: a corpus of `groups`, a grammar book, or any records with `id` and `text`.")
+  var corpus: DataFile
+  @Input("Bi-encoder.") var model: ModelFolder?
+  @Input("Cross-encoder that judges the best passages again.") var reranker: ModelFolder?
+  @Input("What `normalize` found for the model: makes probabilities of its scores.") var calibration: ResultFile?
+  @Parameter("What finds passages; absent: the model if there is one, else BM25.") var method: Method?
+  @Parameter("Passages of each query in the ranking.", in: 1...100_000) var topK = 10
+  @Parameter("Passages of each query that a reranker judges.", in: 1...100_000) var rerank = 50
+  @Parameter("Your names for `query` and `id`: headers or dotted JSON paths.") var columns: [String: String] = [:]
+  @Shared var reading: ReadingParameters
+  @Output(
+    "A line a hit, the best first: id (the query's), rank, passage, title, text, score (cosine or BM25), rerank_score (the "
+      + "reranker's logit), probability.")
+  var ranking: RankingFile
+  @Output("Vectors of passages and queries, of length 1, as `embed` writes them; no rows without a model.")
+  var embeddings: EmbeddingFolder
+
+  func problems() -> [String] {
+    reading.problems + Columns.problems(columns, known: GroupReader.queryColumnNames)
+  }
+
+  func run(_ context: StageContext) async throws {
+    let calibration = try self.calibration.map { try Calibration(contentsOf: $0.url) }
+    let usesModel = method.map { $0 == .model } ?? (model != nil)
+    if usesModel && model == nil { throw StageInputError("`method: model` needs a model at the port `model`") }
+    if !usesModel && calibration != nil {
+      throw StageInputError("`calibration` is of a model's scores, and BM25 finds the passages: unbind one of them")
+    }
+    let (queries, passages) = try read(context)
+    let engine = try context.engine
+    var rankings = try search(queries, passages, usesModel ? model : nil, on: engine, context)
+    if let reranker {
+      let scorer = try loadCrossEncoder(reranker, context, for: "retrieve")
+      try rankings.rerank(queries, passages, by: scorer, depth: rerank) { context.progress($0, of: queries.count) }
+      scorer.finish()
+    }
+    try rankings.write(to: ranking.url, most: topK, queries, passages, calibration)
+    report(rankings, queries, passages, usesModel, calibration, context)
+  }
+
+  /// The queries and the passages, as models see them.
+  func read(_ context: StageContext) throws -> (queries: [Passage], passages: [RawPassage]) {
+    let (_, builder) = try reading.read(
+      columns: columns, data: queries.url, passages: corpus.url, context, for: "retrieve"
+    ) { reader, builder in
+      try reader.readPassages(corpus.url, into: &builder)
+      try reader.readQueries(queries.url, into: &builder)
+      return "queries"
+    }
+    guard !builder.passages.isEmpty else { throw DataError(corpus.url, "there are no passages to search") }
+    guard builder.drafted > 0 else { throw DataError(queries.url, "there are no queries") }
+    return (builder.queries, builder.passages)
+  }
+
+  private func search(
+    _ queries: [Passage], _ passages: [RawPassage], _ model: ModelFolder?, on engine: Engine, _ context: StageContext
+  ) throws -> Rankings {
+    let order = TieOrder(ids: passages.map(\.id))
+    let most = reranker == nil ? topK : max(topK, rerank)
+    func best(_ retriever: some Retriever) -> Rankings {
+      Rankings(
+        retriever.best(most, in: order, on: engine) { context.progress($0, of: queries.count, detail: "searched") },
+        in: order)
+    }
+    guard let model else {
+      try EmbeddingMatrix.Writer(embeddings.url, ids: [], digests: [], width: 0).rows.close()
+      return best(LexicalRetriever(queries: queries.map(\.text), index: BM25(passages.map(\.shown))))
+    }
+    let encoder = try BiEncoder(folder: model.url, engine: engine)
+    let (count, computed) = try context.embed(
+      { body in
+        for passage in passages { try body(Passage(id: passage.id, text: passage.shown)) }
+        for query in queries { try body(query) }
+      }, by: encoder, normalizing: true, to: embeddings.url)
+    if computed > 0 { context.report(encoder.health, "retrieve") }
+    context.log("[retrieve] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
+    let width = encoder.model.outputWidth
+    let vectors = try EmbeddingMatrix(embeddings.url, width: width).floats()
+    return best(
+      DenseRetriever(
+        queries: Embeddings(vectors[(passages.count * width)...], width: width),
+        passages: Embeddings(vectors[..<(passages.count * width)], width: width)))
+  }
+
+  private func report(
+    _ rankings: Rankings, _ queries: [Passage], _ passages: [RawPassage], _ usesModel: Bool,
+    _ calibration: Calibration?, _ context: StageContext
+  ) {
+    let hits = min(topK, passages.count)
+    let method = (usesModel ? "bi-encoder" : "bm25") + (reranker == nil ? "" : ", reranked")
+    context.log(
+      "[retrieve] \(method): \(queries.count) queries over \(passages.count) passages | Hits of each: \(hits)")
+    context.metric("queries", Double(queries.count))
+    context.metric("passages", Double(passages.count))
+    if let calibration {
+      let sure = rankings.queries.count { $0.prefix(topK).contains { calibration.isSure(of: $0.score) } }
+      let share = Double(sure) / Double(queries.count)
+      context.log(
+        "[retrieve] A hit at or above the threshold \(decimal(calibration.threshold)): \(sure) queries, "
+          + "\(decimal(share * 100, 1)) %")
+      context.metric("above_threshold", share)
+    }
+    let strangers = usesModel ? 0 : rankings.queries.count { $0.allSatisfy { $0.score == 0 } }
+    if strangers > 0 {
+      context.warn(
+        "[retrieve] \(strangers) queries have no word in common with any passage, so their hits are in the order of ids"
+      )
+    }
+  }
+}
