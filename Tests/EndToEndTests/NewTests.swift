@@ -7,7 +7,10 @@ private struct Look: Decodable {
   struct File: Decodable { var encoding: String, format: String, records: Int }
   struct Recognition: Decodable { var role: String, column: String }
   struct Counts: Decodable, Equatable { var groups: Int, positives: Int, negatives: Int, passages: Int }
-  struct Group: Decodable, Equatable { var query: String, positives: [String], negatives: [String] }
+  struct Group: Decodable, Equatable {
+    var query: String, positives: [String], negatives: [String]
+    var found: [String]?
+  }
   var files: [File]
   var form: String
   var columns: [Recognition]
@@ -149,21 +152,71 @@ private let numbers = words.indices
     }
   }
 
-  @Test func `questions with answers and no gold beside a book are not trained on`() async throws {
+  /// The hits of a stage of the latest run, best first, by the query's id.
+  private func rankings(_ stage: String, in project: Project) async throws -> [String: [String]] {
+    struct Shown: Decodable {
+      struct Output: Decodable { var path: String }
+      struct Stage: Decodable { var name: String, outputs: [String: Output] }
+      var stages: [Stage]
+    }
+    struct Hit: Decodable { var id: String, rank: Int, title: String?, text: String, score: Float }
+    let shown = try await project.retort("show", "latest", "--json").decoded(Shown.self)
+    let path = try #require(shown.stages.first { $0.name == stage }?.outputs["ranking"]?.path)
+    let hits = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(Hit.self, from: Data($0.utf8))
+    }
+    return Dictionary(grouping: hits, by: \.id).mapValues { $0.sorted { $0.rank < $1.rank }.map(\.text) }
+  }
+
+  @Test func `questions with answers and no gold beside a book are all searched for, and nothing is trained`()
+    async throws
+  {
     let questions = numbers.map {
-      #"{"id": "\#($0)", "input": {"question_type": "선택형", "question": "\#(query($0))"}, "output": {"answer": "\#(words[$0])가 옳다."}}"#
+      #"{"id": "\#($0)", "input": {"question_type": "선택형", "question": "다음 중 알맞은 것을 고르시오.\n\#(query($0))"}, "#
+        + #""output": {"answer": "\#(words[$0])가 옳다."}}"#
     }
     let project = try Project(data: [
       "train.json": "[\(questions.joined(separator: ",\n"))]", "book.json": ruleBook,
     ])
-    let ended = try await project.retort("new", "train.json", "book.json")
-    #expect(ended.code == 2)
-    #expect(ended.errors.contains("nothing in train.json says which passage of book.json answers a question"))
-    #expect(ended.errors.contains("`output.answer` holds answers"))
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
+    let said = try await project.retort("new", "train.json", "book.json", "--output", "said.yaml")
+    #expect(said.output.contains("there is no gold. Nothing in train.json says which passage of book.json answers"))
+    #expect(said.output.contains("`output.answer` holds answers"))
+    let look = try await look(project, "book.json", "train.json", "--model", "model")
+    #expect(look.form == "queries" && look.counts == .init(groups: 8, positives: 0, negatives: 0, passages: 8))
+    #expect(look.examples.map(\.found?.first) == (0..<3).map(passage))
+    let written = try project.read(look.output)
+    #expect(written.contains("rewrite: true") && !written.contains("uses: groups"))
+    let ended = try await project.retort("run", look.output)
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    // Each question's word stands in its own rule alone.
+    let found = try await rankings("bm25-ranking", in: project)
+    #expect(found.mapValues(\.first) == Dictionary(uniqueKeysWithValues: numbers.map { ("\($0)", passage($0)) }))
+    #expect(try await rankings("model-ranking", in: project).mapValues(\.count) == found.mapValues { _ in 8 })
+
     try project.write("id,질문\n" + numbers.map { "\($0),\(query($0))\n" }.joined(), to: "test.csv")
-    let bare = try await project.retort("new", "test.csv", "book.json")
-    #expect(bare.code == 2)
-    #expect(bare.errors.contains("nothing in test.csv says which passage of book.json answers a question"))
+    #expect(try await self.look(project, "test.csv", "book.json").form == "queries")
+    let refused = try await project.retort("new", "test.csv", "book.json", "--force", "--columns", "type=질문")
+    #expect(refused.code == 2 && refused.errors.contains("to which `--columns type=질문` says nothing"))
+  }
+
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: malpyeong.path),
+      "needs the first users' files in ../shared/data/malpyeong"))
+  func `rules are found for all of the first users' questions without gold`() async throws {
+    let project = try Project()
+    let paths = ["korean_language_rag_V1.0_train.json", "GrammarBook_structured.json"].map {
+      Self.malpyeong.appending(path: $0).path
+    }
+    let look = try await look(project, paths[0], paths[1], "--output", "p.yaml")
+    #expect(look.form == "queries" && look.column("query") == "input.question")
+    #expect(look.counts == .init(groups: 622, positives: 0, negatives: 0, passages: 115))
+    let ended = try await project.retort("run", look.output)
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    let found = try await rankings("bm25-ranking", in: project)
+    #expect(found.keys.sorted() == (1...622).map(String.init).sorted())
+    #expect(found.values.allSatisfy { $0.count == 10 && Set($0).count == 10 })
   }
 
   @Test func `gold in a part of the records is found, and the rest left out`() async throws {

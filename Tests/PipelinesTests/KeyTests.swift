@@ -85,6 +85,37 @@ struct KeyTests {
     #expect(KeyMaterial(stage: plan.stages[1], inputs: [:], numericsProfile: "fp32").functionKey == nil)
   }
 
+  @Test func `where rows depend on named inputs alone, neither others nor parameters are in the function's key`() throws
+  {
+    struct Rows: Stage {
+      static let kind = StageKind("rows", revision: 1)
+      static let abstract = "Makes rows."
+      static let numeric = true
+      static let rowsDependOn: [String]? = ["model"]
+      @Input("Model.") var model: ModelFolder?
+      @Input("Texts.") var texts: DataFile
+      @Parameter("How many to show.") var top = 10
+      func run(_ context: StageContext) async throws {}
+    }
+    let folder = try ScratchFolder()
+    func material(_ model: String?, _ texts: String, top: Int = 10, _ numerics: String = "fp32") throws -> KeyMaterial {
+      let file = try folder.write(
+        "version: 1\nstages: {r: {uses: rows, in: {model: m, texts: t.json}, with: {top: \(top)}}}\n", to: "p.yaml")
+      for path in ["m", "t.json"] { try folder.write("", to: path) }
+      let plan = try Plan(file: file, catalog: StageCatalog([Rows.self]), workingFolder: folder.url)
+      var inputs = ["texts": Digest(of: texts)]
+      inputs["model"] = model.map { Digest(of: $0) }
+      return KeyMaterial(stage: plan.stages[0], inputs: inputs, numericsProfile: numerics)
+    }
+    let function = try #require(material("m", "t").functionKey)
+    #expect(try material("m", "other").functionKey == function)
+    #expect(try material("m", "t", top: 5).functionKey == function)
+    #expect(try material("m", "t", top: 5).key != material("m", "t").key)
+    #expect(try material("other", "t").functionKey != function)
+    #expect(try material(nil, "t").functionKey != function)
+    #expect(try material("m", "t", "bf16").functionKey != function)
+  }
+
   /// One pipeline in many spellings; what is written about a stage beside its work.
   private struct Spelling {
     var lines: [(key: String, value: String)] = [

@@ -287,10 +287,7 @@ import Testing
         negatives: [passage("c", "x"), passage("d", "y")])
     ]
     let judge = try Judge(groups: groups, pool: PassagePool(of: groups, file: URL(filePath: "groups")))
-    struct Fixed: Retriever {
-      func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows { try body(0, [0.5, 0.75]) }
-    }
-    let judgement = try #require(judge.judge(Fixed()).first)
+    let judgement = try #require(judge.judge(FixedRetriever(scores: [[0.5, 0.75]])).first)
     #expect(judgement.ranking.ranks == [2] && judgement.given == [0.75] && judge.missingNegatives == 0)
   }
 

@@ -44,11 +44,12 @@ private struct Golden: Decodable {
   }
 }
 
-private struct FixedRetriever: Retriever {
+struct FixedRetriever: Retriever {
   let scores: [[Float]]
-  func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows {
-    for (query, row) in scores.enumerated() { try body(query, row[...]) }
-  }
+  let queriesAtOnce = 1
+  var queryCount: Int { scores.count }
+  var blocks: [Range<Int>] { [0..<scores[0].count] }
+  func scores(of queries: Range<Int>, block: Int) -> [Float] { Array(scores[queries].joined()) }
 }
 
 private struct FixedScorer: PairScoring {

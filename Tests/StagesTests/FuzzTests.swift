@@ -45,7 +45,7 @@ import Testing
     let whole = try ScratchFolder()
     let engine = Engine(threads: 1)
     let digests = ["one", "two", "three"].map { Digest(of: $0) }
-    try EmbeddingMatrix.write(digests, to: whole.url)
+    try EmbeddingMatrix.Writer(whole.url, ids: [], digests: digests, width: 2).rows.close()
     try SafeTensors.write(
       ["embeddings": engine.tensor([1, 2, 3, 4, 5, 6], [3, 2])], to: whole.url.appending(path: EmbeddingMatrix.file))
     let bytes = try Array(Data(contentsOf: whole.url.appending(path: name)))

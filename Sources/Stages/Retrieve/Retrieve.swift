@@ -124,7 +124,7 @@ struct Retrieve: Stage {
     let strangers = usesModel ? 0 : rankings.queries.count { $0.allSatisfy { $0.score == 0 } }
     if strangers > 0 {
       context.warn(
-        "[retrieve] \(strangers) queries have no word in common with any passage, so their hits are in the order of ids"
+        "[retrieve] queries without a word in common with any passage: \(strangers); their hits are in the order of ids"
       )
     }
   }
