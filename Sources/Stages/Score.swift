@@ -14,7 +14,7 @@ struct Score: Stage {
   @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
-  @Output("The candidates with logit and score.") var scores: ScoreFile
+  @Output("The candidates with logit and score.", file: "scores.jsonl") var scores: ScoreFile
 
   /// Pairs whose texts are held at a time; decides no bit.
   private static let pairsAtOnce = 1 << 15

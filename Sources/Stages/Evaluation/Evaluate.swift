@@ -25,9 +25,10 @@ struct Evaluate: Stage {
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
   @Parameter("Divide the metrics by this too: `type`, or nothing.") var groupBy = GroupBy.type
   @Parameter("The picture's title.") var title = ""
-  @Output("Metrics and distributions, `bi_encoder_evaluation_results.json`.") var results: ResultFile
-  @Output("Every query with its rank and best passages, worst first.") var perQuery: PerQueryFile
-  @Output("Distributions, margin per query, ranks, calibration, `bi_encoder_evaluation_analysis.png`.")
+  @Output("Metrics and distributions.", file: "bi_encoder_evaluation_results.json") var results: ResultFile
+  @Output("Every query with its rank and best passages, worst first.", file: "per_query.jsonl")
+  var perQuery: PerQueryFile
+  @Output("Distributions, margins, ranks, calibration.", file: "bi_encoder_evaluation_analysis.png")
   var picture: PictureFile
 
   enum GroupBy: String, ParameterChoice { case type, none }

@@ -33,8 +33,8 @@ struct MakeGroups: Stage {
   @Parameter("The files' format.") var fileFormat = RecordFormat.auto
   @Parameter("Whether quotes enclose fields of tables or are text.") var quoting = Quoting.auto
   @Parameter("The files' encoding.") var encoding = FileEncoding.auto
-  @Output("The groups.") var groups: GroupFile
-  @Output("Every passage once, templates applied.") var corpus: CorpusFile
+  @Output("The groups.", file: "groups.jsonl") var groups: GroupFile
+  @Output("Every passage once, templates applied.", file: "corpus.jsonl") var corpus: CorpusFile
 
   func problems() -> [String] {
     Template.problems(queryTemplate, named: "query_template")

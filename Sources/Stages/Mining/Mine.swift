@@ -36,7 +36,7 @@ struct Mine: Stage {
   @Parameter("Only passages that score at most s₊ − |s₊|·this.", in: 0...1) var relativeMargin: Double?
   @Parameter("With a teacher: drop passages that it scores (sigmoid) above this.", in: 0...1) var teacherMaxScore = 0.5
   @Seed var seed
-  @Output("Queries with candidates.") var candidates: CandidateFile
+  @Output("Queries with candidates.", file: "candidates.jsonl") var candidates: CandidateFile
 
   func problems() -> [String] {
     var problems: [String] = []

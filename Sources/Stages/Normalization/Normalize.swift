@@ -31,8 +31,9 @@ struct Normalize: Stage {
   @Parameter("Target: mean of the positives minus mean of the negatives at least this.", in: 0...1)
   var targetMargin = 0.7
   @Parameter("The picture's title.") var title = ""
-  @Output("Constants, threshold, distributions before and after, targets.") var results: ResultFile
-  @Output("Distributions before and after.") var picture: PictureFile
+  @Output("Constants, threshold, distributions before and after, targets.", file: "normalization.json")
+  var results: ResultFile
+  @Output("Distributions before and after.", file: "normalization.png") var picture: PictureFile
 
   func run(_ context: StageContext) async throws {
     let encoder = try loadBiEncoder(model, context, for: "normalize")
