@@ -286,7 +286,7 @@ import Testing
         id: "q", query: "q", positives: [passage("a", "x"), passage("b", "x")],
         negatives: [passage("c", "x"), passage("d", "y")])
     ]
-    let judge = try Judge(groups: groups, pool: PassagePool(of: groups, file: URL(filePath: "groups")))
+    let judge = try Judge(EvaluationData(groups: groups), pool: PassagePool(of: groups, file: URL(filePath: "groups")))
     struct Fixed: Retriever {
       func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows { try body(0, [0.5, 0.75]) }
     }

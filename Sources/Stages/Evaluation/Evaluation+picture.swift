@@ -9,7 +9,7 @@ extension Evaluation {
     let subject = "\(method), \(queryCount) queries, \(passages.count) passages"
     return Picture(
       title: (title.isEmpty ? subject : "\(title) – \(subject)") + "  |  " + figures.joined(separator: "  "),
-      panels: [distributions, margins, ranks, calibration])
+      panels: (triplets?.panels ?? []) + [distributions, margins, ranks, calibration])
   }
 
   private var distributions: Panel {

@@ -114,11 +114,9 @@ struct GroupReader {
       if case .object(let fields) = record.value {
         negatives += fields.filter { isNumberedNegative($0.key) }.map(\.value)
       }
-      for (values, isPositive) in [(positives, true), (negatives, false)] {
-        for passage in try passages(.array(values), at: record.place, in: &builder) {
-          builder.add(passage, to: query, isPositive: isPositive)
-        }
-      }
+      builder.add(
+        positives: try passages(.array(positives), at: record.place, in: &builder),
+        negatives: try passages(.array(negatives), at: record.place, in: &builder), to: query)
     }
   }
 

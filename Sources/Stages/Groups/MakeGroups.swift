@@ -75,29 +75,20 @@ struct MakeGroups: Stage {
     }
   }
 
-  /// A column that only looks like one of ids is found out by two texts under one of them; then all is read again.
   private func read(_ context: StageContext) throws -> (form: GroupFormat, builder: GroupBuilder) {
-    var ignored: [Bool: Set<String>] = [:]
-    var conflicts: [IDConflict] = []
-    while true {
+    try GroupReader.guessingIDs { ignored, conflicts in
       var reader = GroupReader(
-        columns: Columns(columns, ignoring: ignored[false] ?? []),
-        passageColumns: Columns(passageColumns, ignoring: ignored[true] ?? []), recordFormat: fileFormat,
+        columns: Columns(columns, ignoring: ignored.queries),
+        passageColumns: Columns(passageColumns, ignoring: ignored.passages), recordFormat: fileFormat,
         encoding: encoding, quoting: quoting, queryForm: try Template(queryTemplate),
         passageForm: try Template(passageTemplate),
         rewrite: rewrite, labelThreshold: labelThreshold)
       if conflicts.isEmpty { reader.context = context }
-      do {
-        let (form, builder) = try read(reader)
-        if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
-        try check(reader, form, builder, context)
-        for conflict in conflicts { context.warn("[groups] \(conflict.warning)") }
-        return (form, builder)
-      } catch let conflict as IDConflict {
-        guard conflict.id.isGuess else { throw conflict.error }
-        ignored[conflict.id.isPassages, default: []].insert(conflict.id.column)
-        conflicts.append(conflict)
-      }
+      let (form, builder) = try read(reader)
+      if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
+      try reader.checkUse(form: form.rawValue, data: data.url, passages: passages?.url, builder, context, "groups")
+      for conflict in conflicts { context.warn("[groups] \(conflict.warning)") }
+      return (form, builder)
     }
   }
 
@@ -113,29 +104,5 @@ struct MakeGroups: Stage {
     case .preprocessed: try reader.readPreprocessed(data.url, version: dataVersion, part: part, into: &builder)
     }
     return (form, builder)
-  }
-
-  /// Nothing that was asked for may come to nothing unsaid.
-  private func check(
-    _ reader: GroupReader, _ form: GroupFormat, _ builder: GroupBuilder, _ context: StageContext
-  ) throws {
-    let book = passages?.url ?? data.url
-    let fields = reader.fields
-    for (url, problem) in [
-      (data.url, reader.columns.unused(of: "columns", form: form.rawValue, keys: fields.keys(ofQueries: true))),
-      (
-        book,
-        reader.passageColumns.unused(
-          of: "passage_columns", form: form.rawValue, keys: fields.keys(ofQueries: false))
-      ),
-      (data.url, fields.missing(in: reader.queryForm, isQuery: true)),
-      (book, fields.missing(in: reader.passageForm, isQuery: false)),
-    ] {
-      // Where nothing could be read, what is wrong with the records says more.
-      if let problem, builder.drafted > 0 || builder.gaps.first == nil { throw DataError(url, problem) }
-    }
-    if fields.lacksTitles(reader.passageForm) {
-      context.warn("[groups] no passage has a title, so `{title}` of `passage_template` stands for nothing")
-    }
   }
 }

@@ -82,7 +82,7 @@ struct PairScores {
   init(_ file: GroupFile, _ encoder: any TextEncoding) throws {
     let groups = try QueryGroup.read(file.url)
     let passages = try PassagePool(of: groups, file: file.url)
-    let judge = try Judge(groups: groups, pool: passages)
+    let judge = try Judge(EvaluationData(groups: groups), pool: passages)
     let retriever = try DenseRetriever(encoder, groups, passages)
     let judgements = judge.judge(retriever)
     let hasGiven = judgements.contains { !$0.given.isEmpty }
