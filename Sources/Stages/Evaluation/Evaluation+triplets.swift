@@ -57,7 +57,7 @@ extension TripletScores {
         "set title 'Variance of the scores (uniformity)'", "set ylabel 'variance'", "set xrange [-0.6:2.6]",
         "set yrange [0:*]", "set offsets 0, 0, graph 0.1, 0", "set boxwidth 0.6", "unset key",
       ],
-      tables: [("v", bars.enumerated().map { ["\($0)", decimal($1.1, 6), "\"\($1.0)\"", decimal($1.1, 4)] })],
+      tables: [("v", bars.enumerated().map { ["\($0)", "\($1.1)", "\"\($1.0)\"", String(format: "%.3g", $1.1)] })],
       plots: [
         "$v using 1:2:xtic(3) with boxes lc \(Palette.plain) notitle",
         "$v using 1:2:4 with labels offset 0, 0.7 tc '#444444' notitle",
