@@ -27,6 +27,8 @@ struct MakeGroups: Stage {
   @Parameter("Drop an exam's instructions from queries and expand `{a/b}` into `a, b`.") var rewrite = false
   @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
   var labelThreshold: Double?
+  @Parameter("Negatives of a tuple to keep, the first; 0: all of them.", in: 0...1_000_000, neutral: 0)
+  var maxNegatives = 0
   @Parameter("What to do about records that name no passage.") var missingGold = GapPolicy.skip
   @Parameter("What to do about passages that are named and not there, or have no text.")
   var missingPassages = GapPolicy.skip
@@ -83,6 +85,7 @@ struct MakeGroups: Stage {
         encoding: encoding, quoting: quoting, queryForm: try Template(queryTemplate),
         passageForm: try Template(passageTemplate),
         rewrite: rewrite, labelThreshold: labelThreshold)
+      reader.maxNegatives = maxNegatives
       if conflicts.isEmpty { reader.context = context }
       let (form, builder) = try read(reader)
       if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
