@@ -31,6 +31,7 @@ package struct RunReport: Codable, Sendable, Hashable {
   package struct Output: Codable, Sendable, Hashable {
     package var digest: Digest
     package var bytes: Int
+    package var kind: StoredArtifact.Kind
     /// In the store.
     package var path: String
   }
@@ -186,7 +187,8 @@ extension Database {
           digest: artifact.digest, bytes: artifact.bytes, source: edge["path"], output: edge["source"])
       } else {
         stage.outputs[edge["port"]] = .init(
-          digest: artifact.digest, bytes: artifact.bytes, path: store.url(of: artifact).posixPath)
+          digest: artifact.digest, bytes: artifact.bytes, kind: artifact.kind,
+          path: store.url(of: artifact).posixPath)
       }
     }
     return stage

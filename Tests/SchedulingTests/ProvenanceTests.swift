@@ -39,9 +39,11 @@ import Testing
     return Provenance(pipeline: "p", stage: "student", stages: [split, student])
   }
 
-  private func export(_ outputs: [String: StoredArtifact]) throws -> URL {
+  private func export(_ outputs: [String: StoredArtifact], names: [String: String] = [:]) throws -> URL {
     let target = scratch.url.appending(path: "exported/\(UUID().uuidString)")
-    try store.export(PublishedContent(outputs, in: store, provenance: provenance(outputs)), to: target)
+    let content = try PublishedContent(
+      outputs, named: { names[$0] ?? $0 }, in: store, provenance: provenance(outputs))
+    try store.export(content, to: target)
     return target
   }
 
@@ -115,11 +117,11 @@ import Testing
     #expect(
       try Provenance.read(at: single.appending(path: "config.json")).contents == ["config.json": "student.student"])
     let outputs = ["a": try folder(biEncoder), "b": try store.ingest(scratch.write("b", to: "b"), owner: "test")]
-    let several = try export(outputs)
+    let several = try export(outputs, names: ["b": "b.json"])
     var expected = provenance(outputs)
-    expected.contents = ["a": "student.a", "b": "student.b"]
+    expected.contents = ["a": "student.a", "b.json": "student.b"]
     #expect(try Provenance.read(at: several).provenance == expected)
-    #expect(try Provenance.read(at: several.appending(path: "b")).contents == ["b": "student.b"])
+    #expect(try Provenance.read(at: several.appending(path: "b.json")).contents == ["b.json": "student.b"])
     #expect(try text(several, "a/README.md").contains("output `a`"))
     #expect(throws: NoProvenance.self) { try Provenance.read(at: several.appending(path: "retort.json")) }
     #expect(throws: NoProvenance.self) { try Provenance.read(at: scratch.url) }

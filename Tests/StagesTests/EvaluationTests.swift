@@ -63,7 +63,7 @@ private func judge(_ relevant: [[Int]], passages count: Int) throws -> Judge {
   let groups = relevant.enumerated().map { number, gold in
     QueryGroup(id: "q\(number)", query: "\(number)", positives: gold.map { passages[$0] })
   }
-  return try Judge(groups: groups, pool: PassagePool(passages, file: URL(filePath: "corpus")))
+  return try Judge(EvaluationData(groups: groups), pool: PassagePool(passages, file: URL(filePath: "corpus")))
 }
 
 /// The names of metrics that differ by more than 1e-6 from what is expected.

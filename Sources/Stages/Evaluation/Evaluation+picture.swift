@@ -9,11 +9,14 @@ extension Evaluation {
     let subject = "\(method), \(queryCount) queries, \(passages.count) passages"
     return Picture(
       title: (title.isEmpty ? subject : "\(title) – \(subject)") + "  |  " + figures.joined(separator: "  "),
-      panels: [distributions, margins, ranks, calibration])
+      panels: (triplets?.panels ?? []) + [distributions, margins, ranks, calibration])
   }
 
   private var distributions: Panel {
-    guard let pool = pools.first else { return .empty("Scores of pairs", "there are no negatives") }
+    // The rows' panel shows the given negatives.
+    guard let pool = triplets == nil ? pools.first : pools.last else {
+      return .empty("Scores of pairs", "there are no negatives")
+    }
     guard scale == .unbounded else {
       return .distributions(pool, title: "Normalised scores of pairs", range: 0...1, mark: pool.bestThreshold)
     }
