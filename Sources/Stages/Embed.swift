@@ -7,14 +7,18 @@ import Pipelines
 import Tensors
 import Training
 
+extension TextRole: ParameterChoice {}
+
 struct Embed: Stage {
-  static let kind = StageKind("embed", revision: 2)
+  static let kind = StageKind("embed", revision: 3)
   static let abstract = "Embeds texts with a bi-encoder: a matrix in safetensors, and the ids of its rows."
   static let numeric = true
 
   @Input("Bi-encoder.") var model: ModelFolder
   @Input("Texts with ids, JSONL: a corpus, or any file of `id` and `text`.", records: true) var texts: DataFile
   @Parameter("Tokens after which a text is cut; absent: as the model says.", in: 3...1_000_000) var maxLen: Int?
+  @Parameter("Which prompt of the model's folder goes before each text.", neutral: TextRole.plain)
+  var prompt = TextRole.plain
   @Output(
     "Folder of embeddings.safetensors, `embeddings` [n, dim] in the order of the texts, ids.json, and digests.txt, the "
       + "SHA-256 of each text.")
@@ -25,6 +29,7 @@ struct Embed: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(folder: model.url, engine: context.engine, maxTokens: maxLen)
+    context.tell(encoder.notices, "embed")
     let width = encoder.model.outputWidth
     var ids: [JSONValue] = []
     var digests: [Digest] = []
@@ -44,7 +49,7 @@ struct Embed: Stage {
     var computed = 0
     var held: [(row: Int, passage: Passage)] = []
     func embedHeld() throws {
-      let rows = try encoder.encode(held.map(\.passage.text)) {
+      let rows = try encoder.encode(held.map(\.passage.text), as: prompt) {
         "record \(held[$0].passage.id)"
       } progress: {
         context.progress(computed + $0, of: missing)

@@ -13,7 +13,7 @@ struct DenseRetriever: Retriever {
   func forEachQuery(_ body: (Int, ArraySlice<Float>) throws -> Void) rethrows {
     let packed = passages.packed
     for start in stride(from: 0, to: queries.count, by: Embeddings.blockRows) {
-      let block = queries.cosines(from: start, with: packed)
+      let block = queries.products(from: start, with: packed)
       for row in 0..<min(Embeddings.blockRows, queries.count - start) {
         try body(start + row, block[row * passages.count..<(row + 1) * passages.count])
       }

@@ -20,6 +20,8 @@ struct Teacher: Stage {
   }
 
   @Input("Encoder or cross-encoder to start from.") var base: ModelFolder
+  @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
+    ModelFolder?
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.") var train: LabelledFile
   @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
   @Shared var training: TrainingParameters
@@ -35,7 +37,8 @@ struct Teacher: Stage {
   func run(_ context: StageContext) async throws {
     let engine = try context.engine
     let encoder = try CrossEncoder(
-      folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed)
+      folder: base.url, base: self.encoder?.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed)
+    context.tell(encoder.notices, "teacher")
     try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)
 
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)

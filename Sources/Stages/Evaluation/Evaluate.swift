@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 
 struct Evaluate: Stage {
-  static let kind = StageKind("evaluate", revision: 2)
+  static let kind = StageKind("evaluate", revision: 3)
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
@@ -17,6 +17,7 @@ struct Evaluate: Stage {
   }
 
   @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
+  @Input("Encoder that a `model` of the distillation program, best_model.pt, was trained from.") var base: ModelFolder?
   @Input("Queries with their positives and, if they have some, dedicated negatives.") var data: GroupFile
   @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
   @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.") var firstStage: ModelFolder?
@@ -65,10 +66,10 @@ struct Evaluate: Stage {
     guard let model else {
       throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
     }
-    switch try loadModel(model, context, for: "evaluate") {
+    switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
       let retriever = try dense(encoder, judge)
-      var evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever, progress: progress))
+      var evaluation = Evaluation(judge, "bi-encoder", encoder.scale, judge.judge(retriever, progress: progress))
       evaluation.uniformity = retriever.passages.uniformity
       return evaluation
     case .cross(let scorer):
@@ -96,12 +97,12 @@ struct Evaluate: Stage {
       )
     }
     let (scores, scale): ([Float], ScoreScale)
-    switch try loadModel(model, context, for: "evaluate samples") {
+    switch try loadModel(model, base: base, context, for: "evaluate samples") {
     case .bi(let encoder):
-      let queries = try encoder.encode(pairs.map(\.query)) { "sample \($0 + 1)" }
-      let passages = try encoder.encode(pairs.map(\.passage)) { "sample \($0 + 1)" }
-      scores = pairs.indices.map { queries.cosine($0, passages, $0) }
-      scale = .cosine
+      let queries = try encoder.encode(pairs.map(\.query), as: .query) { "sample \($0 + 1)" }
+      let passages = try encoder.encode(pairs.map(\.passage), as: .passage) { "sample \($0 + 1)" }
+      scores = pairs.indices.map { queries.product($0, passages, $0) }
+      scale = encoder.scale
     case .cross(let scorer):
       scores = try scorer.score(pairs)
       scale = .logit
