@@ -42,6 +42,13 @@ package struct Checkpoint: Sendable {
       expected: "a model folder with config.json and one of them")
   }
 
+  /// Whether a folder has the file or the index of one of the formats.
+  static func exists(in folder: URL) -> Bool {
+    Format.all.contains { format in
+      [format.name, "\(format.name).index.json"].contains { ForeignFile.exists(folder.appending(path: $0)) }
+    }
+  }
+
   init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) {
     self.file = file
     self.adapters = adapters

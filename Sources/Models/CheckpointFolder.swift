@@ -63,10 +63,10 @@ package struct CheckpointFolder: Sendable {
         expected: "a teacher of the distillation program, for a base is given",
         remedy: "Any other model has all it needs in its own folder: leave out `base`.")
     }
-    guard base == nil, !has("config.json"), !has("modules.json") else { return }
+    guard base == nil, !has("modules.json"), !Checkpoint.exists(in: url) else { return }
     if isTeacher {
       throw CheckpointError(
-        url, found: "\(DistilledTeacher.fileName) without config.json",
+        url, found: "\(DistilledTeacher.fileName) and no other weights",
         expected: "the encoder that it was trained from",
         remedy: "A teacher of the distillation program has neither configuration nor tokenizer: name its encoder's "
           + "folder at the port `base` of `score`, `mine` or `evaluate`, or at the port `encoder` of `teacher`.")

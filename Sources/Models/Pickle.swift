@@ -90,7 +90,7 @@ struct Pickle {
   }
 
   /// Appends to a list.
-  mutating func append(_ items: ArraySlice<ID>, to id: ID) throws(PickleError) {
+  mutating func append(_ items: [ID], to id: ID) throws(PickleError) {
     guard case .list(var list) = self[id] else { throw PickleError("items for \(self[id].kind)", "a list") }
     values[Int(id.index)] = .none  // so that the list is not copied
     list += items
@@ -98,12 +98,12 @@ struct Pickle {
   }
 
   /// Adds keys and values by turns to a dictionary.
-  mutating func insert(_ items: ArraySlice<ID>, into id: ID) throws(PickleError) {
+  mutating func insert(_ items: [ID], into id: ID) throws(PickleError) {
     guard case .dictionary(var members) = self[id], items.count.isMultiple(of: 2) else {
       throw PickleError("\(items.count) keys and values for \(self[id].kind)", "pairs for a dictionary")
     }
     values[Int(id.index)] = .none
-    for place in stride(from: items.startIndex, to: items.endIndex, by: 2) {
+    for place in stride(from: 0, to: items.count, by: 2) {
       members.append((items[place], items[place + 1]))
     }
     values[Int(id.index)] = .dictionary(members)

@@ -37,7 +37,9 @@ struct PickleMachine {
       let version = try number(UInt8.self)
       guard (2...5).contains(version) else { throw PickleError("protocol \(version)", "2 to 5") }
     case 0x95: _ = try number(UInt64.self)  // the length of what follows
-    case UInt8(ascii: "("): marks.append(stack.count)
+    case UInt8(ascii: "("):
+      guard marks.count < Pickle.mostValues else { throw PickleError("\(marks.count) open marks", "fewer") }
+      marks.append(stack.count)
 
     case UInt8(ascii: "N"): try push(.none, &pickle)
     case 0x88, 0x89: try push(.bool(code == 0x88), &pickle)
@@ -51,8 +53,8 @@ struct PickleMachine {
     case 0x8D: try push(.text(try text(number(UInt64.self))), &pickle)
 
     case UInt8(ascii: ")"): try push(.tuple([]), &pickle)
-    case 0x85, 0x86, 0x87: try push(.tuple(Array(try pop(Int(code - 0x84)))), &pickle)
-    case UInt8(ascii: "t"): try push(.tuple(Array(try popToMark())), &pickle)
+    case 0x85, 0x86, 0x87: try push(.tuple(try pop(Int(code - 0x84))), &pickle)
+    case UInt8(ascii: "t"): try push(.tuple(try popToMark()), &pickle)
     case UInt8(ascii: "]"): try push(.list([]), &pickle)
     case UInt8(ascii: "a"): try pickle.append(try pop(1), to: try top())
     case UInt8(ascii: "e"): try pickle.append(try popToMark(), to: try top())
@@ -60,9 +62,9 @@ struct PickleMachine {
     case UInt8(ascii: "s"): try pickle.insert(try pop(2), into: try top())
     case UInt8(ascii: "u"): try pickle.insert(try popToMark(), into: try top())
 
-    case UInt8(ascii: "q"): memo[try number(UInt8.self)] = try top()
-    case UInt8(ascii: "r"): memo[try number(UInt32.self)] = try top()
-    case 0x94: memo[memo.count] = try top()
+    case UInt8(ascii: "q"): try remember(as: number(UInt8.self))
+    case UInt8(ascii: "r"): try remember(as: number(UInt32.self))
+    case 0x94: try remember(as: memo.count)
     case UInt8(ascii: "h"): stack.append(try remembered(number(UInt8.self)))
     case UInt8(ascii: "j"): stack.append(try remembered(number(UInt32.self)))
 
@@ -88,7 +90,9 @@ struct PickleMachine {
         throw Self.refusal("\(pickle[try top()].kind) built from \(state.kind)")
       }
     case UInt8(ascii: "Q"): try push(try PickledCall.storage(pickle[try pop()], pickle, storage), &pickle)
-    default: throw Self.refusal("the instruction \(Self.name(of: code))")
+    default:
+      if let name = Self.making[code] { throw Self.refusal("the instruction \(name)") }
+      throw PickleError("the instruction 0x\(String(code, radix: 16))", Self.allRead)
     }
     return false
   }
@@ -99,20 +103,16 @@ struct PickleMachine {
   }
 
   static func refusal(_ found: String) -> PickleError {
-    PickleError("\(found), which would run code", "tensors and plain containers, which are all that is read")
+    PickleError("\(found), which would run code", allRead)
   }
 
-  private static let names: [UInt8: String] = [
+  private static let allRead = "tensors and plain containers, which are all that is read"
+
+  /// Instructions that make objects of classes.
+  private static let making: [UInt8: String] = [
     UInt8(ascii: "o"): "OBJ", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX", UInt8(ascii: "P"): "PERSID", 0x82: "EXT1",
-    0x83: "EXT2",
-    0x84: "EXT4", 0x8B: "LONG4", UInt8(ascii: "U"): "SHORT_BINSTRING", UInt8(ascii: "T"): "BINSTRING",
-    0x8F: "EMPTY_SET",
-    UInt8(ascii: "C"): "SHORT_BINBYTES", UInt8(ascii: "B"): "BINBYTES", 0x8E: "BINBYTES8", 0x96: "BYTEARRAY8",
+    0x83: "EXT2", 0x84: "EXT4",
   ]
-
-  private static func name(of code: UInt8) -> String {
-    names[code] ?? (code > 0x20 && code < 0x7F ? "“\(Character(Unicode.Scalar(code)))”" : String(code))
-  }
 }
 
 // The stack and the bytes, each within its bounds.
@@ -132,18 +132,23 @@ extension PickleMachine {
     return id
   }
 
-  private mutating func pop(_ count: Int) throws(PickleError) -> ArraySlice<Pickle.ID> {
+  private mutating func pop(_ count: Int) throws(PickleError) -> [Pickle.ID] {
     guard stack.count - (marks.last ?? 0) >= count else { throw PickleError("too few values", "\(count)") }
-    let items = stack.suffix(count)
+    let items = Array(stack.suffix(count))  // a slice would have the whole stack copied when it shrinks
     stack.removeLast(count)
     return items
   }
 
-  private mutating func popToMark() throws(PickleError) -> ArraySlice<Pickle.ID> {
+  private mutating func popToMark() throws(PickleError) -> [Pickle.ID] {
     guard let mark = marks.popLast() else { throw PickleError("no mark", "one") }
-    let items = stack[mark...]
+    let items = Array(stack[mark...])
     stack.removeSubrange(mark...)
     return items
+  }
+
+  private mutating func remember(as number: Int) throws(PickleError) {
+    guard memo.count < Pickle.mostValues else { throw PickleError("\(memo.count) remembered values", "fewer") }
+    memo[number] = try top()
   }
 
   private func remembered(_ number: Int) throws(PickleError) -> Pickle.ID {

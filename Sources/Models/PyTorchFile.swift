@@ -12,7 +12,7 @@ struct PyTorchFile: TensorFile {
   private let data: Data
 
   /// Hundreds of bytes describe a tensor.
-  private static let longestPickle = 64 << 20
+  private static let longestPickle = 16 << 20
 
   /// - Parameter root: the model's folder, out of which no link may lead.
   init(contentsOf file: URL, in root: URL) throws {

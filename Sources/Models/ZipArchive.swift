@@ -17,6 +17,8 @@ struct ZipArchive {
   // Lengths of records without what varies, and how far from the end the last one may begin.
   private static let (endLength, locatorLength, wideEndLength, listedLength, localLength) = (22, 20, 56, 46, 30)
   private static let longestComment = 0xFFFF
+  /// A checkpoint has an entry for each tensor.
+  private static let mostEntries = 1 << 20
 
   /// Throws a `CheckpointError` that names `file` and what is wrong with the archive.
   init(_ bytes: UnsafeRawBufferPointer, file: URL) throws {
@@ -62,7 +64,7 @@ struct ZipArchive {
       (count, size, start) = try (reader.u64(wide + 32), reader.u64(wide + 40), reader.u64(wide + 48))
       limit = wide
     }
-    guard start <= limit, size <= limit - start, count <= size / listedLength else {
+    guard start <= limit, size <= limit - start, count <= min(size / listedLength, mostEntries) else {
       throw reader.damaged("a directory of \(count) entries in \(size) bytes", "one that lies in the archive")
     }
     return (start..<start + size, count)

@@ -7,7 +7,7 @@ import Tokenizers
 import Training
 
 struct Teacher: Stage {
-  static let kind = StageKind("teacher", revision: 2)
+  static let kind = StageKind("teacher", revision: 3)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true

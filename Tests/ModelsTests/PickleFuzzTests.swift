@@ -60,6 +60,22 @@ import Testing
     "X\u{3}\u{0}\u{0}\u{0}abc", "\u{7F}\u{7F}\u{7F}\u{7F}", "data.pkl",
   ]
 
+  @Test(arguments: [
+    (UInt8(0x94), "1048576 remembered values"), (UInt8(ascii: "("), "1048576 open marks"),
+    (UInt8(ascii: "N"), "more than 1048576 values"), (UInt8(ascii: "]"), "more than 1048576 values"),
+  ])
+  func `a pickle of one instruction, again and again, is refused before it fills the memory`(
+    instruction: UInt8, found: String
+  ) throws {
+    let file = try Array(Data(contentsOf: pytorch.appending(path: "protocol4.pt")))
+    let pickle = [UInt8(ascii: "N")] + repeatElement(instruction, count: Pickle.mostValues + 1)
+    let scratch = try ScratchFolder()
+    let place = try scratch.write(
+      Data(Self.archive(file, pickle: pickle)), to: "x.pt")
+    let error = #expect(throws: CheckpointError.self) { try PyTorchFile(contentsOf: place, in: scratch.url) }
+    #expect(try #require(error).found.contains(found))
+  }
+
   @Test(arguments: ["kinds.pt", "state.pt"])
   func `mutated pickles in a sound archive are refused or have tensors that lie in it`(name: String) throws {
     let file = try Array(Data(contentsOf: pytorch.appending(path: name)))

@@ -55,7 +55,8 @@ import Testing
   @Test func `a teacher without its encoder says at which port this belongs`() throws {
     let text = try refusal(pytorch.appending(path: "teacher-lora"))
     #expect(
-      text.contains("found best_model.pt without config.json") && text.contains("the port `base` of `score`"), "\(text)"
+      text.contains("found best_model.pt and no other weights") && text.contains("the port `base` of `score`"),
+      "\(text)"
     )
   }
 
