@@ -37,6 +37,11 @@ extension BertConfig {
     try check("model_type", is: "bert")
     try check("hidden_act", is: "gelu")
     try check("position_embedding_type", is: "absolute", absent: "absolute")
+    if try file.bool(ifPresent: "is_decoder") == true {
+      throw CheckpointError(
+        file.file, "key \"is_decoder\"", found: "true: each token sees only those before it",
+        expected: "false: an encoder", remedy: "Nothing else is supported yet.")
+    }
     self.init(
       vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
       layerCount: try size("num_hidden_layers", atMost: 10_000),

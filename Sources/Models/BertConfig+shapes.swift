@@ -25,8 +25,11 @@ extension BertConfig {
   }
 
   /// Every weight of the cross-encoder with one label, with its shape.
-  package var crossEncoderShapes: [NamedShape] {
-    encoderShapes.map { ("bert.\($0.name)", $0.shape) } + linear("bert.pooler.dense", hiddenSize, hiddenSize)
+  package var crossEncoderShapes: [NamedShape] { crossEncoderShapes(.pooler) }
+
+  package func crossEncoderShapes(_ head: CrossEncoderHead) -> [NamedShape] {
+    encoderShapes.map { ("bert.\($0.name)", $0.shape) }
+      + (head == .pooler ? linear("bert.pooler.dense", hiddenSize, hiddenSize) : [])
       + linear("classifier", 1, hiddenSize)
   }
 

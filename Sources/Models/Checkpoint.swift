@@ -1,29 +1,59 @@
-/// The tensors of a model folder: `model.safetensors`, or shards that `model.safetensors.index.json` lists.
+/// The tensors of a model folder: `model.safetensors`, or PyTorch's `pytorch_model.bin`, or shards that an index lists.
 import Basics
 import Foundation
 import JSONText
 import Tensors
 
 package struct Checkpoint: Sendable {
-  /// `model.safetensors` or the index of the shards.
+  /// The file of the tensors, or the index of the shards.
   package let file: URL
-  private let shards: [SafeTensors]
+  private let shards: [any TensorFile]
   private let shardByName: [String: Int]
+  /// What is added to some of the tensors when they are read.
+  private let adapters: StoredAdapters?
+
+  /// A way to keep tensors; where a folder has more than one, the first counts.
+  private struct Format: Sendable {
+    let name, suffix: String
+    let open: @Sendable (URL, URL) throws -> any TensorFile
+
+    static let all = [
+      Format(name: "model.safetensors", suffix: ".safetensors") { try SafeTensors(contentsOf: $0, in: $1) },
+      Format(name: "pytorch_model.bin", suffix: ".bin") { try PyTorchFile(contentsOf: $0, in: $1) },
+    ]
+  }
 
   /// - Parameter root: the model's folder, in which `folder` lies or which it is.
   package init(folder: URL, in root: URL) throws {
-    let single = folder.appending(path: "model.safetensors")
-    let index = folder.appending(path: "model.safetensors.index.json")
-    if ForeignFile.exists(single) {
-      file = single
-      shards = [try SafeTensors(contentsOf: single, in: root)]
-      shardByName = Dictionary(uniqueKeysWithValues: shards[0].names.map { ($0, 0) })
-    } else if let map = try Configuration(ifPresent: index, in: root) {
-      file = index
-      (shards, shardByName) = try Self.shards(of: map, in: folder, root)
-    } else {
-      throw Self.missing(in: folder)
+    for format in Format.all {
+      let single = folder.appending(path: format.name)
+      if ForeignFile.exists(single) {
+        self.init(file: single, try format.open(single, root))
+        return
+      }
+      let index = folder.appending(path: "\(format.name).index.json")
+      if let map = try Configuration(ifPresent: index, in: root) {
+        try self.init(shards: map, in: folder, root, format)
+        return
+      }
     }
+    throw CheckpointError(
+      folder, found: "neither model.safetensors nor pytorch_model.bin",
+      expected: "a model folder with config.json and one of them")
+  }
+
+  /// Whether a folder has the file or the index of one of the formats.
+  static func exists(in folder: URL) -> Bool {
+    Format.all.contains { format in
+      [format.name, "\(format.name).index.json"].contains { ForeignFile.exists(folder.appending(path: $0)) }
+    }
+  }
+
+  init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) {
+    self.file = file
+    self.adapters = adapters
+    shards = [tensors]
+    shardByName = Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }
   }
 
   /// In byte order of their UTF-8.
@@ -36,34 +66,33 @@ package struct Checkpoint: Sendable {
     let shard = try shard(of: name)
     let tensor = engine.uninitialized(try shard.shape(of: name))
     try shard.readFloats(name, into: tensor.floats)
+    try adapters?.add(to: tensor, name, on: engine)
     return tensor
   }
 
-  private func shard(of name: String) throws -> SafeTensors {
+  private func shard(of name: String) throws -> any TensorFile {
     guard let index = shardByName[name] else {
       throw CheckpointError(file, found: "no tensor \"\(name)\"", expected: "one")
     }
     return shards[index]
   }
 
-  private static func shards(of index: Configuration, in folder: URL, _ root: URL) throws -> (
-    [SafeTensors], [String: Int]
-  ) {
+  private init(shards index: Configuration, in folder: URL, _ root: URL, _ format: Format) throws {
     guard let map = index.values["weight_map"]?.members else {
       throw CheckpointError(index.file, "key \"weight_map\"", found: "none", expected: "an object of file names")
     }
-    var shards: [SafeTensors] = []
+    var shards: [any TensorFile] = []
     var shardByFile: [String: Int] = [:]
     var shardByName: [String: Int] = [:]
     for member in map {
-      guard let name = member.value.string, Self.isShard(name) else {
+      guard let name = member.value.string, Self.isShard(name, format) else {
         throw CheckpointError(
           index.file, "tensor \"\(member.key)\"", found: member.value.text(),
-          expected: "the name of a safetensors file beside the index")
+          expected: "the name of a \(format.suffix) file beside the index")
       }
       if shardByFile[name] == nil {
         shardByFile[name] = shards.count
-        shards.append(try SafeTensors(contentsOf: folder.appending(path: name), in: root))
+        shards.append(try format.open(folder.appending(path: name), root))
       }
       shardByName[member.key] = shardByFile[name]
       guard let shard = shardByFile[name], shards[shard].contains(member.key) else {
@@ -71,31 +100,15 @@ package struct Checkpoint: Sendable {
           folder.appending(path: name), found: "no tensor \"\(member.key)\"", expected: "it, as the index says")
       }
     }
-    return (shards, shardByName)
+    self.shards = shards
+    self.shardByName = shardByName
+    file = index.file
+    adapters = nil
   }
 
   /// By bytes: a slash with a mark on it is a slash.
-  private static func isShard(_ name: String) -> Bool {
-    name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
+  private static func isShard(_ name: String, _ format: Format) -> Bool {
+    name.utf8.suffix(format.suffix.utf8.count).elementsEqual(format.suffix.utf8)
       && !name.utf8.contains { [0, UInt8(ascii: "/")].contains($0) }
-  }
-
-  private static func missing(in folder: URL) -> CheckpointError {
-    let pickled = ["pytorch_model.bin", "best_model.pt"].first { ForeignFile.exists(folder.appending(path: $0)) }
-    guard let pickled else {
-      return CheckpointError(
-        folder, found: "no model.safetensors", expected: "a model folder with config.json and model.safetensors")
-    }
-    return CheckpointError(
-      folder, found: "\(pickled) only", expected: "model.safetensors",
-      remedy: """
-        Pickled weights are not read, since they can run code. Convert them once in this folder, with Python:
-          import torch
-          from safetensors.torch import save_file
-          state = torch.load("\(pickled)", map_location="cpu", weights_only=True)
-          state = state.get("model_state_dict", state)
-          save_file({name: tensor.clone().contiguous() for name, tensor in state.items()},
-                    "model.safetensors", {"format": "pt"})
-        """)
   }
 }

@@ -19,10 +19,15 @@ extension CheckpointFolder {
     try settings.write(to: folder, embeddingDimension: config.hiddenSize, general: general?.values)
   }
 
-  /// A folder of `model`, which started from this folder, for `CrossEncoder`: merged weights, one label, a sigmoid
-  /// after the logit. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
+  /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for
+  /// sentence-transformers' `CrossEncoder`, a sigmoid after the logit; without, which no class there has, for Retort
+  /// alone, and others load the encoder in it. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
   package func write(_ model: BertCrossEncoder, maxSequenceLength: Int, to folder: URL) throws {
     try write(model, task: .sequenceClassification, others: [:], to: folder) { config in
+      if model.head == .firstToken {
+        config["architectures"] = ["BertModel"]
+        return config[CrossEncoderHead.key] = .string(model.head.rawValue)
+      }
       config["architectures"] = ["BertForSequenceClassification"]
       config["id2label"] = ["0": "LABEL_0"]
       config["label2id"] = ["LABEL_0": 0]

@@ -1,4 +1,5 @@
 /// A model folder: a plain Hugging Face encoder, a sentence-transformers folder, or a `…ForSequenceClassification`.
+import Basics
 import Foundation
 import Tensors
 
@@ -13,23 +14,74 @@ package struct CheckpointFolder: Sendable {
   package let settings: SentenceSettings
   /// Whether it has a classification head.
   package let isCrossEncoder: Bool
+  let head: CrossEncoderHead
+  /// What is done otherwise than the files say, for the user to hear.
+  package let notices: [String]
+  /// What an encoder takes on its own account, for the user to hear.
+  package let encoderNotices: [String]
   let checkpoint: Checkpoint
   /// Names in the files by names without prefix.
   private let storedNames: [String: String]
 
-  /// Throws a `CheckpointError`.
-  package init(_ url: URL) throws {
-    let modules = try SentenceModule.read(in: url)
-    self.url = url
-    transformer = modules.first?.folder ?? url
-    configuration = try Configuration(contentsOf: transformer.appending(path: "config.json"), in: url)
+  /// - Parameter base: the encoder that a teacher of the distillation program (`best_model.pt`) was trained from, which
+  ///   gives it configuration and tokenizer; the folder then stands for both.
+  /// - Throws: `CheckpointError`.
+  package init(_ url: URL, base: URL? = nil) throws {
+    try Self.checkKind(of: url, base: base)
+    let root = base ?? url
+    let modules = try SentenceModule.read(in: root)
+    self.url = root
+    transformer = modules.first?.folder ?? root
+    configuration = try Configuration(contentsOf: transformer.appending(path: "config.json"), in: root)
     config = try BertConfig(configuration)
-    checkpoint = try Checkpoint(folder: transformer, in: url)
+    checkpoint =
+      try base == nil ? Checkpoint(folder: transformer, in: url) : DistilledTeacher.checkpoint(in: url)
+    head = base == nil ? try CrossEncoderHead(configuration) : .firstToken
+    var notices: [String] = []
     settings = try SentenceSettings(
-      folder: url, transformer: transformer, modules: modules, maximumPositions: config.maximumPositions)
+      folder: root, transformer: transformer, modules: modules, maximumPositions: config.maximumPositions,
+      notices: &notices)
+    encoderNotices =
+      modules.contains { $0.kind == "Pooling" }
+      ? [] : ["the model's folder does not say how it pools tokens: the mean of all is taken"]
     storedNames = try Self.storedNames(of: checkpoint)
     isCrossEncoder = storedNames["classifier.weight"] != nil
+    if let classifier = storedNames["classifier.weight"], try checkpoint.shape(of: classifier).first == 2 {
+      notices.append("the classifier has two labels: the second one's logit is the score")
+    }
+    self.notices = notices
     try checkSizes()
+  }
+
+  /// Throws, with what to do, if the folder is of a kind that needs a base and has none, or the other way round.
+  private static func checkKind(of url: URL, base: URL?) throws {
+    func has(_ name: String) -> Bool { ForeignFile.exists(url.appending(path: name)) }
+    let isTeacher = has(DistilledTeacher.fileName)
+    if base != nil, !isTeacher {
+      throw CheckpointError(
+        url, found: "no \(DistilledTeacher.fileName)",
+        expected: "a teacher of the distillation program, for a base is given",
+        remedy: "Any other model has all it needs in its own folder: leave out `base`.")
+    }
+    guard base == nil, !has("modules.json"), !Checkpoint.exists(in: url) else { return }
+    if isTeacher {
+      throw CheckpointError(
+        url, found: "\(DistilledTeacher.fileName) and no other weights",
+        expected: "the encoder that it was trained from",
+        remedy: "A teacher of the distillation program has neither configuration nor tokenizer: name its encoder's "
+          + "folder at the port `base` of `score`, `mine` or `evaluate`, or at the port `encoder` of `teacher`.")
+    }
+    if let adapter = try Configuration(ifPresent: url.appending(path: "adapter_config.json"), in: url) {
+      let base = try adapter.string(ifPresent: "base_model_name_or_path") ?? ""
+      throw CheckpointError(
+        url, found: "a PEFT adapter alone", expected: "a whole model",
+        remedy: """
+          It changes \(base.isEmpty ? "a model that it does not name" : "the model \"\(base)\""). Merge them once, with Python:
+            from peft import AutoPeftModel
+            AutoPeftModel.from_pretrained("\(url.lastPathComponent)").merge_and_unload().save_pretrained("merged")
+          and copy the model's tokenizer files into the folder "merged".
+          """)
+    }
   }
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
@@ -53,16 +105,33 @@ package struct CheckpointFolder: Sendable {
     let newModules = ["pooler", "classifier"].filter { module in
       !isCrossEncoder && !storedNames.keys.contains { $0.hasPrefix("\(module).") }
     }
+    let shapes = config.crossEncoderShapes(head)
+    let labels = try labelCount()
     try check(
-      required: config.crossEncoderShapes.map { (Self.withoutPrefix($0.name), $0.shape) }
-        .filter { shape in !newModules.contains { shape.0.hasPrefix("\($0).") } }, optional: [])
-    try BertConfig.checkMemory(for: config.crossEncoderShapes)
-    let model = try BertCrossEncoder(config: config, engine: engine) { name in
+      required: shapes.map { (Self.withoutPrefix($0.name), $0.shape) }
+        .filter { shape in !newModules.contains { shape.0.hasPrefix("\($0).") } }
+        .map { $0.hasPrefix("classifier.") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
+      optional: head == .pooler ? [] : config.poolerShapes)
+    try BertConfig.checkMemory(for: shapes)
+    let model = try BertCrossEncoder(config: config, head: head, engine: engine) { name in
       let bare = Self.withoutPrefix(name)
-      return try storedNames[bare] == nil
-        ? config.newTensor(name, on: engine, seed: seed) : tensor(bare, on: engine)
+      if storedNames[bare] == nil { return try config.newTensor(name, on: engine, seed: seed) }
+      let stored = try tensor(bare, on: engine)
+      return bare.hasPrefix("classifier.") ? stored.lastRow(on: engine) : stored
     }
     return (model, newModules)
+  }
+
+  /// Of two labels the second is the score, as such models' users have it. Throws a `CheckpointError` beyond two.
+  private func labelCount() throws -> Int {
+    guard isCrossEncoder, let labels = try shape(of: "classifier.weight").first else { return 1 }
+    guard (1...2).contains(labels) else {
+      throw CheckpointError(
+        checkpoint.file, "tensor \"classifier.weight\"", found: "a head of \(labels) labels",
+        expected: "one label, the score, or two, of which the second is taken as the score",
+        remedy: "A model that sorts into \(labels) classes does not say how well a passage fits: take another one.")
+    }
+    return labels
   }
 
   /// A tensor by its name without prefix.
@@ -116,5 +185,14 @@ package struct CheckpointFolder: Sendable {
       }
     }
     return names
+  }
+}
+
+extension Tensor {
+  /// The last row of a matrix [n, k] as [1, k], the last number of a vector [n] as [1]; itself if there is no other.
+  fileprivate func lastRow(on engine: Engine) -> Tensor {
+    guard shape[0] > 1 else { return self }
+    let width = count / shape[0]
+    return engine.tensor(Array(array.suffix(width)), [1] + shape.dropFirst())
   }
 }

@@ -52,8 +52,10 @@ struct PEFTAdapter {
     ]
   }
 
+  /// Under our keys and under those of the distillation program, which reads it.
   private var summary: JSONValue {
     [
+      "use_lora": true, "lora_r": .int(lora.r), "lora_alpha": alpha, "lora_dropout": .double(lora.dropout),
       "r": .int(lora.r), "alpha": alpha, "dropout": .double(lora.dropout),
       "target_modules": .strings(targets), "use_rslora": .bool(lora.useRSLoRA),
     ]

@@ -4,7 +4,7 @@ import Foundation
 import Tensors
 
 /// A checked safetensors file.
-package struct SafeTensors: Sendable {
+package struct SafeTensors: TensorFile {
   package let file: URL
   private let entries: [SafeTensorsHeader.Entry]
   private let indexByName: [String: Int]
@@ -28,7 +28,7 @@ package struct SafeTensors: Sendable {
 
   package func shape(of name: String) throws -> [Int] { try entry(name).shape }
 
-  /// The elements of the F32, F16 or BF16 tensor `name`, written to `destination`, which has room for all of them.
+  /// The elements of the F64, F32, F16 or BF16 tensor `name`, written to `destination`, which has room for all of them.
   package func readFloats(_ name: String, into destination: UnsafeMutablePointer<Float>) throws {
     try readFloats(name, from: 0, count: entry(name).shape.reduce(1, *), into: destination)
   }
@@ -42,14 +42,8 @@ package struct SafeTensors: Sendable {
     try data.withUnsafeBytes { bytes in
       let source = UnsafeRawBufferPointer(rebasing: bytes[entry.bytes].dropFirst(start * size).prefix(count * size))
       guard let base = source.baseAddress, count > 0 else { return }
-      switch entry.type {
-      case .f32: UnsafeMutableRawPointer(destination).copyMemory(from: base, byteCount: source.count)
-      case .f16: HalfPrecision.widen(binary16: base, to: destination, count: count)
-      case .bf16: HalfPrecision.widen(brain: base, to: destination, count: count)
-      default:
-        throw CheckpointError(
-          file, "tensor \"\(name)\"", found: entry.type.rawValue, expected: "F32, F16 or BF16")
-      }
+      guard entry.type.isFloat else { throw CheckpointError.noFloats(file, name, entry.type) }
+      entry.type.widen(base, to: destination, count: count)
     }
   }
 

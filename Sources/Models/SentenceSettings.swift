@@ -4,6 +4,16 @@ import Foundation
 import JSONText
 import Tensors
 
+/// What a text is to the others: sentence-transformers puts another prompt before each.
+package enum TextRole: String, Sendable, CaseIterable {
+  case query, passage
+  /// None in particular.
+  case plain = "default"
+}
+
+/// What says how alike two vectors are.
+package enum Similarity: String, Sendable, CaseIterable { case cosine, dot }
+
 package struct SentenceSettings: Sendable, Hashable {
   package var pooling: PoolingMode = .mean
   /// Whether the tokens of a prompt are pooled, too.
@@ -15,15 +25,33 @@ package struct SentenceSettings: Sendable, Hashable {
   /// Text put before a query, a passage…, by the name of the use.
   package var prompts: [String: String] = [:]
   package var defaultPromptName: String?
+  package var similarity = Similarity.cosine
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
+
+  /// The text that goes before a text of this role, as `encode_query`, `encode_document` and `encode` of
+  /// sentence-transformers have it; empty if there is none.
+  package func prompt(for role: TextRole) -> String {
+    let names =
+      switch role {
+      case .query: ["query"]
+      case .passage: ["document", "passage", "corpus"]
+      case .plain: [String]()
+      }
+    return (names + [defaultPromptName].compactMap(\.self)).lazy.compactMap { prompts[$0] }.first ?? ""
+  }
 }
 
 extension SentenceSettings {
   /// `folder` has `modules.json` unless it is a plain encoder; `transformer` is where the first module's files are.
   /// Throws a `CheckpointError` on a module, a pooling or a value that is not supported.
-  init(folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int) throws {
-    self.init(maxSequenceLength: try Self.length(in: transformer, root: folder, maximumPositions: maximumPositions))
+  /// - Parameter notices: gets what is done otherwise than the files say.
+  init(
+    folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int, notices: inout [String]
+  ) throws {
+    self.init(
+      maxSequenceLength: try Self.length(
+        in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -48,22 +76,41 @@ extension SentenceSettings {
           general.file, "key \"default_prompt_name\"", found: "\"\(name)\"",
           expected: "one of the prompts \(prompts.keys.sorted())")
       }
+      if let name = try general.string(ifPresent: "similarity_fn_name") {
+        guard let known = Similarity(rawValue: name) else {
+          throw CheckpointError(
+            general.file, "key \"similarity_fn_name\"", found: "\"\(name)\"", expected: "\"cosine\" or \"dot\"",
+            remedy: "Nothing else is supported yet.")
+        }
+        similarity = known
+      }
+      if general.has("truncate_dim") {
+        throw CheckpointError(
+          general.file, "key \"truncate_dim\"", found: general.values["truncate_dim"]?.text() ?? "", expected: "null",
+          remedy: "Vectors are used whole: remove the key if that is what you want.")
+      }
     }
   }
 
-  private static func length(in transformer: URL, root: URL, maximumPositions: Int) throws -> Int {
+  private static func length(
+    in transformer: URL, root: URL, maximumPositions: Int, notices: inout [String]
+  ) throws -> Int {
     let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: root)
     if let own, try own.bool(ifPresent: "do_lower_case") == true {
       throw CheckpointError(
         own.file, "key \"do_lower_case\"", found: "true", expected: "false: tokenizer.json says how text is normalised")
     }
     if let length = try own?.int(ifPresent: "max_seq_length") {
-      guard (1...maximumPositions).contains(length) else {
+      guard length >= 1 else {
         throw CheckpointError(
           transformer.appending(path: "sentence_bert_config.json"), "key \"max_seq_length\"", found: "\(length)",
           expected: "1 to max_position_embeddings, \(maximumPositions)")
       }
-      return length
+      if length > maximumPositions {
+        notices.append(
+          "max_seq_length \(length) is beyond the model's \(maximumPositions) positions: texts are cut at these")
+      }
+      return min(length, maximumPositions)
     }
     // Newer folders keep the length with the tokenizer; 10³⁰ there stands for "not limited".
     let tokenizer = try Configuration(ifPresent: transformer.appending(path: "tokenizer_config.json"), in: root)
@@ -124,7 +171,7 @@ extension SentenceSettings {
     general["prompts"] = .object(
       prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })
     general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
-    general["similarity_fn_name"] = "cosine"
+    general["similarity_fn_name"] = .string(similarity.rawValue)
     try write(general, to: "config_sentence_transformers.json")
   }
 }
@@ -151,7 +198,9 @@ struct SentenceModule {
       guard isInside(path), !ForeignFile.exists(inner) || ForeignFile.lies(inner, in: folder) else {
         throw CheckpointError(list.file, "key \"path\"", found: "\"\(path)\"", expected: "a folder inside this one")
       }
-      return SentenceModule(kind: String(type.split(separator: ".").last ?? ""), folder: inner)
+      let kind = String(type.split(separator: ".").last ?? "")
+      // Before version 0.3 there was a class of each architecture.
+      return SentenceModule(kind: kind == "BERT" ? "Transformer" : kind, folder: inner)
     }
     let kinds = modules.map(\.kind)
     let supported = [["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]]

@@ -48,13 +48,15 @@ struct ModelCard {
     struct Configuration: Decodable {
       var model_type: String?
       var architectures: [String]?
+      /// A cross-encoder whose head no class of sentence-transformers has.
+      var retort_head: String?
     }
     let file = folder.appending(path: "config.json")
     if FileStatus.of(folder.appending(path: "modules.json"))?.isFile == true { return .biEncoder }
     guard FileStatus.of(file)?.isFile == true else { return nil }
     // A file of this name that is no model's configuration says only that this is no model.
     guard let configuration = try? JSONDecoder().decode(Configuration.self, from: Data(contentsOf: file)),
-      configuration.model_type != nil
+      configuration.model_type != nil, configuration.retort_head == nil
     else { return nil }
     let classifies = configuration.architectures?.contains { $0.hasSuffix("ForSequenceClassification") } ?? false
     return classifies ? .crossEncoder : .biEncoder

@@ -61,6 +61,12 @@ struct Distill: Stage {
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
       folder: base.url, engine: context.engine, maxTokens: training.maxLen)
+    context.tell(encoder.notices, "distill")
+    if encoder.similarity != .cosine {
+      context.warn(
+        "[distill] the student's folder compares by dot product; the loss compares cosines, so the student is saved "
+          + "with `similarity_fn_name: cosine`")
+    }
     try training.prepare(encoder.model, whole: [], seed: seed)
 
     let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)
@@ -81,6 +87,7 @@ struct Distill: Stage {
       validate: held.map { held in { try held.metrics(encoder) } })
     var settings = encoder.folder.settings
     settings.maxSequenceLength = encoder.maxTokens
+    settings.similarity = encoder.similarity == .cosine ? settings.similarity : .cosine
     try Profile.measure(.saving) { try encoder.folder.write(encoder.model, settings: settings, to: student.url) }
   }
 
@@ -119,7 +126,7 @@ private struct JudgedPool {
         QueryGroup(
           id: list.id, query: list.query, positives: list.candidates.map(\.candidate.passage))
       }, file: file)
-    let inputs = try encoder.tokenize(lists.map(\.query)) { "query \(lists[$0].id)" }
+    let inputs = try encoder.tokenize(lists.map(\.query), as: .query) { "query \(lists[$0].id)" }
     queries = zip(lists, inputs).map { list, input in
       // Each text once, as a positive if it is one.
       var seen: Set<Int> = []
@@ -133,7 +140,7 @@ private struct JudgedPool {
         candidates: (candidates.filter(\.isPositive) + candidates.filter { !$0.isPositive })
           .filter { seen.insert($0.passage).inserted })
     }
-    passages = try encoder.tokenize(pool.texts) { "passage \(pool.ids[$0])" }
+    passages = try encoder.tokenize(pool.texts, as: .passage) { "passage \(pool.ids[$0])" }
     let candidates = queries.flatMap(\.candidates)
     let positives = Set(candidates.filter(\.isPositive).map(\.passage))
     let shared = candidates.allSatisfy { positives.contains($0.passage) } && positives.count > 1
@@ -150,8 +157,8 @@ private struct RetrievalValidation {
 
   init(_ groups: [QueryGroup], file: URL, _ encoder: BiEncoder) throws {
     let pool = try PassagePool(of: groups, file: file)
-    queries = try encoder.tokenize(groups.map(\.query)) { "validation query \(groups[$0].id)" }
-    passages = try encoder.tokenize(pool.texts) { "validation passage \(pool.ids[$0])" }
+    queries = try encoder.tokenize(groups.map(\.query), as: .query) { "validation query \(groups[$0].id)" }
+    passages = try encoder.tokenize(pool.texts, as: .passage) { "validation passage \(pool.ids[$0])" }
     positives = groups.map { pool.indices(of: $0.positives) }
     order = TieOrder(ids: pool.ids)
   }

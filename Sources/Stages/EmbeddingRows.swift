@@ -13,20 +13,21 @@ private let textsAtOnce = 1 << 13
 extension StageContext {
   /// Writes embeddings.safetensors, ids.json and digests.txt.
   /// - Parameters:
-  ///   - texts: calls its argument with each text, the same ones every time.
+  ///   - texts: calls its argument with each text and what it is, the same ones every time.
   ///   - normalizing: whether rows get length 1; absent: as the model's folder says.
   ///   - folder: lies at the port `embeddings`, where earlier results have theirs.
   /// - Returns: how many texts there are, and how many of them had to be computed.
   func embed(
-    _ texts: (_ body: (Passage) throws -> Void) throws -> Void, by encoder: BiEncoder, normalizing: Bool? = nil,
+    _ texts: (_ body: (Passage, TextRole) throws -> Void) throws -> Void, by encoder: BiEncoder,
+    normalizing: Bool? = nil,
     to folder: URL
   ) throws -> (count: Int, computed: Int) {
     let width = encoder.model.outputWidth
     var ids: [JSONValue] = []
     var digests: [Digest] = []
-    try texts { passage in
+    try texts { passage, role in
       ids.append(.string(passage.id))
-      digests.append(Digest(of: passage.text))
+      digests.append(Digest(of: encoder.prompted(passage.text, as: role)))
     }
     let known: [Digest: (EmbeddingMatrix, row: Int)] = reuse(Set(digests), from: "embeddings") { folder, take in
       let matrix = try EmbeddingMatrix(folder, width: width)
@@ -37,8 +38,9 @@ extension StageContext {
     let missing = digests.count { known[$0] == nil }
     var computed = 0
     var held: [(row: Int, passage: Passage)] = []
+    var heldRole = TextRole.plain
     func embedHeld() throws {
-      let rows = try encoder.encode(held.map(\.passage.text), normalizing: normalizing) {
+      let rows = try encoder.encode(held.map(\.passage.text), as: heldRole, normalizing: normalizing) {
         "record \(held[$0].passage.id)"
       } progress: {
         progress(computed + $0, of: missing)
@@ -48,11 +50,13 @@ extension StageContext {
       held = []
     }
     var row = 0
-    try texts { passage in
+    try texts { passage, role in
       guard row < digests.count else { return }  // the file grew meanwhile; the worker will say so
       if let (matrix, earlier) = known[digests[row]] {
         try matrix.withRow(earlier) { try writer.rows.write($0, row: row) }
       } else {
+        if role != heldRole { try embedHeld() }
+        heldRole = role
         held.append((row, passage))
         if held.count == textsAtOnce { try embedHeld() }
       }

@@ -4,9 +4,10 @@ import Pipelines
 import Tensors
 import Training
 
-/// Turns texts into unit vectors. `record` names a text for messages.
+/// Turns texts into vectors, whose products are scores of this scale. `record` names a text for messages.
 protocol TextEncoding {
-  func encode(_ texts: [String], record: (Int) -> String) throws -> Embeddings
+  var scale: ScoreScale { get }
+  func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings
   /// To be called when all is encoded: tells about truncated and unknown tokens.
   func finish()
 }
@@ -35,14 +36,21 @@ enum LoadedModel {
   case cross(any PairScoring)
 }
 
-/// - Parameter stage: the stage's name, for messages.
-func loadModel(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> LoadedModel {
+/// - Parameters:
+///   - base: the encoder of a teacher that is `best_model.pt`.
+///   - stage: the stage's name, for messages.
+func loadModel(
+  _ folder: ModelFolder, base: ModelFolder? = nil, _ context: StageContext, for stage: String
+) throws -> LoadedModel {
   let engine = try context.engine
-  if try CheckpointFolder(folder.url).isCrossEncoder {
-    let model = try CrossEncoder(folder: folder.url, engine: engine)
+  if try CheckpointFolder(folder.url, base: base?.url).isCrossEncoder {
+    let model = try CrossEncoder(folder: folder.url, base: base?.url, engine: engine)
+    context.tell(model.notices, stage)
     return .cross(PairScorer(model: model, stage: stage, context: context))
   }
-  return .bi(TextEncoder(model: try BiEncoder(folder: folder.url, engine: engine), stage: stage, context: context))
+  let model = try BiEncoder(folder: folder.url, engine: engine)
+  context.tell(model.notices, stage)
+  return .bi(TextEncoder(model: model, stage: stage, context: context))
 }
 
 func loadBiEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> any TextEncoding {
@@ -52,8 +60,10 @@ func loadBiEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: St
   return model
 }
 
-func loadCrossEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> any PairScoring {
-  guard case .cross(let model) = try loadModel(folder, context, for: stage) else {
+func loadCrossEncoder(
+  _ folder: ModelFolder, base: ModelFolder?, _ context: StageContext, for stage: String
+) throws -> any PairScoring {
+  guard case .cross(let model) = try loadModel(folder, base: base, context, for: stage) else {
     throw StageInputError("\(folder.url.path): a bi-encoder, expected a cross-encoder")
   }
   return model
@@ -64,11 +74,14 @@ private struct TextEncoder: TextEncoding {
   let stage: String
   let context: StageContext
 
-  func encode(_ texts: [String], record: (Int) -> String) throws -> Embeddings {
-    let rows = try model.encode(texts, normalizing: true, record: record) { done in
+  var scale: ScoreScale { model.similarity == .cosine ? .cosine : .unbounded }
+
+  func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings {
+    let isCosine = model.similarity == .cosine
+    let rows = try model.encode(texts, as: role, normalizing: isCosine, record: record) { done in
       context.progress(done, of: texts.count, detail: "texts embedded")
     }
-    return Embeddings(rows.array, width: rows.columns)
+    return Embeddings(rows.array, width: rows.columns, normalizing: isCosine)
   }
 
   func finish() { context.report(model.health, stage) }
@@ -89,8 +102,8 @@ private struct PairScorer: PairScoring {
 extension DenseRetriever {
   init(_ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool) throws {
     self.init(
-      queries: try encoder.encode(groups.map(\.query)) { "query `\(groups[$0].id)`" },
-      passages: try encoder.encode(pool.texts) { "passage `\(pool.passages[$0].id)`" })
+      queries: try encoder.encode(groups.map(\.query), as: .query) { "query `\(groups[$0].id)`" },
+      passages: try encoder.encode(pool.texts, as: .passage) { "passage `\(pool.passages[$0].id)`" })
     encoder.finish()
   }
 }

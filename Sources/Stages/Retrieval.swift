@@ -79,7 +79,7 @@ struct DenseRetriever: Retriever {
   var queriesAtOnce: Int { Embeddings.blockRows }
 
   func scores(of queries: Range<Int>, block: Int) -> [Float] {
-    self.queries.cosines(from: queries.lowerBound, with: packed[block])
+    self.queries.products(from: queries.lowerBound, with: packed[block])
   }
 }
 

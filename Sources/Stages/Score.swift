@@ -6,11 +6,13 @@ import Tensors
 import Training
 
 struct Score: Stage {
-  static let kind = StageKind("score", revision: 1)
+  static let kind = StageKind("score", revision: 2)
   static let abstract = "Judges each query's candidates with a cross-encoder: logits and sigmoid scores."
   static let numeric = true
 
   @Input("Cross-encoder that judges.") var teacher: ModelFolder
+  @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
+    ModelFolder?
   @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
@@ -23,7 +25,8 @@ struct Score: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: teacher.url, engine: context.engine, maxTokens: maxLen, form: pairForm)
+      folder: teacher.url, base: base?.url, engine: context.engine, maxTokens: maxLen, form: pairForm)
+    context.tell(encoder.notices, "score")
     var (queries, pairs) = (0, 0)
     var records: Set<Digest> = []
     try CandidateList.forEach(in: candidates.url) { list in

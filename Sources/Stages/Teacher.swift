@@ -9,7 +9,7 @@ import Training
 extension PairForm: ParameterChoice {}
 
 struct Teacher: Stage {
-  static let kind = StageKind("teacher", revision: 2)
+  static let kind = StageKind("teacher", revision: 3)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true
@@ -22,6 +22,8 @@ struct Teacher: Stage {
   }
 
   @Input("Encoder or cross-encoder to start from.") var base: ModelFolder
+  @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
+    ModelFolder?
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.") var train: LabelledFile
   @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
   @Shared var training: TrainingParameters
@@ -41,8 +43,10 @@ struct Teacher: Stage {
   func run(_ context: StageContext) async throws {
     let engine = try context.engine
     let encoder = try CrossEncoder(
-      folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed, form: pairForm)
+      folder: base.url, base: self.encoder?.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed,
+      form: pairForm)
     encoder.model.dropout.head = headDropout
+    context.tell(encoder.notices, "teacher")
     try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)
 
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)

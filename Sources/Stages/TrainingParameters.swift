@@ -96,6 +96,11 @@ struct LoRAParameters: ParameterGroup {
 }
 
 extension StageContext {
+  /// Says what a model's folder made the stage do of its own accord.
+  func tell(_ notices: [String], _ name: String) {
+    for notice in notices { warn("[\(name)] \(notice)") }
+  }
+
   /// Says how well the tokenizer fits the texts.
   func report(_ health: TokenHealth, _ name: String) {
     log("[\(name)] \(health.report)")

@@ -8,17 +8,24 @@ package final class Tokenizer: Sendable {
   package let modelMaxLength: Int?
   package let padID: Int32?
   package var unknownID: Int32? { model.unknownID }
+  /// What is done otherwise than tokenizer.json says, for the user to hear.
+  package let notices: [String]
 
   private let normalizer: Normalizer
   private let preTokenizer: PreTokenizer
   private let model: Model
   private let postProcessor: PostProcessor
   private let addedTokens: AddedTokens
+  private let truncationSide: TruncationSide
 
   /// Reads tokenizer.json and, if there, tokenizer_config.json of a model folder; throws `TokenizerError`.
   package init(folder: URL) throws {
     let file = try TokenizerFile(folder.appending(path: "tokenizer.json"))
-    normalizer = try Normalizer(file.fields.object("normalizer"))
+    let settings = try TokenizerSettings(folder: folder)
+    let stored = try Normalizer(file.fields.object("normalizer"))
+    normalizer = settings.bertNormalizer.map { .bert($0) } ?? stored
+    notices = settings.notices(replacing: stored)
+    truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
     preTokenizer = try PreTokenizer(file.fields.object("pre_tokenizer"))
     model = file.model
     postProcessor = try PostProcessor(file.fields.object("post_processor"))
@@ -26,7 +33,6 @@ package final class Tokenizer: Sendable {
     let largestID = max(model.pieces.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 
-    let settings = try TokenizerSettings(folder: folder)
     modelMaxLength = settings.modelMaxLength
     let pad = settings.padToken ?? "[PAD]"
     padID = addedTokens.all.first { $0.content.utf8.elementsEqual(pad.utf8) }?.id ?? model.pieces.id(of: pad)
@@ -45,7 +51,7 @@ package final class Tokenizer: Sendable {
     var content = contentIDs(text)
     let limit = max(0, (maxLength ?? .max) - PostProcessor.addedCount(postProcessor.single))
     let truncated = content.count > limit
-    if truncated { content.removeSubrange(limit...) }
+    if truncated { truncationSide.cut(&content, to: limit) }
     return assemble(postProcessor.single, [content], truncated: truncated)
   }
 
@@ -60,8 +66,8 @@ package final class Tokenizer: Sendable {
       throw TokenizerError.cannotTruncate(
         strategy: strategy, first: first, second: second, maxLength: maxLength ?? .max)
     }
-    contents[0].removeSubrange(keptFirst...)
-    contents[1].removeSubrange(keptSecond...)
+    truncationSide.cut(&contents[0], to: keptFirst)
+    truncationSide.cut(&contents[1], to: keptSecond)
     return assemble(postProcessor.pair, contents, truncated: keptFirst < first || keptSecond < second)
   }
 

@@ -17,7 +17,8 @@ struct TokenizerFile {
       while let key = try reader.nextKey() {
         switch key {
         case "model": model = try Model(&reader, file: url.path)
-        case "added_tokens", "normalizer", "pre_tokenizer", "post_processor": values[key] = try reader.value()
+        case "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "truncation":
+          values[key] = try reader.value()
         default: try reader.skip()
         }
       }
@@ -34,6 +35,29 @@ struct TokenizerFile {
 struct TokenizerSettings {
   let modelMaxLength: Int?
   let padToken: String?
+  let truncationSide: TruncationSide?
+  /// The normalizer that transformers' BertTokenizer makes of this file's keys; absent if the file is for another class.
+  let bertNormalizer: BertNormalizer?
+
+  /// Names of BertTokenizer; without a name, one of its keys stands for it.
+  private static let (bertClasses, bertKeys) = (
+    ["BertTokenizer", "BertTokenizerFast"], ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
+  )
+
+  /// Says which of tokenizer.json's choices this file's replace.
+  func notices(replacing stored: Normalizer) -> [String] {
+    guard let own = bertNormalizer, case .bert(let stored) = stored else { return [] }
+    let changed = [
+      ("lowercase", own.lowercases, stored.lowercases), ("strip_accents", own.stripsAccents, stored.stripsAccents),
+      ("handle_chinese_chars", own.separatesIdeographs, stored.separatesIdeographs),
+      ("clean_text", own.cleansText, stored.cleansText),
+    ].filter { $1 != $2 }
+    guard !changed.isEmpty else { return [] }
+    return [
+      "tokenizer_config.json and tokenizer.json contradict each other: as in transformers' BertTokenizer, the former "
+        + "counts: " + changed.map { "\($0.0) is \($0.1), not \($0.2)" }.joined(separator: ", ")
+    ]
+  }
 
   init(folder: URL) throws {
     let url = folder.appending(path: "tokenizer_config.json")
@@ -45,6 +69,16 @@ struct TokenizerSettings {
     modelMaxLength = values["model_max_length"]?.double.flatMap { (0..<1e9).contains($0) ? Int($0) : nil }
     let token = values["pad_token"]
     padToken = token?.string ?? token?["content"]?.string
+
+    let fields = try TokenizerFields(values, path: "", file: url.path)
+    let side = try fields.string("truncation_side", default: "")
+    truncationSide = TruncationSide(rawValue: side)
+    guard side.isEmpty || truncationSide != nil else {
+      throw fields.invalid("truncation_side", found: "\"\(side)\"", expected: "\"left\" or \"right\"")
+    }
+    let name = try fields.string("tokenizer_class", default: "")
+    let isBert = name.isEmpty ? Self.bertKeys.contains { values[$0] != nil } : Self.bertClasses.contains(name)
+    bertNormalizer = isBert ? try BertNormalizer(settings: fields) : nil
   }
 }
 

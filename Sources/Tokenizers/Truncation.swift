@@ -1,4 +1,29 @@
-/// How many tokens of each text stay when a pair is too long; the rules of the tokenizers library.
+/// How many tokens of each text stay when a pair is too long, and which; the rules of the tokenizers library.
+
+/// The end at which a text is cut.
+enum TruncationSide: String, CaseIterable, Sendable {
+  case left, right
+
+  /// Leaves the first `count` tokens, or the last ones.
+  func cut(_ ids: inout [Int32], to count: Int) {
+    switch self {
+    case .left: ids.removeFirst(ids.count - count)
+    case .right: ids.removeLast(ids.count - count)
+    }
+  }
+}
+
+extension TruncationSide {
+  /// What tokenizer.json's `truncation` says.
+  init(_ fields: TokenizerFields?) throws {
+    let found = try fields?.string("direction", default: "Right") ?? "Right"
+    guard let side = Self.allCases.first(where: { $0.rawValue.capitalized == found }) else {
+      throw TokenizerError.invalid(
+        field: "truncation.direction", found: "\"\(found)\"", expected: "\"Left\" or \"Right\"", file: "tokenizer.json")
+    }
+    self = side
+  }
+}
 
 package enum TruncationStrategy: String, Sendable, Codable, CaseIterable {
   /// Cuts the longer text first, then both alike.

@@ -13,7 +13,9 @@ package final class BiEncoder {
   /// Of all texts tokenized so far.
   package private(set) var health = TokenHealth()
   private let tokenizer: Tokenizer
-  private let prompt: String
+  private let prompts: [TextRole: String]
+  /// What the user should hear of the folder: what is done otherwise than it says, or taken where it says nothing.
+  package let notices: [String]
 
   /// - Parameter maxTokens: absent: what the folder says; never more than the model has positions for.
   /// - Throws: `CheckpointError`, `TokenizerError`.
@@ -24,18 +26,26 @@ package final class BiEncoder {
     tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
     let settings = folder.settings
-    prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] } ?? ""
-    guard prompt.isEmpty || settings.includesPrompt else {
+    prompts = Dictionary(uniqueKeysWithValues: TextRole.allCases.map { ($0, settings.prompt(for: $0)) })
+    notices = folder.notices + folder.encoderNotices + tokenizer.notices
+    guard settings.includesPrompt || prompts.values.allSatisfy(\.isEmpty) else {
       throw CheckpointError(
-        url, "pooling", found: "include_prompt: false with a default prompt", expected: "pooling over all tokens")
+        url, "pooling", found: "include_prompt: false with prompts", expected: "pooling over all tokens")
     }
   }
 
-  /// Model inputs, the folder's default prompt before each text. Throws `EmptyText`, with the name that `record` gives.
+  /// What compares its vectors. Of unit vectors the product is the cosine.
+  package var similarity: Similarity { folder.settings.normalizes ? .cosine : folder.settings.similarity }
+
+  /// The text as the model reads it.
+  package func prompted(_ text: String, as role: TextRole) -> String { (prompts[role] ?? "") + text }
+
+  /// Model inputs, the folder's prompt for this role before each text. Throws `EmptyText`, with the name that `record` gives.
   package func tokenize(
-    _ texts: [String], record: (Int) -> String = { "text \($0 + 1)" }
+    _ texts: [String], as role: TextRole = .plain, record: (Int) -> String = { "text \($0 + 1)" }
   ) throws -> [Encoding] {
-    try Training.tokenize(texts.count, on: model.engine, into: &health, record: record) {
+    let prompt = prompts[role] ?? ""
+    return try Training.tokenize(texts.count, on: model.engine, into: &health, record: record) {
       tokenizer.encode(prompt + texts[$0], maxLength: maxTokens)
     }
   }
@@ -51,10 +61,11 @@ package final class BiEncoder {
 
   /// Both, [texts, width], as sentence-transformers' `encode`; `progress` hears of the texts done.
   package func encode(
-    _ texts: [String], normalizing: Bool? = nil, record: (Int) -> String = { "text \($0 + 1)" },
+    _ texts: [String], as role: TextRole = .plain, normalizing: Bool? = nil,
+    record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
-    let (tokenizer, prompt, maxTokens) = (tokenizer, prompt, maxTokens)
+    let (tokenizer, prompt, maxTokens) = (tokenizer, prompts[role] ?? "", maxTokens)
     var read = TokenHealth()
     let embeddings = try model.outputs(count: texts.count, progress: progress) { range in
       try Training.tokenize(range, into: &read, record: record) {

@@ -24,16 +24,20 @@ package final class CrossEncoder {
   package private(set) var health = TokenHealth()
   private let tokenizer: Tokenizer
   private let form: PairForm
+  /// What the user should hear of the folder: what is done otherwise than it says.
+  package let notices: [String]
 
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
+  ///   - base: the encoder of a teacher that is `best_model.pt`.
   ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(
-    folder url: URL, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil, form: PairForm = .pair
+    folder url: URL, base: URL? = nil, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil,
+    form: PairForm = .pair
   ) throws {
     self.form = form
-    let folder = try CheckpointFolder(url)
+    let folder = try CheckpointFolder(url, base: base)
     self.folder = folder
     guard folder.isCrossEncoder || newHeadSeed != nil else {
       throw CheckpointError(
@@ -42,6 +46,7 @@ package final class CrossEncoder {
     }
     (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0) }
     tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
+    notices = folder.notices + tokenizer.notices
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
   }
 

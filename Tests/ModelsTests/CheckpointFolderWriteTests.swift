@@ -60,7 +60,7 @@ import Testing
     }
     #expect(
       try json(out, "lora_config.json") == [
-        "r": 2, "alpha": 4, "dropout": 0.1,
+        "use_lora": true, "lora_r": 2, "lora_alpha": 4, "lora_dropout": 0.1, "r": 2, "alpha": 4, "dropout": 0.1,
         "target_modules": [
           "attention.output.dense", "attention.self.key", "attention.self.query", "attention.self.value",
           "bert.pooler.dense", "intermediate.dense", "output.dense",

@@ -118,7 +118,7 @@ import Testing
   ])
   func `a shard that does not lie beside its index is refused`(name: String) throws {
     try shards(name)
-    #expect(try refusal().contains("expected the name of a safetensors file beside the index"))
+    #expect(try refusal().contains("expected the name of a .safetensors file beside the index"))
   }
 
   @Test func `a shard that is a link out of the folder is refused`() throws {

@@ -17,6 +17,7 @@ struct Evaluate: Stage {
   }
 
   @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
+  @Input("Encoder that a `model` of the distillation program, best_model.pt, was trained from.") var base: ModelFolder?
   @Input("Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.")
   var data: EvaluationFile
   @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
@@ -98,10 +99,10 @@ struct Evaluate: Stage {
     guard let model else {
       throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
     }
-    switch try loadModel(model, context, for: "evaluate") {
+    switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
       let retriever = try dense(encoder, judge)
-      var evaluation = Evaluation(judge, "bi-encoder", .cosine, judge.judge(retriever, progress: progress))
+      var evaluation = Evaluation(judge, "bi-encoder", encoder.scale, judge.judge(retriever, progress: progress))
       evaluation.uniformity = retriever.passages.uniformity
       return evaluation
     case .cross(let scorer):
@@ -129,12 +130,12 @@ struct Evaluate: Stage {
       )
     }
     let (scores, scale): ([Float], ScoreScale)
-    switch try loadModel(model, context, for: "evaluate samples") {
+    switch try loadModel(model, base: base, context, for: "evaluate samples") {
     case .bi(let encoder):
-      let queries = try encoder.encode(pairs.map(\.query)) { "sample \($0 + 1)" }
-      let passages = try encoder.encode(pairs.map(\.passage)) { "sample \($0 + 1)" }
-      scores = pairs.indices.map { queries.cosine($0, passages, $0) }
-      scale = .cosine
+      let queries = try encoder.encode(pairs.map(\.query), as: .query) { "sample \($0 + 1)" }
+      let passages = try encoder.encode(pairs.map(\.passage), as: .passage) { "sample \($0 + 1)" }
+      scores = pairs.indices.map { queries.product($0, passages, $0) }
+      scale = encoder.scale
     case .cross(let scorer):
       scores = try scorer.score(pairs)
       scale = .logit

@@ -135,7 +135,7 @@ extension Embeddings {
     let packed = chosen.packed
     var sum = 0.0
     for start in stride(from: 0, to: chosen.count, by: Self.blockRows) {
-      let block = chosen.cosines(from: start, with: packed)
+      let block = chosen.products(from: start, with: packed)
       for row in 0..<block.count / chosen.count {
         // ‖x − y‖² = 2 − 2·cos of unit vectors
         for other in 0..<start + row { sum += exp(-4 * (1 - Double(block[row * chosen.count + other]))) }
@@ -144,7 +144,7 @@ extension Embeddings {
     return log(sum / (Double(chosen.count) * Double(chosen.count - 1) / 2))
   }
 
-  func cosine(_ row: Int, _ others: Embeddings, _ other: Int) -> Float {
+  func product(_ row: Int, _ others: Embeddings, _ other: Int) -> Float {
     Float((0..<width).reduce(0.0) { $0 + Double(values[row * width + $1]) * Double(others.values[other * width + $1]) })
   }
 }

@@ -3,7 +3,7 @@ import Foundation
 import Pipelines
 
 struct Mine: Stage {
-  static let kind = StageKind("mine", revision: 2)
+  static let kind = StageKind("mine", revision: 3)
   static let abstract = "Fixes each query's candidates: positives, given negatives, then random, nearest or BM25 ones."
   static let numeric = true
 
@@ -27,6 +27,8 @@ struct Mine: Stage {
   @Input("Passages to mine from, besides those of the groups.") var corpus: CorpusFile?
   @Input("Bi-encoder for `strategy: nearest`.") var encoder: ModelFolder?
   @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.") var teacher: ModelFolder?
+  @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
+    ModelFolder?
   @Parameter("Negatives of each query, given ones included.", in: 0...100_000) var numNegatives = 15
   @Parameter("How negatives are found.") var strategy = Strategy.random
   @Parameter("Which of the allowed places to take.") var sampling = Sampling.top
@@ -66,7 +68,10 @@ struct Mine: Stage {
 
     var mined = [[Int]](repeating: [], count: groups.count)
     var dropped = 0
-    let judge = try teacher.map { try loadCrossEncoder($0, context, for: "mine") }
+    if base != nil, teacher == nil {
+      throw StageInputError("a model is bound to the port `base`, but none to `teacher`, whose encoder it would be")
+    }
+    let judge = try teacher.map { try loadCrossEncoder($0, base: base, context, for: "mine") }
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
       let logits = try judge.score(passages.map { (groups[number].query, pool.passages[$0].text) })

@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 
 struct Normalize: Stage {
-  static let kind = StageKind("normalize", revision: 2)
+  static let kind = StageKind("normalize", revision: 3)
   static let abstract = "Brings a bi-encoder's scores to 0…1, suggests a threshold, and compares with the targets."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
@@ -37,6 +37,11 @@ struct Normalize: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try loadBiEncoder(model, context, for: "normalize")
+    guard encoder.scale == .cosine || method != .shift else {
+      throw StageInputError(
+        "\(model.url.path) compares vectors by their dot product (similarity_fn_name), which `method: shift` cannot map "
+          + "to 0…1; choose minmax, zscore or calibrated")
+    }
     let test = try PairScores(data, encoder)
     let fitting = try validation.map { try PairScores($0, encoder) }
     if let validation, validation.url == data.url {

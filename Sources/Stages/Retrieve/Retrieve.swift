@@ -30,10 +30,10 @@ struct Retrieve: Stage {
   @Parameter("Your names for `query` and `id`: headers or dotted JSON paths.") var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
   @Output(
-    "A line a hit, the best first: id (the query's), rank, passage, title, text, score (cosine or BM25), rerank_score (the "
+    "A line a hit, the best first: id (the query's), rank, passage, title, text, score (cosine, or what the model compares by, or BM25), rerank_score (the "
       + "reranker's logit), probability.")
   var ranking: RankingFile
-  @Output("Vectors of passages and queries, of length 1, as `embed` writes them; no rows without a model.")
+  @Output("Vectors of passages and queries, as `embed` writes them; no rows without a model.")
   var embeddings: EmbeddingFolder
 
   func problems() -> [String] {
@@ -51,7 +51,7 @@ struct Retrieve: Stage {
     let engine = try context.engine
     var rankings = try search(queries, passages, usesModel ? model : nil, on: engine, context)
     if let reranker {
-      let scorer = try loadCrossEncoder(reranker, context, for: "retrieve")
+      let scorer = try loadCrossEncoder(reranker, base: nil, context, for: "retrieve")
       try rankings.rerank(queries, passages, by: scorer, depth: rerank) { context.progress($0, of: queries.count) }
       scorer.finish()
     }
@@ -88,19 +88,21 @@ struct Retrieve: Stage {
       return best(LexicalRetriever(queries: queries.map(\.text), index: BM25(passages.map(\.shown))))
     }
     let encoder = try BiEncoder(folder: model.url, engine: engine)
+    context.tell(encoder.notices, "retrieve")
+    let isCosine = encoder.similarity == .cosine
     let (count, computed) = try context.embed(
       { body in
-        for passage in passages { try body(Passage(id: passage.id, text: passage.shown)) }
-        for query in queries { try body(query) }
-      }, by: encoder, normalizing: true, to: embeddings.url)
+        for passage in passages { try body(Passage(id: passage.id, text: passage.shown), .passage) }
+        for query in queries { try body(query, .query) }
+      }, by: encoder, normalizing: isCosine, to: embeddings.url)
     if computed > 0 { context.report(encoder.health, "retrieve") }
     context.log("[retrieve] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
     let width = encoder.model.outputWidth
     let vectors = try EmbeddingMatrix(embeddings.url, width: width).floats()
     return best(
       DenseRetriever(
-        queries: Embeddings(vectors[(passages.count * width)...], width: width),
-        passages: Embeddings(vectors[..<(passages.count * width)], width: width)))
+        queries: Embeddings(vectors[(passages.count * width)...], width: width, normalizing: isCosine),
+        passages: Embeddings(vectors[..<(passages.count * width)], width: width, normalizing: isCosine)))
   }
 
   private func report(

@@ -32,6 +32,7 @@ struct Tokenize: ParsableCommand {
       tokenizer?.prepare()
     }
     guard let tokenizer else { return }
+    for notice in tokenizer.notices { Terminal.complain(notice) }
     let texts = try TextLines.read(file)
     if summary {
       var encodings: [Encoding] = []

@@ -39,6 +39,7 @@ struct Vectors: ParsableCommand {
         maxTokens: maxLen)
     }
     guard let encoder else { return }
+    for notice in encoder.notices { Terminal.complain(notice) }
     var vectors: [Tensor] = []
     var times: [Double] = []
     for batch in oneByOne ? texts.map({ [$0] }) : [texts] {

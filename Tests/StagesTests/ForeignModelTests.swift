@@ -1,0 +1,169 @@
+/// Stages with models that other programs made: teachers of the distillation program, prompts, dot products.
+import Foundation
+import JSONText
+import Models
+import Pipelines
+import TestSupport
+import Testing
+
+@testable import Stages
+
+@Suite struct ForeignModelTests {
+  private let run: StageRun
+  private let pytorch = fixtures.appending(path: "pytorch")
+
+  init() throws { run = try StageRun() }
+
+  private func json(_ file: URL) throws -> JSONValue {
+    try Data(contentsOf: file).withUnsafeBytes { bytes in
+      var reader = JSONReader(bytes)
+      return try reader.onlyValue()
+    }
+  }
+
+  /// The pairs of logits.json as candidates, a query each, and what PyTorch's model says of them.
+  private func candidates(_ model: String) throws -> [Float] {
+    let golden = try json(pytorch.appending(path: "logits.json"))
+    let pairs = try #require(golden["pairs"]?.elements).map { $0.elements?.compactMap(\.string) ?? [] }
+    try CandidateList.write(
+      pairs.enumerated().map { index, pair in
+        let passage = Passage(id: "p\(index)", text: pair[1])
+        return CandidateList(
+          id: "q\(index)", query: pair[0],
+          candidates: [Candidate(passage: passage, isPositive: true, source: .positive)])
+      }, to: run.folder.url.appending(path: "candidates.jsonl"))
+    return try #require(golden["logits"]?[model]?.elements).compactMap { $0.double.map { Float($0) } }
+  }
+
+  private func logits(_ path: String) throws -> [Float] {
+    try ScoredList.read(run.folder.url.appending(path: path)).flatMap { $0.candidates.map(\.logit) }
+  }
+
+  private func isClose(_ found: [Float], _ expected: [Float]) -> Bool {
+    found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 }
+  }
+
+  @Test func `score judges with a teacher of the distillation program as PyTorch does`() async throws {
+    let expected = try candidates("teacher-lora")
+    try await run.run(
+      Score.self,
+      inputs: [
+        "teacher": pytorch.appending(path: "teacher-lora").path, "base": pytorch.appending(path: "base").path,
+        "candidates": "candidates.jsonl",
+      ])
+    #expect(isClose(try logits("scores"), expected))
+  }
+
+  @Test func `a teacher of the distillation program becomes a folder of its own, which no CrossEncoder is`()
+    async throws
+  {
+    let expected = try candidates("teacher-lora")
+    try run.folder.write(
+      #"{"id": "q", "query": "a", "positives": [{"id": "p", "text": "b"}], "negatives": [{"id": "n", "text": "c"}]}"#
+        + "\n", to: "groups.jsonl")
+    try await run.run(
+      Teacher.self,
+      inputs: [
+        "base": pytorch.appending(path: "teacher-lora").path, "encoder": pytorch.appending(path: "base").path,
+        "train": "groups.jsonl",
+      ], with: ["epochs": .int(0)])
+    let config = try json(run.folder.url.appending(path: "model/config.json"))
+    #expect(config["architectures"] == ["BertModel"] && config["retort_head"] == "first_token")
+    try await run.run(Score.self, inputs: ["teacher": "model", "candidates": "candidates.jsonl"])
+    #expect(isClose(try logits("scores"), expected))
+  }
+
+  @Test func `evaluate and mine take a teacher of the distillation program with its encoder`() async throws {
+    try run.folder.write(
+      [("q1", "a", "b"), ("q2", "c", "d")].map { id, query, text in
+        #"{"id": "\#(id)", "query": "\#(query)", "positives": [{"id": "p\#(id)", "text": "\#(text)"}], "negatives": []}"#
+      }.joined(separator: "\n") + "\n", to: "groups.jsonl")
+    let (teacher, base) = (pytorch.appending(path: "teacher-plain").path, pytorch.appending(path: "base").path)
+    try await run.run(Evaluate.self, inputs: ["model": teacher, "base": base, "data": "groups.jsonl"])
+    #expect(try json(run.folder.url.appending(path: "results"))["score_scale"] == "logit")
+    try await run.run(
+      Mine.self, inputs: ["groups": "groups.jsonl", "teacher": teacher, "base": base],
+      with: ["num_negatives": .int(1), "teacher_max_score": .double(1)])
+    #expect(try run.lines("candidates").count == 2)
+  }
+
+  @Test func `mine refuses an encoder for a teacher that is not there`() async throws {
+    try run.folder.write("", to: "groups.jsonl")
+    let message = await failure {
+      try await run.run(
+        Mine.self, inputs: ["groups": "groups.jsonl", "base": pytorch.appending(path: "base").path])
+    }
+    #expect(message.contains("none to `teacher`"))
+  }
+
+  /// The folder with prompts and a dot product, and the queries that sentence-transformers evaluated it with.
+  private func prompted() throws -> JSONValue {
+    let folder = run.folder.url.appending(path: "prompted")
+    try FileManager.default.copyItem(at: pytorch.appending(path: "base"), to: folder)
+    let files = fixtures.appending(path: "folders/prompted")
+    for item in try FileManager.default.contentsOfDirectory(at: files, includingPropertiesForKeys: nil) {
+      try FileManager.default.copyItem(at: item, to: folder.appending(path: item.lastPathComponent))
+    }
+    let golden = try json(fixtures.appending(path: "folders/vectors.json"))
+    let texts = try ["queries", "passages"].map { try #require(golden[$0]?.elements).compactMap(\.string) }
+    try QueryGroup.write(
+      zip(texts[0], texts[1]).enumerated().map { index, pair in
+        let number = index < 10 ? "0\(index)" : "\(index)"
+        return QueryGroup(id: "q\(number)", query: pair.0, positives: [Passage(id: "p\(number)", text: pair.1)])
+      }, to: run.folder.url.appending(path: "groups.jsonl"))
+    return golden
+  }
+
+  @Test(arguments: [("prompted", "unbounded"), ("plain", "cosine")])
+  func `an evaluation ranks by the folder's prompts and similarity as sentence-transformers does`(
+    name: String, scale: String
+  ) async throws {
+    let expected = try #require(try prompted()[name]?["metrics"])
+    let model = name == "prompted" ? name : pytorch.appending(path: "base").path
+    try await run.run(Evaluate.self, inputs: ["model": model, "data": "groups.jsonl"])
+    for metric in ["mrr@10", "ndcg@10"] {
+      let (found, wanted) = (try #require(run.metric(metric)), try #require(expected[metric]?.double))
+      #expect(abs(found - wanted) < 1e-6, "\(metric): \(found), not \(wanted)")
+    }
+    #expect(try json(run.folder.url.appending(path: "results"))["score_scale"] == .string(scale))
+    #expect(run.messages.contains { $0.contains("the mean of all is taken") } == (name == "plain"))
+  }
+
+  @Test func `vectors are embedded with the prompt that is asked for`() async throws {
+    let golden = try prompted()
+    let texts = try #require(golden["passages"]?.elements).compactMap(\.string)
+    try Passage.write(
+      texts.enumerated().map { Passage(id: "\($0)", text: $1) }, to: run.folder.url.appending(path: "corpus.jsonl"))
+    try await run.run(
+      Embed.self, inputs: ["model": "prompted", "texts": "corpus.jsonl"], with: ["prompt": .string("passage")])
+    let file = try SafeTensors(contentsOf: run.folder.url.appending(path: "embeddings/embeddings.safetensors"))
+    var found = [Float](repeating: 0, count: texts.count * 32)
+    try found.withUnsafeMutableBufferPointer { try file.readFloats("embeddings", into: try #require($0.baseAddress)) }
+    let expected = try #require(golden["prompted"]?["passage"]?.elements).flatMap { $0.elements ?? [] }
+    #expect(isClose(found, expected.compactMap { $0.double.map { Float($0) } }))
+  }
+
+  @Test func `a student that compared by dot product is told of, and saved with the cosine that trained it`()
+    async throws
+  {
+    _ = try prompted()
+    try run.folder.write(
+      #"{"id": "q", "query": "a", "candidates": [{"id": "p", "text": "b", "label": 1, "source": "positive", "#
+        + #""logit": 1.5, "score": 0.8}, {"id": "n", "text": "c", "label": 0, "source": "given", "logit": -1, "#
+        + #""score": 0.3}]}"# + "\n", to: "scores.jsonl")
+    try await run.run(
+      Distill.self, inputs: ["base": "prompted", "scores": "scores.jsonl"], with: ["K": .int(2), "epochs": .int(0)])
+    let general = try json(run.folder.url.appending(path: "student/config_sentence_transformers.json"))
+    #expect(general["similarity_fn_name"] == "cosine" && general["prompts"]?["query"] == "a b ")
+    #expect(run.messages.contains { $0.contains("the student is saved with `similarity_fn_name: cosine`") })
+  }
+
+  @Test func `a shift to 0 to 1 is refused for dot products`() async throws {
+    _ = try prompted()
+    let message = await failure {
+      try await run.run(
+        Normalize.self, inputs: ["model": "prompted", "data": "groups.jsonl"], with: ["method": .string("shift")])
+    }
+    #expect(message.contains("which `method: shift` cannot map"))
+  }
+}
