@@ -27,8 +27,8 @@ extension StageDescription {
       "outputs",
       outputs.map { output in
         [
-          output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.file ?? "",
-          output.documentation,
+          output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue,
+          output.documentation + (output.file.map { " File: \($0)" } ?? ""),
         ]
       })
     if trains {

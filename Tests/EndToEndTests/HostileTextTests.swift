@@ -53,7 +53,8 @@ private let scripts = (try? FileManager.default.contentsOfDirectory(atPath: atta
     try project.write(group + "\n", to: "g.jsonl")
     let ended = try await project.retort("run", "pipeline.yaml")
     #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
-    #expect(FileManager.default.fileExists(atPath: project.root.appending(path: "out/picture").path))
+    let picture = project.root.appending(path: "out/bi_encoder_evaluation_analysis.png")
+    #expect(FileManager.default.fileExists(atPath: picture.path))
     #expect(!isOwned(project))
   }
 

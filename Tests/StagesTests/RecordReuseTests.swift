@@ -150,13 +150,13 @@ import Testing
     #expect(reused() == 0)
   }
 
-  @Test func `digests are the SHA-256 of the texts, as sha256sum prints it`() async throws {
+  @Test func `digests are the SHA-256 of the texts as the model reads them, as sha256sum prints it`() async throws {
     let files = try await embed([("a", "tree"), ("b", "wood")])
-    // printf tree | sha256sum; printf wood | sha256sum
+    // The folder's prompt goes first: printf 'q: tree' | sha256sum; printf 'q: wood' | sha256sum
     #expect(
       String(decoding: files[2], as: UTF8.self) == """
-        dc9c5edb8b2d479e697b4b0b8ab874f32b325138598ce9e7b759eb8292110622
-        99f7855eb789dfecf9ea66df3221a743f4ab8be59ae6b9c503499c1940a90fd5
+        65be196bc9dcac8b116eabfe6d3f4a0404a705162e07ecb0913122ff95e0cd4e
+        f3654531dd75b713085da82496a4f7e48b6f53c2bf149642d086d752920f1f33
 
         """)
   }
