@@ -37,7 +37,9 @@ let package = Package(
     .target(name: "Scheduling", dependencies: ["Basics", "CSystem", "Escaping", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage",
-      dependencies: ["CSystem", "Escaping", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift")]),
+      dependencies: [
+        "Basics", "CSystem", "Escaping", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .target(
       name: "Stages",
       dependencies: ["Basics", "JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),

@@ -297,4 +297,7 @@ extension URL {
     return path.utf8.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
   package func sibling(_ name: String) -> URL { deletingLastPathComponent().appending(path: name) }
+
+  /// The path as a key: URLs and texts whose letters look alike are equal to Swift, and may be two files.
+  package var pathBytes: [UInt8] { Array(posixPath.utf8) }
 }

@@ -77,6 +77,27 @@ extension Store {
     return nil
   }
 
+  /// What is not as it was in an artifact that lies there; `nil` if nothing is, and for what is not the store's. Takes a
+  /// folder that holds something more out of the way, as it is made again whenever it is looked for.
+  package func change(of digest: Digest, at url: URL) throws -> Damage? {
+    switch url.posixPath {
+    case object(digest).posixPath:
+      return try damage(url, digest, bytes: FileStatus.of(url).map { Int($0.stamp.size) } ?? 0, repair: true)
+    case tree(digest).posixPath:
+      guard let manifest = try manifest(digest) else {
+        return Damage(url: object(digest), found: "other bytes", expected: "the manifest of a folder")
+      }
+      if let damage = try treeDamage(manifest, repair: true) { return damage }
+      let known = Set(manifest.entries.map { Array($0.path.utf8) })
+      guard let more = try FolderScan.entries(of: url).first(where: { !known.contains(Array($0.path.utf8)) }) else {
+        return nil
+      }
+      try files.remove(url)
+      return Damage(url: url, found: "`\(more.path)` in it", expected: "nothing of that name")
+    default: return nil
+    }
+  }
+
   /// Of the manifest's folder in `trees`.
   func treeDamage(_ manifest: FolderManifest, repair: Bool) throws -> Damage? {
     let tree = tree(manifest.digest)

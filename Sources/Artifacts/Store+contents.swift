@@ -5,6 +5,8 @@ import Foundation
 package struct StoreContents: Sendable {
   package var objects: Set<Digest> = []
   package var trees: Set<Digest> = []
+  /// Digests of files that have names in `views`.
+  package var views: Set<Digest> = []
   /// Folders of work, by key.
   package var work: Set<Digest> = []
   /// Folders of logs, by run.
@@ -18,6 +20,7 @@ extension Store {
     var contents = StoreContents()
     contents.objects = try digests(in: "objects", &contents.unknown)
     contents.trees = try digests(in: "trees", &contents.unknown)
+    if isFolder(root.appending(path: "views")) { contents.views = try digests(in: "views", &contents.unknown) }
     for name in try names("work") {
       let url = root.appending(path: "work/\(name)")
       if let key = Digest(hex: name), isFolder(url) {

@@ -56,13 +56,13 @@ extension Store {
     let folder = staging.appending(path: "tree")
     try files.remove(folder)
     try files.makeFolder(folder)
-    var folders: Set<URL> = []
+    var folders: [[UInt8]: URL] = [:]
     for entry in manifest.entries {
       let url = folder.appending(path: entry.path)
       var parent = entry.content == .emptyFolder ? url : url.deletingLastPathComponent()
       try files.makeFolder(parent)
       while parent.posixPath != folder.posixPath {
-        folders.insert(parent)
+        folders[parent.pathBytes] = parent
         parent = parent.deletingLastPathComponent()
       }
       guard case .file(let digest, _, let executable) = entry.content else { continue }
@@ -71,8 +71,8 @@ extension Store {
         _ = try files.copy(object(digest), to: url, mode: executable ? 0o555 : 0o444, sealed: true)
       }
     }
-    for inner in folders.union([folder]) { try files.syncFolder(inner) }
-    for inner in folders { try files.makeReadOnly(inner) }
+    for inner in folders.values + [folder] { try files.syncFolder(inner) }
+    for inner in folders.values { try files.makeReadOnly(inner) }
     let tree = tree(manifest.digest)
     try files.makeFolder(tree.deletingLastPathComponent())
     if FileStatus.of(tree, followLinks: false) == nil {

@@ -2,6 +2,7 @@
 ///
 ///     objects/ab/cdef…   read-only files, named by the SHA-256 of their bytes; manifests of folders too
 ///     trees/ab/cdef…/    read-only folders, named by the digest of their manifest: hard links to objects
+///     views/ab/cdef…/    the same files under the names that people know them by, made when somebody asks
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
 ///     database.lock      held while the database is made or brought up to date
@@ -85,7 +86,7 @@ package struct Store: Sendable {
   func tree(_ digest: Digest) -> URL { place("trees", digest) }
   func stagingFolder(of owner: String) -> URL { root.appending(path: "tmp/\(owner)") }
 
-  private func place(_ area: String, _ digest: Digest) -> URL {
+  func place(_ area: String, _ digest: Digest) -> URL {
     let hex = digest.description
     return root.appending(path: "\(area)/\(hex.prefix(2))/\(hex.dropFirst(2))")
   }

@@ -156,6 +156,7 @@ extension Store {
       try files.remove(target)
       if finding.isTree { try files.makeWritable(url) }
       try files.rename(url, to: target)
+      if !finding.isTree { try files.remove(views(of: finding.digest)) }
     }
     let staging = stagingFolder(of: owner)
     try files.remove(staging)

@@ -14,3 +14,8 @@ package func mean(ofFinite values: some Collection<Double>) -> Double {
   if sum.isFinite { return sum / Double(values.count) }
   return values.reduce(0) { $0 + $1 / Double(values.count) }
 }
+
+extension Double {
+  /// Seconds to the millisecond, as times are recorded; what differences of them add is noise.
+  package var toMilliseconds: Double { (self * 1000).rounded() / 1000 }
+}

@@ -126,7 +126,7 @@ package struct Collector {
       guard artifact.kind == .folder, contents.objects.contains(artifact.digest) else { continue }
       reached.formUnion(try manifest(artifact.digest)?.files ?? [])
     }
-    let others = contents.objects.union(contents.trees).subtracting(reached)
+    let others = contents.objects.union(contents.trees).union(contents.views).subtracting(reached)
     for digest in others {
       unreachable.insert(.object(digest))
       if folders.contains(digest) || contents.trees.contains(digest) { _ = try manifest(digest) }
@@ -157,7 +157,7 @@ package struct Collector {
 extension Store {
   fileprivate func places(of item: StoredItem) -> [URL] {
     switch item.area {
-    case .object: Digest(hex: item.name).map { [treeURL($0), objectURL($0)] } ?? []
+    case .object: Digest(hex: item.name).map { [treeURL($0), views(of: $0), objectURL($0)] } ?? []
     case .work: Digest(hex: item.name).map { [workFolder(of: $0)] } ?? []
     case .log: Int(item.name).map { [logFolder(ofRun: $0)] } ?? []
     }

@@ -33,6 +33,20 @@ extension Journal {
     }
   }
 
+  /// Where the command of a key left its outputs, by port; nothing for other kinds.
+  package func commandOutputs(of key: StageKey) throws -> [String: String] {
+    let components = try database.read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT name, value FROM key_component WHERE key = ? AND name LIKE 'out.%'",
+        arguments: [key.description])
+    }
+    return Dictionary(
+      uniqueKeysWithValues: try components.map { row in
+        let (name, json): (String, String) = (row["name"], row["value"])
+        return (String(name.dropFirst(4)), try decoded(json))
+      })
+  }
+
   /// What SQLite finds wrong with the database file; `nil` if nothing.
   package func integrityProblem() throws -> String? {
     let (findings, dangling) = try database.read { db in

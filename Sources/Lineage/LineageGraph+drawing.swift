@@ -7,7 +7,7 @@ extension LineageGraph {
   package var mermaid: String {
     var lines = ["flowchart LR"]
     for node in nodes {
-      let label = "\"\(node.label.map(Escape.mermaid).joined(separator: "<br/>"))\""
+      let label = "\"\(node.label.flatMap(wrapped).map(Escape.mermaid).joined(separator: "<br/>"))\""
       lines.append("  \(node.id)" + (node.isStage ? "[\(label)]" : "([\(label)])"))
     }
     for edge in edges { lines.append("  \(edge.from) -->|\"\(Escape.mermaid(edge.port))\"| \(edge.to)") }
@@ -18,7 +18,7 @@ extension LineageGraph {
   package var dot: String {
     var lines = ["digraph lineage {", "  rankdir=LR;", "  node [fontname=\"sans-serif\"];"]
     for node in nodes {
-      let label = node.label.map(Escape.dot).joined(separator: "\\n")
+      let label = node.label.flatMap(wrapped).map(Escape.dot).joined(separator: "\\n")
       lines.append("  \(node.id) [shape=\(node.isStage ? "box" : "ellipse"), label=\"\(label)\"];")
     }
     for edge in edges { lines.append("  \(edge.from) -> \(edge.to) [label=\"\(Escape.dot(edge.port))\"];") }
@@ -69,4 +69,18 @@ extension LineageGraph {
         }
     }
   }
+}
+
+/// A label in lines of at most 32 characters, broken where names have joints.
+private func wrapped(_ text: String) -> [String] {
+  let widest = 32
+  var lines: [String] = []
+  var rest = text.unicodeScalars[...]
+  while rest.count > widest {
+    let head = rest.prefix(widest)
+    let end = head.lastIndex { " /,;.-_]".unicodeScalars.contains($0) }.map { rest.index(after: $0) } ?? head.endIndex
+    lines.append(String(rest[..<end]))
+    rest = rest[end...]
+  }
+  return lines + [String(rest)]
 }

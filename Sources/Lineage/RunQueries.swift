@@ -1,5 +1,6 @@
 /// Answers about runs: which there were, and what happened in one.
 import Artifacts
+import Basics
 import Foundation
 import GRDB
 import Pipelines
@@ -30,6 +31,7 @@ package struct RunReport: Codable, Sendable, Hashable {
   package struct Output: Codable, Sendable, Hashable {
     package var digest: Digest
     package var bytes: Int
+    package var kind: StoredArtifact.Kind
     /// In the store.
     package var path: String
   }
@@ -185,7 +187,8 @@ extension Database {
           digest: artifact.digest, bytes: artifact.bytes, source: edge["path"], output: edge["source"])
       } else {
         stage.outputs[edge["port"]] = .init(
-          digest: artifact.digest, bytes: artifact.bytes, path: store.url(of: artifact).posixPath)
+          digest: artifact.digest, bytes: artifact.bytes, kind: artifact.kind,
+          path: store.url(of: artifact).posixPath)
       }
     }
     return stage
@@ -200,6 +203,6 @@ extension Row {
   /// From `started` to `ended`.
   var seconds: Double? {
     guard let ended = self["ended"] as Date?, let started = self["started"] as Date? else { return nil }
-    return ended.timeIntervalSince(started)
+    return ended.timeIntervalSince(started).toMilliseconds
   }
 }

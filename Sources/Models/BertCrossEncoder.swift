@@ -35,7 +35,7 @@ package final class BertCrossEncoder: SequenceModel {
     try mode.run(on: engine) { tape in
       let rows = batch.sequenceRows
       let first = try body.forward(batch, first: true, on: tape, dropout)
-      let pooled = tape.dropout(pooler(first, .tanh, rows: rows, on: tape), dropout.hidden, rows: rows)
+      let pooled = tape.dropout(pooler(first, .tanh, rows: rows, on: tape), dropout.head, rows: rows)
       return classifier(pooled, rows: rows, on: tape)
     }
   }

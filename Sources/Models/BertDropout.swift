@@ -1,13 +1,17 @@
 /// Probabilities of dropout inside BERT while it trains.
 
 package struct BertDropout: Sendable, Hashable {
-  /// Of embeddings, attention outputs and block outputs (`hidden_dropout_prob`), and of a cross-encoder's pooled vector.
+  /// Of embeddings, attention outputs and block outputs (`hidden_dropout_prob`).
   package var hidden = 0.0
   /// Of attention probabilities (`attention_probs_dropout_prob`).
   package var attention = 0.0
+  /// Of a cross-encoder's pooled vector (`classifier_dropout`).
+  package var head = 0.0
 
-  package init(hidden: Double = 0, attention: Double = 0) {
+  /// - Parameter head: absent: as `hidden`.
+  package init(hidden: Double = 0, attention: Double = 0, head: Double? = nil) {
     self.hidden = hidden
     self.attention = attention
+    self.head = head ?? hidden
   }
 }

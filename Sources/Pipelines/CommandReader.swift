@@ -34,6 +34,8 @@ struct CommandReader {
       command.outputs[entry.key] = path
       outputs.append(PlannedOutput(port: entry.key, type: type))
     }
+    let names = OutputNames(paths: command.outputs)
+    for index in outputs.indices { outputs[index].file = names[outputs[index].port] }
     for name in command.environment where command.secrets.contains(name) {
       diagnostics.report(
         "`\(name)` is both in `env`, whose values enter the key, and in `secrets`", at: fields.mark(of: "secrets"))
@@ -51,7 +53,9 @@ struct CommandReader {
         InputDescription(name: $0, documentation: "", accepts: ArtifactType.allCases, isOptional: false)
       },
       parameters: [],
-      outputs: outputs.map { OutputDescription(name: $0.port, documentation: "", type: $0.type ?? .file) })
+      outputs: outputs.map {
+        OutputDescription(name: $0.port, documentation: "", type: $0.type ?? .file, file: $0.file)
+      })
     return (description, command, outputs)
   }
 

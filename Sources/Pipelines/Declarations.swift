@@ -30,11 +30,15 @@ package struct Input<Value: InputValue>: Sendable {
 package struct Output<Value: Artifact>: Sendable {
   private let slot = Slot<Value>(nil)
   fileprivate let documentation: String
+  fileprivate let file: String?
   fileprivate let like: String?
 
-  /// - Parameter like: the input whose artifact type this output takes over.
-  package init(_ documentation: String, like: String? = nil) {
+  /// - Parameters:
+  ///   - file: the file's name wherever people meet it; absent: the port's. No key depends on it.
+  ///   - like: the input whose artifact type this output takes over.
+  package init(_ documentation: String, file: String? = nil, like: String? = nil) {
     self.documentation = documentation
+    self.file = file
     self.like = like
   }
   package var wrappedValue: Value {
@@ -265,7 +269,7 @@ extension Input: Declaration {
 extension Output: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
     description.outputs.append(
-      OutputDescription(name: name, documentation: documentation, type: Value.type, like: like))
+      OutputDescription(name: name, documentation: documentation, type: Value.type, file: file, like: like))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = binding.outputs[name].map { Value(BoundArtifact(url: $0, type: Value.type)) }

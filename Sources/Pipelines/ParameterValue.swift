@@ -24,7 +24,15 @@ extension ParameterValue {
 }
 
 extension ParameterValue: Codable {
+  /// A pipeline's values are nested in no more than 64 levels, and lie in a few more where they are stored. Every kind
+  /// that is asked for in vain costs the length of the path, so that a deep file of others would take minutes.
+  private static let mostLevels = 100
+
   package init(from decoder: any Decoder) throws {
+    guard decoder.codingPath.count <= Self.mostLevels else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: [], debugDescription: "nested in more than \(Self.mostLevels) levels"))
+    }
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null

@@ -194,10 +194,13 @@ package struct PlannedOutput: Sendable {
   package var port: String
   /// `nil` where it follows an input whose type only the content can tell, or a `cmd` does not say.
   package var type: ArtifactType?
+  /// Its name where it is published with others.
+  package var file: String
 
-  package init(port: String, type: ArtifactType?) {
+  package init(port: String, type: ArtifactType?, file: String? = nil) {
     self.port = port
     self.type = type
+    self.file = file ?? port
   }
 }
 
@@ -207,11 +210,13 @@ package struct Publication: Hashable, Sendable {
   package var url: URL
   /// Of `publish` in the file.
   package var location: SourceLocation
-  /// Where each output goes, sorted by port: `url` itself for the only one, else `url/port`.
+  /// Where each output goes, sorted by port: `url` itself for the only one, else `url` and the file's name.
   package var targets: [Target]
 
   package struct Target: Hashable, Sendable {
     package var port: String
+    /// Inside `url`.
+    package var file: String
     package var url: URL
   }
 }

@@ -121,7 +121,7 @@ struct Planner {
       return
     }
     draft.stage.description = description
-    draft.stage.outputs = description.outputs.map { PlannedOutput(port: $0.name, type: $0.type) }
+    draft.stage.outputs = description.outputs.map { PlannedOutput(port: $0.name, type: $0.type, file: $0.file) }
       .sorted { $0.port < $1.port }
     var declared = description.parameters
     if description.usesSeed {

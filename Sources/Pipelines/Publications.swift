@@ -33,7 +33,8 @@ struct PublicationChecker {
       url: url, location: diagnostics.location(mark),
       targets: outputs.map {
         Publication.Target(
-          port: $0.port, url: single ? url : url.appending(path: $0.port, directoryHint: .notDirectory))
+          port: $0.port, file: $0.file,
+          url: single ? url : url.appending(path: $0.file, directoryHint: .notDirectory))
       })
   }
 

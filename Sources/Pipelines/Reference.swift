@@ -16,7 +16,8 @@ struct ReferenceResolver {
   private var files: [FileName: (url: URL, exists: Bool)] = [:]
 
   private struct FileName: Hashable {
-    let path: String
+    /// Bytes: texts that look alike are one text to Swift.
+    let path: [UInt8]
     let source: Int
   }
 
@@ -52,7 +53,7 @@ struct ReferenceResolver {
 
   /// Relative to the folder of the file that the path is written in.
   private mutating func file(_ path: String, in source: Int) -> (url: URL, exists: Bool) {
-    let name = FileName(path: path, source: source)
+    let name = FileName(path: Array(path.utf8), source: source)
     if let known = files[name] { return known }
     let url = URL(path: path, in: diagnostics.sources[source].folder)
     let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))

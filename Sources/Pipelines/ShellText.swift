@@ -1,47 +1,5 @@
 /// Follows bash's quoting through the text of a command, to tell how a value must be written where it stands, so that
 /// it is data there whatever it is. See https://www.gnu.org/software/bash/manual/bash.html#Quoting.
-import Escaping
-
-/// How a value is written into a command.
-package enum ShellQuoting: Hashable, Sendable {
-  /// As a word of its own, or a part of one, outside quotes.
-  case word
-  /// As the first word of a command, where reserved words and assignments are none.
-  case firstWord
-  /// In `[[ … ]]`, where operators are none.
-  case operand
-  /// Between quotes that the command has itself.
-  case doubleQuotes
-  case singleQuotes
-  /// In a comment.
-  case comment
-  /// Where bash would evaluate what is no number: `$((…))`, `a[…]=`, `[[ … -gt … ]]`.
-  case arithmetic
-
-  /// Gives the text as it is to stand in the command.
-  func written(_ text: String) -> String {
-    switch self {
-    case .word: Escape.shellWord(text)
-    case .firstWord:
-      Self.reserved.contains(text) || text.utf8.contains(UInt8(ascii: "="))
-        ? Self.operand.written(text) : Escape.shellWord(text)
-    case .operand: "'\(Escape.shellBetweenSingleQuotes(text))'"
-    case .doubleQuotes: Escape.shellBetweenDoubleQuotes(text)
-    case .singleQuotes: Escape.shellBetweenSingleQuotes(text)
-    case .comment: Escape.comment(text)
-    case .arithmetic: text
-    }
-  }
-
-  private static let reserved: Set<String> = [
-    "if", "then", "elif", "else", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in",
-    "function",
-    "time", "coproc",
-  ]
-}
-
-/// Why a value cannot stand in a place, and how to write it instead.
-struct ShellRefusal: Error { let reason: String }
 
 struct ShellText {
   private enum Kind {
@@ -120,23 +78,26 @@ struct ShellText {
     }
   }
 
+  /// Programs that take a text as a program after an option, but not behind an operand of theirs.
   private static let interpreters = [
-    "bash", "sh", "dash", "ksh", "zsh", "fish", "su", "runuser", "flock", "script", "python", "perl", "ruby", "node",
-    "php", "Rscript", "lua", "julia",
+    "bash", "sh", "dash", "ksh", "zsh", "fish", "python", "perl", "ruby", "node", "php", "Rscript", "lua", "julia",
   ]
+  /// Programs that hand a text to a shell after an option.
+  private static let launchers = ["su", "runuser", "flock", "script"]
 
   /// In the text of a program, quotes of the shell keep nothing apart.
   private func checkProgram(_ command: Frame) throws(ShellRefusal) {
-    guard let option = command.words.last, ["-c", "-e", "-E", "-r", "-lc", "-ec", "--eval"].contains(option) else {
-      return
+    let words = command.words
+    guard let option = words.last, ["-c", "-e", "-E", "-r", "-lc", "-ec", "--eval"].contains(option) else { return }
+    let reads = words.indices.dropLast().contains { place in
+      let name = words[place].split(separator: "/").last.map(String.init) ?? ""
+      if Self.launchers.contains(name) { return true }
+      guard Self.interpreters.contains(name.hasPrefix("python") ? "python" : name) else { return false }
+      return words[(place + 1)...].indices.allSatisfy { words[$0].hasPrefix("-") || words[$0 - 1].hasSuffix("o") }
     }
-    for word in command.words.dropLast() {
-      let name = word.split(separator: "/").last.map(String.init) ?? word
-      guard Self.interpreters.contains(where: { name == $0 || name.hasPrefix($0) && $0 == "python" }) else { continue }
-      throw ShellRefusal(
-        reason: "in a program it would be a piece of that program: hand it over as an argument after the program"
-      )
-    }
+    guard reads else { return }
+    throw ShellRefusal(
+      reason: "in a program it would be a piece of that program: hand it over as an argument after the program")
   }
 
   /// A value stands here.
@@ -194,7 +155,12 @@ struct ShellText {
   }
 
   private mutating func readCommand(_ scalar: Unicode.Scalar) {
-    if readQuotable(scalar) || readQuote(scalar) { return add(scalar == "\\" ? "\\" : "") }
+    let place = frames.count - 1
+    if readQuotable(scalar) || readQuote(scalar) {
+      // What is in quotes counts as a part of the word, and is not looked at.
+      frames[place].word = (frames[place].word ?? "") + (scalar == "\\" ? "\\" : "")
+      return
+    }
     switch scalar {
     case " ", "\t": endWord()
     case "\n", ";", "&", "|":

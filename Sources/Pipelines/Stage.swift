@@ -78,6 +78,8 @@ package struct OutputDescription: Sendable {
   package var name: String
   package var documentation: String
   package var type: ArtifactType
+  /// The file's name where it is published, exported or shown; absent: the port's.
+  package var file: String?
   /// The input whose type this output has, where it follows one.
   package var like: String?
 }

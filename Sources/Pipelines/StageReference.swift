@@ -26,7 +26,10 @@ extension StageDescription {
     add(
       "outputs",
       outputs.map { output in
-        [output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.documentation]
+        [
+          output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.file ?? "",
+          output.documentation,
+        ]
       })
     if trains {
       let policy = CheckpointPolicy()

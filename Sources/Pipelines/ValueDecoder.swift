@@ -80,7 +80,7 @@ struct ValueDecoder {
       mismatches.append(
         Mismatch(
           message: "`\(name)` has no parameter `\(entry.key.shortened)`; \(known)", mark: entry.mark,
-          suggestion: nearest(to: entry.key, in: names)))
+          suggestion: ForeignNames.suggestion(for: entry.key, among: names) ?? nearest(to: entry.key, in: names)))
     }
     let given = Dictionary(entries.map { ($0.key, $0.value) }) { first, _ in first }
     var values: [String: ParameterValue] = [:]

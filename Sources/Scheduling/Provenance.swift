@@ -76,6 +76,8 @@ package struct Provenance: Codable, Sendable, Hashable {
   }
 
   package static let fileName = "retort.json"
+  /// Of that file; one of a hundred stages has some hundred kilobytes.
+  private static let mostBytes = 8 << 20
 
   package func encoded() throws -> Data {
     let encoder = JSONEncoder()
@@ -109,7 +111,7 @@ package struct Provenance: Codable, Sendable, Hashable {
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      return try decoder.decode(Provenance.self, from: ForeignFile.contents(of: url, atMost: 64 << 20))
+      return try decoder.decode(Provenance.self, from: ForeignFile.contents(of: url, atMost: mostBytes))
     } catch is DecodingError {
       throw NoProvenance(url: url, unreadable: true)
     } catch let refusal as ForeignFile.Refusal {

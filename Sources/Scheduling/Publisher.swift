@@ -16,7 +16,8 @@ struct Publisher: Sendable {
     for target in publication.targets where outputs[target.port] == nil {
       throw MissingUpstream(stage: stage, port: target.port)
     }
-    let content = try PublishedContent(outputs, in: store, provenance: provenance)
+    let files = Dictionary(uniqueKeysWithValues: publication.targets.map { ($0.port, $0.file) })
+    let content = try PublishedContent(outputs, named: { files[$0] ?? $0 }, in: store, provenance: provenance)
     let last = try journal.publication(at: publication.url)
     let identity = content.digest
     if let last, last.content == identity, FileStatus.of(publication.url) != nil,
@@ -32,13 +33,16 @@ struct Publisher: Sendable {
 
 extension PublishedContent {
   /// A stage's outputs with what made them, and cards beside models. The only output is the target itself; several lie
-  /// in it by port.
-  package init(_ outputs: [String: StoredArtifact], in store: Store, provenance: Provenance) throws {
+  /// in it by their files' names.
+  package init(
+    _ outputs: [String: StoredArtifact], named file: (_ port: String) -> String, in store: Store,
+    provenance: Provenance
+  ) throws {
     var provenance = provenance
     var artifacts: [String: StoredArtifact] = [:]
     var cards: [String: Data] = [:]
     for (port, artifact) in outputs {
-      let name = outputs.count == 1 ? "" : port
+      let name = outputs.count == 1 ? "" : file(port)
       artifacts[name] = artifact
       provenance.contents[name.isEmpty ? "." : name] = "\(provenance.stage).\(port)"
       guard artifact.kind == .folder else { continue }

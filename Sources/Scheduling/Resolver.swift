@@ -48,7 +48,9 @@ package struct Resolver: Sendable {
   private let buffer: StampBuffer
   package let hasher: SourceHasher
   private var recent: [StageKey: RecordedResult] = [:]
-  private var sources: [URL: Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>] = [:]
+  private typealias Source = Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>
+  /// By the bytes of their paths.
+  private var sources: [[UInt8]: Source] = [:]
 
   package init(_ plan: Plan, store: Store, journal: any RunJournal, context: KeyContext) {
     self.plan = plan
@@ -69,16 +71,15 @@ package struct Resolver: Sendable {
 
   /// Hashes every file and folder that the stages read, once for the whole run, on all cores.
   package mutating func hashSources(of selected: Set<StageID>) {
-    let urls = Set(
-      selected.flatMap { plan[$0].inputs }.compactMap { input in
-        if case .file(let url) = input.source { url } else { nil }
-      }
-    ).sorted { $0.path < $1.path }
+    let found = selected.flatMap { plan[$0].inputs }.compactMap { input in
+      if case .file(let url) = input.source { (url.pathBytes, url) } else { nil }
+    }
+    let urls = Array(Dictionary(found) { first, _ in first })
     let hasher = hasher
-    let results = Mutex<[URL: Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>]>([:])
+    let results = Mutex<[[UInt8]: Source]>([:])
     DispatchQueue.concurrentPerform(iterations: urls.count) { index in
-      let result = Result { try hasher.hash(urls[index]) }
-      results.withLock { $0[urls[index]] = result }
+      let result = Result { try hasher.hash(urls[index].value) }
+      results.withLock { $0[urls[index].key] = result }
     }
     sources = results.withLock { $0 }
   }
@@ -93,7 +94,7 @@ package struct Resolver: Sendable {
     for input in stage.inputs {
       switch input.source {
       case .file(let url):
-        guard let source = try sources[url]?.get() else { throw FileError("read", url, code: ENOENT) }
+        guard let source = try sources[url.pathBytes]?.get() else { throw FileError("read", url, code: ENOENT) }
         inputs[input.port] = ResolvedInput(artifact: source.artifact, file: url)
         stamps.merge(source.stamps) { $1 }
       case .stage(let upstream, let port):

@@ -1,5 +1,6 @@
 /// The other side of a work order: takes the stage's lock, runs the stage, puts its outputs into the store.
 import Artifacts
+import Basics
 import CSystem
 import Foundation
 import Pipelines
@@ -46,7 +47,7 @@ package struct Worker: Sendable {
       return switch error {
       case _ where error.isFullDisk: WorkerExit.diskFull.rawValue
       case let error as CommandFailed: error.exitCode
-      case is SourceChanged: WorkerExit.sourceChanged.rawValue
+      case is SourceChanged, is InputChanged: WorkerExit.sourceChanged.rawValue
       case is StageInterrupted: WorkerExit.interrupted.rawValue
       case is any PermanentFailure: WorkerExit.permanent.rawValue
       default: WorkerExit.failed.rawValue
@@ -125,7 +126,7 @@ package struct Worker: Sendable {
     defer { withExtendedLifetime(hold) {} }
     let result = WorkResult(
       stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory(), continuation: try keepFinalState())
-    try lookAtSourcesAgain()
+    try lookAtInputsAgain()
     try files.replace(work.result, with: try storedJSON(result))
     for folder in folders + [work.scratch] { try files.remove(folder) }
     return .done
@@ -202,12 +203,15 @@ package struct Worker: Sendable {
       artifact: try store.ingest(work.finalState, owner: owner))
   }
 
-  private func lookAtSourcesAgain() throws {
+  private func lookAtInputsAgain() throws {
     let hasher = SourceHasher(memory: order.stamps)
-    for port in order.sources {
-      guard let input = job.inputs[port] else { continue }
-      if try hasher.hash(input.url).artifact.digest.description != input.digest {
-        throw SourceChanged(port: port, url: input.url)
+    for (port, input) in job.inputs.sorted(by: { $0.key < $1.key }) {
+      if order.sources.contains(port) {
+        if try hasher.hash(input.url).artifact.digest.description != input.digest {
+          throw SourceChanged(port: port, url: input.url)
+        }
+      } else if let digest = Digest(hex: input.digest), let damage = try store.change(of: digest, at: input.url) {
+        throw InputChanged(port: port, name: input.name ?? port, damage: damage)
       }
     }
   }
@@ -215,7 +219,8 @@ package struct Worker: Sendable {
   private func readMetrics(_ url: URL) throws -> [(key: String, value: Double)] {
     guard FileStatus.of(url) != nil else { throw MissingOutput(port: "metrics", path: url.lastPathComponent) }
     do {
-      return try JSONDecoder().decode([String: Double].self, from: Data(contentsOf: url)).sorted { $0.key < $1.key }
+      let data = try ForeignFile.contents(of: url, atMost: 1 << 24)
+      return try JSONDecoder().decode([String: Double].self, from: data).sorted { $0.key < $1.key }
     } catch {
       throw BadMetrics(file: url.lastPathComponent)
     }
@@ -263,6 +268,17 @@ package struct SourceChanged: Error, CustomStringConvertible {
   package let url: URL
   package var description: String {
     "input `\(port)`, \(url.posixPath), changed while the stage ran; the result was discarded: run again"
+  }
+}
+
+/// What another stage made is not what it was, and nothing that was made from it is to be kept.
+struct InputChanged: Error, CustomStringConvertible {
+  let port: String
+  let name: String
+  let damage: Damage
+  var description: String {
+    "input `\(port)`, the output \(name), was changed while the stage ran, by its command or by another that ran then; the "
+      + "result was discarded. A command writes to its outputs alone: copy an input before you edit it. \(damage)"
   }
 }
 

@@ -12,7 +12,7 @@ extension DistillationLoss.Contrastive: ParameterChoice {}
 extension DistillationLoss.PositivesFrom: ParameterChoice {}
 
 struct Distill: Stage {
-  static let kind = StageKind("distill", revision: 2)
+  static let kind = StageKind("distill", revision: 3)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true
@@ -31,7 +31,7 @@ struct Distill: Stage {
   @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = 0.2
   @Parameter("Softmax temperature of the teacher's scores; absent: tau.", in: 1e-3...1000) var teacherTau: Double?
   @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = false
-  @Parameter("What the KL term compares: (cosine + 1)/2, or the cosine.")
+  @Parameter("What is compared: (cosine + 1)/2, the cosine (in the KL term alone), or the cosine where above 0.")
   var studentScores = DistillationLoss.StudentScores.normalized
   @Parameter("The teacher's side of the KL term; with logits, `teacher_tau` is required.")
   var teacherScores = DistillationLoss.TeacherScores.sigmoid
@@ -43,7 +43,7 @@ struct Distill: Stage {
   @Parameter("Temperature of `contrastive: infonce`.", in: 1e-3...100) var contrastiveTemperature = 0.05
   @Parameter("Whether labels or the teacher say which candidates are positives.")
   var positivesFrom = DistillationLoss.PositivesFrom.labels
-  @Parameter("Teacher's score from which a candidate is a positive, with `positives_from: teacher`.", in: 0...1)
+  @Parameter("Teacher's score above which a candidate is a positive, with `positives_from: teacher`.", in: 0...1)
   var positiveThreshold = 0.5
   @Parameter("Weight of the negative penalty.", in: 0...1000) var negativePenaltyWeight = 0.4
   @Parameter("(cosine + 1)/2 below which a negative is let be.", in: 0...1) var negativeTarget = 0.15

@@ -6,7 +6,7 @@ import Tensors
 import Tokenizers
 
 struct Initialise: Stage {
-  static let kind = StageKind("init", revision: 1)
+  static let kind = StageKind("init", revision: 2)
   static let abstract = "Makes a small random BERT encoder, and trains its WordPiece vocabulary on the given texts."
   static let numeric = true
 
@@ -53,6 +53,7 @@ struct Initialise: Stage {
       headCount: numAttentionHeads, intermediateSize: intermediateSize, maximumPositions: maxPositionEmbeddings)
     config.initializerRange = Float(initializerRange)
     var settings = SentenceSettings(maxSequenceLength: maxPositionEmbeddings)
+    settings.normalizes = true  // its vectors are compared by cosine
     settings.pooling =
       switch pooling {
       case .mean: .mean

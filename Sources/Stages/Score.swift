@@ -14,14 +14,16 @@ struct Score: Stage {
   @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
-  @Output("The candidates with logit and score.") var scores: ScoreFile
+  @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)
+  var pairForm = PairForm.pair
+  @Output("The candidates with logit and score.", file: "scores.jsonl") var scores: ScoreFile
 
   /// Pairs whose texts are held at a time; decides no bit.
   private static let pairsAtOnce = 1 << 15
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: teacher.url, engine: context.engine, maxTokens: maxLen)
+      folder: teacher.url, engine: context.engine, maxTokens: maxLen, form: pairForm)
     var (queries, pairs) = (0, 0)
     var records: Set<Digest> = []
     try CandidateList.forEach(in: candidates.url) { list in

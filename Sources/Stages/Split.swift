@@ -19,9 +19,10 @@ struct Split: Stage {
   @Parameter("Whether quotes enclose fields of a table or are text.", neutral: Quoting.auto) var quoting = Quoting.auto
   @Parameter("The data's encoding.") var encoding = FileEncoding.auto
   @Seed var seed
-  @Output("For training.", like: "data") var train: DataFile
-  @Output("For choosing and comparing.", like: "data") var eval: DataFile
-  @Output("Held back to the end; empty unless `test_ratio` is given.", like: "data") var test: DataFile
+  @Output("For training.", file: "train.jsonl", like: "data") var train: DataFile
+  @Output("For choosing and comparing.", file: "eval.jsonl", like: "data") var eval: DataFile
+  @Output("Held back to the end; empty unless `test_ratio` is given.", file: "test.jsonl", like: "data")
+  var test: DataFile
 
   func problems() -> [String] {
     evalRatio + testRatio < 1 ? [] : ["`eval_ratio` + `test_ratio` must be below 1, so that something is left to train"]

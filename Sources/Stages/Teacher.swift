@@ -6,6 +6,8 @@ import Tensors
 import Tokenizers
 import Training
 
+extension PairForm: ParameterChoice {}
+
 struct Teacher: Stage {
   static let kind = StageKind("teacher", revision: 2)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
@@ -24,6 +26,10 @@ struct Teacher: Stage {
   @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
   @Shared var training: TrainingParameters
   @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0
+  @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)
+  var pairForm = PairForm.pair
+  @Parameter("Probability of dropping an element of what the head reads.", in: 0...0.99, neutral: 0)
+  var headDropout = 0.0
   @Parameter("Random negatives for each query that has none: passages of other queries.", in: 0...100_000)
   var randomNegatives = 4
   @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.loss
@@ -35,7 +41,8 @@ struct Teacher: Stage {
   func run(_ context: StageContext) async throws {
     let engine = try context.engine
     let encoder = try CrossEncoder(
-      folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed)
+      folder: base.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed, form: pairForm)
+    encoder.model.dropout.head = headDropout
     try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)
 
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)

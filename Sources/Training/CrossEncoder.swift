@@ -4,6 +4,14 @@ import Models
 import Tensors
 import Tokenizers
 
+/// How a query and a passage become one input.
+package enum PairForm: String, Sendable, CaseIterable {
+  /// The tokenizer's own pair: two texts with their special tokens and, where the model has them, types; the longer is cut.
+  case pair
+  /// One text, `query [SEP] passage`, whatever the tokenizer makes of the `[SEP]`; its end is cut.
+  case text
+}
+
 package final class CrossEncoder {
   package let model: BertCrossEncoder
   /// What it was read from, which also writes it.
@@ -15,12 +23,16 @@ package final class CrossEncoder {
   /// Of all pairs tokenized so far.
   package private(set) var health = TokenHealth()
   private let tokenizer: Tokenizer
+  private let form: PairForm
 
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
   ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil) throws {
+  package init(
+    folder url: URL, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil, form: PairForm = .pair
+  ) throws {
+    self.form = form
     let folder = try CheckpointFolder(url)
     self.folder = folder
     guard folder.isCrossEncoder || newHeadSeed != nil else {
@@ -38,7 +50,7 @@ package final class CrossEncoder {
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" }
   ) throws -> [Encoding] {
     try Training.tokenize(pairs.count, on: model.engine, into: &health, record: record) {
-      try tokenizer.encode(pair: pairs[$0], maxLength: maxTokens)
+      try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
     }
   }
 
@@ -52,14 +64,25 @@ package final class CrossEncoder {
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> [Float] {
-    let (tokenizer, maxTokens) = (tokenizer, maxTokens)
+    let (tokenizer, maxTokens, form) = (tokenizer, maxTokens, form)
     var read = TokenHealth()
     let logits = try model.outputs(count: pairs.count, progress: progress) { range in
       try Training.tokenize(range, into: &read, record: record) {
-        try tokenizer.encode(pair: pairs[$0], maxLength: maxTokens)
+        try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
       }
     }
     health.merge(read)
     return logits.array
+  }
+}
+
+extension Tokenizer {
+  fileprivate func encode(_ pair: (query: String, passage: String), as form: PairForm, maxLength: Int) throws
+    -> Encoding
+  {
+    switch form {
+    case .pair: try encode(pair: pair, maxLength: maxLength)
+    case .text: encode("\(pair.query) [SEP] \(pair.passage)", maxLength: maxLength)
+    }
   }
 }

@@ -7,10 +7,13 @@ struct ScoreMatrix {
   let candidates: Int  // K
   /// Candidates that each query is compared with: its own K, or all Q·K of the batch.
   private let columns: Int
+  /// Whether s̃ is max(cos, 0).
+  private let clamped: Bool
   private var cosines: [Double]  // [Q, columns]
   private var gradients: [Double]  // [Q, columns]
 
-  init(groups: JudgedGroups, similarity: CosineSimilarity, inBatch: Bool) {
+  init(groups: JudgedGroups, similarity: CosineSimilarity, inBatch: Bool, clamped: Bool) {
+    self.clamped = clamped
     queries = groups.queries
     candidates = groups.candidates
     columns = inBatch ? queries * candidates : candidates
@@ -28,16 +31,20 @@ struct ScoreMatrix {
   func own(_ query: Int) -> Range<Int> { query * candidates..<(query + 1) * candidates }
   func columns(of query: Int) -> Range<Int> { columns == candidates ? own(query) : 0..<columns }
   func cosine(_ query: Int, _ candidate: Int) -> Double { cosines[index(query, candidate)] }
-  /// s̃ = (cos + 1)/2, in 0…1.
-  func normalized(_ query: Int, _ candidate: Int) -> Double { (cosine(query, candidate) + 1) / 2 }
+  /// s̃ = (cos + 1)/2, or max(cos, 0), in 0…1.
+  func normalized(_ query: Int, _ candidate: Int) -> Double {
+    let cosine = cosine(query, candidate)
+    return clamped ? max(cosine, 0) : (cosine + 1) / 2
+  }
 
   mutating func addGradient(_ gradient: Double, _ query: Int, _ candidate: Int) {
     gradients[index(query, candidate)] += gradient
   }
 
-  /// dcos = ds̃ / 2.
+  /// dcos = ds̃ / 2; where s̃ is max(cos, 0), dcos = ds̃ above 0, else none.
   mutating func addNormalizedGradient(_ gradient: Double, _ query: Int, _ candidate: Int) {
-    addGradient(gradient / 2, query, candidate)
+    let slope = clamped ? (cosine(query, candidate) > 0 ? 1.0 : 0) : 0.5
+    addGradient(slope * gradient, query, candidate)
   }
 
   func addGradients(to similarity: inout CosineSimilarity) {
@@ -57,7 +64,10 @@ struct ScoreMatrix {
 }
 
 extension DistillationLoss {
-  /// Mean over queries of Σ p (ln p − ln q), p = softmax(t / teacher tau), q = softmax(x / tau).
+  /// Keeps logarithms finite.
+  private static let epsilon = 1e-12
+
+  /// Mean over queries of Σ p (ln(p + ε) − ln(q + ε)), p = softmax(t / teacher tau), q = softmax(x / tau), ε = 10⁻¹².
   func divergence(_ scores: inout ScoreMatrix, _ groups: JudgedGroups) -> Double {
     let scale = (scaleByTauSquared ? tau * tau : 1) / Double(scores.queries)
     var sum = 0.0
@@ -71,14 +81,17 @@ extension DistillationLoss {
         (studentScores == .cosine ? scores.cosine(query, candidate) : scores.normalized(query, candidate)) / tau
       }
       let (teacherTotal, studentTotal) = (logSumExp(teacher), logSumExp(student))
-      for (candidate, (t, x)) in zip(own, zip(teacher, student)) {
-        let p = exp(t - teacherTotal)
-        let q = exp(x - studentTotal)
-        sum += p * ((t - teacherTotal) - (x - studentTotal))
-        let gradient = klWeight * scale * (q - p) / tau
+      let p = teacher.map { exp($0 - teacherTotal) }
+      let q = student.map { exp($0 - studentTotal) }
+      // d/dx_j = (q_j·Σ p_i r_i − p_j r_j) / tau with r = q/(q + ε), which is 1 but for the smallest q.
+      let share = zip(p, q).map { $0 * $1 / ($1 + Self.epsilon) }
+      let total = share.reduce(0, +)
+      for (place, candidate) in own.enumerated() {
+        sum += p[place] * (log(p[place] + Self.epsilon) - log(q[place] + Self.epsilon))
+        let gradient = klWeight * scale * (q[place] * total - share[place]) / tau
         switch studentScores {
         case .cosine: scores.addGradient(gradient, query, candidate)
-        case .normalized: scores.addNormalizedGradient(gradient, query, candidate)
+        case .normalized, .relu: scores.addNormalizedGradient(gradient, query, candidate)
         }
       }
     }
@@ -129,25 +142,24 @@ extension DistillationLoss {
     return count == 0 ? 0 : sum / Double(count)
   }
 
-  /// ½ [mean over the batch's negatives of relu(s̃₋ − target)² + mean over queries of relu(mean s̃₋ − target)²].
+  /// relu(m − target) + ½ · mean over queries of relu(mean s̃₋ − target), m the mean s̃₋ of the whole batch's negatives;
+  /// queries without negatives do not count.
   func negativePenalty(_ scores: inout ScoreMatrix, _ positives: [Bool]) -> Double {
     let sides = (0..<scores.queries).map { query in (query, scores.own(query).filter { !positives[$0] }) }
       .filter { !$0.1.isEmpty }
     let count = Double(sides.reduce(0) { $0 + $1.1.count })
     let queries = Double(sides.count)
-    var single = 0.0
-    var mean = 0.0
-    for (query, negatives) in sides {
-      let meanExcess = max(meanNormalized(scores, query, negatives) - negativeTarget, 0)
-      mean += meanExcess * meanExcess
+    guard count > 0 else { return 0 }
+    let means = sides.map { meanNormalized(scores, $0.0, $0.1) }
+    let batchExcess = zip(sides, means).reduce(0) { $0 + $1.1 * Double($1.0.1.count) } / count - negativeTarget
+    for ((query, negatives), mean) in zip(sides, means) {
+      let own = mean > negativeTarget ? 0.5 / (Double(negatives.count) * queries) : 0
+      let gradient = (batchExcess > 0 ? 1 / count : 0) + own
       for candidate in negatives {
-        let excess = max(scores.normalized(query, candidate) - negativeTarget, 0)
-        single += excess * excess
-        let gradient = excess / count + meanExcess / (Double(negatives.count) * queries)
         scores.addNormalizedGradient(negativePenaltyWeight * gradient, query, candidate)
       }
     }
-    return sides.isEmpty ? 0 : (single / count + mean / queries) / 2
+    return max(batchExcess, 0) + means.reduce(0) { $0 + max($1 - negativeTarget, 0) } / queries / 2
   }
 
   private func meanNormalized(_ scores: ScoreMatrix, _ query: Int, _ candidates: [Int]) -> Double {

@@ -2,7 +2,7 @@
 
 /// w_kl·KL(teacher ‖ student) + w_c·contrastive + w_n·negative penalty, over groups of one query and K judged candidates.
 package struct DistillationLoss: Sendable {
-  package enum StudentScores: String, Sendable, CaseIterable { case normalized, cosine }
+  package enum StudentScores: String, Sendable, CaseIterable { case normalized, cosine, relu }
   package enum TeacherScores: String, Sendable, CaseIterable { case sigmoid, logit }
   package enum Contrastive: String, Sendable, CaseIterable { case margin, infonce }
   package enum PositivesFrom: String, Sendable, CaseIterable { case labels, teacher }
@@ -13,7 +13,7 @@ package struct DistillationLoss: Sendable {
   package var teacherTau: Double?
   /// Whether the KL term is multiplied by tau², which keeps its gradient's size when tau changes.
   package var scaleByTauSquared = false
-  /// What the KL term compares: s̃ = (cos + 1)/2, or cos.
+  /// What the KL term compares: s̃, or the cosine itself. s̃ = (cos + 1)/2, with `relu` max(cos, 0), and so in all terms.
   package var studentScores = StudentScores.normalized
   package var teacherScores = TeacherScores.sigmoid
   package var klWeight = 1.0
@@ -24,7 +24,7 @@ package struct DistillationLoss: Sendable {
   /// Temperature of InfoNCE.
   package var contrastiveTemperature = 0.05
   package var positivesFrom = PositivesFrom.labels
-  /// The teacher's score at which a candidate is a positive, where `positivesFrom` is the teacher.
+  /// The teacher's score above which a candidate is a positive, where `positivesFrom` is the teacher.
   package var positiveThreshold = 0.5
   package var negativePenaltyWeight = 0.4
   /// The s̃ below which a negative is not pushed any further.
@@ -38,7 +38,9 @@ package struct DistillationLoss: Sendable {
   package func callAsFunction(embeddings: [Double], width: Int, groups: JudgedGroups) -> Loss {
     precondition(embeddings.count == groups.queries * (groups.candidates + 1) * width, "a query and K candidates each")
     var similarity = CosineSimilarity(embeddings: embeddings, width: width)
-    var scores = ScoreMatrix(groups: groups, similarity: similarity, inBatch: contrastive == .infonce)
+    var scores = ScoreMatrix(
+      groups: groups, similarity: similarity, inBatch: contrastive == .infonce,
+      clamped: studentScores == .relu)
     let positives = isPositive(groups)
 
     let divergence = self.divergence(&scores, groups)
@@ -63,7 +65,7 @@ package struct DistillationLoss: Sendable {
   private func isPositive(_ groups: JudgedGroups) -> [Bool] {
     switch positivesFrom {
     case .labels: groups.labels
-    case .teacher: groups.logits.map { sigmoid($0) >= positiveThreshold }
+    case .teacher: groups.logits.map { sigmoid($0) > positiveThreshold }
     }
   }
 }

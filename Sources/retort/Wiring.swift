@@ -28,6 +28,13 @@ extension KeyContext {
   }
 }
 
+extension Journal {
+  /// The names of the outputs of a stage that ran, by what its kind or its command declared.
+  func outputNames(ofKind kind: String?, key: StageKey?) throws -> OutputNames {
+    StageCatalog.builtIn.outputNames(ofKind: kind ?? "", paths: try key.map(commandOutputs) ?? [:])
+  }
+}
+
 /// Free space of the disk that a folder lies on, or will lie on.
 func freeBytes(at folder: URL) throws -> Int {
   let existing = sequence(first: folder) { $0.deletingLastPathComponent() }

@@ -66,6 +66,17 @@ import Testing
     #expect(try String(contentsOf: target, encoding: .utf8) == "table")
   }
 
+  @Test func `what lies there under an earlier version's names is replaced as a whole`() throws {
+    let file = try store.ingest(scratch.write("table", to: "t"), owner: "test")
+    let names = ["results", "results.json"]
+    var last: Digest?
+    for name in names {
+      let content = PublishedContent(artifacts: [name: file], description: Data())
+      last = try store.publish(content, to: target, last: last, overwrite: false, hasher: hasher)
+    }
+    #expect(try FolderScan.names(in: target).sorted() == ["results.json", "retort.json"])
+  }
+
   @Test func `an export goes to a new place only`() throws {
     try store.export(content("one"), to: target)
     #expect(try read("weights") == "one")

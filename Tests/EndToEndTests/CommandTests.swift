@@ -97,8 +97,9 @@ private struct Stage: Decodable, Equatable {
     #expect(Set(down.stages.map(\.name)) == Set(run.stages.map(\.name)))
 
     #expect(try await project.retort("export", "latest", "lexical", "copy", "--json").code == 0)
-    let copied = try project.read("copy/results")
+    let copied = try project.read("copy/bi_encoder_evaluation_results.json")
     let results = try #require(run["lexical"]?.outputs["results"]?.path)
+    #expect(results.hasSuffix("/bi_encoder_evaluation_results.json"))
     #expect(copied == (try String(contentsOf: URL(filePath: results), encoding: .utf8)))
     let provenance = try JSONDecoder().decode(Provenance.self, from: Data(project.read("copy/retort.json").utf8))
     #expect(provenance.stages.map(\.name).last == "lexical")

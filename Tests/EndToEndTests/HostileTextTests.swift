@@ -7,7 +7,25 @@ private let mark = "\u{301}"
 /// Sets a terminal's clipboard, its title, a link; a C1 control; text that runs backwards.
 private let obeyed = "\u{1B}]52;c;aGk=\u{7}\u{1B}]0;title\u{7}\u{1B}]8;;http://x\u{1B}\\\u{9B}31m\u{202E}"
 
+/// Scripts that do what an attacker would and print OK or FAIL; they lie beside the checkout where the team works.
+private let attacks = checkout.deletingLastPathComponent().appending(path: "shared/cases/security")
+private let scripts = (try? FileManager.default.contentsOfDirectory(atPath: attacks.path).sorted()) ?? []
+
 @Suite struct HostileTextTests {
+  @Test(.enabled(if: !scripts.isEmpty, "there is no ../shared/cases/security"), arguments: scripts)
+  func `what an attacker prepared does no harm`(script: String) async throws {
+    let project = try Project()
+    let work = project.root.appending(path: "work")
+    try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
+    let path =
+      retortProgram.deletingLastPathComponent().path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
+    let ended = try await project.run(
+      URL(filePath: "/bin/bash"),
+      ["-c", "cd work && bash \"$1\" 2>&1 | tail -n 1", "", attacks.appending(path: script).path],
+      environment: ["PATH": path])
+    #expect(ended.output == "OK\n")
+  }
+
   private func isOwned(_ project: Project) -> Bool {
     FileManager.default.fileExists(atPath: project.root.appending(path: "OWNED").path)
   }

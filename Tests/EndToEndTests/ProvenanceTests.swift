@@ -33,6 +33,20 @@ import Testing
     #expect(again.code == 0 && !again.output.contains("published"))
   }
 
+  @Test func `an evaluation is published under the names that its files have`() async throws {
+    struct Lineage: Decodable { var of: String }
+    let publishing = smallPipeline.replacing("with: {method: bm25}", with: "with: {method: bm25}\n    publish: test")
+    let project = try Project(publishing, data: smallData)
+    _ = try await project.run()
+    let names = ["bi_encoder_evaluation_analysis.png", "bi_encoder_evaluation_results.json", "per_query.jsonl"]
+    let folder = project.root.appending(path: "test").path
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == names + ["retort.json"])
+    let lineage = try await project.retort("lineage", "test/per_query.jsonl", "--json").decoded(Lineage.self)
+    #expect(lineage.of == "lexical.per_query")
+    let shown = try await project.retort("show", "latest", "lexical").output
+    #expect(names.allSatisfy { shown.contains("/\($0)  ") })
+  }
+
   @Test func `lineage reads a published folder where there is no store`() async throws {
     struct Lineage: Decodable {
       struct Stage: Decodable { var name: String }

@@ -53,12 +53,18 @@ import Testing
     #expect(ended.code == 0, "\(ended.errors)")
   }
 
-  @Test func `the script that ships makes the data that ships, to the byte`() async throws {
+  @Test func `the scripts that ship make the data that ships, to the byte`() async throws {
     let project = try Project()
-    let script = checkout.appending(path: "pipelines/data/generate.py")
-    let ended = try await project.run(URL(filePath: "/usr/bin/env"), ["python3", script.path, project.root.path])
-    try #require(ended.code == 0, "this test needs python3 on PATH: \(ended.errors)")
-    for name in ["grammar_book.json", "qa.json"] {
+    for name in ["generate.py", "preprocess.py"] {
+      let script = checkout.appending(path: "pipelines/data/\(name)")
+      let ended = try await project.run(
+        URL(filePath: "/usr/bin/env"), ["python3", "-B", script.path, project.root.path])
+      try #require(ended.code == 0, "this test needs python3 on PATH: \(ended.errors)")
+    }
+    let tables = ["supervised_only", "supervised_with_detailed"].flatMap { version in
+      ["train", "val", "test"].map { "preprocessed/\(version)/\($0).csv" }
+    }
+    for name in ["grammar_book.json", "qa.json"] + tables {
       let shipped = try Data(contentsOf: checkout.appending(path: "pipelines/data/\(name)"))
       #expect(try Data(contentsOf: project.root.appending(path: name)) == shipped, "\(name)")
     }

@@ -182,4 +182,58 @@ import Testing
     #expect(missing.code == 0)
     #expect(missing.errors.hasPrefix("warning: the remote store "))
   }
+
+  @Test(arguments: [
+    ("sed -i s/a/CHANGED/ ${in.i}/f", "sed"), ("echo more >> ${in.i}/f", "append"), ("rm -f ${in.i}/f", "rm"),
+    ("touch ${in.i}/new", "a file more"), ("rm -rf ${in.i}", "all"),
+  ])
+  func `a stage that changes what another made fails, is named, and the next run makes it again`(
+    change: String, _ what: String
+  ) async throws {
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        make: {cmd: "mkdir ${out.d}; echo a > ${out.d}/f", out: {d: {path: d, type: folder}}}
+        edit: {cmd: "chmod -R u+w ${in.i}; \(change); echo 1 > ${out.o}", in: {i: make.d}, out: {o: o}}
+        count: {cmd: "ls ${in.i} > ${out.o}; cat ${in.i}/* >> ${out.o}", in: {i: make.d}, out: {o: o}, publish: counted}
+      """)
+    let ended = try await project.retort("run", "pipeline.yaml", "edit")
+    #expect(ended.code == 1)
+    #expect(ended.output.contains("input `i`, the output make.d, was changed while the stage ran"), "\(ended.output)")
+    _ = try await project.retort("run", "pipeline.yaml", "count")
+    #expect(try project.read("counted") == "f\na\n")
+    #expect(try await project.retort("verify").code == 0)
+  }
+
+  @Test func `names that look alike are names of their own, in inputs, folders and what becomes of them`() async throws
+  {
+    let (one, two, odd) = ("\u{e9}.txt", "e\u{301}.txt", "\u{fe0f}x")
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        a: {cmd: "cat ${in.data} > ${out.text}", in: {data: \(one)}, out: {text: {path: t, type: text}}, publish: a}
+        b: {cmd: "cat ${in.data} > ${out.text}", in: {data: \(two)}, out: {text: {path: t, type: text}}, publish: b}
+        copy: {cmd: "mkdir -p ${out.d}; cp -r ${in.data}/* ${out.d}/", in: {data: d}, out: {d: {path: d}}, publish: d2}
+      """)
+    // A dictionary would take them for the same.
+    let files = [
+      (one, "one"), (two, "two"), ("d/\(one)", "one"), ("d/\(two)", "two"), ("d/\(odd)", "odd"), ("d/\u{e9}/f", "1"),
+      ("d/e\u{301}/f", "2"),
+    ]
+    for (path, text) in files { try project.write(text, to: path) }
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
+    #expect(try project.read("a") == "one" && project.read("b") == "two")
+    for (path, text) in [(one, "one"), (two, "two"), (odd, "odd"), ("\u{e9}/f", "1"), ("e\u{301}/f", "2")] {
+      #expect(try project.read("d2/\(path)") == text)
+    }
+    #expect(try await project.retort("verify").code == 0)
+    #expect(try await project.run() == [])
+    try project.write("changed", to: "d/\(two)")
+    #expect(try await project.run() == ["copy"])
+    let diff = try await project.retort("diff", "1", "latest", "--tensors")
+    #expect(diff.code == 0 && Array(diff.output.utf8).contains(0xcc), "\(diff.output)\(diff.errors)")
+  }
 }

@@ -88,6 +88,15 @@ import Testing
     #expect(FileStatus.of(store.logFolder(ofRun: first)) == nil)
   }
 
+  @Test func `a file's other names go and stay with it`() throws {
+    let (old, new) = (try ingest("old"), try ingest("new"))
+    let views = try [old, new].map { try store.view(of: $0, named: "text.txt") }
+    try run("a", old)
+    try run("b", new)
+    #expect(try collect(keep: 1).removed["object"] == .init(count: 1, bytes: 3))
+    #expect(views.map { FileStatus.of($0) != nil } == [false, true])
+  }
+
   @Test func `a pinned run keeps what it made and used, until it is no longer pinned`() throws {
     let artifact = try ingest("text")
     let first = try run("a", artifact)

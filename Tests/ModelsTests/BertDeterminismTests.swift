@@ -48,6 +48,16 @@ struct BertDeterminismTests {
     #expect(try model.forward(golden.batch(), mode: .inference).output.array != first)
   }
 
+  @Test func `the head's dropout acts in training alone`() throws {
+    let model = try golden.crossEncoder(on: Engine(threads: 1))
+    func output(_ mode: ForwardMode) throws -> [Float] { try model.forward(golden.batch(), mode: mode).output.array }
+    let plain = try output(.inference)
+    #expect(try output(.training(seed: 1, step: 1)) == plain)
+    model.dropout.head = 0.5
+    #expect(try output(.inference) == plain)
+    #expect(try output(.training(seed: 1, step: 1)) != plain)
+  }
+
   /// Masks of dropout included. Gradients are sums over other groups of rows, hence the tolerance.
   @Test func `a last layer of first tokens alone computes what one of all tokens does`() throws {
     func run(first: Bool) throws -> (states: [Float], gradients: [[Float]]) {

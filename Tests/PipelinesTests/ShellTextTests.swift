@@ -38,6 +38,7 @@ import Testing
     ("a=(1 2); printf %s \"$${a[1]} ${params.k}\"", "2 ", ""),
     ("[[ ${params.k} == x ]] || printf %s \"${params.k}\"", "", ""),
     ("bash -c 'printf %s \"$1\"' - ${params.k}", "", ""),
+    ("bash -c 'printf %s \"$2\"' - -c \"${params.k}\"", "", ""),
     ("printf %s `printf \\\"`\"${params.k}\"", "\"", ""),
     ("printf '%s' \"it's ${params.k}\" && printf %s \"\"", "it's ", ""),
   ]
@@ -81,6 +82,8 @@ import Testing
     ("cat << ${params.k}\nx", "ends a here-document"), ("python3 -c \"print('${params.k}')\"", "as an argument"),
     ("env A=1 /usr/bin/perl -e 'print \"${params.k}\"'", "as an argument"),
     ("bash -c \"echo ${params.k}\"", "as an argument"),
+    ("bash -euo pipefail -c 'echo ${params.k}'", "as an argument"),
+    ("su nobody -c \"echo ${params.k}\"", "as an argument"),
     ("echo `echo ${params.k}`", "$(…)"), ("echo $'${params.k}'", "escapes of its own"),
     ("echo \\${params.k}", "backslash"),
     ("echo \"\\${params.k}\"", "backslash"), ("eval echo ${params.k}", "`eval`"),

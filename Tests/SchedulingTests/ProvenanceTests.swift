@@ -39,14 +39,33 @@ import Testing
     return Provenance(pipeline: "p", stage: "student", stages: [split, student])
   }
 
-  private func export(_ outputs: [String: StoredArtifact]) throws -> URL {
+  private func export(_ outputs: [String: StoredArtifact], names: [String: String] = [:]) throws -> URL {
     let target = scratch.url.appending(path: "exported/\(UUID().uuidString)")
-    try store.export(PublishedContent(outputs, in: store, provenance: provenance(outputs)), to: target)
+    let content = try PublishedContent(
+      outputs, named: { names[$0] ?? $0 }, in: store, provenance: provenance(outputs))
+    try store.export(content, to: target)
     return target
   }
 
   private func text(_ url: URL, _ path: String) throws -> String {
     try String(contentsOf: url.appending(path: path), encoding: .utf8)
+  }
+
+  @Test(arguments: [(64, true), (200, false)])
+  func `parameters are read as deep as a pipeline may nest them, and no deeper`(depth: Int, isRead: Bool) throws {
+    var nested = provenance([:])
+    nested.stages[1].parameters["deep"] = (0..<depth).reduce(.null) { value, _ in .list([value]) }
+    try scratch.write(nested.encoded(), to: "deep/retort.json")
+    let read = Result { try Provenance.read(at: scratch.url.appending(path: "deep")).provenance }
+    #expect((try? read.get()) == (isRead ? nested : nil))
+    if case .failure(let error) = read { #expect("\(error)".contains("is not what this version of retort writes")) }
+  }
+
+  @Test func `a retort.json that is too large to be one is refused`() throws {
+    let file = try scratch.write("{}", to: "large/retort.json")
+    #expect(truncate(file.path, 9 << 20) == 0)
+    let error = #expect(throws: NoProvenance.self) { try Provenance.read(at: file.deletingLastPathComponent()) }
+    #expect(error?.description.contains("retort.json: found 9437184 bytes, expected at most 8388608 bytes") == true)
   }
 
   @Test func `a model is published with a card that hubs and people can read`() throws {
@@ -98,11 +117,11 @@ import Testing
     #expect(
       try Provenance.read(at: single.appending(path: "config.json")).contents == ["config.json": "student.student"])
     let outputs = ["a": try folder(biEncoder), "b": try store.ingest(scratch.write("b", to: "b"), owner: "test")]
-    let several = try export(outputs)
+    let several = try export(outputs, names: ["b": "b.json"])
     var expected = provenance(outputs)
-    expected.contents = ["a": "student.a", "b": "student.b"]
+    expected.contents = ["a": "student.a", "b.json": "student.b"]
     #expect(try Provenance.read(at: several).provenance == expected)
-    #expect(try Provenance.read(at: several.appending(path: "b")).contents == ["b": "student.b"])
+    #expect(try Provenance.read(at: several.appending(path: "b.json")).contents == ["b.json": "student.b"])
     #expect(try text(several, "a/README.md").contains("output `a`"))
     #expect(throws: NoProvenance.self) { try Provenance.read(at: several.appending(path: "retort.json")) }
     #expect(throws: NoProvenance.self) { try Provenance.read(at: scratch.url) }

@@ -38,7 +38,7 @@ struct Bench {
     let publication = publish.map { path in
       let url = root.appending(path: path)
       let targets = outputs.map {
-        Publication.Target(port: $0, url: outputs.count == 1 ? url : url.appending(path: $0))
+        Publication.Target(port: $0, file: $0, url: outputs.count == 1 ? url : url.appending(path: $0))
       }
       return Publication(
         url: url, location: location, targets: targets)

@@ -286,7 +286,7 @@ import Testing
         id: "q", query: "q", positives: [passage("a", "x"), passage("b", "x")],
         negatives: [passage("c", "x"), passage("d", "y")])
     ]
-    let judge = try Judge(groups: groups, pool: PassagePool(of: groups, file: URL(filePath: "groups")))
+    let judge = try Judge(EvaluationData(groups: groups), pool: PassagePool(of: groups, file: URL(filePath: "groups")))
     let judgement = try #require(judge.judge(FixedRetriever(scores: [[0.5, 0.75]])).first)
     #expect(judgement.ranking.ranks == [2] && judgement.given == [0.75] && judge.missingNegatives == 0)
   }

@@ -63,7 +63,7 @@ private func judge(_ relevant: [[Int]], passages count: Int) throws -> Judge {
   let groups = relevant.enumerated().map { number, gold in
     QueryGroup(id: "q\(number)", query: "\(number)", positives: gold.map { passages[$0] })
   }
-  return try Judge(groups: groups, pool: PassagePool(passages, file: URL(filePath: "corpus")))
+  return try Judge(EvaluationData(groups: groups), pool: PassagePool(passages, file: URL(filePath: "corpus")))
 }
 
 /// The names of metrics that differ by more than 1e-6 from what is expected.
@@ -219,5 +219,21 @@ private func differing(_ evaluation: Evaluation, _ expected: [String: Double]) -
         try await run.run(
           Evaluate.self, inputs: ["data": "groups.jsonl", "corpus": "corpus.jsonl"], with: ["method": .string("bm25")])
       } == "the positive `a` of query `q` is not in the corpus; leave `corpus` out to search the groups' own passages")
+  }
+
+  @Test func `queries that share an instruction are shown from where they differ`() {
+    let choose = "다음 중 옳은 것을 고르시오. "
+    let correct = "밑줄 친 말을 바르게 고치시오. "
+    let queries = (0..<9).map { choose + "낱말\($0) 넣기" } + (0..<9).map { correct + "문장\($0)" } + ["혼자 있는 질문"]
+    let shared = SharedBeginnings(of: queries)
+    #expect(shared.rest(of: queries[4]) == "…낱말4 넣기")
+    #expect(shared.rest(of: queries[12]) == "…문장3")
+    #expect(shared.rest(of: "혼자 있는 질문") == "혼자 있는 질문")
+    #expect(SharedBeginnings(of: ["a b c"]).rest(of: "a b c") == "a b c")
+    #expect(SharedBeginnings(of: []).rest(of: "x") == "x")
+    // Two that are nearly the same do not hide each other.
+    #expect(
+      SharedBeginnings(of: ["what is one thing", "what is one other"]).rest(of: "what is one thing")
+        == "what is one thing")
   }
 }

@@ -47,6 +47,22 @@ import Testing
       ])
   }
 
+  @Test func `of numbered negatives the first may be all that counts`() async throws {
+    let table = "anchor,positive,negative_1,negative_2\nq,a,b,c\n"
+    #expect(
+      try await groups(["data": table], with: ["max_negatives": .int(1)]) == [
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"}]}"#
+      ])
+  }
+
+  @Test func `the original positive is one, the best other one a negative`() async throws {
+    let table = "anchor,original_positive,best_other_positive\nq,a,b\n"
+    #expect(
+      try await groups(["data": table]) == [
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"}]}"#
+      ])
+  }
+
   @Test func `tuples give texts, lists of texts or objects`() async throws {
     let lines = """
       {"query":"q","positive":"a","negative_1":"b","negative_2":"c"}

@@ -27,6 +27,31 @@ import Testing
     #expect(few.random(1, accept: all).count == 6)
   }
 
+  /// Rows 0 to 5, each with a positive and a negative of its own, in a pool of 30.
+  @Test func `rows give positives and negatives of other rows in twos, then any passage`() throws {
+    let groups = (0..<6).map {
+      QueryGroup(id: "q\($0)", query: "q\($0)", positives: [passages[2 * $0]], negatives: [passages[2 * $0 + 1]])
+    }
+    var miner = Miner(groups: groups, pool: passages, seed: 3)
+    let rows = miner.rows { $0.map { Int($0.id.dropFirst())! } }
+    #expect(rows.map(\.passages) == (0..<6).map { [2 * $0, 2 * $0 + 1] })
+    for K in [4, 7, 8] {
+      miner.wanted = K - 1
+      let drawn = groups.indices.map { miner.fromRows($0, rows, accept: all) }
+      for (number, drawn) in drawn.enumerated() {
+        #expect(drawn.count == K - 2 && Set(drawn).count == K - 2)
+        #expect(Set(drawn).isDisjoint(with: [2 * number, 2 * number + 1]))
+        let fromRows = drawn.prefix((K - 2) / 2 * 2)
+        #expect(fromRows.allSatisfy { $0 < 12 })
+        #expect(stride(from: 0, to: fromRows.count, by: 2).allSatisfy { fromRows[$0] + 1 == fromRows[$0 + 1] })
+      }
+      #expect(Set(drawn).count > 1)
+      #expect(drawn == groups.indices.map { miner.fromRows($0, rows, accept: all) })
+    }
+    miner.wanted = 29  // more than all rows have
+    #expect(Set(miner.fromRows(0, rows, accept: all)) == Set(2..<30))
+  }
+
   /// Passage 0, the positive, scores 0.9; passage k > 0 scores 1 − k/20.
   private func ranked(_ miner: Miner, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let scores = [Float(0.9)] + (1...30).map { 1 - Float($0) / 20 }

@@ -45,16 +45,18 @@ private struct Workshop {
 
   func url(_ path: String) throws -> URL { try folder.get().url.appending(path: path) }
 
-  /// Runs a stage with files of the folder at its ports.
+  /// Runs a stage with files of the folder at its ports; further outputs lie beside the first, `OUTPUT.PORT`.
   @discardableResult
   func run<S: Stage>(
     _ kind: S.Type, _ inputs: [String: String], _ parameters: [String: ParameterValue] = [:], to output: String
   ) async throws -> Reports {
-    let port = try #require(S.description.outputs.first?.name)
+    let ports = S.description.outputs.map(\.name)
+    let outputs = ports.enumerated().map { ($1, $0 == 0 ? output : "\(output).\($1)") }
+    try FileManager.default.createDirectory(at: url("scratch"), withIntermediateDirectories: true)
     let stage = try S.bound(
       to: StageBinding(
         inputs: try inputs.mapValues { BoundArtifact(url: try url($0)) }, parameters: parameters,
-        outputs: [port: try url(output)], seed: 3))
+        outputs: try Dictionary(uniqueKeysWithValues: outputs).mapValues { try url($0) }, seed: 3))
     let reports = Reports()
     try await stage.run(
       StageContext(threads: threads, memory: memory, precision: "fp32", scratch: try url("scratch")) {
@@ -211,6 +213,41 @@ private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0
     #expect(try file.shape(of: "embeddings") == [3, 16])
     let ids = try JSONDecoder().decode([String].self, from: Data(contentsOf: workshop.url("embeddings/ids.json")))
     #expect(ids == ["forest", "market", "river"])
+  }
+
+  @Test func `a table of triplets is evaluated by what embed makes of its texts`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let rows = [
+      ("river boat", "forest", "market"), ("market day", "market", "river"), ("river boat", "river", "forest"),
+    ]
+    let table = ["anchor,positive,negative"] + rows.map { "\($0.0),\($0.1),\($0.2)" }
+    try workshop.folder.get().write(table.joined(separator: "\n"), to: "test.csv")
+    let texts = rows.flatMap { [$0.0, $0.1, $0.2] }
+    try Passage.write(
+      texts.enumerated().map { Passage(id: "\($0)", text: $1) }, to: workshop.url("texts.jsonl"))
+    try await workshop.run(Embed.self, ["model": "base", "texts": "texts.jsonl"], to: "embeddings")
+    let file = try SafeTensors(contentsOf: workshop.url("embeddings/embeddings.safetensors"))
+    var floats = [Float](repeating: 0, count: texts.count * 16)
+    try floats.withUnsafeMutableBufferPointer { try file.readFloats("embeddings", into: #require($0.baseAddress)) }
+    let vectors = floats.map(Double.init)
+    func cosine(_ left: Int, _ right: Int) -> Double {
+      func dot(_ a: Int, _ b: Int) -> Double { (0..<16).reduce(0) { $0 + vectors[a * 16 + $1] * vectors[b * 16 + $1] } }
+      return dot(left, right) / (dot(left, left) * dot(right, right)).squareRoot()
+    }
+    let reports = try await workshop.run(
+      Evaluate.self, ["model": "base", "data": "test.csv"], to: "results")
+    let text = try Data(contentsOf: workshop.url("results"))
+    let json = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+    let positives = rows.indices.map { (cosine($0 * 3, $0 * 3 + 1) + 1) / 2 }
+    let margins = rows.indices.map { positives[$0] - (cosine($0 * 3, $0 * 3 + 2) + 1) / 2 }
+    #expect(json["total_samples"] as? Int == 3)
+    #expect(abs(try #require(json["pos_cosine_similarity_mean"] as? Double) - mean(positives)) < 1e-6)
+    #expect(abs(try #require(json["margin_mean"] as? Double) - mean(margins)) < 1e-6)
+    let first = try #require((json["first_row"] as? [String: Any])?["positive"] as? [String: Any])
+    #expect(abs(try #require(first["raw"] as? Double) - cosine(0, 1)) < 1e-6)
+    #expect(abs(try #require(first["normalized"] as? Double) - positives[0]) < 1e-6)
+    #expect(reports.lines.contains { $0.hasPrefix("[evaluate] the first row: positive ") })
   }
 
   @Test func `a text of nothing but control characters is named`() async throws {

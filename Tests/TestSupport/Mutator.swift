@@ -57,7 +57,8 @@ public struct Mutator: Sendable {
     case 5:
       return JSONSpans(bytes).all.randomElement(using: &random).map { Array(bytes[$0]) } ?? old
     case 6:
-      let copies = repeatElement(old, count: [2, 17, 300].randomElement(using: &random) ?? 2)
+      let count = [2, 17, 300].randomElement(using: &random) ?? 2
+      let copies = repeatElement(old, count: old.count * count < Self.mostBytes ? count : 1)
       return Array("[".utf8) + copies.joined(separator: [UInt8(ascii: ",")]) + Array("]".utf8)
     default:
       let depth = [1, 3, 127, 2000].randomElement(using: &random) ?? 1
@@ -66,6 +67,9 @@ public struct Mutator: Sendable {
         + Array(String(repeating: close, count: depth).utf8)
     }
   }
+
+  /// Copies of copies would fill the memory.
+  private static let mostBytes = 1 << 20
 
   private static let numbers = [
     "0", "-0", "-1", "1", "2", "127", "128", "255", "256", "32768", "65536", "2147483647", "2147483648", "-2147483649",

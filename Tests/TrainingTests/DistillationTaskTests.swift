@@ -34,6 +34,12 @@ private func task(_ queries: [JudgedQuery], K: Int) throws -> DistillationTask {
     #expect(task.group(of: 0, epoch: 3).map(\.passage) == groups[3].map(\.passage))
   }
 
+  @Test func `a query with exactly K - 1 negatives has the same candidates in every epoch`() throws {
+    let task = try task([query(0, negatives: 5, positives: 1)], K: 6)
+    let groups = Set((0..<20).map { Set(task.group(of: 0, epoch: $0).map(\.passage)) })
+    #expect(groups == [Set(0..<6)])
+  }
+
   @Test func `a chunk holds whole groups, query first`() throws {
     let task = try task((0..<5).map { query($0, negatives: 3) }, K: 3)
     let batch = task.batch(of: [4, 0, 2], epoch: 0)

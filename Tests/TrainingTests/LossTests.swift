@@ -114,6 +114,28 @@ private func finiteDifferences(_ point: [Double], step: Double = 1e-6, _ value: 
     }
   }
 
+  /// σ(0) = ½: nothing is above it, so nothing is a positive, and only the penalty of negatives is left.
+  @Test func `a score at the threshold makes no positive`() {
+    let groups = JudgedGroups(
+      candidates: 2, logits: [0, 0], labels: [true, false], passages: [0, 1], knownPositives: [[0]])
+    var loss = DistillationLoss()
+    loss.positivesFrom = .teacher
+    let parts = loss(embeddings: [1, 0, 1, 0, 0, 1], width: 2, groups: groups).parts.map(\.value)
+    #expect(parts[1] == 0)
+    // s̃ = 1 and ½: their mean is ¾, which counts once for the batch and half for the query.
+    #expect(abs(parts[2] - 1.5 * (0.75 - 0.15)) < tolerance)
+  }
+
+  /// s̃₋ = 0.05 and 0.65, mean 0.35: not each negative is held against the target, the mean is.
+  @Test func `the penalty is of means and not squared`() {
+    let cosines = [-0.9, 0.3]
+    let down = cosines.flatMap { cosine -> [Double] in [cosine, (1 - cosine * cosine).squareRoot()] }
+    let groups = JudgedGroups(
+      candidates: 3, logits: [9, -9, -9], labels: [true, false, false], passages: [0, 1, 2], knownPositives: [[0]])
+    let loss = DistillationLoss()(embeddings: [1, 0, 1, 0] + down, width: 2, groups: groups)
+    #expect(abs(loss.parts[2].value - 1.5 * 0.2) < tolerance)
+  }
+
   @Test func `a row of zeros gets a finite gradient`() {
     let groups = JudgedGroups(
       candidates: 2, logits: [1, -1], labels: [true, false], passages: [0, 1], knownPositives: [[0]])

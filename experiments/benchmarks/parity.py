@@ -27,7 +27,12 @@ from losses import distillation_loss
 SEED, STEPS, MAX_LEN, CLIP, DECAY = 11, 20, 64, 1.0, 0.01
 TEACHER_BATCH, GROUPS, K, CANDIDATES = 16, 4, 4, 8
 LORA = {"r": 8, "alpha": 16, "dropout": 0}
+CONSTANT = {"schedule": "constant", "warmup_ratio": 0}
+# What the stages of pipelines/distill.yaml are set to: the program that it replaces.
+TEACHERS = {"teacher": {"pos_weight": 2.0}, "teacher-source": {**CONSTANT, "max_grad_norm": 0, "pair_form": "text"}}
 DISTILLATIONS = {
+    "distill-source": {**CONSTANT, "positives_from": "teacher"},
+    "distill-relu": {**CONSTANT, "positives_from": "teacher", "student_scores": "relu"},
     "distill": {},
     "distill-kl": {"contrastive_weight": 0, "negative_penalty_weight": 0, "tau": 0.1, "scale_by_tau_squared": True},
     "distill-logits": {"student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 2.0, "tau": 0.05},
@@ -35,12 +40,12 @@ DISTILLATIONS = {
     "distill-penalty": {"contrastive_weight": 0, "negative_penalty_weight": 5},
     "distill-infonce": {"contrastive": "infonce", "contrastive_weight": 1},
 }
-RELATIVE, ABSOLUTE = 1e-3, 1e-5
+RELATIVE, ABSOLUTE = 1e-5, 1e-6
 
 
 def distillations(tuning):
-    """Every setting with adapters; the default one with all weights, too."""
-    return [item for item in DISTILLATIONS.items() if tuning == "lora" or item[0] == "distill"]
+    """Every setting with adapters; the default one and the source's with all weights, too."""
+    return [item for item in DISTILLATIONS.items() if tuning == "lora" or item[0] in ("distill", "distill-source")]
 
 
 # --- Seeded draws, as Sources/Training/SeededDraws.swift ---
@@ -115,9 +120,10 @@ def pipeline(model):
     stages = {}
     for tuning, extra in [("lora", {"lora": LORA, "lr": 1e-3}), ("full", {"lr": 5e-5})]:
         for suffix, epochs in [("start", 0), ("run", 1)]:
-            stages[f"teacher-{tuning}-{suffix}"] = {
-                "uses": "teacher", "in": {"base": model, "train": "groups.jsonl"},
-                "with": {**common, **extra, "batch_size": TEACHER_BATCH, "epochs": epochs, "pos_weight": 2.0}}
+            for name, settings in TEACHERS.items() if epochs else [("teacher", {})]:
+                stages[f"{name}-{tuning}-{suffix}"] = {
+                    "uses": "teacher", "in": {"base": model, "train": "groups.jsonl"},
+                    "with": {**common, **extra, **settings, "batch_size": TEACHER_BATCH, "epochs": epochs}}
             for name, settings in distillations(tuning) if epochs else [("distill", {})]:
                 stages[f"{name}-{tuning}-{suffix}"] = {
                     "uses": "distill", "in": {"base": model, "scores": "scores.jsonl"},
@@ -147,21 +153,25 @@ def run_retort(program, folder, model):
 
 # --- PyTorch's side ---
 
-def train(model, batches, rate):
+def train(model, batches, rate, settings):
     """`batches` gives (loss, parts) functions; returns each step's metrics."""
     model.eval()  # no dropout
     trainable = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     plain = [weight for name, weight in trainable if name.endswith("bias") or "LayerNorm" in name]
     decayed = [weight for _, weight in trainable if not any(weight is other for other in plain)]
     adam = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": plain, "weight_decay": 0.0}], lr=rate)
-    schedule = transformers.get_linear_schedule_with_warmup(adam, math.ceil(0.1 * STEPS), STEPS)
+    if settings.get("schedule") == "constant":
+        schedule = transformers.get_constant_schedule(adam)
+    else:
+        schedule = transformers.get_linear_schedule_with_warmup(adam, math.ceil(0.1 * STEPS), STEPS)
+    clip = settings.get("max_grad_norm", CLIP) or math.inf
     metrics = {}
     for batch in batches:
         adam.zero_grad()
         values = batch()
         values["loss"].backward()
         values["lr"] = schedule.get_last_lr()[0]
-        values["grad_norm"] = torch.nn.utils.clip_grad_norm_([weight for _, weight in trainable], CLIP)
+        values["grad_norm"] = torch.nn.utils.clip_grad_norm_([weight for _, weight in trainable], clip)
         adam.step()
         schedule.step()
         for name, value in values.items():
@@ -169,7 +179,7 @@ def train(model, batches, rate):
     return metrics
 
 
-def teacher(start, model, tuning, tokenizer, groups):
+def teacher(start, model, tuning, tokenizer, groups, settings):
     if tuning == "lora":
         base = transformers.AutoModelForSequenceClassification.from_pretrained(model, num_labels=1)
         network = PeftModel.from_pretrained(base, start + "/adapter", is_trainable=True)
@@ -178,12 +188,15 @@ def teacher(start, model, tuning, tokenizer, groups):
     pairs = [(entry["query"], passage["text"], label) for entry in groups
              for label, passages in [(1.0, entry["positives"]), (0.0, entry["negatives"])] for passage in passages]
     shuffled = order(len(pairs))
-    bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0))
+    bce = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(settings.get("pos_weight", 1.0)))
 
     def batch(items):
         queries, passages, labels = zip(*(pairs[item] for item in items))
-        inputs = tokenizer(queries, passages, truncation="longest_first", max_length=MAX_LEN, padding=True,
-                           return_tensors="pt")
+        cut = {"max_length": MAX_LEN, "padding": True, "return_tensors": "pt"}
+        if settings.get("pair_form") == "text":
+            inputs = tokenizer([f"{q} [SEP] {p}" for q, p in zip(queries, passages)], truncation=True, **cut)
+        else:
+            inputs = tokenizer(queries, passages, truncation="longest_first", **cut)
         return {"loss": bce(network(**inputs).logits[:, 0], torch.tensor(labels))}
 
     steps = [shuffled[i * TEACHER_BATCH:(i + 1) * TEACHER_BATCH] for i in range(STEPS)]
@@ -235,13 +248,14 @@ def main():
     worst = 0.0
     print(f"{'training':<24} {'metric':<17} {'first':>10} {'last':>10} {'largest relative difference':>28}")
     for tuning, rate in [("lora", 1e-3), ("full", 5e-5)]:
-        for name, settings in [("teacher", None), *distillations(tuning)]:
-            if name == "teacher":
-                network, batches = teacher(outputs[f"teacher-{tuning}-start"], model, tuning, tokenizer, groups)
+        for name, settings in [*TEACHERS.items(), *distillations(tuning)]:
+            if name in TEACHERS:
+                network, batches = teacher(
+                    outputs[f"teacher-{tuning}-start"], model, tuning, tokenizer, groups, settings)
             else:
                 network, batches = student(
                     outputs[f"distill-{tuning}-start"], model, tuning, tokenizer, scores, settings)
-            theirs = train(network, batches, rate)
+            theirs = train(network, batches, rate, settings)
             for metric, expected in theirs.items():
                 found = ours[f"{name}-{tuning}-run"][metric]
                 assert len(found) == len(expected) == STEPS, (name, metric, len(found), len(expected))

@@ -169,4 +169,5 @@ def main() -> None:
         print(f"{name}: {len(rows)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,7 @@ package struct QueryGroup: Hashable, Sendable {
 
 /// Where a candidate came from.
 package enum CandidateSource: String, Sendable, Codable {
-  case positive, given, random, nearest, bm25
+  case positive, given, random, rows, nearest, bm25
 }
 
 /// A passage that a teacher is to judge for a query.

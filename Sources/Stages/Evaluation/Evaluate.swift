@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 
 struct Evaluate: Stage {
-  static let kind = StageKind("evaluate", revision: 2)
+  static let kind = StageKind("evaluate", revision: 3)
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
@@ -17,7 +17,8 @@ struct Evaluate: Stage {
   }
 
   @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
-  @Input("Queries with their positives and, if they have some, dedicated negatives.") var data: GroupFile
+  @Input("Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.")
+  var data: EvaluationFile
   @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
   @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.") var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
@@ -25,20 +26,30 @@ struct Evaluate: Stage {
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
   @Parameter("Divide the metrics by this too: `type`, or nothing.") var groupBy = GroupBy.type
   @Parameter("The picture's title.") var title = ""
-  @Output("Metrics and distributions, `bi_encoder_evaluation_results.json`.") var results: ResultFile
-  @Output("Every query with its rank and best passages, worst first.") var perQuery: PerQueryFile
-  @Output("Distributions, margin per query, ranks, calibration, `bi_encoder_evaluation_analysis.png`.")
+  @Parameter("Your names for a table's `query`, `positive`, `negative`.") var columns: [String: String] = [:]
+  @Parameter("The form of a table's query, with `{text}`.") var queryTemplate = "{text}"
+  @Parameter("The form of a table's passages, with `{text}`.") var passageTemplate = "{text}"
+  @Output("Metrics and distributions.", file: "bi_encoder_evaluation_results.json") var results: ResultFile
+  @Output("Every query with its rank and best passages, worst first.", file: "per_query.jsonl")
+  var perQuery: PerQueryFile
+  @Output("Distributions, margins, ranks, calibration.", file: "bi_encoder_evaluation_analysis.png")
   var picture: PictureFile
 
   enum GroupBy: String, ParameterChoice { case type, none }
 
+  func problems() -> [String] {
+    Template.problems(queryTemplate, named: "query_template")
+      + Template.problems(passageTemplate, named: "passage_template")
+      + Columns.problems(columns, known: GroupReader.columnNames)
+  }
+
   func run(_ context: StageContext) async throws {
-    let groups = try QueryGroup.read(data.url)
-    guard !groups.isEmpty else { throw DataError(data.url, "there are no queries to evaluate") }
+    let data = try read(context)
+    guard !data.groups.isEmpty else { throw DataError(self.data.url, "there are no queries to evaluate") }
     let pool =
       try corpus.map { try PassagePool(Passage.read($0.url), file: $0.url) }
-      ?? PassagePool(of: groups, file: data.url)
-    let judge = try Judge(groups: groups, pool: pool)
+      ?? PassagePool(of: data.groups, file: self.data.url)
+    let judge = try Judge(data, pool: pool)
     if judge.missingNegatives > 0 {
       context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
     }
@@ -53,6 +64,28 @@ struct Evaluate: Stage {
     try evaluation.picture(title: title).write(to: picture.url, scratch: context.scratch)
     for (name, value) in evaluation.metrics { context.metric(name, value) }
     for line in evaluation.report { context.log("[evaluate] \(line)") }
+  }
+
+  private func read(_ context: StageContext) throws -> EvaluationData {
+    if try data.holdsGroups() {
+      if queryTemplate != "{text}" || passageTemplate != "{text}" || !columns.isEmpty {
+        context.warn("[evaluate] templates and `columns` are for tables; the `groups` stage gives groups their form")
+      }
+      return EvaluationData(groups: try QueryGroup.read(data.url))
+    }
+    let builder = try GroupReader.guessingIDs { ignored, conflicts in
+      var reader = GroupReader(
+        columns: Columns(columns, ignoring: ignored.queries), passageColumns: Columns([:], ignoring: ignored.passages),
+        queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate))
+      if conflicts.isEmpty { reader.context = context }
+      var builder = GroupBuilder()
+      try reader.readTuples(data.url, into: &builder)
+      if builder.drafted == 0, let reason = conflicts.first?.error ?? builder.gaps.first { throw reason }
+      try reader.checkUse(form: "tuples", data: data.url, passages: nil, builder, context, "evaluate")
+      return builder
+    }
+    for warning in builder.gaps.warnings { context.warn("[evaluate] \(warning)") }
+    return EvaluationData(builder)
   }
 
   private func evaluate(_ judge: Judge, _ context: StageContext) throws -> Evaluation {

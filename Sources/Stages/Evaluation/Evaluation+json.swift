@@ -1,5 +1,6 @@
 /// The results file and the lines of queries. Keys of the results:
 ///
+/// - of a bi-encoder's triplets the ten of `TripletScores`, and `first_row`: its texts with `raw` and `normalized` scores.
 /// - `method`: `bi-encoder`, `cross-encoder`, `bm25`; `queries`, `passages`: how many.
 /// - `ranking`: means over queries. `accuracy@k`: some positive is among the first k (top-1, top-5); `precision@k`,
 ///   `recall@k`; `mrr@10`, `mrr` (whole ranking); `ndcg@10`; `map@100` divides by min(100, positives),
@@ -19,6 +20,10 @@ import JSONText
 
 extension Evaluation {
   var json: JSONValue {
+    .object((triplets?.json ?? []) + (figures.members ?? []))
+  }
+
+  private var figures: JSONValue {
     [
       "method": .string(method),
       "queries": .int(queryCount),
@@ -35,6 +40,7 @@ extension Evaluation {
       "negatives_stride": .int(negativesStride),
       "margin_limit": .optional(scale == .unbounded ? nil : marginLimit),
       "uniformity": .optional(uniformity),
+      "first_row": firstRow?.json ?? .null,
       "samples": .array(samples.map(\.json)),
     ]
   }

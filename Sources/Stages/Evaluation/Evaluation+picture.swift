@@ -9,11 +9,14 @@ extension Evaluation {
     let subject = "\(method), \(queryCount) queries, \(passages.count) passages"
     return Picture(
       title: (title.isEmpty ? subject : "\(title) – \(subject)") + "  |  " + figures.joined(separator: "  "),
-      panels: [distributions, margins, ranks, calibration])
+      panels: (triplets?.panels ?? []) + [distributions, margins, ranks, calibration])
   }
 
   private var distributions: Panel {
-    guard let pool = pools.first else { return .empty("Scores of pairs", "there are no negatives") }
+    // The rows' panel shows the given negatives.
+    guard let pool = triplets == nil ? pools.first : pools.last else {
+      return .empty("Scores of pairs", "there are no negatives")
+    }
     guard scale == .unbounded else {
       return .distributions(pool, title: "Normalised scores of pairs", range: 0...1, mark: pool.bestThreshold)
     }
@@ -35,9 +38,11 @@ extension Evaluation {
       "set xrange [0.5:\(sorted.count).5]", "set yrange [*<-0.05:1.05<*]", "set xzeroaxis lt 1 lc '#888888'",
       "set label 'target 0.7' at graph 0.99, first 0.7 right offset 0, 0.6 tc \(Palette.faint)",
     ]
+    let instructions = SharedBeginnings(of: groups.map(\.query))
     for (line, worst) in sorted.prefix(4).enumerated() {
+      let query = instructions.rest(of: groups[worst.0].query)
       settings.append(
-        "set label \(Escape.gnuplot("\(decimal(worst.1, 2))  \(shortened(groups[worst.0].query))")) "
+        "set label \(Escape.gnuplot("\(decimal(worst.1, 2))  \(shortened(query))")) "
           + "at graph 0.03, graph \(decimal(0.97 - Double(line) * 0.055, 2)) font ',10' tc '#555555' front")
     }
     return Panel(

@@ -16,6 +16,9 @@ struct Evaluation {
   /// Wang and Isola's uniformity of the passages' vectors.
   var uniformity: Double?
   var samples: [SampleScore] = []
+  /// Of the rows of positive and negative, where the scores are cosines and there are rows.
+  let triplets: TripletScores?
+  let firstRow: TripletSample?
   let negativesStride: Int
 
   init(_ judge: Judge, _ method: String, _ scale: ScoreScale, _ judgements: [QueryJudgement]) {
@@ -29,6 +32,18 @@ struct Evaluation {
     let byType = Dictionary(grouping: groups.indices.filter { judge.groups[$0].type != nil }) { judge.groups[$0].type! }
     types = byType.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { type, members in
       (type, members.count, rankingMetrics(members.map { judgements[$0].ranking }))
+    }
+    let rows = scale == .cosine ? judgements.flatMap(\.triplets).sorted { $0.row < $1.row } : []
+    triplets =
+      rows.isEmpty
+      ? nil
+      : TripletScores(
+        positives: rows.map { scale.normalize($0.positive) }, negatives: rows.map { scale.normalize($0.negative) })
+    firstRow = rows.first.map { first in
+      let triplet = judge.data.triplets[first.row]
+      return TripletSample(
+        query: judge.groups[triplet.query].query, positive: triplet.positive.text, negative: triplet.negative.text,
+        scores: (first.positive, first.negative))
     }
     // Given negatives are measured against the positives of those queries alone that have some.
     func pool(_ name: String, _ negatives: (QueryJudgement) -> [Float]) -> ScorePool {
@@ -88,6 +103,7 @@ struct Evaluation {
         "\(pool.name) negatives: positives \(decimal(pool.positive.mean)) negatives \(decimal(pool.negative.mean)) "
           + "margin \(decimal(pool.margin)) AUC \(decimal(pool.auc))")
     }
+    if let firstRow { lines.append(firstRow.report) }
     if let marginLimit, scale == .cosine, pools.first?.name == "corpus" {
       lines.append(
         "\(distinctPositives) positives that serve, balanced, as each other's negatives allow a mean margin of at most "

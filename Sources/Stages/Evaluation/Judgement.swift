@@ -27,24 +27,31 @@ struct QueryJudgement {
   let given: [Float]
   /// Raw scores of other passages of the pool: all of them, a regular sample, or the reranked ones.
   let others: [Float]
+  /// Raw scores of the query's triplets, by their place among all.
+  let triplets: [(row: Int, positive: Float, negative: Float)]
 }
 
 /// Judges groups against a pool of passages.
 struct Judge {
-  let groups: [QueryGroup]
+  let data: EvaluationData
   let pool: PassagePool
   let order: TieOrder
   private let positives: [[Int]]
   private let given: [[Int]]
+  /// Of each query, the triplets whose passages the pool has.
+  private let triplets: [[(row: Int, positive: Int, negative: Int)]]
   /// Given negatives that are not in the pool.
   let missingNegatives: Int
   static let shown = 5
   /// Most negative pairs whose scores are kept for the distributions.
   static let mostScores = 10_000_000
 
+  var groups: [QueryGroup] { data.groups }
+
   /// Throws if a positive is not in the pool.
-  init(groups: [QueryGroup], pool: PassagePool) throws {
-    self.groups = groups
+  init(_ data: EvaluationData, pool: PassagePool) throws {
+    let groups = data.groups
+    self.data = data
     self.pool = pool
     order = TieOrder(ids: pool.ids)
     positives = try groups.map { group in
@@ -58,6 +65,13 @@ struct Judge {
     given = zip(groups, positives).map { group, positives in
       pool.indices(of: group.negatives).filter { !positives.contains($0) }
     }
+    var triplets = groups.map { _ in [(row: Int, positive: Int, negative: Int)]() }
+    for (row, triplet) in data.triplets.enumerated() {
+      if let positive = pool.indexOfID[triplet.positive.id], let negative = pool.indexOfID[triplet.negative.id] {
+        triplets[triplet.query].append((row, positive, negative))
+      }
+    }
+    self.triplets = triplets
     missingNegatives = groups.reduce(0) { $0 + $1.negatives.count { pool.indexOfID[$0.id] == nil } }
   }
 
@@ -77,7 +91,8 @@ struct Judge {
         QueryJudgement(
           ranking: QueryRanking(ranks: ranked.map(\.1)),
           top: order.top(Self.shown, of: scores).map { ($0, scores[base + $0]) },
-          positives: ranked, given: given[query].map { scores[base + $0] }, others: others))
+          positives: ranked, given: given[query].map { scores[base + $0] }, others: others,
+          triplets: triplets[query].map { ($0.row, scores[base + $0.positive], scores[base + $0.negative]) }))
       progress(query + 1)
     }
     return judgements
@@ -106,7 +121,8 @@ struct Judge {
         QueryJudgement(
           ranking: QueryRanking(ranks: ranked.map(\.1)), top: reranked.prefix(Self.shown).map { ($0, score[$0]) },
           positives: ranked, given: given[query].map { score[$0]! },
-          others: reranked.filter { !own.contains($0) }.map { score[$0]! }))
+          others: reranked.filter { !own.contains($0) }.map { score[$0]! },
+          triplets: []))
       progress(query + 1)
     }
     return judgements

@@ -44,6 +44,28 @@ struct IDConflict: Error {
   }
 }
 
+extension GroupReader {
+  /// A column that only looks like one of ids is found out by two texts under one of them; then `body` is called again,
+  /// with the columns that are not to be taken for ids and what told so.
+  static func guessingIDs<Result>(
+    _ body: (_ ignored: (queries: Set<String>, passages: Set<String>), _ conflicts: [IDConflict]) throws -> Result
+  ) throws -> Result {
+    var ignored: (queries: Set<String>, passages: Set<String>) = ([], [])
+    var conflicts: [IDConflict] = []
+    while true {
+      do { return try body(ignored, conflicts) } catch let conflict as IDConflict {
+        guard conflict.id.isGuess else { throw conflict.error }
+        if conflict.id.isPassages {
+          ignored.passages.insert(conflict.id.column)
+        } else {
+          ignored.queries.insert(conflict.id.column)
+        }
+        conflicts.append(conflict)
+      }
+    }
+  }
+}
+
 struct GroupBuilder {
   private(set) var passages: [RawPassage] = []
   private var passageOfID: [String: Int] = [:]
@@ -58,6 +80,8 @@ struct GroupBuilder {
   /// Passages with an id of their own and the text of another.
   private(set) var repeats = 0
   var gaps: Gaps
+  /// Positives and negatives of each record that has both, and its query.
+  private var rows: [(query: Int, positives: [Int], negatives: [Int])] = []
 
   private struct Draft {
     let id: String
@@ -156,6 +180,27 @@ struct GroupBuilder {
     case (false, true, _): contradictions += 1
     case (false, false, nil): drafts[query].negatives.append(passage)
     default: break
+    }
+  }
+
+  /// The passages of one record.
+  mutating func add(positives: [Int], negatives: [Int], to query: Int) {
+    for passage in positives { add(passage, to: query, isPositive: true) }
+    for passage in negatives { add(passage, to: query, isPositive: false) }
+    rows.append((query, positives, negatives))
+  }
+
+  /// Record by record, also where several have one query; queries are counted as `finish` gives them.
+  var triplets: [Triplet] {
+    var places: [Int: Int] = [:]
+    for (draft, place) in zip(drafts.indices.filter { !drafts[$0].positives.isEmpty }, 0...) { places[draft] = place }
+    func passage(_ index: Int) -> Passage { Passage(id: passages[index].id, text: passages[index].shown) }
+    return rows.flatMap { row in
+      let record = QueryGroup(
+        id: "", query: "", positives: row.positives.map(passage), negatives: row.negatives.map(passage))
+      return places[row.query].map { query in
+        record.pairs.map { Triplet(query: query, positive: $0.positive, negative: $0.negative) }
+      } ?? []
     }
   }
 

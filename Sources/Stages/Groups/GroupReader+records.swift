@@ -157,7 +157,8 @@ extension GroupReader {
   }
 
   func hasPositives(_ record: Record) -> Bool {
-    columns.find("positive", in: record) != nil || columns.find("positives", in: record) != nil
+    columns.find("positive", or: Self.positiveAliases, in: record) != nil
+      || columns.find("positives", in: record) != nil
   }
 
   /// Whether a pair is a positive one; `nil` if it has no label, as pairs of which all are positives.

@@ -9,7 +9,8 @@ enum GroupFormat: String, ParameterChoice {
   case auto
   /// Records with `query`, `passage` and, unless all are positives, `label`.
   case pairs
-  /// Records with `query`, `positive` or `positives`, and `negative`, `negatives` or `negative_1`, `negative_2`, …
+  /// Records with `query`, `positive` or `positives`, and `negative`, `negatives` or `negative_1`, `negative_2`, …; or
+  /// with `original_positive` and `best_other_positive`, the negative.
   case tuples
   /// A folder with `corpus.jsonl`, `queries.jsonl` and `qrels/<part>.tsv`.
   case beir
@@ -30,6 +31,8 @@ struct GroupReader {
   var rewrite = false
   /// Labels of this and more are positives; `nil`: labels are 0 or 1.
   var labelThreshold: Double?
+  /// Of a tuple, the first; 0: all.
+  var maxNegatives = 0
   /// Told of what is unusual in a file.
   var context: StageContext?
   let fields = FieldUse()
@@ -45,6 +48,8 @@ struct GroupReader {
   static let passageColumnNames = ["id", "title", "text", "records"]
   static let queryAliases = ["question", "anchor", "sentence", "input.question", "질문", "문제"]
   static let passageAliases = ["context", "text", "document", "지문", "규정"]
+  static let positiveAliases = ["original_positive"]
+  static let negativeAliases = ["best_other_positive"]
   static let labelAliases = ["score", "relevance", "정답", "라벨"]
   static let typeAliases = ["question_type", "input.question_type", "유형"]
   static let idAliases = ["_id", "query_id", "query-id"]
@@ -105,22 +110,25 @@ struct GroupReader {
   func readTuples(_ url: URL, into builder: inout GroupBuilder) throws {
     try each(url) { record in
       fields.sawQuery(record)
-      let positives = ["positive", "positives"].compactMap { columns.find($0, in: record) }
+      let positives = [("positive", Self.positiveAliases), ("positives", [])].compactMap {
+        columns.find($0.0, or: $0.1, in: record)
+      }
       guard !positives.allSatisfy({ $0.texts?.isEmpty == true }) else {
         return try builder.gaps.add(
           .gold, positives.isEmpty ? columns.missing("positive", in: record) : record.place.error("no positive passage")
         )
       }
       let query = try query(of: record, in: &builder)
-      var negatives = ["negative", "negatives"].compactMap { columns.find($0, in: record) }
+      var negatives = [("negative", Self.negativeAliases), ("negatives", [])].compactMap {
+        columns.find($0.0, or: $0.1, in: record)
+      }
       if case .object(let fields) = record.value {
         negatives += fields.filter { isNumberedNegative($0.key) }.map(\.value)
       }
-      for (values, isPositive) in [(positives, true), (negatives, false)] {
-        for passage in try passages(.array(values), at: record.place, in: &builder) {
-          builder.add(passage, to: query, isPositive: isPositive)
-        }
-      }
+      let right = try passages(.array(positives), at: record.place, in: &builder)
+      if maxNegatives > 0 { negatives = Array(negatives.flatMap { $0.elements ?? [$0] }.prefix(maxNegatives)) }
+      let wrong = try passages(.array(negatives), at: record.place, in: &builder)
+      builder.add(positives: right, negatives: wrong, to: query)
     }
   }
 

@@ -20,9 +20,11 @@ struct MakeGroups: Stage {
   @Parameter("The folder's part: `train`, `val`, `test`.") var part = "train"
   @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
   var labelThreshold: Double?
+  @Parameter("Negatives of a tuple to keep, the first; 0: all of them.", in: 0...1_000_000, neutral: 0)
+  var maxNegatives = 0
   @Parameter("What to do about records that name no passage.") var missingGold = GapPolicy.skip
-  @Output("The groups.") var groups: GroupFile
-  @Output("Every passage once, templates applied.") var corpus: CorpusFile
+  @Output("The groups.", file: "groups.jsonl") var groups: GroupFile
+  @Output("Every passage once, templates applied.", file: "corpus.jsonl") var corpus: CorpusFile
 
   func problems() -> [String] {
     reading.problems + Columns.problems(columns, known: GroupReader.columnNames)
@@ -30,7 +32,8 @@ struct MakeGroups: Stage {
 
   func run(_ context: StageContext) async throws {
     let (form, builder) = try reading.read(
-      columns: columns, labelThreshold: labelThreshold, gold: missingGold, data: data.url, passages: passages?.url,
+      columns: columns, labelThreshold: labelThreshold, maxNegatives: maxNegatives, gold: missingGold, data: data.url,
+      passages: passages?.url,
       context, for: "groups", read)
     let (made, corpus, withoutPositive) = builder.finish()
     guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data.url, "no query has a positive passage") }

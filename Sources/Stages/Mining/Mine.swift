@@ -10,6 +10,8 @@ struct Mine: Stage {
   enum Strategy: String, ParameterChoice {
     /// Any passage of the pool.
     case random
+    /// Positives and negatives of other groups, a row for every two places, then any passage of the pool.
+    case rows
     /// By the cosine of the model at the port `encoder`.
     case nearest
     case bm25
@@ -36,7 +38,7 @@ struct Mine: Stage {
   @Parameter("Only passages that score at most s₊ − |s₊|·this.", in: 0...1) var relativeMargin: Double?
   @Parameter("With a teacher: drop passages that it scores (sigmoid) above this.", in: 0...1) var teacherMaxScore = 0.5
   @Seed var seed
-  @Output("Queries with candidates.") var candidates: CandidateFile
+  @Output("Queries with candidates.", file: "candidates.jsonl") var candidates: CandidateFile
 
   func problems() -> [String] {
     var problems: [String] = []
@@ -44,7 +46,7 @@ struct Mine: Stage {
       problems.append("`range` is [first, last], counted from 0, for example [10, 100]")
     }
     let needsScores = !range.isEmpty || maxScore != nil || absoluteMargin != nil || relativeMargin != nil
-    if strategy == .random && needsScores {
+    if [.random, .rows].contains(strategy) && needsScores {
       problems.append("`range`, `max_score` and margins need scores: `strategy: nearest` or `bm25`")
     }
     return problems
@@ -73,9 +75,12 @@ struct Mine: Stage {
       return accepted
     }
 
-    if strategy == .random {
+    if strategy == .random || strategy == .rows {
+      let rows = strategy == .rows ? miner.rows(pool.indices) : []
       for number in groups.indices {
-        mined[number] = try miner.random(number) { try accept(number, $0) }
+        mined[number] =
+          try strategy == .rows
+          ? miner.fromRows(number, rows) { try accept(number, $0) } : miner.random(number) { try accept(number, $0) }
         context.progress(number + 1, of: groups.count)
       }
     } else {
@@ -105,6 +110,7 @@ struct Mine: Stage {
     let source: CandidateSource =
       switch strategy {
       case .random: .random
+      case .rows: .rows
       case .nearest: .nearest
       case .bm25: .bm25
       }

@@ -37,21 +37,48 @@ struct Miner {
   /// Negatives drawn without regard to scores.
   func random(_ number: Int, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
-    var random = SplitMix64(seed: seed, stream: UInt64(number))
-    // Fisher and Yates's shuffle over a sparse permutation: the pool may be large, the draws are few.
-    var moved: [Int: Int] = [:]
-    var step = 0
+    var lottery = Lottery(pool.count, seed: seed, stream: number)
     return try take(for: number) {
-      while step < pool.count {
-        let other = step + random.below(pool.count - step)
-        let drawn = moved[other] ?? other
-        moved[other] = moved[step] ?? step
-        step += 1
-        if isEligible(pool[drawn]) { return drawn }
-      }
+      while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
       return nil
     } accept: {
       try accept($0)
+    }
+  }
+
+  /// Positives and negatives of other groups' rows, drawn by lot, one row for every two places; then passages of the
+  /// pool, drawn by lot, for what is left.
+  func fromRows(_ number: Int, _ rows: [Row], accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
+    let isEligible = eligibility(of: groups[number])
+    let places = max(0, wanted - groups[number].negatives.count)
+    var rowLottery = Lottery(rows.count, seed: ~seed, stream: number)
+    var others: [Row] = []
+    while others.count < places / 2, let drawn = rowLottery.next() {
+      if rows[drawn].group != number { others.append(rows[drawn]) }
+    }
+    var passages = others.flatMap(\.passages).filter { isEligible(pool[$0]) }.makeIterator()
+    var lottery = Lottery(pool.count, seed: seed, stream: number)
+    return try take(for: number) {
+      if let passage = passages.next() { return passage }
+      while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
+      return nil
+    } accept: {
+      try accept($0)
+    }
+  }
+
+  /// A row of triplets: a positive of a group and, if it has some, one of its negatives.
+  struct Row {
+    let group: Int
+    /// Places in the pool.
+    let passages: [Int]
+  }
+
+  /// - Parameter indices: places in the pool.
+  func rows(_ indices: ([Passage]) -> [Int]) -> [Row] {
+    groups.enumerated().flatMap { number, group in
+      let pairs = group.pairs.map { [$0.positive, $0.negative] }
+      return (pairs.isEmpty ? group.positives.map { [$0] } : pairs).map { Row(group: number, passages: indices($0)) }
     }
   }
 

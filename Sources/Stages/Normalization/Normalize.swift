@@ -31,8 +31,9 @@ struct Normalize: Stage {
   @Parameter("Target: mean of the positives minus mean of the negatives at least this.", in: 0...1)
   var targetMargin = 0.7
   @Parameter("The picture's title.") var title = ""
-  @Output("Constants, threshold, distributions before and after, targets.") var results: ResultFile
-  @Output("Distributions before and after.") var picture: PictureFile
+  @Output("Constants, threshold, distributions before and after, targets.", file: "normalization.json")
+  var results: ResultFile
+  @Output("Distributions before and after.", file: "normalization.png") var picture: PictureFile
 
   func run(_ context: StageContext) async throws {
     let encoder = try loadBiEncoder(model, context, for: "normalize")
@@ -81,7 +82,7 @@ struct PairScores {
   init(_ file: GroupFile, _ encoder: any TextEncoding) throws {
     let groups = try QueryGroup.read(file.url)
     let passages = try PassagePool(of: groups, file: file.url)
-    let judge = try Judge(groups: groups, pool: passages)
+    let judge = try Judge(EvaluationData(groups: groups), pool: passages)
     let retriever = try DenseRetriever(encoder, groups, passages)
     let judgements = judge.judge(retriever)
     let hasGiven = judgements.contains { !$0.given.isEmpty }

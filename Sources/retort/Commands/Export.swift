@@ -28,7 +28,9 @@ struct Export: ParsableCommand {
     }
     let target = URL(filePath: folder).absoluteURL
     guard FileStatus.of(target) == nil else { throw Failure("\(target.path) exists; name a new folder") }
-    try store.export(PublishedContent(outputs, in: store, provenance: provenance), to: target)
+    let names = try journal.outputNames(ofKind: provenance.stages.last?.kind, key: provenance.stages.last?.key)
+    let content = try PublishedContent(outputs, named: { names[$0] }, in: store, provenance: provenance)
+    try store.export(content, to: target)
     if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
     Terminal.say("\(stage) of run \(number) → \(target.path)")
   }

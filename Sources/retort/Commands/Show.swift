@@ -30,6 +30,9 @@ struct Show: ParsableCommand {
       guard !report.stages.isEmpty else { throw Failure("run \(number) has no stage `\(stage)`; it has \(known)") }
     }
     if raw { return try report.stages.forEach { try passLog(of: $0, in: store) } }
+    if stage != nil || json {
+      for index in report.stages.indices { try nameOutputs(of: &report.stages[index], in: store, journal) }
+    }
     if json { return try printJSON(report) }
     Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
     if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
@@ -48,6 +51,15 @@ struct Show: ParsableCommand {
       guard !chunk.isEmpty else { return }
       try Terminal.pass(chunk)
       offset += chunk.count
+    }
+  }
+
+  /// Places under which files can be opened: they end as the files are called.
+  private func nameOutputs(of stage: inout RunReport.Stage, in store: Store, _ journal: Journal) throws {
+    let names = try journal.outputNames(ofKind: stage.kind, key: stage.key)
+    for (port, output) in stage.outputs {
+      let artifact = StoredArtifact(digest: output.digest, bytes: output.bytes, kind: output.kind)
+      stage.outputs[port]?.path = try store.view(of: artifact, named: names[port]).posixPath
     }
   }
 

@@ -203,7 +203,7 @@ final class JSONReporter: RunReporter {
           event: "ended", state: summary.outcome.rawValue, run: summary.run,
           counts: [
             "ran": summary.ran, "cached": summary.cached, "failed": summary.failed, "skipped": summary.skipped,
-          ], seconds: (ContinuousClock.now - Retort.start).inSeconds)
+          ], seconds: (ContinuousClock.now - Retort.start).inSeconds.toMilliseconds)
       }
     guard let line else { return }
     // A run goes on when nobody reads of it any more; how it ends tells what was lost.

@@ -9,7 +9,8 @@ enum Terminal {
   /// The first error of standard output.
   private static let lost = Mutex<Int32>(0)
 
-  static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 }
+  /// Whether standard output is a terminal on which the cursor can be moved.
+  static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
   static var hasColour: Bool { isInteractive && ProcessInfo.processInfo.environment["NO_COLOR"] ?? "" == "" }
 
   /// Prints lines for people on standard output.

@@ -1,4 +1,5 @@
 /// Reads a run from the database and from the event files of its stages, as often as asked; never writes anything.
+import Basics
 import Artifacts
 import Foundation
 import Lineage
@@ -27,12 +28,14 @@ struct RunWatcher {
     var snapshot = RunSnapshot(
       run: run, pipeline: watched.pipeline, file: watched.file, state: hasDied ? "died" : watched.state,
       pid: watched.pid, host: watched.host, started: watched.started,
-      seconds: (watched.ended ?? (goesOn ? now : nil))?.timeIntervalSince(watched.started), planned: watched.planned,
+      seconds: (watched.ended ?? (goesOn ? now : nil))?.timeIntervalSince(watched.started).toMilliseconds,
+      planned: watched.planned,
       stages: [])
     for stage in watched.stages {
       var shown = RunSnapshot.Stage(
         name: stage.name, kind: stage.kind, state: stage.state.rawValue, attempt: stage.attempt,
-        seconds: (stage.ended ?? (goesOn ? now : nil))?.timeIntervalSince(stage.started), error: stage.error)
+        seconds: (stage.ended ?? (goesOn ? now : nil))?.timeIntervalSince(stage.started).toMilliseconds,
+        error: stage.error)
       if stage.state == .running, goesOn, let key = stage.key {
         try add(WorkFolder(store.workFolder(of: key.digest)), to: &shown, now)
       }

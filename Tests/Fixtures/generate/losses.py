@@ -43,13 +43,15 @@ def distillation_loss(rows, logits, labels, passages, known, settings):
     judged = torch.sigmoid(logits)
     cosine = F.cosine_similarity(rows[:, :1], rows[:, 1:], dim=-1)
     normalized = (cosine + 1) / 2
+    if s["studentScores"] == "relu":
+        normalized = F.relu(cosine)
     x = cosine if s["studentScores"] == "cosine" else normalized
     t = logits if s["teacherScores"] == "logit" else judged
-    kl = torch.nn.KLDivLoss(reduction="batchmean")(
-        F.log_softmax(x / s["tau"], dim=-1), F.softmax(t / (s["teacherTau"] or s["tau"]), dim=-1))
+    p, q = F.softmax(t / (s["teacherTau"] or s["tau"]), dim=-1), F.softmax(x / s["tau"], dim=-1)
+    kl = (p * ((p + 1e-12).log() - (q + 1e-12).log())).sum(dim=-1).mean()
     if s["scaleByTauSquared"]:
         kl = kl * s["tau"]**2
-    up = labels if s["positivesFrom"] == "labels" else judged >= s["positiveThreshold"]
+    up = labels if s["positivesFrom"] == "labels" else judged > s["positiveThreshold"]
     if s["contrastive"] == "margin":
         terms = [F.relu(s["margin"] - (normalized[q][up[q]].mean() - normalized[q][~up[q]].mean()))
                  for q in range(count) if up[q].any() and (~up[q]).any()]
@@ -65,10 +67,10 @@ def distillation_loss(rows, logits, labels, passages, known, settings):
                     scores = F.cosine_similarity(rows[q, :1], against, dim=-1) / s["contrastiveTemperature"]
                     terms.append(F.cross_entropy(scores[None], torch.tensor([0])))
     contrast = torch.stack(terms).mean()
-    single = F.relu(normalized[~up] - s["negativeTarget"]).square().mean()
-    mean = torch.stack([F.relu(normalized[q][~up[q]].mean() - s["negativeTarget"]).square()
+    batch = F.relu(normalized[~up].mean() - s["negativeTarget"])
+    mean = torch.stack([F.relu(normalized[q][~up[q]].mean() - s["negativeTarget"])
                         for q in range(count) if (~up[q]).any()]).mean()
-    penalty = 0.5 * (single + mean)
+    penalty = batch + 0.5 * mean
     loss = s["klWeight"] * kl + s["contrastiveWeight"] * contrast + s["negativePenaltyWeight"] * penalty
     return loss, [kl, contrast, penalty]
 
@@ -138,6 +140,7 @@ if __name__ == "__main__":
             distillation("logits", tau=0.3, teacherTau=1.5, scaleByTauSquared=True, studentScores="cosine",
                          teacherScores="logit"),
             distillation("positives from the teacher", positivesFrom="teacher", margin=0.9, negativeTarget=0.4),
+            distillation("relu", studentScores="relu", positivesFrom="teacher", negativeTarget=0.05),
             distillation("infonce", klWeight=0.4, contrastive="infonce", contrastiveTemperature=0.1,
                          contrastiveWeight=0.7),
             distillation("infonce by the teacher", contrastive="infonce", positivesFrom="teacher",

@@ -1,0 +1,63 @@
+/// What an evaluation judges: queries with their passages, from groups or from a table of triplets.
+import Foundation
+import JSONText
+import Pipelines
+
+/// Groups, or records of triplets.
+struct EvaluationFile: InputValue {
+  static let accepts: [ArtifactType] = [.groups, .records]
+  let url: URL
+  private let type: ArtifactType?
+
+  init?(bound: BoundArtifact?) {
+    guard let bound else { return nil }
+    url = bound.url
+    type = bound.type
+  }
+
+  /// Whether it is lines of groups; a file given by its path is looked at.
+  func holdsGroups() throws -> Bool {
+    if let type { return type == .groups }
+    let line = try TextFile(url).utf8.prefix { $0 != 0x0A }
+    let first = line.withUnsafeBytes { bytes in
+      var reader = JSONReader(bytes)
+      return try? reader.onlyValue()  // what is no JSON is a table
+    }
+    return ["id", "query", "positives", "negatives"].allSatisfy { first?[$0] != nil }
+  }
+}
+
+/// A query with one passage that answers it and one that does not.
+struct Triplet {
+  /// Index into the groups.
+  let query: Int
+  let positive: Passage
+  let negative: Passage
+}
+
+struct EvaluationData {
+  var groups: [QueryGroup]
+  var triplets: [Triplet]
+
+  init(groups: [QueryGroup]) {
+    self.groups = groups
+    triplets = groups.enumerated().flatMap { number, group in
+      group.pairs.map { Triplet(query: number, positive: $0.positive, negative: $0.negative) }
+    }
+  }
+
+  init(_ builder: GroupBuilder) {
+    groups = builder.finish().groups
+    triplets = builder.triplets
+  }
+}
+
+extension QueryGroup {
+  /// Positives and negatives side by side: in twos where there are as many of these as of those, else each positive
+  /// with each negative.
+  var pairs: [(positive: Passage, negative: Passage)] {
+    positives.count == negatives.count
+      ? Array(zip(positives, negatives))
+      : positives.flatMap { positive in negatives.map { (positive, $0) } }
+  }
+}
