@@ -193,6 +193,10 @@ private let numbers = words.indices
     let found = try await rankings("bm25-ranking", in: project)
     #expect(found.mapValues(\.first) == Dictionary(uniqueKeysWithValues: numbers.map { ("\($0)", passage($0)) }))
     #expect(try await rankings("model-ranking", in: project).mapValues(\.count) == found.mapValues { _ in 8 })
+    let exported = try await project.retort("export", "latest", "bm25-ranking", "out")
+    #expect(exported.code == 0)
+    let lines = try project.read("out/ranking.jsonl").split(separator: "\n")
+    #expect(lines.count == 64)
 
     try project.write("id,질문\n" + numbers.map { "\($0),\(query($0))\n" }.joined(), to: "test.csv")
     #expect(try await self.look(project, "test.csv", "book.json").form == "queries")

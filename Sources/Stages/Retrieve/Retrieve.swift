@@ -31,7 +31,7 @@ struct Retrieve: Stage {
   @Shared var reading: ReadingParameters
   @Output(
     "A line a hit, the best first: id (the query's), rank, passage, title, text, score (cosine or BM25), rerank_score (the "
-      + "reranker's logit), probability.")
+      + "reranker's logit), probability.", file: "ranking.jsonl")
   var ranking: RankingFile
   @Output("Vectors of passages and queries, of length 1, as `embed` writes them; no rows without a model.")
   var embeddings: EmbeddingFolder
