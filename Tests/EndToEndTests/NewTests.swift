@@ -202,6 +202,8 @@ private let numbers = words.indices
     #expect(try await self.look(project, "test.csv", "book.json").form == "queries")
     let refused = try await project.retort("new", "test.csv", "book.json", "--force", "--columns", "type=질문")
     #expect(refused.code == 2 && refused.errors.contains("to which `--columns type=질문` says nothing"))
+    let threshold = try await project.retort("new", "test.csv", "book.json", "--force", "--label-threshold", "3")
+    #expect(threshold.code == 2 && threshold.errors.contains("to which `--label-threshold 3.0` says nothing"))
   }
 
   @Test(
