@@ -193,11 +193,17 @@ private let numbers = words.indices
     let found = try await rankings("bm25-ranking", in: project)
     #expect(found.mapValues(\.first) == Dictionary(uniqueKeysWithValues: numbers.map { ("\($0)", passage($0)) }))
     #expect(try await rankings("model-ranking", in: project).mapValues(\.count) == found.mapValues { _ in 8 })
+    let exported = try await project.retort("export", "latest", "bm25-ranking", "out")
+    #expect(exported.code == 0)
+    let lines = try project.read("out/ranking.jsonl").split(separator: "\n")
+    #expect(lines.count == 64)
 
     try project.write("id,질문\n" + numbers.map { "\($0),\(query($0))\n" }.joined(), to: "test.csv")
     #expect(try await self.look(project, "test.csv", "book.json").form == "queries")
     let refused = try await project.retort("new", "test.csv", "book.json", "--force", "--columns", "type=질문")
     #expect(refused.code == 2 && refused.errors.contains("to which `--columns type=질문` says nothing"))
+    let threshold = try await project.retort("new", "test.csv", "book.json", "--force", "--label-threshold", "3")
+    #expect(threshold.code == 2 && threshold.errors.contains("to which `--label-threshold 3.0` says nothing"))
   }
 
   @Test(

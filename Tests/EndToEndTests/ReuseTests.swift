@@ -78,4 +78,19 @@ import Testing
     #expect(ended.code == 0 && ended.output.contains("Pairs: 100 | Reused: 0"), "\(ended)")
     #expect(ended.output.contains("an earlier result is not used"))
   }
+
+  @Test func `retrieve takes vectors from a result with other parameters and queries`() async throws {
+    let texts = (0..<20).map { #"{"id": "t\#($0)", "text": "tree and wood \#($0)"}"# + "\n" }.joined()
+    let project = try Project(
+      "version: 1\nstages: {found: {uses: retrieve, in: {model: model, corpus: texts.jsonl, queries: q.csv}}}\n",
+      data: ["texts.jsonl": texts, "q.csv": "query\nriver\nforest\n"])
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
+    let first = try await project.retort("run", "pipeline.yaml")
+    #expect(first.output.contains("Texts: 22 | Width: 8 | Reused: 0"), "\(first)")
+    let fewer = try await project.retort("run", "pipeline.yaml", "--set", "stages.found.with.top_k=3")
+    #expect(fewer.output.contains("Texts: 22 | Width: 8 | Reused: 22"), "\(fewer)")
+    try project.write("query\nriver\nbank\nforest\n", to: "q.csv")
+    let more = try await project.retort("run", "pipeline.yaml")
+    #expect(more.output.contains("Texts: 23 | Width: 8 | Reused: 22"), "\(more)")
+  }
 }

@@ -56,15 +56,13 @@ import Testing
   }
 
   @Test func `wrong arguments end with 2 and a sentence`() async throws {
-    let project = try Project(data: [
-      "book.json": book, "shift.json": #"{"method": "shift", "constants": {}, "threshold": 0.5}"#,
-    ])
+    let project = try Project(data: ["book.json": book])
     for (arguments, message) in [
       (["book.json", "질문"], "expected MODEL, CORPUS and QUESTION"),
       (["model", "book.json", "질문"], "there is no file or folder model"),
       (["--bm25", "book.json", " "], "the question is empty"),
       (["--bm25", "book.json", "질문", "--top-k", "0"], "--top-k takes a number from 1 to 100000"),
-      (["--bm25", "book.json", "질문", "--calibration", "shift.json"], "`calibration` is of a model's scores"),
+      (["--bm25", "book.json", "질문", "--calibration", "book.json"], "--calibration is of a model's scores"),
       (["--bm25", "book.json", "질문", "--passage-columns", "rule=x"], "`passage_columns` has no `rule`"),
     ] {
       let ended = try await project.run(retortProgram, ["search"] + arguments)

@@ -40,6 +40,26 @@ import Testing
     #expect(outcome.failures == [] && outcome.accepted > 0 && outcome.refused > 0, "\(outcome)")
   }
 
+  @Test func `mutated results of normalize are read or refused with their name`() throws {
+    let file = #"{"method": "calibrated", "constants": {"a": 3.5, "b": -1.25}, "threshold": 0.5, "pool": "given"}"#
+    let outcome = try Fuzz(
+      "calibration", [Array(file.utf8)], tokens: ["minmax", "1e999", "null", "[[[", "\0"], count: 500
+    )
+    .run(
+      prepare: { $0.appending(path: "results.json") },
+      read: { bytes, file in
+        try Data(bytes).write(to: file)
+        do {
+          _ = try Calibration(contentsOf: file).isSure(of: 0.5)
+          return true
+        } catch let error as DataError {
+          if error.description.contains("results.json") { return false }
+          throw error
+        }
+      })
+    #expect(outcome.failures == [] && outcome.accepted > 0 && outcome.refused > 0, "\(outcome)")
+  }
+
   @Test(arguments: ["digests.txt", EmbeddingMatrix.file])
   func `a folder of embeddings with a mutated file is read or refused`(name: String) throws {
     let whole = try ScratchFolder()

@@ -29,22 +29,19 @@ import Testing
   // MARK: - Exactness
 
   @Test func `the best of many blocks on any number of threads are those of sorting all, ties by id descending`() {
-    // Signs in 16 dimensions: unit vectors whose cosines are exact multiples of 1/8, so most of them are ties.
+    // Signs in 16 dimensions, as bits: unit vectors whose cosines are 1 less an eighth for each sign that differs.
     var random = SplitMix64(seed: 3)
-    func rows(_ count: Int) -> [[Float]] {
-      (0..<count).map { _ in (0..<16).map { _ in random.below(2) == 0 ? -0.25 : 0.25 } }
+    func signs(_ count: Int) -> [Int] { (0..<count).map { _ in random.below(1 << 16) } }
+    func vectors(_ signs: [Int]) -> Embeddings {
+      Embeddings(signs.flatMap { signs in (0..<16).map { signs >> $0 & 1 == 0 ? -0.25 : 0.25 as Float } }, width: 16)
     }
-    let (queries, passages) = (rows(100), rows(4500))
-    let numbers = passages.indices.map { $0 * 7919 % 4500 }
+    let (queries, passages) = (signs(100), signs(4200))
+    let numbers = passages.indices.map { $0 * 7919 % 4200 }
     let ids = numbers.map { String(format: "p%04d", $0) }
-    let retriever = DenseRetriever(
-      queries: Embeddings(queries.joined(), width: 16), passages: Embeddings(passages.joined(), width: 16))
-    // Sorted as whole numbers: eighths first, then what stands in the id.
+    let retriever = DenseRetriever(queries: vectors(queries), passages: vectors(passages))
+    // Sorted as whole numbers: signs in common first, then what stands in the id.
     let expected = queries.map { query in
-      let keys = passages.indices.map { passage in
-        let cosine = (0..<16).reduce(Float(0)) { $0 + passages[passage][$1] * query[$1] }
-        return (Int(cosine * 8) + 8) * 10_000 + numbers[passage]
-      }
+      let keys = passages.indices.map { (16 - (passages[$0] ^ query).nonzeroBitCount) * 10_000 + numbers[$0] }
       let places = Dictionary(uniqueKeysWithValues: zip(keys, passages.indices))
       return keys.sorted().suffix(20).reversed().compactMap { places[$0] }
     }

@@ -167,10 +167,12 @@ extension DataLook {
     queries file: FileLook, _ book: FileLook, _ bookGuess: ColumnGuess, answer: String?, _ hints: Hints
   ) throws {
     let (questions, passages) = (file.url.lastPathComponent, book.url.lastPathComponent)
-    if let other = hints.columns.keys.sorted().first(where: { !GroupReader.queryColumnNames.contains($0) }) {
+    let others = hints.columns.keys.sorted().filter { !GroupReader.queryColumnNames.contains($0) }
+      .map { "--columns \($0)=\(hints.columns[$0] ?? "")" }
+    if let other = others.first ?? hints.labelThreshold.map({ "--label-threshold \($0)" }) {
       throw CannotTell(
         "nothing in \(questions) says which passage of \(passages) answers a question, so these can only be searched for, "
-          + "to which `--columns \(other)=\(hints.columns[other] ?? "")` says nothing")
+          + "to which `\(other)` says nothing")
     }
     var guess = ColumnGuess(file, given: hints.columns)
     guess.find(.query) { $0.isText && !$0.hasLists }

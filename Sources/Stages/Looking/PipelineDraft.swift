@@ -82,7 +82,7 @@ package struct PipelineDraft {
           uses: retrieve
           in: {\(inputs)}
           with:
-            top_k: 10               # `retort export latest \(stage) DIR` copies the ranking
+            top_k: 10               # `retort export latest \(stage) DIR` copies ranking.jsonl
       \(lines(parameters))
       """
   }

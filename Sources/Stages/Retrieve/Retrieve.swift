@@ -30,8 +30,8 @@ struct Retrieve: Stage {
   @Parameter("Your names for `query` and `id`: headers or dotted JSON paths.") var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
   @Output(
-    "A line a hit, the best first: id (the query's), rank, passage, title, text, score (cosine, or what the model compares by, or BM25), rerank_score (the "
-      + "reranker's logit), probability.")
+    "A line a hit, the best first: id (the query's), rank, passage, title, text, score (by what the model compares by, or "
+      + "BM25), rerank_score (the reranker's logit), probability.", file: "ranking.jsonl")
   var ranking: RankingFile
   @Output("Vectors of passages and queries, as `embed` writes them; no rows without a model.")
   var embeddings: EmbeddingFolder

@@ -36,6 +36,9 @@ struct SearchCommand: AsyncParsableCommand {
     guard words.count == 3 || (bm25 && words.count == 2) else {
       throw ValidationError("expected MODEL, CORPUS and QUESTION, or `--bm25` with CORPUS and QUESTION")
     }
+    guard !bm25 || calibration == nil else {
+      throw ValidationError("--calibration is of a model's scores, and --bm25 gives others: leave one of them out")
+    }
     guard (1...100_000).contains(topK) else { throw ValidationError("--top-k takes a number from 1 to 100000") }
   }
 
