@@ -13,6 +13,7 @@ struct DistilledTeacher: TensorFile {
   /// Its tensors under the encoder's own names, the adapters added when they are read.
   static func checkpoint(in folder: URL) throws -> Checkpoint {
     var teacher = try DistilledTeacher(in: folder)
+    try teacher.checkClassifier()
     let adapters = try StoredAdapters(takenFrom: &teacher.storedNames, of: teacher.stored, in: folder)
     return Checkpoint(file: teacher.file, teacher, adapters: adapters)
   }
@@ -28,6 +29,15 @@ struct DistilledTeacher: TensorFile {
       if let other = storedNames.updateValue(name, forKey: own) {
         throw CheckpointError(stored.file, found: "both \"\(other)\" and \"\(name)\"", expected: "one of them")
       }
+    }
+  }
+
+  /// Throws if there is no classifier, without which there is nothing to score with.
+  private func checkClassifier() throws {
+    let missing = ["classifier.weight", "classifier.bias"].filter { !contains($0) }
+    guard missing.isEmpty else {
+      throw CheckpointError(
+        file, found: "no tensor \(missing.joined(separator: ", "))", expected: "a teacher with its classifier")
     }
   }
 

@@ -92,6 +92,18 @@ import Testing
     #expect(text.contains("found rank 4, expected 32"), "\(text)")
   }
 
+  @Test(arguments: [
+    ("headless.pt", "found no tensor classifier.weight, classifier.bias"),
+    ("bin/pytorch_model.bin", "found a name of another program"),
+  ])
+  func `a state that is no teacher's is refused`(path: String, message: String) throws {
+    let scratch = try ScratchFolder()
+    try FileManager.default.copyItem(
+      at: pytorch.appending(path: path), to: scratch.url.appending(path: "best_model.pt"))
+    let text = try refusal(scratch.url, base: pytorch.appending(path: "base"))
+    #expect(text.contains(message), "\(text)")
+  }
+
   @Test func `a PEFT adapter alone is refused with the name of its base`() throws {
     let scratch = try ScratchFolder()
     let folder = scratch.url.appending(path: "adapter")

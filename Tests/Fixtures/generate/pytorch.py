@@ -133,6 +133,7 @@ inner = torch.nn.ModuleDict({"query": torch.nn.ModuleDict({"base_layer": torch.n
 torch.save(torch.nn.ModuleDict({"base_model": inner, "classifier": torch.nn.Linear(2, 1)}).state_dict(), out / "state.pt")
 torch.save({"epoch": 3, "loss": 0.25, "best": None, "flags": [True, False], "model_state_dict": {"a": torch.ones(2)}}, out / "wrapped.pt")
 torch.save({"a": torch.ones(2)}, out / "protocol4.pt", pickle_protocol=4)
+torch.save({"base_model.a": torch.ones(2)}, out / "headless.pt")
 torch.save({"a": torch.ones(2), "ids": torch.arange(3)}, out / "ids.pt")
 torch.save({"a": torch.ones(1).expand(100000)}, out / "expanded.pt")
 torch.save({"a": torch.ones(2)}, out / "legacy.pt", _use_new_zipfile_serialization=False)
