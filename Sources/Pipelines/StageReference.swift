@@ -17,7 +17,8 @@ extension StageDescription {
       "in",
       inputs.map { input in
         [
-          input.name, input.accepts.map(\.rawValue).joined(last: "or"), input.isOptional ? "optional" : "",
+          input.name, input.accepts.map(\.rawValue).joined(last: "or"),
+          input.isOptional ? "optional" : input.isList ? "one or a list" : "",
           input.documentation,
         ]
       })
@@ -27,8 +28,8 @@ extension StageDescription {
       "outputs",
       outputs.map { output in
         [
-          output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue, output.file ?? "",
-          output.documentation,
+          output.name, output.like.map { "as `\($0)`" } ?? output.type.rawValue,
+          output.documentation + (output.file.map { " File: \($0)" } ?? ""),
         ]
       })
     if trains {

@@ -35,7 +35,8 @@ private let obeyed = "\u{1B}]52;c;aGk=\u{7}\u{1B}]0;title\u{7}\u{1B}]8;;http://x
     try project.write(group + "\n", to: "g.jsonl")
     let ended = try await project.retort("run", "pipeline.yaml")
     #expect(ended.code == 0, "\(ended.output)\(ended.errors)")
-    #expect(FileManager.default.fileExists(atPath: project.root.appending(path: "out/picture").path))
+    let picture = project.root.appending(path: "out/bi_encoder_evaluation_analysis.png")
+    #expect(FileManager.default.fileExists(atPath: picture.path))
     #expect(!isOwned(project))
   }
 

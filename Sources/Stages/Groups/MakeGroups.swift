@@ -7,7 +7,7 @@ struct MakeGroups: Stage {
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: DataFile
+  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -48,14 +48,14 @@ struct MakeGroups: Stage {
   func run(_ context: StageContext) async throws {
     let (form, builder) = try read(context)
     let (made, corpus, withoutPositive) = builder.finish()
-    guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data.url, "no query has a positive passage") }
+    guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data[0].url, "no query has a positive passage") }
     try QueryGroup.write(made, to: groups.url)
     try Passage.write(corpus, to: self.corpus.url)
 
     let positives = made.lazy.map(\.positives.count).reduce(0, +)
     let negatives = made.lazy.map(\.negatives.count).reduce(0, +)
     context.log(
-      "[groups] Format: \(form.rawValue) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
+      "[groups] Format: \(form) | Groups: \(made.count) | Positives: \(positives) | Negatives: \(negatives) | "
         + "Passages: \(corpus.count)")
     for warning in builder.gaps.warnings { context.warn("[groups] \(warning)") }
     if builder.repeats > 0 {
@@ -77,7 +77,7 @@ struct MakeGroups: Stage {
     }
   }
 
-  private func read(_ context: StageContext) throws -> (form: GroupFormat, builder: GroupBuilder) {
+  private func read(_ context: StageContext) throws -> (form: String, builder: GroupBuilder) {
     try GroupReader.guessingIDs { ignored, conflicts in
       var reader = GroupReader(
         columns: Columns(columns, ignoring: ignored.queries),
@@ -89,23 +89,27 @@ struct MakeGroups: Stage {
       if conflicts.isEmpty { reader.context = context }
       let (form, builder) = try read(reader)
       if builder.drafted == 0, let conflict = conflicts.first { throw conflict.error }
-      try reader.checkUse(form: form.rawValue, data: data.url, passages: passages?.url, builder, context, "groups")
+      try reader.checkUse(form: form, data: data[0].url, passages: passages?.url, builder, context, "groups")
       for conflict in conflicts { context.warn("[groups] \(conflict.warning)") }
       return (form, builder)
     }
   }
 
-  private func read(_ reader: GroupReader) throws -> (form: GroupFormat, builder: GroupBuilder) {
+  private func read(_ reader: GroupReader) throws -> (form: String, builder: GroupBuilder) {
     var builder = GroupBuilder(gaps: Gaps(gold: missingGold, passages: missingPassages))
     if let passages { try reader.readPassages(passages.url, into: &builder) }
-    let form = format == .auto ? try reader.detect(data.url, hasPassages: passages != nil) : format
-    switch form {
-    case .auto, .pairs: try reader.readPairs(data.url, into: &builder)
-    case .tuples: try reader.readTuples(data.url, into: &builder)
-    case .beir: try reader.readBEIR(data.url, part: part, into: &builder)
-    case .questions: try reader.readQuestions(data.url, into: &builder)
-    case .preprocessed: try reader.readPreprocessed(data.url, version: dataVersion, part: part, into: &builder)
+    var forms: [GroupFormat] = []
+    for file in data.map(\.url) {
+      let form = format == .auto ? try reader.detect(file, hasPassages: passages != nil) : format
+      switch form {
+      case .auto, .pairs: try reader.readPairs(file, into: &builder)
+      case .tuples: try reader.readTuples(file, into: &builder)
+      case .beir: try reader.readBEIR(file, part: part, into: &builder)
+      case .questions: try reader.readQuestions(file, into: &builder)
+      case .preprocessed: try reader.readPreprocessed(file, version: dataVersion, part: part, into: &builder)
+      }
+      if !forms.contains(form) { forms.append(form) }
     }
-    return (form, builder)
+    return (forms.map(\.rawValue).joined(separator: ", "), builder)
   }
 }
