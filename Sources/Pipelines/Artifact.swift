@@ -61,12 +61,31 @@ package struct BoundArtifact: Sendable, Hashable, Codable {
 package protocol InputValue: Sendable {
   static var accepts: [ArtifactType] { get }
   static var isOptional: Bool { get }
+  /// Whether several may be bound to the port.
+  static var isList: Bool { get }
+  /// All that is bound to the port, in order; of one that is no list at most one.
+  init?(bound all: [BoundArtifact])
   /// `nil` if the port is required and nothing is bound, or if the type is none of the accepted ones.
   init?(bound: BoundArtifact?)
 }
 
 extension InputValue {
   package static var isOptional: Bool { false }
+  package static var isList: Bool { false }
+  package init?(bound all: [BoundArtifact]) { self.init(bound: all.first) }
+}
+
+extension Array: InputValue where Element: Artifact {
+  package static var accepts: [ArtifactType] { Element.accepts }
+  package static var isList: Bool { true }
+  package init?(bound: BoundArtifact?) {
+    guard let bound else { return nil }
+    self = [Element(bound)]
+  }
+  package init?(bound all: [BoundArtifact]) {
+    if all.isEmpty { return nil }
+    self = all.map(Element.init)
+  }
 }
 
 extension Artifact {

@@ -200,6 +200,15 @@ package struct StageBinding: Sendable {
   }
 }
 
+extension StageBinding {
+  /// What is bound to a port that takes several: under its name, or in order under `name[1]`, `name[2]`, ….
+  fileprivate func list(_ name: String) -> [BoundArtifact] {
+    inputs.filter { declaredPort(of: $0.key) == name }
+      .map { (place: Int($0.key.dropFirst(name.count + 1).dropLast()) ?? 0, bound: $0.value) }
+      .sorted { $0.place < $1.place }.map(\.bound)
+  }
+}
+
 /// A binding that does not fit its stage; the planner's checks make it unreachable from YAML, a damaged job file not.
 package struct BindingError: Error, CustomStringConvertible {
   package let kind: String
@@ -258,10 +267,10 @@ extension Input: Declaration {
     description.inputs.append(
       InputDescription(
         name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
-        holdsRecords: holdsRecords))
+        isList: Value.isList, holdsRecords: holdsRecords))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
-    slot.value = Value(bound: binding.inputs[name])
+    slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])
     return slot.value != nil
   }
 }

@@ -15,6 +15,12 @@ extension Planner {
       let description = drafts[index].stage.description
       let entries = spec.fields["in"]?.entries(of: "`in`", diagnostics) ?? []
       for entry in entries {
+        if description.inputs.contains(where: { $0.name == entry.key && $0.isList }) {
+          let members = resolver.list(entry.value, named: "in.\(entry.key)")
+          drafts[index].isSound = drafts[index].isSound && members != nil
+          bind(members ?? [], to: entry.key, of: &drafts[index], variants, matrices)
+          continue
+        }
         let reference = resolver.resolve(entry.value, named: "in.\(entry.key)")
         drafts[index].isSound = drafts[index].isSound && reference != nil
         if !description.isUnknown && !description.inputs.contains(where: { $0.name == entry.key }) {
@@ -32,9 +38,7 @@ extension Planner {
               return diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: entry.value.mark)
             }
             if gathers && drafts[index].stage.description.kind.name != "cmd" {
-              diagnostics.report(
-                "the input `\(entry.key)` of stage `\(spec.name)` takes one artifact; only `cmd` stages gather several",
-                at: entry.value.mark)
+              report(gathering: entry.key, of: spec.name, at: entry.value.mark)
             }
           }
           drafts[index].bindings.append(binding)
@@ -47,6 +51,28 @@ extension Planner {
         drafts[index].isSound = false
       }
     }
+  }
+
+  /// Members of a list have ports of their own, `data[1]`, `data[2]`; one alone has the port's.
+  private func bind(
+    _ members: [ReferenceResolver.Member], to port: String, of draft: inout Draft, _ variants: [String: [Int]],
+    _ matrices: [Combination]
+  ) {
+    for (place, member) in members.enumerated() {
+      var binding = Binding(
+        port: members.count == 1 ? port : "\(port)[\(place + 1)]", mark: member.mark, reference: member.reference)
+      if case .output(let stage, _, let gathers) = member.reference {
+        if gathers { report(gathering: port, of: draft.spec.name, at: member.mark) }
+        binding.producers = producers(
+          of: draft.spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+      }
+      draft.bindings.append(binding)
+    }
+  }
+
+  private func report(gathering port: String, of stage: String, at mark: Mark) {
+    diagnostics.report(
+      "the input `\(port)` of stage `\(stage)` takes one artifact; only `cmd` stages gather several", at: mark)
   }
 
   /// The variants that a stage with `matrix` takes an output from: the one that agrees with all of it, or, gathering,

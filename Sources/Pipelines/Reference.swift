@@ -26,6 +26,12 @@ struct ReferenceResolver {
     self.ports = ports
   }
 
+  /// Whether it is a path with `*` or `?`, and no output of a stage.
+  func isPattern(_ text: String) -> Bool {
+    guard text.contains(where: { "*?".contains($0) }), !text.hasPrefix("hf://") else { return false }
+    return ports[String(text.prefix { $0 != "." })] == nil
+  }
+
   /// `nil` after a report. - Parameter name: how messages call the value: `in.data`.
   mutating func resolve(_ node: Node, named name: String) -> Reference? {
     guard case .scalar(.string, let text) = node.value, !text.isEmpty else {

@@ -160,12 +160,12 @@ package struct PipelineSchema {
     }
     let needed = kind.parameters.filter { $0.defaultValue == nil }.map(\.name)
     let inputs = kind.inputs.map { input in
-      JSONMember(
-        input.name,
-        [
-          "description": .string("\(input.documentation) (\(input.accepts.map(\.rawValue).joined(last: "or")))"),
-          "$ref": "#/$defs/reference",
-        ])
+      let one: JSONValue = ["$ref": "#/$defs/reference"]
+      var schema: JSONValue =
+        input.isList ? ["anyOf": [one, ["type": "array", "minItems": 1, "items": one]]] : one
+      schema["description"] = .string(
+        "\(input.documentation) (\(input.accepts.map(\.rawValue).joined(last: "or")))")
+      return JSONMember(input.name, schema)
     }
     return [
       "description": .string(kind.abstract),

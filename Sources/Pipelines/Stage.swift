@@ -70,6 +70,8 @@ package struct InputDescription: Sendable {
   package var documentation: String
   package var accepts: [ArtifactType]
   package var isOptional: Bool
+  /// Whether several may be bound to it.
+  package var isList = false
   /// Whether the outputs have a row for each of its records that depends on no other record.
   package var holdsRecords = false
 }

@@ -17,7 +17,8 @@ extension StageDescription {
       "in",
       inputs.map { input in
         [
-          input.name, input.accepts.map(\.rawValue).joined(last: "or"), input.isOptional ? "optional" : "",
+          input.name, input.accepts.map(\.rawValue).joined(last: "or"),
+          input.isOptional ? "optional" : input.isList ? "one or a list" : "",
           input.documentation,
         ]
       })

@@ -107,6 +107,7 @@ private let right: [(String, String)] = [
       """, "params: {n: 3, s: bm25, r: [0, 10], lora: {r: 4}}\n")
   ),
   ("a list where a word may be", teacher("lora: {target_modules: [query, value]}")),
+  ("a list of inputs", pipeline("g: {uses: groups, in: {data: [data.jsonl, ./data.jsonl]}}")),
   ("a parameter that may be absent", teacher("max_samples: null, lora: null")),
   ("outputs in short", command("out: {a: a.txt, b: {type: text}, c: {path: d/c.txt}}")),
   ("all of a command", command("env: [LANG], secrets: [TOKEN], tools: [bash], metrics: m.json, in: {x: data.jsonl}")),

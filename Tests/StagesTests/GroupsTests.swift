@@ -63,6 +63,18 @@ import Testing
       ])
   }
 
+  @Test func `several files are read one after another, each in its own form`() async throws {
+    let run = try StageRun()
+    try run.folder.write("anchor,positive,negative_1\nq,a,b\n", to: "one_supervised.csv")
+    try run.folder.write("anchor,original_positive,best_other_positive\nr,c,a\n", to: "detailed.csv")
+    try await run.run(MakeGroups.self, inputs: ["data[1]": "one_supervised.csv", "data[2]": "detailed.csv"])
+    #expect(
+      try run.lines("groups") == [
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"}]}"#,
+        #"{"id":"q2","query":"r","positives":[{"id":"p3","text":"c"}],"negatives":[{"id":"p1","text":"a"}]}"#,
+      ])
+  }
+
   @Test func `tuples give texts, lists of texts or objects`() async throws {
     let lines = """
       {"query":"q","positive":"a","negative_1":"b","negative_2":"c"}

@@ -7,7 +7,7 @@ struct MakeGroups: Stage {
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: DataFile
+  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -32,11 +32,10 @@ struct MakeGroups: Stage {
 
   func run(_ context: StageContext) async throws {
     let (form, builder) = try reading.read(
-      columns: columns, labelThreshold: labelThreshold, maxNegatives: maxNegatives, gold: missingGold, data: data.url,
-      passages: passages?.url,
-      context, for: "groups", read)
+      columns: columns, labelThreshold: labelThreshold, maxNegatives: maxNegatives, gold: missingGold,
+      data: data[0].url, passages: passages?.url, context, for: "groups", read)
     let (made, corpus, withoutPositive) = builder.finish()
-    guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data.url, "no query has a positive passage") }
+    guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data[0].url, "no query has a positive passage") }
     try QueryGroup.write(made, to: groups.url)
     try Passage.write(corpus, to: self.corpus.url)
 
@@ -63,14 +62,18 @@ struct MakeGroups: Stage {
 
   private func read(_ reader: GroupReader, into builder: inout GroupBuilder) throws -> String {
     if let passages { try reader.readPassages(passages.url, into: &builder) }
-    let form = format == .auto ? try reader.detect(data.url, hasPassages: passages != nil) : format
-    switch form {
-    case .auto, .pairs: try reader.readPairs(data.url, into: &builder)
-    case .tuples: try reader.readTuples(data.url, into: &builder)
-    case .beir: try reader.readBEIR(data.url, part: part, into: &builder)
-    case .questions: try reader.readQuestions(data.url, into: &builder)
-    case .preprocessed: try reader.readPreprocessed(data.url, version: dataVersion, part: part, into: &builder)
+    var forms: [GroupFormat] = []
+    for file in data.map(\.url) {
+      let form = format == .auto ? try reader.detect(file, hasPassages: passages != nil) : format
+      switch form {
+      case .auto, .pairs: try reader.readPairs(file, into: &builder)
+      case .tuples: try reader.readTuples(file, into: &builder)
+      case .beir: try reader.readBEIR(file, part: part, into: &builder)
+      case .questions: try reader.readQuestions(file, into: &builder)
+      case .preprocessed: try reader.readPreprocessed(file, version: dataVersion, part: part, into: &builder)
+      }
+      if !forms.contains(form) { forms.append(form) }
     }
-    return form.rawValue
+    return forms.map(\.rawValue).joined(separator: ", ")
   }
 }

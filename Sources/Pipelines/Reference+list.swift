@@ -1,0 +1,54 @@
+/// Lists of references: one after another, and paths with patterns.
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension ReferenceResolver {
+  struct Member {
+    var reference: Reference
+    var mark: Mark
+  }
+
+  /// A reference, a pattern of paths, or a list of these; `nil` after a report.
+  mutating func list(_ node: Node, named name: String) -> [Member]? {
+    guard case .sequence(let nodes) = node.value else { return members(node, named: name) }
+    if nodes.isEmpty {
+      diagnostics.report("`\(name)` is an empty list; name a path or the output of a stage", at: node.mark)
+      return nil
+    }
+    let members = nodes.map { self.members($0, named: name) }
+    return members.contains { $0 == nil } ? nil : members.flatMap { $0 ?? [] }
+  }
+
+  private mutating func members(_ node: Node, named name: String) -> [Member]? {
+    guard case .scalar(.string(let text), _) = node.value, isPattern(text) else {
+      return resolve(node, named: name).map { [Member(reference: $0, mark: node.mark)] }
+    }
+    let files = Self.files(matching: text, in: diagnostics.sources[node.mark.source].folder)
+    if files.isEmpty {
+      diagnostics.report("no file matches `\(text.shortened)`", at: node.mark)
+      return nil
+    }
+    return files.map { Member(reference: .file($0), mark: node.mark) }
+  }
+
+  /// In the order of their names' bytes.
+  private static func files(matching pattern: String, in folder: URL) -> [URL] {
+    // What the folder is called is no pattern, and brackets are none.
+    let wanted = pattern.hasPrefix("/") ? "" : "\(Self.escaped(folder.path, "*?[\\"))/"
+    var found = glob_t()
+    defer { globfree(&found) }
+    guard glob(wanted + Self.escaped(pattern, "[\\"), GLOB_NOSORT, nil, &found) == 0 else { return [] }
+    return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].flatMap { String(validatingCString: $0) } }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      .map { URL(path: $0, in: folder) }
+  }
+
+  private static func escaped(_ text: String, _ signs: String) -> String {
+    text.unicodeScalars.map { signs.unicodeScalars.contains($0) ? "\\\($0)" : "\($0)" }.joined()
+  }
+}
