@@ -129,6 +129,35 @@ import Testing
     #expect(run.messages.contains { $0.contains("the mean of all is taken") } == (name == "plain"))
   }
 
+  @Test func `retrieval scores are sentence-transformers' products of prompted queries and passages`() async throws {
+    let golden = try prompted()
+    func vectors(_ role: String) throws -> [[Double]] {
+      try #require(golden["prompted"]?[role]?.elements).map { $0.elements?.compactMap(\.double) ?? [] }
+    }
+    let (queries, passages) = try (vectors("query"), vectors("passage"))
+    let groups = try QueryGroup.read(run.folder.url.appending(path: "groups.jsonl"))
+    try Passage.write(groups.flatMap(\.positives), to: run.folder.url.appending(path: "corpus.jsonl"))
+    try run.folder.write(
+      groups.map { #"{"id": "\#($0.id)", "query": "\#($0.query)"}"# }.joined(separator: "\n"), to: "queries.jsonl")
+    try await run.run(
+      Retrieve.self, inputs: ["queries": "queries.jsonl", "corpus": "corpus.jsonl", "model": "prompted"],
+      with: ["top_k": .int(12)])
+    let hits = try run.lines("ranking").map { line in
+      var line = line
+      return try line.withUTF8 { bytes in
+        var reader = JSONReader(UnsafeRawBufferPointer(bytes))
+        return try reader.onlyValue()
+      }
+    }
+    #expect(hits.count == 12 * 12)
+    for hit in hits {
+      let (query, passage) = (try #require(hit["id"]?.string), try #require(hit["passage"]?.string))
+      let (row, column) = (try #require(Int(query.dropFirst())), try #require(Int(passage.dropFirst())))
+      let expected = zip(queries[row], passages[column]).reduce(0) { $0 + $1.0 * $1.1 }
+      #expect(abs(try #require(hit["score"]?.double) - expected) < 1e-4, "\(query) \(passage)")
+    }
+  }
+
   @Test func `vectors are embedded with the prompt that is asked for`() async throws {
     let golden = try prompted()
     let texts = try #require(golden["passages"]?.elements).compactMap(\.string)
