@@ -179,7 +179,7 @@ package struct PipelineDraft {
     guard model == nil else { return "" }
     return """
         # A small encoder from random weights, which needs no download. A trained one knows far more: put its folder at
-        # `base` of teacher and student, and lower their lr to about 2e-5.
+        # `base` of teacher and student, and lower their lr to about 2.0e-5.
         base:
           uses: init
           in: {groups: \(ports.train), corpus: \(ports.corpus)}
@@ -197,8 +197,8 @@ package struct PipelineDraft {
     let base = model.map { path($0) } ?? "base.model"
     let (teacher, student) =
       model == nil
-      ? ("epochs: 3, batch_size: 32, lr: 1e-3, max_len: 128", ("8", "32", "3e-3", "128"))
-      : ("epochs: 3, batch_size: 16, lr: 2e-5, max_len: 256", ("3", "16", "2e-5", "256"))
+      ? ("epochs: 3, batch_size: 32, lr: 1.0e-3, max_len: 128", ("8", "32", "3.0e-3", "128"))
+      : ("epochs: 3, batch_size: 16, lr: 2.0e-5, max_len: 256", ("3", "16", "2.0e-5", "256"))
     return """
         candidates:                     # what the teacher is to judge; bm25 or nearest finds harder negatives
           uses: mine
@@ -208,7 +208,7 @@ package struct PipelineDraft {
           uses: teacher
           in: {base: \(base), train: candidates.candidates, validation: \(ports.validation)}
           with: {\(teacher)}
-          # with lora: {r: 16, alpha: 32} only small adapters train, which takes less memory; lr then about 5e-4
+          # with lora: {r: 16, alpha: 32} only small adapters train, which takes less memory; lr then about 5.0e-4
         scored:
           uses: score
           in: {teacher: teacher.model, candidates: candidates.candidates}
