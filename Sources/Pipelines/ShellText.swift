@@ -54,8 +54,12 @@ struct ShellText {
     }
     switch frames[frames.count - 1].kind {
     case .command:
-      let isSubscript = (command.word ?? "").contains(
-        /^[A-Za-z_][A-Za-z_0-9]*\[[^\]]*$/.matchingSemantics(.unicodeScalar))
+      // `a[`, the beginning of an element of an array.
+      let word = (command.word ?? "").utf8
+      let isSubscript =
+        word.firstIndex(of: UInt8(ascii: "[")).map { bracket in
+          bracket > word.startIndex && word[..<bracket].allSatisfy(Self.isName) && !word.contains(UInt8(ascii: "]"))
+        } ?? false
       let isTest = command.words.contains("[[")
       if isSubscript || comparesNumbers && isTest { return .arithmetic }
       return isTest ? .operand : command.words.isEmpty && command.word == nil ? .firstWord : .word
@@ -111,14 +115,29 @@ struct ShellText {
     rest = Array(text.unicodeScalars)[...]
     obstacle = nil
     while let scalar = rest.popFirst() { read(scalar) }
-    guard let name = text.firstMatch(of: /(?:^|[^\\$])\$([A-Za-z_][A-Za-z_0-9]*)$/.matchingSemantics(.unicodeScalar))
-    else {
-      return
-    }
+    let name = Self.variable(atEndOf: text)
+    guard !name.isEmpty else { return }
     switch frames[frames.count - 1].kind {
     case .singleQuotes, .comment: break
-    default: obstacle = "the name of the variable before it would go on in it: write `$${\(name.1)}`"
+    default: obstacle = "the name of the variable before it would go on in it: write `$${\(name)}`"
     }
+  }
+
+  private static func isName(_ byte: UInt8) -> Bool {
+    let letter = byte | 0x20
+    return UInt8(ascii: "a")...UInt8(ascii: "z") ~= letter || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+      || byte == UInt8(ascii: "_")
+  }
+
+  /// `name` of a text that ends in `$name`; empty if it does not, or if that dollar sign is none of bash's.
+  private static func variable(atEndOf text: String) -> Substring {
+    let utf8 = text.utf8
+    guard let dollar = utf8.lastIndex(where: { !isName($0) }), utf8[dollar] == UInt8(ascii: "$") else { return "" }
+    let before = utf8[..<dollar].last
+    let name = text[dollar...].unicodeScalars.dropFirst()
+    let isBash =
+      before != UInt8(ascii: "\\") && before != UInt8(ascii: "$") && name.first.map { !("0"..."9" ~= $0) } ?? false
+    return isBash ? Substring(name) : ""
   }
 
   private mutating func read(_ scalar: Unicode.Scalar) {
