@@ -72,13 +72,15 @@ extension LineageGraph {
 }
 
 /// A label in lines of at most 32 characters, broken where names have joints.
-private func wrapped(_ text: String) -> [String] {
+func wrapped(_ text: String) -> [String] {
   let widest = 32
   var lines: [String] = []
   var rest = text.unicodeScalars[...]
   while rest.count > widest {
     let head = rest.prefix(widest)
-    let end = head.lastIndex { " /,;.-_]".unicodeScalars.contains($0) }.map { rest.index(after: $0) } ?? head.endIndex
+    // Better between folders and words than within them.
+    let joint = [" /", ",;.-_]"].lazy.compactMap { signs in head.lastIndex { signs.unicodeScalars.contains($0) } }.first
+    let end = joint.map { rest.index(after: $0) } ?? head.endIndex
     lines.append(String(rest[..<end]))
     rest = rest[end...]
   }

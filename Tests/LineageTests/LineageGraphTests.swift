@@ -130,4 +130,12 @@ import Testing
         }
         """#)
   }
+
+  @Test func `labels of drawings are wrapped at joints of names, and nothing of them is lost`() {
+    let name = "data/preprocessed/supervised_with_detailed/student[tau=0.1,K=4].train"
+    #expect(wrapped(name) == ["data/preprocessed/", "supervised_with_detailed/", "student[tau=0.1,K=4].train"])
+    let long = String(repeating: "한", count: 70)
+    #expect(wrapped(long).map(\.count) == [32, 32, 6] && wrapped(long).joined() == long)
+    #expect(wrapped("") == [""])
+  }
 }
