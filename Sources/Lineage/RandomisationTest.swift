@@ -24,7 +24,7 @@ package struct RandomisationTest: Codable, Sendable, Hashable {
   ///   - differences: one a query; their order decides which draws are made.
   ///   - seed: of the draws.
   package init(differences: [Double], seed: UInt64 = 1) {
-    // Of numbers so large that no Double holds their sum, the shares are as good: p depends on nothing else.
+    // Where no Double holds the sum of numbers so large, their shares serve as well: p depends on nothing else.
     let finite = differences.filter(\.isFinite)
     let largest = finite.reduce(0) { max($0, abs($1)) }
     let isSummable = finite.reduce(0) { $0 + abs($1) }.isFinite

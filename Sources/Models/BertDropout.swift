@@ -1,11 +1,11 @@
 /// Probabilities of dropout inside BERT while it trains.
 
 package struct BertDropout: Sendable, Hashable {
-  /// Of embeddings, attention outputs and block outputs (`hidden_dropout_prob`).
+  /// The share dropped of embeddings, attention outputs and block outputs (`hidden_dropout_prob`), 0 to below 1.
   package var hidden = 0.0
   /// Of attention probabilities (`attention_probs_dropout_prob`).
   package var attention = 0.0
-  /// Of a cross-encoder's pooled vector (`classifier_dropout`).
+  /// The share dropped of a cross-encoder's pooled vector (`classifier_dropout`), 0 to below 1.
   package var head = 0.0
 
   /// - Parameter head: absent: as `hidden`.

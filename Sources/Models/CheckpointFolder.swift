@@ -122,7 +122,8 @@ package struct CheckpointFolder: Sendable {
     return (model, newModules)
   }
 
-  /// Of two labels the second is the score, as such models' users have it. Throws a `CheckpointError` beyond two.
+  /// Gives the labels of the head; of two the second is the score, as such models' users have it. Throws a
+  /// `CheckpointError` beyond two.
   private func labelCount() throws -> Int {
     guard isCrossEncoder, let labels = try shape(of: "classifier.weight").first else { return 1 }
     guard (1...2).contains(labels) else {

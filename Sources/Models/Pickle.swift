@@ -6,7 +6,7 @@ import Foundation
 struct TensorView {
   let type: ElementType
   let shape: [Int]
-  /// Of each dimension, in elements.
+  /// The step from one index of a dimension to the next, in elements.
   let strides: [Int]
   /// The first element's place in the storage, in elements.
   let offset: Int

@@ -7,7 +7,7 @@ package struct OutputNames: Sendable {
     files = Dictionary(uniqueKeysWithValues: description.outputs.map { ($0.name, $0.file ?? $0.name) })
   }
 
-  /// Of a command: its files' own names where they tell them apart, else the ports'.
+  /// Gives the names for a command's outputs: those of its files where they tell these apart, else the ports'.
   /// - Parameter paths: where it leaves its outputs, by port.
   package init(paths: [String: String]) {
     let names = paths.mapValues { path in path.split(separator: "/").last.map(String.init) ?? path }

@@ -13,7 +13,7 @@ struct ShellText {
   }
   private struct Frame {
     var kind: Kind
-    /// Of the simple command so far: its complete words and the one that goes on, without what is in quotes.
+    /// The complete words of the simple command so far, and the one that goes on, without what is in quotes.
     var words: [String] = []
     var word: String?
   }
@@ -71,7 +71,7 @@ struct ShellText {
     case .singleQuotes:
       try checkProgram(command)
       return .singleQuotes
-    case .comment: return .comment
+    case .comment: return .comment  // returned above
     case .arithmetic: return .arithmetic
     case .ansiQuotes: throw ShellRefusal(reason: "`$'…'` has escapes of its own: write \"…\" or '…'")
     case .backquotes: throw ShellRefusal(reason: "between backquotes, quotes mean something else: write $(…)")

@@ -76,7 +76,7 @@ package struct Provenance: Codable, Sendable, Hashable {
   }
 
   package static let fileName = "retort.json"
-  /// Of that file; one of a hundred stages has some hundred kilobytes.
+  /// The most bytes that the file may have; one of a hundred stages has some hundred kilobytes.
   private static let mostBytes = 8 << 20
 
   package func encoded() throws -> Data {

@@ -11,6 +11,10 @@ import Testing
     #expect(Int(saturating: value) == expected)
   }
 
+  @Test func `seconds keep their milliseconds and lose the noise of a difference`() {
+    #expect((1.3 - 1.1).toMilliseconds == 0.2 && 0.13999986648559570.toMilliseconds == 0.14)
+  }
+
   @Test func `a mean of finite numbers is finite`() {
     let most = Double.greatestFiniteMagnitude
     #expect(mean(ofFinite: [most, most]) == most)

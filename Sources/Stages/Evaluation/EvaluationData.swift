@@ -19,9 +19,9 @@ struct EvaluationFile: InputValue {
   func holdsGroups() throws -> Bool {
     if let type { return type == .groups }
     let line = try TextFile(url).utf8.prefix { $0 != 0x0A }
-    let first = line.withUnsafeBytes { bytes in
+    let first = line.withUnsafeBytes { bytes -> JSONValue? in
       var reader = JSONReader(bytes)
-      return try? reader.onlyValue()  // what is no JSON is a table
+      do { return try reader.onlyValue() } catch { return nil }  // a `JSONError`: what is no JSON is a table
     }
     return ["id", "query", "positives", "negatives"].allSatisfy { first?[$0] != nil }
   }
