@@ -161,7 +161,7 @@ package actor Coordinator {
         pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
       let publisher = Publisher(
         store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
-      group.addTask { [inbox, stage = plan[id].name] in
+      group.addTask { [inbox, stage = plan[id]] in
         let result = Result {
           try publisher.publish(publication, of: stage, outputs: outputs, provenance: provenance)
         }

@@ -16,6 +16,8 @@ struct Distill: Stage {
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true
+  static let metrics = TrainingParameters.metrics(
+    parts: ["kl", "contrastive", "negative_penalty"], validation: BestMetric.allCases.map(\.rawValue))
 
   enum BestMetric: String, ParameterChoice {
     case ndcg10 = "ndcg@10"
@@ -23,9 +25,9 @@ struct Distill: Stage {
     case accuracy1 = "accuracy@1"
   }
 
-  @Input("The student before training.") var base: ModelFolder
-  @Input("Candidates with the teacher's judgement.") var scores: ScoreFile
-  @Input("For choosing the best epoch; absent: the last is kept.") var validation: GroupFile?
+  @Input("The student before training.", .startsFrom) var base: ModelFolder
+  @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
+  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
   @Shared var training: TrainingParameters
   @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
   @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = 0.2

@@ -9,6 +9,9 @@ struct Embed: Stage {
   static let kind = StageKind("embed", revision: 3)
   static let abstract = "Embeds texts with a bi-encoder: a matrix in safetensors, and the ids of its rows."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("texts", "Texts that were embedded.", nil)
+  ]
 
   @Input("Bi-encoder.") var model: ModelFolder
   @Input("Texts with ids, JSONL: a corpus, or any file of `id` and `text`.", records: true) var texts: DataFile

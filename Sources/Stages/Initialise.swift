@@ -9,6 +9,9 @@ struct Initialise: Stage {
   static let kind = StageKind("init", revision: 2)
   static let abstract = "Makes a small random BERT encoder, and trains its WordPiece vocabulary on the given texts."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("pieces", "Pieces of the vocabulary.", nil)
+  ]
 
   enum Pooling: String, ParameterChoice {
     case mean, cls

@@ -6,6 +6,12 @@ import Pipelines
 struct Split: Stage {
   static let kind = StageKind("split", revision: 1)
   static let abstract = "Divides records or groups into train, eval and test, by a seeded shuffle."
+  static let metrics = [
+    MetricDescription("train", "Records in each part.", nil),
+    MetricDescription("eval", "Records in each part.", nil),
+    MetricDescription("test", "Records in each part.", nil),
+    MetricDescription("leaking_duplicates", "Records that stand, equal, in two parts.", .lower),
+  ]
 
   @Input("Records or groups.") var data: DataFile
   @Parameter("Share of records for `eval`.", in: 0...1) var evalRatio = 0.2

@@ -13,6 +13,7 @@ struct Teacher: Stage {
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true
+  static let metrics = TrainingParameters.metrics(validation: BestMetric.allCases.map(\.rawValue))
 
   enum BestMetric: String, ParameterChoice {
     case loss
@@ -21,11 +22,12 @@ struct Teacher: Stage {
     case mrr10 = "mrr@10"
   }
 
-  @Input("Encoder or cross-encoder to start from.") var base: ModelFolder
+  @Input("Encoder or cross-encoder to start from.", .startsFrom) var base: ModelFolder
   @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
     ModelFolder?
-  @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.") var train: LabelledFile
-  @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
+  @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)
+  var train: LabelledFile
+  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
   @Shared var training: TrainingParameters
   @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0
   @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)

@@ -3,6 +3,7 @@ import Foundation
 import Pipelines
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import Stages
 
@@ -28,7 +29,15 @@ final class StageRun: Sendable {
       event in
       self.events.withLock { $0.append(event) }
     }
+    let before = events.withLock(\.count)
     try await bound.run(context)
+    let description = S.description
+    let undeclared = events.withLock { events in
+      events.dropFirst(before).compactMap { event -> String? in
+        if case .metric(let name, _, _) = event, description.metric(name) == nil { name } else { nil }
+      }
+    }
+    #expect(undeclared == [], "a stage declares every metric that it reports")
   }
 
   func lines(_ name: String) throws -> [String] {

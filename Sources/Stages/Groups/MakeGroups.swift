@@ -6,8 +6,13 @@ struct MakeGroups: Stage {
   static let kind = StageKind("groups", revision: 3)
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
+  static let metrics = [
+    MetricDescription("groups", "Groups that were made.", nil),
+    MetricDescription("positives", "Their positives.", nil),
+    MetricDescription("negatives", "Their negatives.", nil),
+  ]
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: [DataFile]
+  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).", .handsOn) var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -17,7 +22,7 @@ struct MakeGroups: Stage {
   var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
   @Parameter("The folder's version, where it is `<data_version>/<part>.csv`.") var dataVersion = "supervised_only"
-  @Parameter("The folder's part: `train`, `val`, `test`.") var part = "train"
+  @Parameter("The folder's part: `train`, `val`, `test`.", role: .part) var part = "train"
   @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
   var labelThreshold: Double?
   @Parameter("Negatives of a tuple to keep, the first; 0: all of them.", in: 0...1_000_000, neutral: 0)

@@ -6,6 +6,9 @@ struct Mine: Stage {
   static let kind = StageKind("mine", revision: 3)
   static let abstract = "Fixes each query's candidates: positives, given negatives, then random, nearest or BM25 ones."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("mined", "Negatives that were found.", nil)
+  ]
 
   enum Strategy: String, ParameterChoice {
     /// Any passage of the pool.
@@ -23,7 +26,7 @@ struct Mine: Stage {
     case random
   }
 
-  @Input("Queries with their positives and given negatives.") var groups: GroupFile
+  @Input("Queries with their positives and given negatives.", .handsOn) var groups: GroupFile
   @Input("Passages to mine from, besides those of the groups.") var corpus: CorpusFile?
   @Input("Bi-encoder for `strategy: nearest`.") var encoder: ModelFolder?
   @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.") var teacher: ModelFolder?

@@ -8,6 +8,14 @@ struct Normalize: Stage {
   static let abstract = "Brings a bi-encoder's scores to 0…1, suggests a threshold, and compares with the targets."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
+  static let metrics = [
+    MetricDescription("threshold", "Score that separates positives from negatives best, after normalising.", nil),
+    MetricDescription("positive_mean", "Mean of positives after normalising.", nil),
+    MetricDescription("negative_mean", "Mean of negatives after normalising; the target is 0.15 or less.", .lower),
+    MetricDescription("margin", "The first less the second; the target is 0.7 or more.", .higher),
+    MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
+    MetricDescription("negatives_above_half", "Share of negatives above 0.5 after normalising.", .lower),
+  ]
 
   enum Method: String, ParameterChoice {
     /// (s + 1)/2
@@ -21,8 +29,8 @@ struct Normalize: Stage {
   }
 
   @Input("Bi-encoder.") var model: ModelFolder
-  @Input("Queries to report on.") var data: GroupFile
-  @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.")
+  @Input("Queries to report on.", .evaluatedOn) var data: GroupFile
+  @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.", .choosesBy)
   var validation: GroupFile?
   @Parameter("How scores become 0…1.") var method = Method.calibrated
   @Parameter("`calibrated`: negatives together weigh as much as positives, so that 0.5 means as likely as not.")

@@ -10,6 +10,12 @@ struct Retrieve: Stage {
     "Finds the best passages for each query, exactly: by a bi-encoder or BM25, reranked, calibrated."
   static let numeric = true
   static let rowsDependOn: [String]? = ["model"]
+  static let metrics = [
+    MetricDescription("queries", "Queries that were searched for.", nil),
+    MetricDescription("passages", "Passages that were searched.", nil),
+    MetricDescription(
+      "above_threshold", "Share of first hits whose probability reaches the calibration's threshold.", nil),
+  ]
 
   enum Method: String, ParameterChoice {
     /// The cosines of the bi-encoder at the port `model`.
