@@ -48,7 +48,7 @@ let package = Package(
       dependencies: [
         "Basics", "CSystem", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText", "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], resources: [.embedInCode("Topics")]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
