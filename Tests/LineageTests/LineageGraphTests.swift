@@ -91,7 +91,8 @@ import Testing
     let target = scratch.url.appending(path: "copy")
     try store.export(
       PublishedContent(
-        ["out": try #require(outputs["out"]), "more": try artifact("more")], named: { $0 }, in: store, meaning: .command(inputs: []),
+        ["out": try #require(outputs["out"]), "more": try artifact("more")], named: { $0 }, in: store,
+        meaning: .command(inputs: []),
         provenance: provenance),
       to: target)
     let graph = try LineageGraph(at: target.appending(path: "out"))
