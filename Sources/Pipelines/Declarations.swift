@@ -13,12 +13,24 @@ package struct Input<Value: InputValue>: Sendable {
   private let slot = Slot<Value>(nil)
   fileprivate let documentation: String
   fileprivate let holdsRecords: Bool
+  fileprivate let modelUse: ModelUse?
+  fileprivate let modelBase: String?
 
   /// - Parameter records: whether the outputs have a row for each record here that depends on no other record; then
   ///   the stage finds results over other records in `StageContext.earlier`.
   package init(_ documentation: String, records: Bool = false) {
     self.documentation = documentation
     holdsRecords = records
+    (modelUse, modelBase) = (nil, nil)
+  }
+  /// A model.
+  /// - Parameters:
+  ///   - use: what the stage loads it as.
+  ///   - base: the port of the encoder that a model of the distillation program was trained from.
+  package init(_ documentation: String, as use: ModelUse, base: String? = nil) {
+    self.documentation = documentation
+    holdsRecords = false
+    (modelUse, modelBase) = (use, base)
   }
   package var wrappedValue: Value {
     guard let value = slot.value ?? Value(bound: nil) else { preconditionFailure("an input was read before binding") }
@@ -92,8 +104,10 @@ extension Parameter where Value == Int {
 }
 
 extension Parameter where Value == Int? {
-  package init(_ documentation: String, in range: ClosedRange<Int>) {
-    self.init(documentation, type: .int(range), value: .some(nil), neutral: nil)
+  /// - Parameter isNeutralAbsent: whether it stays out of the key where it is absent.
+  package init(_ documentation: String, in range: ClosedRange<Int>, isNeutralAbsent: Bool = false) {
+    self.init(
+      documentation, type: .int(range), value: .some(nil), neutral: isNeutralAbsent ? .some(.none) : nil)
   }
 }
 
@@ -267,7 +281,7 @@ extension Input: Declaration {
     description.inputs.append(
       InputDescription(
         name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
-        isList: Value.isList, holdsRecords: holdsRecords))
+        isList: Value.isList, holdsRecords: holdsRecords, modelUse: modelUse, modelBase: modelBase))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])

@@ -10,7 +10,7 @@ struct Score: Stage {
   static let abstract = "Judges each query's candidates with a cross-encoder: logits and sigmoid scores."
   static let numeric = true
 
-  @Input("Cross-encoder that judges.") var teacher: ModelFolder
+  @Input("Cross-encoder that judges.", as: .crossEncoder, base: "base") var teacher: ModelFolder
   @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
     ModelFolder?
   @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile

@@ -7,7 +7,8 @@ struct MakeGroups: Stage {
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: [DataFile]
+  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed); of several, groups name theirs in `source`.")
+  var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -63,7 +64,9 @@ struct MakeGroups: Stage {
   private func read(_ reader: GroupReader, into builder: inout GroupBuilder) throws -> String {
     if let passages { try reader.readPassages(passages.url, into: &builder) }
     var forms: [GroupFormat] = []
-    for file in data.map(\.url) {
+    var reader = reader
+    for (file, label) in data.map({ ($0.url, $0.label) }) {
+      reader.source = label
       let form = format == .auto ? try reader.detect(file, hasPassages: passages != nil) : format
       switch form {
       case .auto, .pairs: try reader.readPairs(file, into: &builder)
