@@ -14,6 +14,8 @@ package struct Input<Value: InputValue>: Sendable {
   fileprivate let documentation: String
   fileprivate let holdsRecords: Bool
   fileprivate let role: InputRole?
+  fileprivate let modelUse: ModelUse?
+  fileprivate let modelBase: String?
 
   /// - Parameters:
   ///   - role: what the stage does with it, where that matters to what its figures are worth.
@@ -23,6 +25,16 @@ package struct Input<Value: InputValue>: Sendable {
     self.documentation = documentation
     self.role = role
     holdsRecords = records
+    (modelUse, modelBase) = (nil, nil)
+  }
+  /// A model.
+  /// - Parameters:
+  ///   - use: what the stage loads it as.
+  ///   - base: the port of the encoder that a model of the distillation program was trained from.
+  package init(_ documentation: String, as use: ModelUse, base: String? = nil) {
+    self.documentation = documentation
+    (holdsRecords, role) = (false, nil)
+    (modelUse, modelBase) = (use, base)
   }
   package var wrappedValue: Value {
     guard let value = slot.value ?? Value(bound: nil) else { preconditionFailure("an input was read before binding") }
@@ -102,8 +114,12 @@ extension Parameter where Value == Int {
 }
 
 extension Parameter where Value == Int? {
-  package init(_ documentation: String, in range: ClosedRange<Int>, role: ParameterRole? = nil) {
-    self.init(documentation, type: .int(range), value: .some(nil), neutral: nil, role: role)
+  /// - Parameter isNeutralAbsent: whether it stays out of the key where it is absent.
+  package init(
+    _ documentation: String, in range: ClosedRange<Int>, isNeutralAbsent: Bool = false, role: ParameterRole? = nil
+  ) {
+    self.init(
+      documentation, type: .int(range), value: .some(nil), neutral: isNeutralAbsent ? .some(.none) : nil, role: role)
   }
 }
 
@@ -277,7 +293,7 @@ extension Input: Declaration {
     description.inputs.append(
       InputDescription(
         name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
-        isList: Value.isList, holdsRecords: holdsRecords, role: role))
+        isList: Value.isList, holdsRecords: holdsRecords, role: role, modelUse: modelUse, modelBase: modelBase))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])

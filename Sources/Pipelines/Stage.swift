@@ -79,6 +79,10 @@ package struct InputDescription: Sendable {
   /// Whether the outputs have a row for each of its records that depends on no other record.
   package var holdsRecords = false
   package var role: InputRole?
+  /// What the stage loads the model there as; `nil` for other inputs.
+  package var modelUse: ModelUse?
+  /// The port of the encoder that a model of the distillation program needs.
+  package var modelBase: String?
 }
 
 package struct OutputDescription: Sendable {

@@ -3,8 +3,6 @@
 
 /// What a stage does with what is bound to an input.
 package enum InputRole: Sendable, Hashable {
-  /// The model that a training starts from.
-  case startsFrom
   /// Records that decide the outputs' weights.
   case learnsFrom
   /// Records that decide which weights are kept, or fit a stage's constants.
@@ -82,6 +80,11 @@ extension StageDescription {
 
   /// The metrics that stand in the table at a run's end.
   package var tabulated: [MetricDescription] { metrics.filter { $0.heading != nil } }
+
+  /// The names of the inputs with the model that a training starts from.
+  package var startingPorts: [String] {
+    inputs.filter { $0.modelUse == .student || $0.modelUse == .teacher }.map(\.name)
+  }
 
   /// Whether its figures say how good something is.
   package var evaluates: Bool { inputs.contains { $0.role == .evaluatedOn } }

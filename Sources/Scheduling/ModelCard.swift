@@ -21,7 +21,7 @@ struct ModelCard {
       let maker = provenance.stages.last
     else { return nil }
     let sections = [
-      Self.frontMatter(kind, base: meaning.inputs(.startsFrom).lazy.compactMap { maker.inputs[$0]?.source }.first),
+      Self.frontMatter(kind, base: meaning.startingPorts.lazy.compactMap { maker.inputs[$0]?.source }.first),
       """
       # \(Escape.markdown(provenance.stage))
 

@@ -25,7 +25,7 @@ struct Distill: Stage {
     case accuracy1 = "accuracy@1"
   }
 
-  @Input("The student before training.", .startsFrom) var base: ModelFolder
+  @Input("The student before training.", as: .student) var base: ModelFolder
   @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
   @Shared var training: TrainingParameters
@@ -53,6 +53,10 @@ struct Distill: Stage {
   @Seed var seed
   @Output("Sentence-transformers folder.") var student: ModelFolder
 
+  static let dotNotice =
+    "the student's folder compares by dot product; the loss compares cosines, so the student is saved with "
+    + "`similarity_fn_name: cosine`"
+
   func problems() -> [String] {
     teacherScores == .logit && teacherTau == nil
       ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : []
@@ -64,11 +68,7 @@ struct Distill: Stage {
     let encoder = try BiEncoder(
       folder: base.url, engine: context.engine, maxTokens: training.maxLen)
     context.tell(encoder.notices, "distill")
-    if encoder.similarity != .cosine {
-      context.warn(
-        "[distill] the student's folder compares by dot product; the loss compares cosines, so the student is saved "
-          + "with `similarity_fn_name: cosine`")
-    }
+    if encoder.similarity != .cosine { context.warn("[distill] \(Self.dotNotice)") }
     try training.prepare(encoder.model, whole: [], seed: seed)
 
     let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)

@@ -13,7 +13,7 @@ struct Score: Stage {
     MetricDescription("pairs", "Pairs that were judged.", nil)
   ]
 
-  @Input("Cross-encoder that judges.") var teacher: ModelFolder
+  @Input("Cross-encoder that judges.", as: .crossEncoder, base: "base") var teacher: ModelFolder
   @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
     ModelFolder?
   @Input("Queries with the candidates to judge.", .handsOn, records: true) var candidates: CandidateFile

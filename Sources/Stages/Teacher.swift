@@ -22,7 +22,7 @@ struct Teacher: Stage {
     case mrr10 = "mrr@10"
   }
 
-  @Input("Encoder or cross-encoder to start from.", .startsFrom) var base: ModelFolder
+  @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
   @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
     ModelFolder?
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)

@@ -42,7 +42,7 @@ import Testing
   private let trainer = StageDescription(
     kind: StageKind("train", revision: 1), abstract: "", numeric: true, outsideTools: [], usesSeed: true,
     inputs: [
-      InputDescription(name: "base", documentation: "", accepts: [.model], isOptional: false, role: .startsFrom)
+      InputDescription(name: "base", documentation: "", accepts: [.model], isOptional: false, modelUse: .student)
     ], parameters: [], outputs: [])
 
   private func export(_ outputs: [String: StoredArtifact], names: [String: String] = [:]) throws -> URL {

@@ -21,9 +21,12 @@ final class StageRun: Sendable {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
       to: StageBinding(
-        inputs: inputs.mapValues {
-          BoundArtifact(url: $0.hasPrefix("/") ? URL(filePath: $0) : folder.url.appending(path: $0))
-        }, parameters: parameters,
+        inputs: Dictionary(
+          uniqueKeysWithValues: inputs.map { port, path in
+            let url = path.hasPrefix("/") ? URL(filePath: path) : folder.url.appending(path: path)
+            // Members of a list go by their names, as the planner has it where they lie in one folder.
+            return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil))
+          }), parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
     let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
       event in

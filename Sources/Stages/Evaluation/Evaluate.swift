@@ -39,13 +39,14 @@ struct Evaluate: Stage {
     case bm25
   }
 
-  @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
+  @Input("Bi-encoder or cross-encoder.", as: .either, base: "base") var model: ModelFolder?
   @Input("Encoder that a `model` of the distillation program, best_model.pt, was trained from.") var base: ModelFolder?
   @Input(
     "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.", .evaluatedOn)
   var data: EvaluationFile
   @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
-  @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.") var firstStage: ModelFolder?
+  @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.", as: .biEncoder)
+  var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
@@ -66,7 +67,12 @@ struct Evaluate: Stage {
     Template.problems(queryTemplate, named: "query_template")
       + Template.problems(passageTemplate, named: "passage_template")
       + Columns.problems(columns, known: GroupReader.columnNames)
+      + (model == nil && method == .model ? [Self.lacksModel] : [])
+      + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
   }
+
+  private static let lacksModel = "`evaluate` needs a model at the port `model`, or `method: bm25`"
+  private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
     let data = try read(context)
@@ -120,9 +126,7 @@ struct Evaluate: Stage {
     if method == .bm25 {
       return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
     }
-    guard let model else {
-      throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
-    }
+    guard let model else { throw StageInputError(Self.lacksModel) }
     switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
       let retriever = try dense(encoder, judge)
@@ -144,7 +148,7 @@ struct Evaluate: Stage {
 
   /// Raw and normalised scores of the user's own pairs.
   private func score(_ samples: RecordFile, _ context: StageContext) throws -> [SampleScore] {
-    guard let model else { throw StageInputError("`samples` needs a model at the port `model`") }
+    guard let model else { throw StageInputError(Self.lacksModelForSamples) }
     let file = try TextFile(samples.url)
     let columns = Columns([:])
     let pairs = try records(of: file).map {

@@ -12,7 +12,9 @@ struct MakeGroups: Stage {
     MetricDescription("negatives", "Their negatives.", nil),
   ]
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).", .handsOn) var data: [DataFile]
+  @Input(
+    "Pairs, tuples, questions, or a folder (BEIR, preprocessed); of several, groups name theirs in `source`.", .handsOn)
+  var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -68,7 +70,9 @@ struct MakeGroups: Stage {
   private func read(_ reader: GroupReader, into builder: inout GroupBuilder) throws -> String {
     if let passages { try reader.readPassages(passages.url, into: &builder) }
     var forms: [GroupFormat] = []
-    for file in data.map(\.url) {
+    var reader = reader
+    for (file, label) in data.map({ ($0.url, $0.label) }) {
+      reader.source = label
       let form = format == .auto ? try reader.detect(file, hasPassages: passages != nil) : format
       switch form {
       case .auto, .pairs: try reader.readPairs(file, into: &builder)

@@ -28,7 +28,7 @@ struct Normalize: Stage {
     case calibrated
   }
 
-  @Input("Bi-encoder.") var model: ModelFolder
+  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder
   @Input("Queries to report on.", .evaluatedOn) var data: GroupFile
   @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.", .choosesBy)
   var validation: GroupFile?
@@ -42,6 +42,12 @@ struct Normalize: Stage {
   @Output("Constants, threshold, distributions before and after, targets.", file: "normalization.json")
   var results: ResultFile
   @Output("Distributions before and after.", file: "normalization.png") var picture: PictureFile
+
+  func problems() -> [String] { method == .shift || validation != nil ? [] : [lacksValidation] }
+
+  private var lacksValidation: String {
+    "`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound"
+  }
 
   func run(_ context: StageContext) async throws {
     let encoder = try loadBiEncoder(model, context, for: "normalize")
@@ -68,10 +74,7 @@ struct Normalize: Stage {
 
   private func fit(_ pairs: PairScores?) throws -> Normalization {
     if method == .shift { return .shift }
-    guard let pairs else {
-      throw StageInputError(
-        "`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound")
-    }
+    guard let pairs else { throw StageInputError(lacksValidation) }
     switch method {
     case .shift: return .shift
     case .minmax: return try .fittedMinmax(pairs.positives + pairs.negatives)

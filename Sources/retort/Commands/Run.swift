@@ -53,7 +53,7 @@ struct Run: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let plan = try source.plan()
+    let plan = try source.plan(looksAtModels: dryRun)
     let selection = try selection(of: plan)
     let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
