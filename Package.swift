@@ -66,7 +66,8 @@ let package = Package(
     .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
     .testTarget(
-      name: "LineageTests", dependencies: ["Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+      name: "LineageTests",
+      dependencies: ["Basics", "Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "RetortTests", dependencies: ["retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),

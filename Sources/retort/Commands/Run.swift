@@ -117,8 +117,20 @@ struct Run: AsyncParsableCommand {
     } else if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
       Terminal.say("\n" + table.text)
     }
+    if !json { try tellEnd(outcome, plan, selected.union(forced), journal, store) }
     await hooks.end()
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
+  }
+
+  private func tellEnd(
+    _ summary: RunSummary, _ plan: Plan, _ selected: Set<StageID>, _ journal: Journal, _ store: Store
+  ) throws {
+    let trains = plan.stages.contains { $0.description.trains && selected.contains($0.id) }
+    let verdicts = try trains ? journal.judgedTrainings(ofRun: summary.run) : []
+    if let table = VerdictTable(verdicts) { Terminal.say("\n" + table.text) }
+    guard summary.outcome == .done else { return }
+    let lines = try RunEnding(summary, plan, selected: selected, verdicts, journal, store).lines
+    if !lines.isEmpty { Terminal.say("\n" + lines.joined(separator: "\n")) }
   }
 
   private func openLineage(
