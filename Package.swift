@@ -67,7 +67,7 @@ let package = Package(
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
     .testTarget(
       name: "LineageTests",
-      dependencies: ["Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+      dependencies: ["Basics", "Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "RetortTests", dependencies: ["retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),

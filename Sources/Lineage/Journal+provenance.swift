@@ -94,7 +94,7 @@ extension Database {
     let row = try Row.fetchOne(
       self,
       sql: """
-        SELECT stage, kind, key, version, revision, root FROM stage_run JOIN run ON run.id = run
+        SELECT stage, run, kind, key, version, revision, root FROM stage_run JOIN run ON run.id = run
         WHERE stage_run.id = ?
         """, arguments: [stageRun])
     guard let row else { throw DamagedRow(found: "no row", expected: "stage run \(stageRun)") }
@@ -131,6 +131,7 @@ extension Database {
       self, sql: "SELECT name, value FROM metric WHERE stage_run = ? AND step IS NULL AND value IS NOT NULL",
       arguments: [stageRun])
     stage.metrics = Dictionary(metrics.map { ($0["name"] as String, $0["value"] as Double) }) { $1 }
+    stage.verdict = try verdict(ofStage: row["stage"], run: row["run"])
     return stage
   }
 }

@@ -12,8 +12,9 @@ extension Journal {
       let stages = try Row.fetchAll(
         db,
         sql: """
-          SELECT stage_run.stage, stage_run.kind, key, result.stage_run AS maker FROM stage_run JOIN result USING (key)
-          WHERE run = ? AND state IN ('ran', 'cached') ORDER BY stage_run.id
+          SELECT stage_run.stage, stage_run.kind, stage_run.key, maker.id AS maker, maker.stage AS made, maker.run AS origin
+          FROM stage_run JOIN result USING (key) JOIN stage_run AS maker ON maker.id = result.stage_run
+          WHERE stage_run.run = ? AND stage_run.state IN ('ran', 'cached') ORDER BY stage_run.id
           """, arguments: [run])
       return try stages.map { stage in
         let key: String = stage["key"]
@@ -33,7 +34,8 @@ extension Journal {
             return KeyComponent(
               name: component["name"], value: try JSONDecoder().decode(ParameterValue.self, from: value))
           },
-          metrics: metrics.map { .init(name: $0["name"], step: $0["step"], value: $0["value"]) })
+          metrics: metrics.map { .init(name: $0["name"], step: $0["step"], value: $0["value"]) },
+          verdict: try db.verdict(ofStage: stage["made"], run: stage["origin"]))
       }
     }
   }

@@ -1,4 +1,5 @@
 /// The metrics of a comparison: means over seeds, differences to the first row, and whether they could be chance.
+import Basics
 import Foundation
 import Pipelines
 

@@ -17,6 +17,11 @@ package struct RunComparison: Codable, Sendable {
     package var values: [[String]]
     package var differs: Bool
   }
+  /// A training stage and its verdicts: for each row those of its members.
+  package struct Trained: Codable, Sendable, Hashable {
+    package var stage: String
+    package var verdicts: [[Pipelines.Verdict]]
+  }
   /// Seconds that a stage took when it was made; means over a row's members.
   package struct Time: Codable, Sendable, Hashable {
     package var stage: String
@@ -47,6 +52,8 @@ package struct RunComparison: Codable, Sendable {
   package var rows: [Row]
   /// The first row is what the others are held against.
   package var metrics: [Metric]
+  /// What each training was worth, where one was judged.
+  package var verdicts: [Trained]
   /// `student.with.tau`, and whatever else enters keys besides inputs.
   package var parameters: [Line]
   /// `split.data`: digest and path of what came from outside.
@@ -92,6 +99,10 @@ package struct RunComparison: Codable, Sendable {
         coordinates: group.members[0].coordinates.filter { group.members.count == 1 || !$0.isSeed })
     }
     (metrics, notes) = try Self.metrics(requested.names, groups, catalog, perQuery: perQuery)
+    verdicts = bases.map { base in
+      let found = groups.map { group in group.members.compactMap { $0.stage(base)?.report.verdict } }
+      return Trained(stage: base, verdicts: found)
+    }.filter { !$0.verdicts.joined().isEmpty }
     parameters = bases.flatMap { base in
       sides.lines(base, prefix: base) { stage in
         stage.components.filter { !$0.name.hasPrefix("in.") }.map { ($0.name, $0.value.shown) }

@@ -55,6 +55,8 @@ package struct RunReport: Codable, Sendable, Hashable {
     package var failures: [Failure] = []
     /// Where its time went, if this run asked.
     package var profile: StageProfile?
+    /// What its training was worth, whenever it was.
+    package var verdict: Verdict?
     /// What the attempt that made the outputs, or failed last, printed; absent if it is gone.
     package var log: String?
   }
@@ -177,6 +179,7 @@ extension Database {
     if let made = try Row.fetchOne(
       self, sql: "SELECT run, stage, attempt FROM stage_run WHERE id = ?", arguments: [maker])
     {
+      stage.verdict = try verdict(ofStage: made["stage"], run: made["run"])
       let log = store.log(ofRun: made["run"], stage: made["stage"], attempt: made["attempt"])
       stage.log = FileStatus.of(log) == nil ? nil : log.posixPath
     }

@@ -143,10 +143,14 @@ extension Parameter where Value == Double? {
 package struct Group<Value: GroupValue>: Sendable {
   private let slot: Slot<Value>
   fileprivate let documentation: String
+  fileprivate let isNeutral: Bool
 
-  package init(_ documentation: String) {
+  /// - Parameter isNeutral: whether an absent group stays out of the key, so that results from before it was added live
+  ///   on; of optional ones.
+  package init(_ documentation: String, isNeutral: Bool = false) {
     slot = Slot(Value.absent)
     self.documentation = documentation
+    self.isNeutral = isNeutral
   }
   package var wrappedValue: Value {
     guard let value = slot.value else { preconditionFailure("a group was read before binding") }
@@ -338,7 +342,7 @@ extension Group: Declaration {
     description.parameters.append(
       ParameterDescription(
         name: name, documentation: documentation, type: .group(inner.parameters),
-        defaultValue: Value.isOptional ? .null : .map([:])))
+        defaultValue: Value.isOptional ? .null : .map([:]), neutral: isNeutral ? .null : nil))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard case .map(let values)? = binding.parameters[name] else {

@@ -220,6 +220,17 @@ package struct Publication: Hashable, Sendable {
   package var location: SourceLocation
   /// Where each output goes, sorted by port: `url` itself for the only one, else `url` and the file's name.
   package var targets: [Target]
+  /// Absent: whatever it is.
+  package var condition: Condition?
+
+  /// When it is copied.
+  package enum Condition: String, Hashable, Sendable, CaseIterable {
+    /// Unless training made the model worse than where it began.
+    case notWorse = "not_worse"
+  }
+
+  /// Of what nobody has judged nothing is known to be worse.
+  package func isWithheld(by verdict: Verdict?) -> Bool { condition == .notWorse && verdict?.outcome == .worse }
 
   package struct Target: Hashable, Sendable {
     package var port: String

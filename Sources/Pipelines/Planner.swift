@@ -104,11 +104,12 @@ struct Planner {
           + Resources.trainingPrecisions.joined(last: "or") + " here",
         at: fields["precision"]?.mark ?? stage.mark)
     }
-    if let path = fields.text("publish"), let node = fields["publish"] {
+    if let node = fields["publish"], let (path, condition) = publications.read(node, fields) {
       if draft.isSound && draft.stage.outputs.isEmpty {
         diagnostics.report("stage `\(stage.name)` has no outputs to publish", at: node.mark)
       }
       draft.stage.publish = publications.publication(path, outputs: draft.stage.outputs, at: node.mark)
+      draft.stage.publish?.condition = condition
     }
     return draft
   }

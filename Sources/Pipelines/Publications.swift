@@ -15,6 +15,17 @@ struct PublicationChecker {
     rootPath = root.path
   }
 
+  /// What `publish` says: a path, or `{path, if}`; `nil` after a report.
+  func read(_ node: Node, _ fields: Fields) -> (path: String, condition: Publication.Condition?)? {
+    guard case .mapping = node.value else { return fields.text("publish").map { ($0, nil) } }
+    guard let own = fields.mapping("publish", allowed: ["path", "if"]) else { return nil }
+    if own["path"] == nil {
+      diagnostics.report("`publish` needs a `path`: where to copy the outputs, in the project", at: node.mark)
+    }
+    let condition = own.word("if", of: Publication.Condition.allCases.map(\.rawValue))
+    return own.text("path").map { ($0, condition.flatMap(Publication.Condition.init)) }
+  }
+
   /// The place that `publish` names; `nil` after a report.
   func publication(_ path: String, outputs: [PlannedOutput], at mark: Mark) -> Publication? {
     let url = URL(path: path, in: root)
@@ -43,6 +54,14 @@ struct PublicationChecker {
     for stage in stages {
       guard let publication = stage.publish else { continue }
       let (url, mark) = (publication.url, diagnostics.mark(publication.location))
+      if publication.condition == .notWorse, !stage.description.isUnknown, !stage.isJudged {
+        diagnostics.report(
+          "`if: not_worse` goes by what validation says of a training, and stage `\(stage.name)` "
+            + (stage.description.trains
+              ? "has nothing at its port `validation`"
+              : "does not train; say it where the model is made"),
+          at: mark)
+      }
       if let other = owners[url.path] {
         diagnostics.report(
           other.base == stage.base
@@ -107,4 +126,9 @@ struct PublicationChecker {
     return path.utf8.starts(with: folder.utf8)
       && (rest.isEmpty || rest.first == UInt8(ascii: "/") || folder.utf8.last == UInt8(ascii: "/"))
   }
+}
+
+extension PlannedStage {
+  /// Whether its result comes with a verdict.
+  fileprivate var isJudged: Bool { description.trains && inputs.contains { $0.declaredPort == "validation" } }
 }

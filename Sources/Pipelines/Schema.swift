@@ -133,7 +133,19 @@ package struct PipelineSchema {
         "metrics", ["type": ["string", "null"], "description": "Of a `cmd`: the flat JSON of numbers that it writes."]),
       JSONMember("matrix", ["$ref": "#/$defs/matrix"]),
       JSONMember(
-        "publish", ["type": ["string", "null"], "description": "Where to copy the outputs, in the project."]),
+        "publish",
+        [
+          "type": ["string", "object", "null"],
+          "description":
+            "Where to copy the outputs, in the project; {path, if: not_worse}: unless training made it worse.",
+          "properties": [
+            "path": ["type": "string", "description": "Where to copy the outputs, in the project."],
+            "if": ParameterType.choice(Publication.Condition.allCases.map(\.rawValue)).schema(
+              "When; not_worse: unless the model ranks worse than where its training began.", nullable: true),
+          ],
+          "required": ["path"],
+          "additionalProperties": false,
+        ]),
       JSONMember("timeout", text(duration, "How long it may take: 4h, 90m, 1h30m.", ["4h", "30m"])),
     ]
     return [

@@ -39,12 +39,16 @@ package struct StageContext: Sendable {
   package func warn(_ message: String) { report(.warning(message)) }
   /// A number to compare runs by. Without a step it is the stage's final value of that name.
   package func metric(_ name: String, _ value: Double, step: Int? = nil) { report(.metric(name, value, step: step)) }
+  /// What a training was worth, once, at its end.
+  package func judge(_ verdict: Verdict) { report(.verdict(verdict)) }
   /// How far the stage is: `done` of `total` units; `detail` is short (`loss 0.123  2,345 tokens/s`).
   package func progress(_ done: Int, of total: Int, detail: String = "") {
     report(.progress(done: done, total: total, detail: detail))
   }
   /// A training's step is done. Throws `Probed` where that was enough.
   package func stepped(_ done: Int, of total: Int) throws { try probe?.stepped(of: total) }
+  /// Whether a training's first steps are all that is wanted.
+  package var isProbe: Bool { probe != nil }
 }
 
 /// What a worker reports while it runs: one JSON line each in its event file.
@@ -55,4 +59,5 @@ package enum StageEvent: Sendable, Hashable, Codable {
   case progress(done: Int, total: Int, detail: String)
   /// Where its time went, once, at its end.
   case profile(StageProfile)
+  case verdict(Verdict)
 }

@@ -159,6 +159,7 @@ package actor Coordinator {
       guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else { return }
       let provenance = Provenance(
         pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
+      if publication.isWithheld(by: provenance.stages.last?.verdict) { return withhold(id, publication, provenance) }
       let publisher = Publisher(
         store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
       group.addTask { [inbox, stage = plan[id]] in
@@ -168,6 +169,14 @@ package actor Coordinator {
         inbox.put(.published(id, result))
       }
     }
+  }
+
+  private func withhold(_ id: StageID, _ publication: Publication, _ provenance: Provenance) {
+    let verdict = provenance.stages.last?.verdict
+    let rest = FileStatus.of(publication.url) == nil ? "" : "; what lies there stays"
+    warn(
+      id, "not published to \(publication.url.posixPath) (`if: not_worse`): \(verdict?.sentence ?? "")\(rest)")
+    inbox.put(.published(id, .success(nil)))
   }
 
   private func handle(_ message: Message) -> [RunAction] {
@@ -251,10 +260,14 @@ package actor Coordinator {
           stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
           preimage: stage.material.preimage, outputs: made, metrics: result.metrics, isKept: !differs,
           peakMemory: result.peakMemory, continuation: result.continuation)))
-    if let profile = result.profile {
-      let json = String(decoding: try storedJSON(profile), as: UTF8.self)
-      entries.append(.event(stage: plan[id].name, kind: "profile", message: json, time: clock()))
-    }
+    try note(result.profile, "profile", of: id)
+    try note(result.verdict, "verdict", of: id)
+  }
+
+  private func note(_ value: (some Encodable)?, _ kind: String, of id: StageID) throws {
+    guard let value else { return }
+    let json = String(decoding: try storedJSON(value), as: UTF8.self)
+    entries.append(.event(stage: plan[id].name, kind: kind, message: json, time: clock()))
   }
 
   private func isWhole(_ artifact: StoredArtifact) throws -> Bool {

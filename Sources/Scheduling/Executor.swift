@@ -31,6 +31,7 @@ package struct MadeResult: Sendable {
   /// The final state, if a longer run may go on from it.
   package var continuation: StoredContinuation?
   package var profile: StageProfile?
+  package var verdict: Verdict?
 }
 
 package enum AttemptEnd: Sendable {
@@ -48,6 +49,7 @@ package enum AttemptEnd: Sendable {
       case .metric(let name, let value, let step):
         made.metrics.append(StageResult.Metric(name: name, value: value, step: step))
       case .profile(let profile): made.profile = profile
+      case .verdict(let verdict): made.verdict = verdict
       case .log, .warning, .progress: break
       }
     }

@@ -51,6 +51,8 @@ package struct Provenance: Codable, Sendable, Hashable {
     package var inputs: [String: Input] = [:]
     package var outputs: [String: Output] = [:]
     package var metrics: [String: Double] = [:]
+    /// Of a training with validation.
+    package var verdict: Verdict?
 
     package init(name: String, kind: String, key: StageKey) {
       self.name = name

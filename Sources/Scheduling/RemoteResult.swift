@@ -24,6 +24,8 @@ package struct RemoteResult: Codable, Sendable {
   /// What the key was made of.
   package var preimage: [KeyComponent]
   package var metrics: [Metric]
+  /// Of a training with validation.
+  package var verdict: Verdict?
   /// Of this file without this and the next one.
   private var check: Digest?
   /// By a `RemoteKey`, of this file without this.
@@ -33,14 +35,17 @@ package struct RemoteResult: Codable, Sendable {
 
   package init(
     key: StageKey, stage: String, kind: String, outputs: [String: StoredArtifact], preimage: [KeyComponent],
-    metrics: [Metric]
+    metrics: [Metric], verdict: Verdict? = nil
   ) {
+    // A retort that knows no verdicts is to know that it does not understand the file.
+    format = verdict == nil ? 1 : 2
     self.key = key
     self.stage = stage
     self.kind = kind
     self.outputs = outputs
     self.preimage = preimage
     self.metrics = metrics
+    self.verdict = verdict
   }
 
   /// The file, and what a key signs: the file without the signature.
@@ -57,7 +62,7 @@ package struct RemoteResult: Codable, Sendable {
   /// wrong with it.
   fileprivate func problem(_ data: Data, _ wanted: StageKey, ports: [String]?, _ signing: RemoteKey?) throws -> String?
   {
-    guard format == 1 else { return "format \(format), of a newer retort" }
+    guard format == (verdict == nil ? 1 : 2) else { return "format \(format), of a newer retort" }
     let (file, body) = try encoded(signedWith: nil)
     guard key == wanted, file == data else { return "other bytes than were pushed" }
     if let signing {
@@ -67,10 +72,13 @@ package struct RemoteResult: Codable, Sendable {
     let given = outputs.keys.map { Array($0.utf8) }
     if let ports, Set(given) != Set(ports.map { Array($0.utf8) }) { return "outputs \(outputs.keys.sorted())" }
     if let (port, artifact) = outputs.first(where: { $1.bytes < 0 }) { return "\(artifact.bytes) bytes of `\(port)`" }
-    let names = [stage, kind] + metrics.map(\.name)
+    let names = [stage, kind] + metrics.map(\.name) + (verdict.map { [$0.metric] } ?? [])
     guard names.allSatisfy({ $0.utf8.count <= Self.longestName }) else { return "a name without end" }
     if let metric = metrics.first(where: { $0.step ?? 0 < 0 || $0.value.map { !$0.isFinite } ?? false }) {
       return "metric `\(metric.name)` of step \(metric.step ?? 0), \(metric.value ?? .nan)"
+    }
+    if let verdict, verdict.queries < 1 || ![verdict.start, verdict.end, verdict.p].allSatisfy(\.isFinite) {
+      return "a verdict that no training gives"
     }
     return nil
   }

@@ -170,6 +170,7 @@ package struct Worker: Sendable {
       let events = try EventWriter(work, output: output)
       events.write(.log("pulled from \(remote.folder.posixPath)"))
       for metric in found.metrics { events.write(.metric(metric.name, metric.value ?? .nan, step: metric.step)) }
+      if let verdict = found.verdict { events.write(.verdict(verdict)) }
       try events.check()
       try files.replace(work.result, with: try storedJSON(WorkResult(stage: job.stage, outputs: found.outputs)))
       return .pulled

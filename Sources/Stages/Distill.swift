@@ -28,6 +28,7 @@ struct Distill: Stage {
   @Input("The student before training.", as: .student) var base: ModelFolder
   @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
+  @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
   @Shared var training: TrainingParameters
   @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
   @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = 0.2
@@ -58,8 +59,9 @@ struct Distill: Stage {
     + "`similarity_fn_name: cosine`"
 
   func problems() -> [String] {
-    teacherScores == .logit && teacherTau == nil
-      ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : []
+    (teacherScores == .logit && teacherTau == nil
+      ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : [])
+      + training.problems(hasValidation: validation != nil, ["corpus": corpus != nil])
   }
 
   func obstacleToExtending() -> String? { training.obstacleToExtending }
@@ -73,7 +75,11 @@ struct Distill: Stage {
 
     let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)
     let judged = try JudgedPool(lists, file: scores.url, encoder)
-    let held = try validation.map { try RetrievalValidation(QueryGroup.read($0.url), file: $0.url, encoder) }
+    let held = try validation.map { file in
+      let groups = try QueryGroup.read(file.url)
+      return try RetrievalValidation(
+        groups, PassagePool(validating: groups, file: file.url, corpus: corpus?.url), encoder)
+    }
     context.report(encoder.health, "distill")
     if let bound = judged.marginBound, bound < margin, contrastive == .margin {
       context.warn(
@@ -86,11 +92,31 @@ struct Distill: Stage {
       seed: seed)
     try context.train(
       encoder.model, task, training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
-      validate: held.map { held in { try held.metrics(encoder) } })
+      held.map { validation($0, encoder, context) })
     var settings = encoder.folder.settings
     settings.maxSequenceLength = encoder.maxTokens
     settings.similarity = encoder.similarity == .cosine ? settings.similarity : .cosine
     try Profile.measure(.saving) { try encoder.folder.write(encoder.model, settings: settings, to: student.url) }
+  }
+
+  private func validation(
+    _ held: RetrievalValidation, _ encoder: BiEncoder, _ context: StageContext
+  ) -> TrainingValidation {
+    let names = BestMetric.allCases.map(\.rawValue)
+    var isTold = false
+    return TrainingValidation(against: .start) {
+      try held.run(encoder, metrics: names).validation.queries
+    } validate: {
+      let (validation, range) = try held.run(encoder, metrics: names)
+      if range < alikeScores, !isTold {
+        isTold = true
+        context.warn(
+          "[distill] the cosines of each validation query with all passages lie within \(decimal(Double(range))): the student "
+            + "has become blind to what the texts say; try a lower `lr`, a lower `negative_penalty_weight`, or "
+            + "`contrastive: infonce`")
+      }
+      return validation
+    }
   }
 
   private var loss: DistillationLoss {
@@ -147,36 +173,5 @@ private struct JudgedPool {
     let positives = Set(candidates.filter(\.isPositive).map(\.passage))
     let shared = candidates.allSatisfy { positives.contains($0.passage) } && positives.count > 1
     marginBound = shared ? Double(positives.count) / Double(2 * (positives.count - 1)) : nil
-  }
-}
-
-/// Ranks all passages of some groups for each of their queries.
-private struct RetrievalValidation {
-  private let queries: [Encoding]
-  private let passages: [Encoding]
-  private let positives: [[Int]]  // indices into `passages`, of each query
-  private let order: TieOrder
-
-  init(_ groups: [QueryGroup], file: URL, _ encoder: BiEncoder) throws {
-    let pool = try PassagePool(of: groups, file: file)
-    queries = try encoder.tokenize(groups.map(\.query), as: .query) { "validation query \(groups[$0].id)" }
-    passages = try encoder.tokenize(pool.texts, as: .passage) { "validation passage \(pool.ids[$0])" }
-    positives = groups.map { pool.indices(of: $0.positives) }
-    order = TieOrder(ids: pool.ids)
-  }
-
-  func metrics(_ encoder: BiEncoder) throws -> [ValidationMetric] {
-    let width = encoder.model.outputWidth
-    let retriever = DenseRetriever(
-      queries: Embeddings(try encoder.embed(queries, normalizing: true).array, width: width),
-      passages: Embeddings(try encoder.embed(passages, normalizing: true).array, width: width))
-    var rankings: [QueryRanking] = []
-    retriever.forEachQuery { query, scores in
-      rankings.append(QueryRanking(ranks: positives[query].map { order.rank(of: $0, in: scores) }))
-    }
-    let metrics = rankingMetrics(rankings)
-    return Distill.BestMetric.allCases.compactMap { wanted in
-      metrics.first { $0.name == wanted.rawValue }.map { ValidationMetric($0.name, $0.value) }
-    }
   }
 }

@@ -1,27 +1,64 @@
 /// Training that keeps its state on the way, goes on from it, and says where it is when it has to stop.
+import Basics
 import Models
 import Pipelines
 import Tensors
 import Training
 
 extension StageContext {
-  /// Trains the model from its beginning or from where an earlier attempt or a shorter training ended, and reports the
-  /// final values of validation.
+  /// Trains the model from its beginning or from where an earlier attempt or a shorter training ended, reports the final
+  /// values of validation, and says whether the model ranks better than where it began.
+  /// - Returns: what validation said of the weights that were kept.
+  @discardableResult
   func train(
     _ model: some SequenceModel, _ task: some TrainingTask, _ settings: TrainingSettings,
-    validate: (() throws -> [ValidationMetric])?
-  ) throws {
+    _ validation: TrainingValidation?
+  ) throws -> Validation {
     let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
     var state = TrainingState(model: model)
-    if let start = keeper?.takeStart() {
-      try state.restore(outline: start.outline, tensors: start.tensors, engine: model.engine)
+    // A forecast wants the steps alone, and a model that is not trained is its own start.
+    let judged = isProbe || settings.epochs == 0 ? nil : validation
+    if let saved = keeper?.takeStart() {
+      // The weights as they were are known only until the saved ones take their place.
+      if try !TrainingState.hasStart(saved.outline) { state.start = try judged?.start() }
+      try state.restore(outline: saved.outline, tensors: saved.tensors, engine: model.engine)
     }
     do {
-      report(try loop.run(from: &state, validate: validate, keeper: keeper.map(TrainingStateKeeper.init)))
+      var kept = try loop.run(
+        from: &state, start: judged?.start, validate: validation?.validate, keeper: keeper.map(TrainingStateKeeper.init)
+      )
+      report(kept.metrics)
+      guard let judged, let start = state.start else { return kept }
+      // States that were saved before trainings were judged may lack those of the best epoch.
+      if kept.queries.isEmpty { kept.queries = try judged.validate().queries }
+      if let verdict = Verdict(start: start, end: kept.queries, against: judged.against) { judge(verdict) }
+      return kept
     } catch let error as TrainingError {
       guard case .notFinite = error, let latest = keeper?.latest else { throw error }
       throw StoppedTraining(error: error, checkpoint: latest)
     }
+  }
+}
+
+/// How a training is validated, and what it is held against at its end.
+struct TrainingValidation {
+  let against: Verdict.Start
+  /// nDCG@10 of each validation query by what the training is held against; asked for before the first step.
+  let start: () throws -> [Double]
+  let validate: () throws -> Validation
+}
+
+extension Verdict {
+  /// `nil` without queries.
+  /// - Parameters:
+  ///   - start: nDCG@10 of each validation query before training; `end` after it.
+  init?(start: [Double], end: [Double], against: Start) {
+    guard !start.isEmpty, start.count == end.count else { return nil }
+    let test = RandomisationTest(differences: zip(start, end).map { $1 - $0 })
+    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+    self.init(
+      metric: "ndcg@10", start: mean(start), end: mean(end), queries: start.count, differing: test.differing, p: test.p,
+      against: against)
   }
 }
 

@@ -44,6 +44,7 @@ struct Score: Stage {
     }
 
     let writer = try LineWriter(scores.url)
+    var (lowest, highest) = (Float.infinity, -Float.infinity)
     var (finished, computed) = (0, 0)
     var lists: [CandidateList] = []
     var held = 0
@@ -60,6 +61,9 @@ struct Score: Stage {
           if let logit = known[list.record(of: candidate)] { return logit }
           defer { next += 1 }
           return logits[next]
+        }
+        for candidate in scored.candidates {
+          (lowest, highest) = (min(lowest, candidate.score), max(highest, candidate.score))
         }
         try writer.write(scored.json)
       }
@@ -80,6 +84,12 @@ struct Score: Stage {
     if computed > 0 { context.report(encoder.health, "score") }
     context.log("[score] Queries: \(queries) | Pairs: \(pairs) | Reused: \(pairs - computed)")
     context.metric("pairs", Double(pairs))
+    if pairs > 1, highest - lowest < alikeScores {
+      context.warn(
+        "[score] all \(pairs) scores lie between \(decimal(Double(lowest))) and \(decimal(Double(highest))): the teacher "
+          + "judges all candidates alike, and a student can learn nothing from that; train the teacher longer, with a higher "
+          + "`lr`, or from a `base` that was pretrained")
+    }
   }
 }
 

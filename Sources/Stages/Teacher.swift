@@ -28,6 +28,10 @@ struct Teacher: Stage {
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)
   var train: LabelledFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
+  @Input("What validation's queries search; absent: each orders its own passages.") var corpus: CorpusFile?
+  @Input(
+    "Bi-encoder that finds what validation orders, and that a new head is held against; absent: BM25.", as: .biEncoder)
+  var firstStage: ModelFolder?
   @Shared var training: TrainingParameters
   @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0
   @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)
@@ -36,9 +40,16 @@ struct Teacher: Stage {
   var headDropout = 0.0
   @Parameter("Random negatives for each query that has none: passages of other queries.", in: 0...100_000)
   var randomNegatives = 4
+  @Parameter(
+    "Passages of the first stage that validation judges for each query, with `corpus`.", in: 1...100_000, neutral: 50)
+  var rerank = 50
   @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.loss
   @Seed var seed
   @Output("CrossEncoder folder, merged; adapter and lora_config.json inside.") var model: ModelFolder
+
+  func problems() -> [String] {
+    training.problems(hasValidation: validation != nil, ["corpus": corpus != nil, "first_stage": firstStage != nil])
+  }
 
   func obstacleToExtending() -> String? { training.obstacleToExtending }
 
@@ -60,84 +71,62 @@ struct Teacher: Stage {
           + "mine some, or raise `random_negatives`, which needs passages of other queries")
     }
     context.log("[teacher] Pairs: \(pairs.all.count) | Positive: \(pairs.positives) | Negative: \(pairs.negatives)")
-    let held = try validation.map { file in
-      try LabelledPairs(file.read(drawing: randomNegatives, seed: seed), encoder)
-    }
+    let loss = BinaryCrossEntropy(positiveWeight: posWeight)
+    let held = try validation.map { try self.validation($0, encoder, context) }
     context.report(encoder.health, "teacher")
 
-    let loss = BinaryCrossEntropy(positiveWeight: posWeight)
-    try context.train(
+    let kept = try context.train(
       encoder.model, PairTask(pairs: pairs.all, loss: loss),
       training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
-      validate: held.map { held in { try held.metrics(encoder, loss) } })
+      held.map { held, against, start in
+        TrainingValidation(against: against, start: start, validate: { try held.run(encoder, loss) })
+      })
+    if let (held, _, _) = held { warn(of: kept, held, context) }
     try Profile.measure(.saving) {
       try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
     }
   }
-}
 
-/// Every positive and negative of some groups as a pair with its query.
-private struct LabelledPairs {
-  let all: [LabelledPair]
-  /// The pairs of each query.
-  private let ranges: [Range<Int>]
-  var positives: Int { all.count { $0.label == 1 } }
-  var negatives: Int { all.count - positives }
-
-  init(_ groups: [QueryGroup], _ encoder: CrossEncoder) throws {
-    var texts: [(query: String, passage: String)] = []
-    var names: [String] = []
-    var labels: [Double] = []
-    var ranges: [Range<Int>] = []
-    for group in groups {
-      let start = texts.count
-      for (label, passages) in [(1.0, group.positives), (0.0, group.negatives)] {
-        for passage in passages {
-          texts.append((group.query, passage.text))
-          names.append("\(group.id)/\(passage.id)")
-          labels.append(label)
-        }
+  /// What is validated, and what the teacher is held against: a new head knows nothing, so the order that reranking
+  /// would replace stands for its start.
+  private func validation(
+    _ file: LabelledFile, _ encoder: CrossEncoder, _ context: StageContext
+  ) throws -> (PairValidation, Verdict.Start, start: () throws -> [Double]) {
+    let groups = try file.read(drawing: randomNegatives, seed: seed)
+    let pairs = try LabelledPairs(groups, encoder)
+    let isNew = encoder.newModules.contains("classifier")
+    if firstStage != nil, corpus == nil, !isNew {
+      context.warn(
+        "[teacher] `first_stage` is not used: `base` is a cross-encoder, which is held against itself; with `corpus` the "
+          + "first stage finds what validation orders")
+    }
+    let loss = BinaryCrossEntropy(positiveWeight: posWeight)
+    guard isNew || corpus != nil else {
+      let held = PairValidation(pairs)
+      return (held, .start, { try held.run(encoder, loss).queries })
+    }
+    let pool = try PassagePool(validating: groups, file: file.url, corpus: corpus?.url)
+    let first: any Retriever =
+      if let firstStage {
+        try DenseRetriever(loadBiEncoder(firstStage, context, for: "teacher"), groups, pool)
+      } else {
+        LexicalRetriever(queries: groups.map(\.query), index: BM25(pool.texts))
       }
-      ranges.append(start..<texts.count)
-    }
-    let inputs = try encoder.tokenize(texts) { "query/passage \(names[$0])" }
-    all = inputs.indices.map { LabelledPair(record: names[$0], input: inputs[$0], label: labels[$0]) }
-    self.ranges = ranges
+    let lists = try corpus.map { _ in try RerankedLists(groups, pool, first, depth: rerank, encoder) }
+    let held = PairValidation(pairs, reranking: lists)
+    guard isNew else { return (held, .start, { try held.run(encoder, loss).queries }) }
+    let start = held.ndcg(first, pool)
+    return (held, firstStage == nil ? .bm25 : .firstStage, { start })
   }
 
-  func metrics(_ encoder: CrossEncoder, _ loss: BinaryCrossEntropy) throws -> [ValidationMetric] {
-    let logits = try encoder.logits(all.map(\.input))
-    let labels = all.map(\.label)
-    let rankings = ranges.map { range in
-      // An equal score counts against the positive.
-      let positives = range.filter { labels[$0] == 1 }.sorted { logits[$0] > logits[$1] }
-      return QueryRanking(
-        ranks: positives.enumerated().map { place, positive in
-          1 + place + range.count { labels[$0] == 0 && logits[$0] >= logits[positive] }
-        })
-    }
-    let count = Double(max(1, rankings.count))
-    return [
-      ValidationMetric("loss", loss(logits: logits.map(Double.init), labels: labels).value, higherIsBetter: false),
-      ValidationMetric("ap", averagePrecision(logits, labels: labels.map { $0 == 1 })),
-      ValidationMetric("ndcg@10", rankings.reduce(0) { $0 + $1.ndcg(10) } / count),
-      ValidationMetric("mrr@10", rankings.reduce(0) { $0 + $1.reciprocalRank(10) } / count),
-    ]
+  private func warn(of kept: Validation, _ held: PairValidation, _ context: StageContext) {
+    guard let auc = kept.metrics.first(where: { $0.name == "auc" })?.value, auc.isFinite else { return }
+    let half = halfInterval(ofAUC: auc, positives: held.positives, negatives: held.negatives)
+    guard auc - half <= 0.5 else { return }
+    context.warn(
+      "[teacher] on validation its AUC is \(decimal(auc, 3)), 95 % interval \(decimal(max(0, auc - half), 3))…"
+        + "\(decimal(min(1, auc + half), 3)): it may tell answers from other passages no better than chance, and a student "
+        + "can learn nothing from its scores; try more epochs, a higher `lr`, more pairs, or a `base` that was pretrained"
+    )
   }
-}
-
-/// Σ over thresholds of (recall − recall before)·precision, as scikit-learn's `average_precision_score`.
-func averagePrecision(_ scores: [Float], labels: [Bool]) -> Double {
-  let order = scores.indices.sorted { scores[$0] > scores[$1] }
-  var (positives, seen, sum) = (0, 0, 0.0)
-  while seen < order.count {
-    let threshold = scores[order[seen]]
-    let before = positives
-    while seen < order.count, scores[order[seen]] == threshold {
-      positives += labels[order[seen]] ? 1 : 0
-      seen += 1
-    }
-    sum += Double(positives - before) * Double(positives) / Double(seen)
-  }
-  return positives == 0 ? 0 : sum / Double(positives)
 }

@@ -30,6 +30,8 @@ struct TrainingParameters: ParameterGroup {
   @Parameter("Weights to keep: of the epoch with the best validation, or of the last one.")
   var keep = TrainingSettings.Keep.best
   @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
+  @Group("Ends the training where `best_metric` no longer gets better; absent: all epochs train.", isNeutral: true)
+  var earlyStopping: EarlyStoppingParameters?
 
   init() {}
 
@@ -62,8 +64,21 @@ struct TrainingParameters: ParameterGroup {
     settings.maxGradientNorm = maxGradNorm
     settings.keep = keep
     settings.bestMetric = bestMetric
+    settings.earlyStopping = earlyStopping.map { EarlyStopping(patience: $0.patience, minDelta: $0.minDelta) }
     settings.seed = seed
     return settings
+  }
+
+  /// What of the settings needs validation, where there is none.
+  /// - Parameter inputs: those that only validation uses, and whether something is bound to them.
+  func problems(hasValidation: Bool, _ inputs: [String: Bool]) -> [String] {
+    if hasValidation { return [] }
+    let stopping =
+      earlyStopping == nil ? [] : ["`early_stopping` goes by validation: give the port `validation` groups"]
+    return stopping
+      + inputs.filter(\.value).keys.sorted().map {
+        "the port `\($0)` is for validation: give the port `validation` groups, or leave `\($0)` out"
+      }
   }
 
   /// Why more epochs cannot go on from the final state of fewer: every step's learning rate must stay what it was.
@@ -90,6 +105,14 @@ struct TrainingParameters: ParameterGroup {
     context.log("[\(name)] Queries used: \(chosen.count) of \(records.count)")
     return chosen.map { records[$0] }
   }
+}
+
+struct EarlyStoppingParameters: ParameterGroup {
+  @Parameter("Validations, one an epoch, without a better one after which the training ends.", in: 1...100_000)
+  var patience = 2
+  @Parameter("By how much a validation has to be better than the best before it.", in: 0...1e6) var minDelta = 0.0
+
+  init() {}
 }
 
 /// Names and meanings as in PEFT.

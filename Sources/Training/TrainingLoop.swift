@@ -26,15 +26,19 @@ package struct TrainingLoop<Task: TrainingTask> {
       settings.schedule, peak: settings.rate, warmup: settings.warmup, steps: stepsPerEpoch * settings.epochs)
   }
 
-  /// Trains the model in place from `state` on. `validate` runs after each epoch; absent, the last weights are kept.
-  /// Returns what validation said of the weights that are kept.
+  /// Trains the model in place from `state` on. Returns what validation said of the weights that are kept.
+  /// - Parameters:
+  ///   - start: what the training will be judged against, for each query; asked for unless the state has it.
+  ///   - validate: runs after each epoch; absent, the last weights are kept.
   @discardableResult
   package func run(
-    from state: inout TrainingState, validate: (() throws -> [ValidationMetric])?, keeper: (any TrainingKeeper)? = nil
-  ) throws -> [ValidationMetric] {
-    try keeper?.reached(state)
+    from state: inout TrainingState, start: (() throws -> [Double])? = nil, validate: (() throws -> Validation)?,
+    keeper: (any TrainingKeeper)? = nil
+  ) throws -> Validation {
     let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
-    while state.epoch < settings.epochs {
+    if state.start == nil, let start { state.start = try Profile.measure(.validation) { try start() } }
+    try keeper?.reached(state)
+    while state.epoch < settings.epochs, !isOver(state) {
       let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
       let (epoch, first) = (state.epoch, state.batch)
       try lookingAhead((batchesPerEpoch - first + settings.accumulation - 1) / settings.accumulation) { index in
@@ -49,11 +53,14 @@ package struct TrainingLoop<Task: TrainingTask> {
       try finishEpoch(&state, validate)
       try keeper?.reached(state)
     }
+    if state.epoch < settings.epochs { reportStop(state) }
     try keeper?.finished(state)
-    guard settings.keep == .best, let best = state.best else { return state.validation }
+    guard settings.keep == .best, let best = state.best else {
+      return Validation(state.validation, queries: state.queries)
+    }
     state.restoreBest()
-    observer.log("kept epoch \(best.epoch): \(best.metric.name) \(short(best.metric.value))")
-    return best.validation
+    observer.log("kept epoch \(best.epoch): \(best.metric.shownName) \(short(best.metric.value))")
+    return Validation(best.validation, queries: best.queries)
   }
 
   // MARK: - A step
@@ -149,27 +156,53 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   // MARK: - An epoch's end
 
-  private func finishEpoch(_ state: inout TrainingState, _ validate: (() throws -> [ValidationMetric])?) throws {
+  private func finishEpoch(_ state: inout TrainingState, _ validate: (() throws -> Validation)?) throws {
     state.epoch += 1
     var summary = "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchesPerEpoch)))"
     state.batch = 0
     state.epochLoss = 0
     if let validate {
-      state.validation = try Profile.measure(.validation) { try validate() }
+      let validation = try Profile.measure(.validation) { try validate() }
+      (state.validation, state.queries) = (validation.metrics, validation.queries)
       for metric in state.validation {
         observer.metric("validation_\(metric.name)", metric.value, step: state.step)
-        summary += "  \(metric.name) \(short(metric.value))"
+        summary += "  \(metric.shownName) \(short(metric.value))"
       }
-      if settings.keep == .best {
-        guard let metric = state.validation.first(where: { $0.name == settings.bestMetric }) else {
-          throw TrainingError.unknownMetric(settings.bestMetric, available: state.validation.map(\.name))
-        }
-        if state.best.map({ metric.isBetter(than: $0.metric.value) }) ?? true {
+      if let metric = state.validation.first(where: { $0.name == settings.bestMetric }) {
+        state.curve.append(metric)
+        if settings.keep == .best, state.best.map({ metric.isBetter(than: $0.metric.value) }) ?? true {
           state.remember(metric, engine: model.engine)
         }
+      } else if settings.keep == .best || settings.earlyStopping != nil {
+        throw TrainingError.unknownMetric(settings.bestMetric, available: state.validation.map(\.name))
       }
     }
     observer.log(summary)
+    warnOfStandstill(state.curve)
+  }
+
+  private func isOver(_ state: TrainingState) -> Bool { settings.earlyStopping?.isOver(state.curve) ?? false }
+
+  private func reportStop(_ state: TrainingState) {
+    guard let rule = settings.earlyStopping else { return }
+    let (curve, still) = (state.curve, Standstill(state.curve, minDelta: rule.minDelta))
+    let margin = rule.minDelta > 0 ? " by more than \(rule.minDelta)" : ""
+    observer.log(
+      "stopped after epoch \(state.epoch) of \(settings.epochs): for \(still.validations) validations "
+        + "\(curve[still.best].shownName) has not been better\(margin) than \(short(curve[still.best].value)), "
+        + "that of epoch \(still.best + 1) (early_stopping)")
+  }
+
+  /// Once, when it is so for the first time.
+  private func warnOfStandstill(_ curve: [ValidationMetric]) {
+    let limit = 3
+    let still = Standstill(curve)
+    guard settings.earlyStopping == nil, let last = curve.last, still.validations == limit, still.mostBefore < limit
+    else { return }
+    observer.warn(
+      "\(last.shownName) has not been better for \(limit) validations: it was \(short(curve[still.best].value)) after "
+        + "epoch \(still.best + 1) and is \(short(last.value)) now; try a lower `lr`, more training data, or fewer epochs "
+        + "(`early_stopping: {patience: 2}`)")
   }
 
   private func report(_ losses: [Loss], _ rate: Double, _ norm: Double, _ step: Int, _ tokensPerSecond: Double) {

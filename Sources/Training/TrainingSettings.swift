@@ -17,6 +17,8 @@ package struct TrainingSettings: Sendable {
   package var keep = Keep.best
   /// Name of the validation metric that says which epoch is best.
   package var bestMetric = "loss"
+  /// Absent: all epochs are trained.
+  package var earlyStopping: EarlyStopping?
   package var seed: UInt64 = 0
   /// Bytes that the whole process may use.
   package var memory: Int

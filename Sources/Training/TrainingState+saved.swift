@@ -31,6 +31,7 @@ extension TrainingState {
     struct Best: Codable {
       var metric: ValidationMetric
       var validation: [ValidationMetric]
+      var queries: [Double]?
       var epoch: Int
     }
     var weights: [Weight]
@@ -40,6 +41,10 @@ extension TrainingState {
     var step: Int
     var epochLoss: Double
     var validation: [ValidationMetric]
+    // Absent from states that were saved before trainings were judged.
+    var queries: [Double]?
+    var start: [Double]?
+    var curve: [ValidationMetric]?
     var best: Best?
   }
 
@@ -58,8 +63,10 @@ extension TrainingState {
       return try encoder.encode(
         Outline(
           weights: shapes, updates: moments.step, epoch: epoch, batch: batch, step: step, epochLoss: epochLoss,
-          validation: validation,
-          best: best.map { Outline.Best(metric: $0.metric, validation: $0.validation, epoch: $0.epoch) }))
+          validation: validation, queries: queries, start: start, curve: curve,
+          best: best.map {
+            Outline.Best(metric: $0.metric, validation: $0.validation, queries: $0.queries, epoch: $0.epoch)
+          }))
     }
   }
 
@@ -71,6 +78,12 @@ extension TrainingState {
         bytesNoCopy: tensor.floats, count: tensor.count * MemoryLayout<Float>.size,
         deallocator: .custom { _, _ in withExtendedLifetime(tensor) {} })
     }
+  }
+
+  /// Whether a saved state knows what the training will be judged against.
+  package static func hasStart(_ outline: Data) throws -> Bool {
+    struct Start: Decodable { var start: [Double]? }
+    return try JSONDecoder().decode(Start.self, from: outline).start != nil
   }
 
   /// Becomes the state that `outline` and `tensors` were read from; the model's weights become that state's.
@@ -102,8 +115,12 @@ extension TrainingState {
     step = saved.step
     epochLoss = saved.epochLoss
     validation = saved.validation
+    queries = saved.queries ?? []
+    start = saved.start ?? start
+    curve = saved.curve ?? []
     best = saved.best.map {
-      Best(metric: $0.metric, validation: $0.validation, epoch: $0.epoch, weights: bestWeights)
+      Best(
+        metric: $0.metric, validation: $0.validation, queries: $0.queries ?? [], epoch: $0.epoch, weights: bestWeights)
     }
   }
 }

@@ -17,6 +17,12 @@ package struct TrainingState {
   package var epochLoss = 0.0
   /// What validation said after the last finished epoch.
   package var validation: [ValidationMetric] = []
+  /// And of each query.
+  package var queries: [Double] = []
+  /// The same of the model as it was before training, or of what it is compared with instead; absent until it is known.
+  package var start: [Double]?
+  /// The metric that chooses among epochs, after each of them.
+  package var curve: [ValidationMetric] = []
   package var best: Best?
 
   /// The weights after the epoch whose validation was best.
@@ -24,6 +30,7 @@ package struct TrainingState {
     package var metric: ValidationMetric
     /// All that validation said after it.
     package var validation: [ValidationMetric]
+    package var queries: [Double] = []
     /// Counted from 1.
     package var epoch: Int
     package var weights: [Tensor]
@@ -37,7 +44,8 @@ package struct TrainingState {
 
   mutating func remember(_ metric: ValidationMetric, engine: Engine) {
     best = Best(
-      metric: metric, validation: validation, epoch: epoch, weights: weights.map { engine.copy($0.value) })
+      metric: metric, validation: validation, queries: queries, epoch: epoch,
+      weights: weights.map { engine.copy($0.value) })
   }
 
   func restoreBest() {

@@ -36,7 +36,25 @@ package struct ValidationMetric: Sendable, Hashable, Codable {
     self.higherIsBetter = higherIsBetter
   }
 
-  func isBetter(than other: Double) -> Bool { higherIsBetter ? value > other : value < other }
+  /// - Parameter margin: by how much at least, exclusive.
+  func isBetter(than other: Double, by margin: Double = 0) -> Bool {
+    higherIsBetter ? value > other + margin : value < other - margin
+  }
+
+  /// What lines for people call it: training has a loss, too.
+  var shownName: String { name == "loss" ? "validation_loss" : name }
+}
+
+/// What validation gives of the weights as they are.
+package struct Validation: Sendable, Hashable {
+  package var metrics: [ValidationMetric]
+  /// What the training is judged by: a metric of each query, in the queries' order; empty where nothing ranks.
+  package var queries: [Double]
+
+  package init(_ metrics: [ValidationMetric], queries: [Double] = []) {
+    self.metrics = metrics
+    self.queries = queries
+  }
 }
 
 /// Where a training's numbers go; a stage's context is one.

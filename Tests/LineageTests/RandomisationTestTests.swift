@@ -1,4 +1,5 @@
 /// Means, deviations and the randomisation test against numpy and scipy (`generate/comparison.py`) and mathematics.
+import Basics
 import Foundation
 import Lineage
 import TestSupport

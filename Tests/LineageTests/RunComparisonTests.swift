@@ -1,4 +1,5 @@
 /// What a comparison says of runs that were written into a journal by hand.
+import Basics
 import Foundation
 @testable import Lineage
 import Pipelines

@@ -38,7 +38,8 @@ private final class StoppingKeeper: TrainingKeeper {
 
 private struct Outcome: Equatable {
   var table: [Float]
-  var kept: [ValidationMetric]
+  var kept: Validation
+  var start: [Double]?
   var metrics: [String: [Double]]
 }
 
@@ -75,9 +76,16 @@ private struct Training {
     let epochOfStep = [2: 0.4, 4: 0.1, 6: 0.3, 8: 0.2]
     let kept = try loop.run(
       from: &state,
-      validate: { [ValidationMetric("loss", Self.value(epochOfStep, observer), higherIsBetter: false)] },
+      start: {
+        observer.logs.append("start")
+        return [0.25, Double(observer.metrics["loss"]?.count ?? 0)]
+      },
+      validate: {
+        let loss = Self.value(epochOfStep, observer)
+        return Validation([ValidationMetric("loss", loss, higherIsBetter: false)], queries: [loss, 1 - loss])
+      },
       keeper: keeper)
-    return Outcome(table: model.table.value.array, kept: kept, metrics: observer.metrics)
+    return Outcome(table: model.table.value.array, kept: kept, start: state.start, metrics: observer.metrics)
   }
 
   private static func value(_ values: [Int: Double], _ observer: Recorder) -> Double {
@@ -90,7 +98,8 @@ private struct Training {
   func `stopped at any moment and resumed, a training gives the same bits and each metric once`(tight: Bool) throws {
     let training = Training(tight: tight)
     let whole = try training.run()
-    #expect(whole.kept == [ValidationMetric("loss", 0.1, higherIsBetter: false)])
+    #expect(whole.kept == Validation([ValidationMetric("loss", 0.1, higherIsBetter: false)], queries: [0.1, 0.9]))
+    #expect(whole.start == [0.25, 0])
     // The beginning, two steps and an epoch's end in each of three epochs.
     for moment in 1...10 {
       let observer = Recorder()
@@ -100,6 +109,7 @@ private struct Training {
       // Whoever resumes knows what was reported up to the saved state.
       let resumed = try training.run(from: keeper.saved, observer: observer)
       #expect(resumed == whole, "moment \(moment)")
+      #expect(observer.logs.count { $0 == "start" } == 1, "moment \(moment)")
     }
     let after = StoppingKeeper(limit: 11)
     #expect(try training.run(keeper: after) == whole)
@@ -112,6 +122,21 @@ private struct Training {
     let three = Training(epochs: 3)
     let continued = try three.run(from: keeper.final, observer: observer)
     #expect(try continued == three.run())
+  }
+
+  @Test func `a state from before trainings were judged is taken, and says that it knows no start`() throws {
+    var state = TrainingState(model: ToyModel())
+    state.start = [0.5]
+    state.validation = [ValidationMetric("a", 1)]
+    #expect(try TrainingState.hasStart(state.outline))
+    var fields = try #require(try JSONSerialization.jsonObject(with: state.outline) as? [String: Any])
+    for name in ["start", "queries", "curve"] { fields[name] = nil }
+    let old = try JSONSerialization.data(withJSONObject: fields)
+    #expect(try !TrainingState.hasStart(old))
+    var other = TrainingState(model: ToyModel())
+    other.start = [0.75]
+    try other.restore(outline: old, tensors: state.tensors, engine: Engine(threads: 1))
+    #expect(other.start == [0.75] && other.validation == state.validation && other.curve.isEmpty)
   }
 
   @Test func `a state of another model is refused with what was found`() throws {

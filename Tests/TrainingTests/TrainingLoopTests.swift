@@ -20,7 +20,7 @@ private let task = PairTask(pairs: toyPairs(64), loss: BinaryCrossEntropy())
 @discardableResult
 private func train(
   _ model: ToyModel = ToyModel(), _ task: PairTask = task, settings: TrainingSettings = settings(),
-  observer: Recorder = Recorder(), validate: (() throws -> [ValidationMetric])? = nil
+  observer: Recorder = Recorder(), validate: (() throws -> Validation)? = nil
 ) throws -> [Float] {
   var state = TrainingState(model: model)
   let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: observer)
@@ -98,25 +98,29 @@ private func train(
     var epoch = 0
     let kept = try train(settings: three) {
       defer { epoch += 1 }
-      return [ValidationMetric("loss", 1, higherIsBetter: false), ValidationMetric("ndcg@10", scores[epoch])]
+      return Validation([
+        ValidationMetric("loss", 1, higherIsBetter: false), ValidationMetric("ndcg@10", scores[epoch]),
+      ])
     }
     three.bestMetric = "ndcg@10"
     epoch = 0
     let best = try train(settings: three) {
       defer { epoch += 1 }
-      return [ValidationMetric("loss", 1, higherIsBetter: false), ValidationMetric("ndcg@10", scores[epoch])]
+      return Validation([
+        ValidationMetric("loss", 1, higherIsBetter: false), ValidationMetric("ndcg@10", scores[epoch]),
+      ])
     }
     // A loss that never changes keeps the first epoch too: only better is better.
     #expect(kept == best)
     #expect(try train(settings: one) == best)
     three.keep = .last
-    let last = try train(settings: three) { [ValidationMetric("ndcg@10", 0)] }
+    let last = try train(settings: three) { Validation([ValidationMetric("ndcg@10", 0)]) }
     #expect(last != best)
   }
 
   @Test func `choosing by a metric that validation does not give is an error that lists those it gives`() {
     #expect {
-      try train { [ValidationMetric("mrr@10", 1)] }
+      try train { Validation([ValidationMetric("mrr@10", 1)]) }
     } throws: {
       "\($0)".contains("`loss`") && "\($0)".contains("mrr@10")
     }

@@ -117,6 +117,7 @@ struct Run: AsyncParsableCommand {
     } else if !json, let table = try evaluationTable(ofRun: outcome.run, plan, journal, store) {
       Terminal.say("\n" + table.text)
     }
+    if !json { try tellEnd(outcome, plan, selected.union(forced), journal, store) }
     await hooks.end()
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
   }
@@ -126,6 +127,17 @@ struct Run: AsyncParsableCommand {
   ) throws -> EvaluationTable? {
     let kinds = Set(plan.stages.map(\.description).filter { !$0.tabulated.isEmpty }.map(\.kind.name))
     return kinds.isEmpty ? nil : EvaluationTable(try journal.report(of: run, kinds: kinds, store: store))
+  }
+
+  private func tellEnd(
+    _ summary: RunSummary, _ plan: Plan, _ selected: Set<StageID>, _ journal: Journal, _ store: Store
+  ) throws {
+    let trains = plan.stages.contains { $0.description.trains && selected.contains($0.id) }
+    let verdicts = try trains ? journal.judgedTrainings(ofRun: summary.run) : []
+    if let table = VerdictTable(verdicts) { Terminal.say("\n" + table.text) }
+    guard summary.outcome == .done else { return }
+    let lines = try RunEnding(summary, plan, selected: selected, verdicts, journal, store).lines
+    if !lines.isEmpty { Terminal.say("\n" + lines.joined(separator: "\n")) }
   }
 
   private func openLineage(

@@ -36,6 +36,7 @@ struct Show: ParsableCommand {
     if json { return try printJSON(report) }
     Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
     if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
+    if stage == nil, let table = VerdictTable(report.judgedTrainings) { Terminal.say("\n" + table.text) }
     for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
   }
 
@@ -88,6 +89,7 @@ struct Show: ParsableCommand {
       table.add(["out.\(port)", "\(output.path)  \(formatted(bytes: output.bytes))"])
     }
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
+    if let verdict = stage.verdict { table.add(["verdict", verdict.sentence]) }
     Terminal.say(table.text)
     if let profile = stage.profile { Terminal.say("\n" + profile.table) }
     for failure in stage.failures { Terminal.say("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }

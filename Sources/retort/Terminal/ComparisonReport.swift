@@ -1,4 +1,5 @@
 /// A comparison as sections: metrics first, then what went in, where the lineages part, and times.
+import Basics
 import Foundation
 import Lineage
 
@@ -16,7 +17,8 @@ struct ComparisonReport {
 
   var sections: [ReportSection] {
     let shown = [
-      metrics, lines("parameters", comparison.parameters), lines("inputs", comparison.inputs),
+      metrics, ReportSection(verdicts: comparison.verdicts, names: names), lines("parameters", comparison.parameters),
+      lines("inputs", comparison.inputs),
       lines("code", comparison.code), lineage, times,
     ].filter { !$0.isEmpty }
     let differs =

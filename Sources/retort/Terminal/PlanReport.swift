@@ -13,8 +13,14 @@ struct PlanReport: Encodable {
     var state: String
     var reason: String
     var key: String?
+    /// Where its outputs are copied to when it is done, and on which condition.
+    var publish: Destination?
     /// Of what will or may run, where something is known of it.
     var forecast: StageForecast?
+  }
+  struct Destination: Encodable {
+    var path: String
+    var `if`: String?
   }
   let pipeline: String
   private(set) var stages: [Stage]
@@ -27,7 +33,8 @@ struct PlanReport: Encodable {
       let planned = preview.plan[stage.id]
       return Stage(
         name: planned.name, kind: planned.description.kind.name, state: state, reason: reason,
-        key: stage.resolved?.key.description)
+        key: stage.resolved?.key.description,
+        publish: planned.publish.map { Destination(path: $0.url.path, if: $0.condition?.rawValue) })
     }
   }
 
@@ -46,6 +53,10 @@ struct PlanReport: Encodable {
       table.add(row + (total == nil ? [] : runs ? StageForecast.cells(stage.forecast) : StageForecast.noCells))
     }
     Terminal.say(table.text)
+    for stage in stages where stage.publish?.if != nil {
+      Terminal.say(
+        "\(stage.name) is published to \(stage.publish?.path ?? "") unless training made it worse (not_worse)")
+    }
     let counts = ["cached", "will run", "may run", "broken"].compactMap { state in
       let count = stages.count { $0.state == state }
       return count > 0 ? "\(count) \(state)" : nil

@@ -20,7 +20,9 @@ final class TextReporter: RunReporter {
   private var found: [StageID: Int] = [:]
   private var shownLines = 0
   private var lastProgress: [StageID: ContinuousClock.Instant] = [:]
-  private var warnings: [String] = []
+  /// Each with the number of lines that had been said when it was.
+  private var warnings: [(text: String, line: Int)] = []
+  private var saidLines = 0
   private var failures: FailureSummary
 
   init(_ plan: Plan, store: URL, live: Bool) {
@@ -43,6 +45,7 @@ final class TextReporter: RunReporter {
     case .reported(let id, .profile(let profile)):
       line("[\(plan[id].name)] where \(formatted(seconds: profile.seconds)) went:\n\(profile.table)")
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
+    case .reported(let id, .verdict(let verdict)): line("[\(plan[id].name)] \(verdict.sentence)")
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
     case .failed(let id, let failure):
       failures.failed(id, failure)
@@ -95,7 +98,9 @@ final class TextReporter: RunReporter {
 
   private func end(_ summary: RunSummary) {
     progress = [:]
-    for warning in warnings { line("warning: \(warning)") }
+    // What is still to be seen, or is in the file that the lines go to, is not said again.
+    let rows = live ? Screen.current.rows : .max
+    for warning in warnings where saidLines - warning.line >= rows { line("warning: \(warning.text)") }
     failures.lines(run: summary.run).forEach(line)
     let counts = [("ran", summary.ran), ("cached", summary.cached), ("failed", summary.failed)]
     let skipped = summary.skipped > 0 ? ", \(summary.skipped) skipped" : ""
@@ -111,7 +116,9 @@ final class TextReporter: RunReporter {
   }
 
   private func warn(_ message: String) {
-    warnings.append(message)
+    // Each once a run, though several attempts or stages come upon it.
+    guard !warnings.contains(where: { $0.text == message }) else { return }
+    warnings.append((message, saidLines))
     line(StyledLine("warning: ", 33) + StyledLine(message, keepsLines: true))
   }
 
@@ -120,6 +127,7 @@ final class TextReporter: RunReporter {
   private func line(_ line: StyledLine) {
     erase()
     Terminal.say(line, colour: colour)
+    saidLines += 1
     draw()
   }
 
@@ -172,6 +180,7 @@ final class JSONReporter: RunReporter {
     var path: String?
     var counts: [String: Int]?
     var profile: StageProfile?
+    var verdict: Verdict?
     /// Since the program's start.
     var seconds: Double?
   }
@@ -194,6 +203,8 @@ final class JSONReporter: RunReporter {
       case .reported(let id, .progress(let done, let total, let detail)):
         Line(event: "progress", stage: name(id), message: detail, done: done, total: total)
       case .reported(let id, .profile(let profile)): Line(event: "profile", stage: name(id), profile: profile)
+      case .reported(let id, .verdict(let verdict)):
+        Line(event: "verdict", stage: name(id), message: verdict.sentence, verdict: verdict)
       case .waits(let id, let holder): Line(event: "waits", stage: name(id), message: "\(holder)")
       case .failed(let id, let failure): Line(event: "failed", stage: name(id), message: failure.description)
       case .warning(let id, let text): Line(event: "warning", stage: id.map(name), message: text)

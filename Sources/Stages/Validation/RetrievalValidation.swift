@@ -1,0 +1,60 @@
+/// A student's validation: ranks all passages, of a corpus or of the groups, for each query.
+import Foundation
+import Tokenizers
+import Training
+
+struct RetrievalValidation {
+  private let queries: [Encoding]
+  private let passages: [Encoding]
+  private let positives: [[Int]]  // indices into `passages`, of each query
+  private let order: TieOrder
+
+  init(_ groups: [QueryGroup], _ pool: PassagePool, _ encoder: BiEncoder) throws {
+    queries = try encoder.tokenize(groups.map(\.query), as: .query) { "validation query \(groups[$0].id)" }
+    passages = try encoder.tokenize(pool.texts, as: .passage) { "validation passage \(pool.ids[$0])" }
+    positives = groups.map { pool.indices(of: $0.positives) }
+    order = TieOrder(ids: pool.ids)
+  }
+
+  /// - Parameter metrics: names of those wanted.
+  /// - Returns: with the widest range, of any query, of the scores of its passages.
+  func run(_ encoder: BiEncoder, metrics names: [String]) throws -> (validation: Validation, range: Float) {
+    let width = encoder.model.outputWidth
+    let retriever = DenseRetriever(
+      queries: Embeddings(try encoder.embed(queries, normalizing: true).array, width: width),
+      passages: Embeddings(try encoder.embed(passages, normalizing: true).array, width: width))
+    var rankings: [QueryRanking] = []
+    var range: Float = 0
+    retriever.forEachQuery { query, scores in
+      rankings.append(QueryRanking(ranks: positives[query].map { order.rank(of: $0, in: scores) }))
+      range = max(range, (scores.max() ?? 0) - (scores.min() ?? 0))
+    }
+    let metrics = rankingMetrics(rankings)
+    let wanted = names.compactMap { name in
+      metrics.first { $0.name == name }.map { ValidationMetric($0.name, $0.value) }
+    }
+    return (Validation(wanted, queries: rankings.map { $0.ndcg(10) }), range)
+  }
+}
+
+/// Scores within so little of each other are alike: they order passages, if at all, by what is next to nothing.
+let alikeScores: Float = 0.01
+
+extension PassagePool {
+  /// The passages that validation ranks: a corpus, else those of the groups. Throws if the corpus lacks a positive.
+  init(validating groups: [QueryGroup], file: URL, corpus: URL?) throws {
+    guard let corpus else {
+      try self.init(of: groups, file: file)
+      return
+    }
+    try self.init(Passage.read(corpus), file: corpus)
+    for (number, group) in groups.enumerated() {
+      if let lacking = group.positives.first(where: { indexOfID[$0.id] == nil }) {
+        throw DataError(
+          file, line: number + 1,
+          "the positive `\(lacking.id)` of query `\(group.id)` is not in the corpus \(corpus.lastPathComponent); give "
+            + "validation the corpus that belongs to it, or leave `corpus` out to rank the groups' own passages")
+      }
+    }
+  }
+}

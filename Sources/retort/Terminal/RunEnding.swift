@@ -1,0 +1,114 @@
+/// What a person wants to know when a run has ended well: where model and picture lie, which targets were met, and what
+/// to type next.
+import Artifacts
+import Escaping
+import Foundation
+import Lineage
+import Pipelines
+import Scheduling
+
+struct RunEnding {
+  private let run: Int
+  private let isNews: Bool
+  private let stages: [PlannedStage]
+  private let plan: Plan
+  private let journal: Journal
+  private let store: Store
+  private let verdicts: [JudgedTraining]
+
+  /// - Parameter selected: the stages that the run was to bring to an end.
+  init(
+    _ summary: RunSummary, _ plan: Plan, selected: Set<StageID>, _ verdicts: [JudgedTraining], _ journal: Journal,
+    _ store: Store
+  ) {
+    run = summary.run
+    isNews = summary.ran > 0
+    self.verdicts = verdicts
+    self.plan = plan
+    self.journal = journal
+    self.store = store
+    stages = plan.stages.filter { selected.contains($0.id) }
+  }
+
+  /// Nothing for a pipeline without models and pictures.
+  var lines: [String] {
+    get throws {
+      let trained = stages.last { $0.description.trains }
+      let model = try trained.flatMap { try place(of: .model, $0) }
+      let painter =
+        stages.last { $0.description.kind.name == "evaluate" } ?? stages.last { $0.output(.picture) != nil }
+      let picture = try painter.flatMap { try place(of: .picture, $0) }
+      guard model != nil || picture != nil else { return [] }
+      let next = try ["retort show \(run)", comparison, trained.flatMap { try search($0, model) }].compactMap { $0 }
+      return try [
+        model.map { "model: \($0)" }, picture.map { "picture: \($0)" }, targets,
+        "next: " + next.joined(separator: " | "),
+      ].compactMap { $0 }
+    }
+  }
+
+  /// Of the source design, for scores between 0 and 1.
+  private var targets: String? {
+    get throws {
+      guard let stage = stages.last(where: { $0.description.kind.name == "normalize" }) else { return nil }
+      let metrics = try journal.finalMetrics(ofStage: stage.name, run: run)
+      guard let mean = metrics["negative_mean"], let margin = metrics["margin"],
+        case .double(let most)? = stage.parameters["target_negative_mean"],
+        case .double(let least)? = stage.parameters["target_margin"]
+      else { return nil }
+      func met(_ isMet: Bool) -> String { isMet ? "met" : "missed" }
+      return "targets: mean of the negatives \(formatted(metric: mean)), at most \(formatted(metric: most)): "
+        + "\(met(mean <= most)); margin \(formatted(metric: margin)), at least \(formatted(metric: least)): "
+        + met(margin >= least)
+    }
+  }
+
+  private var comparison: String? {
+    get throws { try isNews ? journal.runBefore(run).map { "retort compare \($0) \(run)" } : nil }
+  }
+
+  /// A question to the model, where it embeds texts and the pipeline has a corpus.
+  private func search(_ stage: PlannedStage, _ model: String?) throws -> String? {
+    let isBiEncoder = stage.description.kind.name != "teacher"
+    guard isBiEncoder, let model, let input = stages.lazy.flatMap(\.inputs).last(where: { $0.port == "corpus" })
+    else { return nil }
+    let corpus: String? =
+      switch input.source {
+      case .file(let url): shown(url)
+      case .stage(let id, let port): try place(of: port, plan[id])
+      case .hub: nil
+      }
+    return corpus.map { "retort search \(Escape.shellWord(model)) \(Escape.shellWord($0)) 'QUESTION'" }
+  }
+
+  private func place(of type: ArtifactType, _ stage: PlannedStage) throws -> String? {
+    try stage.output(type).flatMap { try place(of: $0.port, stage) }
+  }
+
+  /// Where an output was published, else where it lies in the store under a name that tells what it is.
+  private func place(of port: String, _ stage: PlannedStage) throws -> String? {
+    if let target = stage.publish?.targets.first(where: { $0.port == port })?.url, !isWithheld(stage),
+      FileStatus.of(target) != nil
+    {
+      return shown(target)
+    }
+    guard let artifact = try journal.outputs(ofStage: stage.name, run: run)[port] else { return nil }
+    let file = stage.outputs.first { $0.port == port }?.file ?? port
+    return shown(try store.view(of: artifact, named: file))
+  }
+
+  private func isWithheld(_ stage: PlannedStage) -> Bool {
+    guard let publication = stage.publish, publication.condition != nil else { return false }
+    return verdicts.contains { $0.stage == stage.name && publication.isWithheld(by: $0.verdict) }
+  }
+
+  /// Relative to the working folder where it lies in it.
+  private func shown(_ url: URL) -> String {
+    let here = FileManager.default.currentDirectoryPath + "/"
+    return url.path.utf8.starts(with: here.utf8) ? String(url.path.dropFirst(here.count)) : url.path
+  }
+}
+
+extension PlannedStage {
+  fileprivate func output(_ type: ArtifactType) -> PlannedOutput? { outputs.first { $0.type == type } }
+}

@@ -1,0 +1,81 @@
+/// What trainings were worth, as tables: of one run, and of runs side by side.
+import Lineage
+import Pipelines
+
+struct VerdictTable {
+  let text: String
+
+  /// `nil` for no trainings.
+  init?(_ trainings: [JudgedTraining]) {
+    guard !trainings.isEmpty else { return nil }
+    var table = Table(
+      ["training", "verdict", "held against", "nDCG@10 before", "after", "queries", "p"], numbers: [3, 4, 5, 6])
+    for training in trainings {
+      let verdict = training.verdict
+      table.add([
+        training.stage, verdict.outcome.word, verdict.against.word, formatted(metric: verdict.start),
+        formatted(metric: verdict.end), "\(verdict.queries)", verdict.shownP,
+      ])
+    }
+    text = table.text
+  }
+}
+
+extension RunReport {
+  var judgedTrainings: [JudgedTraining] {
+    stages.compactMap { stage in stage.verdict.map { JudgedTraining(stage: stage.name, verdict: $0) } }
+  }
+}
+
+extension ReportSection {
+  /// Each training's verdict in each row.
+  init(verdicts: [RunComparison.Trained], names: [String]) {
+    self.init(title: "verdicts", header: ["verdicts"] + names)
+    rows = verdicts.map { training in
+      [ReportCell(training.stage)] + training.verdicts.map { ReportCell(verdicts: $0) }
+    }
+    if !rows.isEmpty {
+      lines = ["nDCG@10 of validation's queries, before and after; BM25's or the first stage's before a new head"]
+    }
+  }
+}
+
+extension ReportCell {
+  /// Of a row's members: in full, if there is one; else how many there are of which.
+  fileprivate init(verdicts: [Verdict]) {
+    let outcomes = Set(verdicts.map(\.outcome))
+    let tone: Tone = outcomes == [.better] ? .better : outcomes == [.worse] ? .worse : .plain
+    if verdicts.count == 1 {
+      let verdict = verdicts[0]
+      self.init(
+        "\(verdict.outcome.word), \(formatted(metric: verdict.start)) → \(formatted(metric: verdict.end)) (p \(verdict.shownP))",
+        tone)
+    } else {
+      let counts = [Verdict.Outcome.better, .unclear, .worse].compactMap { outcome in
+        let count = verdicts.count { $0.outcome == outcome }
+        return count > 0 ? "\(count) \(outcome.word)" : nil
+      }
+      self.init(counts.joined(separator: ", "), tone)
+    }
+  }
+}
+
+extension Verdict.Outcome {
+  var word: String {
+    switch self {
+    case .better: "better"
+    case .worse: "worse"
+    case .unclear: "no clear difference"
+    }
+  }
+}
+
+extension Verdict.Start {
+  fileprivate var word: String {
+    switch self {
+    case .start: "its start"
+    case .bm25: "BM25"
+    case .firstStage: "its first stage"
+    }
+  }
+}
