@@ -26,6 +26,8 @@ package struct SentenceSettings: Sendable, Hashable {
   package var prompts: [String: String] = [:]
   package var defaultPromptName: String?
   package var similarity = Similarity.cosine
+  /// Whether texts are read in small letters, whatever the tokenizer makes of them.
+  package var lowercases = false
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
@@ -49,9 +51,11 @@ extension SentenceSettings {
   init(
     folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int, notices: inout [String]
   ) throws {
+    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: folder)
     self.init(
       maxSequenceLength: try Self.length(
-        in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
+        own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
+    lowercases = try own?.bool(ifPresent: "do_lower_case") ?? false
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -93,13 +97,8 @@ extension SentenceSettings {
   }
 
   private static func length(
-    in transformer: URL, root: URL, maximumPositions: Int, notices: inout [String]
+    _ own: Configuration?, in transformer: URL, root: URL, maximumPositions: Int, notices: inout [String]
   ) throws -> Int {
-    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: root)
-    if let own, try own.bool(ifPresent: "do_lower_case") == true {
-      throw CheckpointError(
-        own.file, "key \"do_lower_case\"", found: "true", expected: "false: tokenizer.json says how text is normalised")
-    }
     if let length = try own?.int(ifPresent: "max_seq_length") {
       guard length >= 1 else {
         throw CheckpointError(
@@ -166,7 +165,8 @@ extension SentenceSettings {
     pooling["include_prompt"] = .bool(includesPrompt)
     try write(pooling, to: "1_Pooling/config.json")
     if normalizes { try write([:], to: "2_Normalize/config.json") }
-    try write(["max_seq_length": .int(maxSequenceLength), "do_lower_case": false], to: "sentence_bert_config.json")
+    try write(
+      ["max_seq_length": .int(maxSequenceLength), "do_lower_case": .bool(lowercases)], to: "sentence_bert_config.json")
     var general = general ?? [:]
     general["prompts"] = .object(
       prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })
@@ -178,7 +178,7 @@ extension SentenceSettings {
 
 /// A line of `modules.json`.
 struct SentenceModule {
-  /// `Transformer`, `Pooling` or `Normalize`, the last part of the classic or the new type name.
+  /// `Transformer`, `Pooling`, `Dense` or `Normalize`, the last part of the classic or the new type name.
   let kind: String
   let folder: URL
 
@@ -203,11 +203,12 @@ struct SentenceModule {
       return SentenceModule(kind: kind == "BERT" ? "Transformer" : kind, folder: inner)
     }
     let kinds = modules.map(\.kind)
-    let supported = [["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]]
-    guard supported.contains(kinds) else {
+    // Dense modules come after the pooling, as many as there are.
+    let others = Array(kinds.prefix(2) + kinds.dropFirst(2).drop { $0 == "Dense" })
+    guard !others.isEmpty, ["Transformer", "Pooling", "Normalize"].starts(with: others) else {
       throw CheckpointError(
         list.file, "modules", found: kinds.joined(separator: ", "),
-        expected: "Transformer, Pooling and perhaps Normalize, in this order")
+        expected: "Transformer, Pooling, perhaps Dense ones, and perhaps Normalize, in this order")
     }
     return modules
   }
