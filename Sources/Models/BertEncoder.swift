@@ -34,7 +34,7 @@ package final class BertEncoder: SequenceModel {
   }
 
   package var weights: [Weight] { parameters.all }
-  package var outputWidth: Int { dense.last?.layer.weight.value.rows ?? config.hiddenSize }
+  package var outputWidth: Int { dense.last?.layer.weight.value.rows ?? pooling.partCount * config.hiddenSize }
   package var maxTokens: Int { config.maximumPositions }
   package var lora: LoRASettings? { parameters.lora }
   package func trainAllWeights() { parameters.trainAll() }

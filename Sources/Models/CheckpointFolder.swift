@@ -43,7 +43,7 @@ package struct CheckpointFolder: Sendable {
     settings = try SentenceSettings(
       folder: root, transformer: transformer, modules: modules, maximumPositions: config.maximumPositions,
       notices: &notices)
-    var width = config.hiddenSize
+    var width = settings.pooling.partCount * config.hiddenSize
     dense = try modules.filter { $0.kind == "Dense" }.map { module in
       let layer = try DenseModule(module.folder, in: root, width: width)
       width = layer.outputSize
@@ -211,13 +211,17 @@ package struct CheckpointFolder: Sendable {
     return name
   }
 
-  /// Buffers and the heads of pre-training are left out; norms of old checkpoints get today's names.
+  /// Buffers and the heads of pre-training and of question answering are left out; norms of old checkpoints get today's names.
   private static func storedNames(of checkpoint: Checkpoint) throws -> [String: String] {
     var names: [String: String] = [:]
     for stored in checkpoint.names {
       let name = withoutPrefix(stored).replacing("LayerNorm.gamma", with: "LayerNorm.weight")
         .replacing("LayerNorm.beta", with: "LayerNorm.bias")
-      if name.hasPrefix("cls.") || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name) { continue }
+      if name.hasPrefix("cls.") || name.hasPrefix("qa_outputs.")
+        || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name)
+      {
+        continue
+      }
       if let other = names.updateValue(stored, forKey: name) {
         throw CheckpointError(checkpoint.file, found: "both \"\(other)\" and \"\(stored)\"", expected: "one of them")
       }

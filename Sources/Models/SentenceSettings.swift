@@ -122,18 +122,20 @@ extension SentenceSettings {
     ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
     ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
   ]
-  private static let modes: [String: PoolingMode] = ["cls": .cls, "mean": .mean, "lasttoken": .lastToken]
+  private static let modes: [String: PoolingMode] = [
+    "cls": .cls, "mean": .mean, "lasttoken": .lastToken, "cls + mean": .clsMean,
+  ]
 
   private mutating func read(pooling file: Configuration) throws {
     let found: String
     if let mode = file.values["pooling_mode"] {
-      found = mode.string ?? mode.text()
+      found = (mode.elements ?? [mode]).map { $0.string ?? $0.text() }.joined(separator: " + ")
     } else {
       found = try Self.classicModes.filter { try file.bool(ifPresent: $0.0) ?? false }.map(\.1).joined(separator: " + ")
     }
     guard let mode = Self.modes[found] else {
       throw CheckpointError(
-        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean or lasttoken, one of them")
+        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean, lasttoken, or cls and mean")
     }
     pooling = mode
     includesPrompt = try file.bool(ifPresent: "include_prompt") ?? true
@@ -159,9 +161,9 @@ extension SentenceSettings {
       ]
     }
     try write(.array(modules), to: "modules.json")
-    let mode = Self.modes.first { $0.value == self.pooling }?.key
+    let modes = Self.modes.first { $0.value == self.pooling }?.key.split(separator: " + ").map(String.init) ?? []
     var pooling: JSONValue = ["word_embedding_dimension": .int(embeddingDimension)]
-    for (key, name) in Self.classicModes { pooling[key] = .bool(name == mode) }
+    for (key, name) in Self.classicModes { pooling[key] = .bool(modes.contains(name)) }
     pooling["include_prompt"] = .bool(includesPrompt)
     try write(pooling, to: "1_Pooling/config.json")
     if normalizes { try write([:], to: "2_Normalize/config.json") }

@@ -59,6 +59,7 @@ import Testing
     let original = try CheckpointFolder(scratch.url).encoder(on: engine)
     var tensors = [
       "bert.embeddings.position_ids": engine.zeros([16]), "cls.predictions.bias": engine.zeros([25]),
+      "qa_outputs.weight": engine.zeros([2, 8]), "qa_outputs.bias": engine.zeros([2]),
     ]
     for weight in original.weights {
       let name = weight.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
@@ -78,7 +79,7 @@ import Testing
     tensors["encoder.layer.1.output.dense.bias"] = nil
     tensors["embeddings.LayerNorm.bias"] = nil
     tensors["encoder.layer.2.output.dense.bias"] = engine.zeros([8])
-    tensors["qa_outputs.bias"] = engine.zeros([2])
+    tensors["outputs.bias"] = engine.zeros([2])
     tensors["embeddings.LayerNorm.weight"] = engine.zeros([9])
     try SafeTensors.write(tensors, to: scratch.url.appending(path: "model.safetensors"))
     let folder = try CheckpointFolder(scratch.url)
@@ -86,7 +87,7 @@ import Testing
     #expect(
       try #require(error).found == """
         missing tensors embeddings.LayerNorm.bias, encoder.layer.1.output.dense.bias; \
-        unexpected tensors encoder.layer.2.output.dense.bias, qa_outputs.bias; \
+        unexpected tensors encoder.layer.2.output.dense.bias, outputs.bias; \
         misshapen tensors embeddings.LayerNorm.weight [9] instead of [8]
         """)
   }
@@ -133,14 +134,14 @@ import Testing
     ),
     (
       "1_Pooling/config.json", #""pooling_mode": "cls""#,
-      #""pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true"#,
-      "found cls + mean, expected cls, mean or lasttoken"
+      #""pooling_mode_cls_token": true, "pooling_mode_max_tokens": true"#,
+      "found cls + max, expected cls, mean, lasttoken, or cls and mean"
     ),
     ("sentence_bert_config.json", "{", #"{"max_seq_length": 0, "#, "expected 1 to max_position_embeddings, 16"),
     ("modules.json", "normalize.Normalize", "layer_norm.LayerNorm", "found Transformer, Pooling, LayerNorm"),
     ("modules.json", "pooling.Pooling", "dense.Dense", "found Transformer, Dense, Normalize"),
     ("modules.json", #""path": "1_Pooling""#, #""path": "../x""#, "a folder inside this one"),
-    ("1_Pooling/config.json", #""cls""#, #"["cls", "max"]"#, "expected cls, mean or lasttoken"),
+    ("1_Pooling/config.json", #""cls""#, #"["cls", "max"]"#, "found cls + max, expected cls, mean, lasttoken"),
     (
       "config_sentence_transformers.json", #""default_prompt_name": "query""#, #""default_prompt_name": "ask""#,
       #"one of the prompts ["document", "query"]"#

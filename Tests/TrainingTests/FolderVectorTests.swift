@@ -104,6 +104,29 @@ import Testing
     #expect(try error(encoder().encode(numpy.queries), golden.plain.default) > 1e-4)
   }
 
+  @Test(arguments: [
+    #""pooling_mode": ["cls", "mean"]"#, #""pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true"#,
+  ])
+  func `the first token's vector and the mean stand side by side where a folder asks for both, and stay so`(
+    pooling: String
+  ) throws {
+    _ = try prompted()
+    func vectors(_ pooling: String) throws -> Tensor {
+      try scratch.write("{\(pooling)}", to: "model/1_Pooling/config.json")
+      return try encoder().encode(golden.queries)
+    }
+    let (cls, mean) = try (vectors(#""pooling_mode": "cls""#), vectors(#""pooling_mode": "mean""#))
+    let both = (0..<cls.rows).map { row in
+      Array(cls.array[row * 32..<(row + 1) * 32]) + Array(mean.array[row * 32..<(row + 1) * 32])
+    }
+    #expect(try error(vectors(pooling), both) == 0)
+    let wide = try encoder()
+    #expect(wide.model.outputWidth == 64)
+    let copy = scratch.url.appending(path: "copy")
+    try wide.folder.write(wide.model, settings: wide.folder.settings, to: copy)
+    #expect(try error(BiEncoder(folder: copy, engine: Engine(threads: 1)).encode(golden.queries), both) == 0)
+  }
+
   private func dense() throws {
     let files = fixtures.appending(path: "folders/dense")
     for item in try FileManager.default.contentsOfDirectory(at: files, includingPropertiesForKeys: nil) {
