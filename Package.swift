@@ -48,7 +48,7 @@ let package = Package(
       dependencies: [
         "Basics", "CSystem", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText", "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], resources: [.embedInCode("Topics")]),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
@@ -67,7 +67,7 @@ let package = Package(
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
     .testTarget(
       name: "LineageTests",
-      dependencies: ["Basics", "Lineage", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+      dependencies: ["Basics", "Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "RetortTests", dependencies: ["retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),

@@ -1,6 +1,7 @@
 /// The metrics of a comparison: means over seeds, differences to the first row, and whether they could be chance.
 import Basics
 import Foundation
+import Pipelines
 
 /// Mean and sample standard deviation (divided by n − 1).
 package struct Sample: Codable, Sendable, Hashable {
@@ -55,11 +56,12 @@ extension RunComparison {
   }
 
   static func metrics(
-    _ names: [String], _ groups: [SeedGroup], perQuery: (RecordedStage, String) throws -> PerQuery
+    _ names: [String], _ groups: [SeedGroup], _ catalog: StageCatalog,
+    perQuery: (RecordedStage, String) throws -> PerQuery
   ) throws -> ([Metric], notes: [String]) {
     var notes: [String] = []
     let metrics = try names.map { name in
-      let direction = MetricDirection(of: name)
+      let direction = metricDirection(name, groups.flatMap(\.members), catalog)
       var cells = groups.map { group in
         Cell(sample: group.sample(name), values: group.members.map { $0.metric(name) })
       }
@@ -77,7 +79,7 @@ extension RunComparison {
           ? .same : direction.map { $0.prefers(own.mean, to: first.mean) ? .better : .worse }
         // On other data the queries that both happen to have stand for neither.
         let base = stageAndMetric(name).stage
-        if let values, let reference, group.evaluatedData(base) == groups[0].evaluatedData(base) {
+        if let values, let reference, group.evaluatedData(base, catalog) == groups[0].evaluatedData(base, catalog) {
           // In the order of ids, so that the draws are the same every time.
           let shared = values.keys.filter { reference[$0] != nil }.sorted()
           guard !shared.isEmpty else { continue }
@@ -120,13 +122,20 @@ extension Variant {
   }
 }
 
+/// Which way `stage.metric` is good, as the stage's kind declares it.
+private func metricDirection(_ name: String, _ variants: [Variant], _ catalog: StageCatalog) -> MetricDirection? {
+  let (base, metric) = stageAndMetric(name)
+  return variants.lazy.compactMap { $0.stage(base)?.report.kind }.first
+    .flatMap { catalog.direction(ofMetric: metric, kind: $0) }
+}
+
 /// Which metrics, in which order of rows: resolved from what was asked for and what the runs have.
 struct MetricRequest {
   let names: [String]
   /// `nil`: rows stay as they were named.
   private let sort: (name: String, direction: MetricDirection)?
 
-  init(_ request: RunComparison.Request, _ variants: [Variant]) throws {
+  init(_ request: RunComparison.Request, _ variants: [Variant], _ catalog: StageCatalog) throws {
     let known = RunComparison.bases(of: variants).flatMap { base in
       distinct(variants.flatMap { $0.stage(base)?.report.metrics.keys.sorted() ?? [] }).map { "\(base).\($0)" }
     }
@@ -154,7 +163,7 @@ struct MetricRequest {
     } else if request.metrics.isEmpty, let text = comparison?.sort {
       sort = order(text)
     } else if request.ranks {
-      sort = names.lazy.compactMap { name in MetricDirection(of: name).map { (name, $0) } }.first
+      sort = names.lazy.compactMap { name in metricDirection(name, variants, catalog).map { (name, $0) } }.first
     } else {
       sort = nil
     }

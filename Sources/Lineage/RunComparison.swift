@@ -81,22 +81,24 @@ package struct RunComparison: Codable, Sendable {
     package init() {}
   }
 
-  /// - Parameter perQuery: a metric's value for each query that a stage evaluated, by the query's id.
+  /// - Parameters:
+  ///   - catalog: says what the stages' inputs and metrics mean.
+  ///   - perQuery: a metric's value for each query that a stage evaluated, by the query's id.
   /// - Throws: `ComparisonError` for metrics that no stage has.
   package init(
-    _ variants: [Variant], _ request: Request = Request(),
+    _ variants: [Variant], _ request: Request = Request(), catalog: StageCatalog,
     perQuery: (RecordedStage, _ metric: String) throws -> PerQuery
   ) throws {
-    let requested = try MetricRequest(request, variants)
+    let requested = try MetricRequest(request, variants, catalog)
     let groups = requested.ordered(SeedGroup.groups(of: variants))
     let bases = Self.bases(of: variants)
-    let sides = Sides(groups: groups)
+    let sides = Sides(groups: groups, catalog: catalog)
     rows = groups.map { group in
       Row(
         name: group.name, members: group.members.map(\.name),
         coordinates: group.members[0].coordinates.filter { group.members.count == 1 || !$0.isSeed })
     }
-    (metrics, notes) = try Self.metrics(requested.names, groups, perQuery: perQuery)
+    (metrics, notes) = try Self.metrics(requested.names, groups, catalog, perQuery: perQuery)
     verdicts = bases.map { base in
       let found = groups.map { group in group.members.compactMap { $0.stage(base)?.report.verdict } }
       return Trained(stage: base, verdicts: found)
@@ -147,6 +149,7 @@ package struct RunComparison: Codable, Sendable {
 /// The rows' variants, asked for what they say on one thing.
 private struct Sides {
   let groups: [SeedGroup]
+  let catalog: StageCatalog
   private var variants: [Variant] { groups.flatMap(\.members) }
 
   func line(_ name: String, _ value: (Variant) -> String?) -> RunComparison.Line {
@@ -198,7 +201,7 @@ private struct Sides {
 
   /// What is wrong with evaluations, and where, unless it is so everywhere.
   var warnings: [String] {
-    let found = variants.map { (name: $0.name, sentences: evaluationWarnings(of: $0.stages)) }
+    let found = variants.map { (name: $0.name, sentences: evaluationWarnings(of: $0.stages, catalog)) }
     return distinct(found.flatMap(\.sentences)).map { sentence in
       let places = found.filter { $0.sentences.contains(sentence) }.map(\.name)
       return places.count == found.count ? sentence : "\(sentence) (in \(places.joined(separator: ", ")))"
@@ -208,27 +211,28 @@ private struct Sides {
   /// Evaluations whose metrics are compared although rows evaluate other data. That seeds of one row do is as meant.
   func incomparable(_ metrics: [String]) -> [String] {
     let stages = distinct(metrics.map { stageAndMetric($0).stage }).filter { base in
-      Set(groups.map { $0.evaluatedData(base) }.filter { !$0.isEmpty }).count > 1
+      Set(groups.map { $0.evaluatedData(base, catalog) }.filter { !$0.isEmpty }).count > 1
     }
     if stages.isEmpty { return [] }
     let names = stages.map { "`\($0)`" }.joined(separator: ", ")
     return [
-      "\(names): not all rows evaluate the same data (port `data`), so their figures cannot be held against each other"
+      "\(names): not all rows evaluate the same data, so their figures cannot be held against each other"
     ]
   }
 }
 
 extension SeedGroup {
-  /// Digests of what its members' evaluation stage has at the port `data`; nothing for other kinds of stages.
-  func evaluatedData(_ base: String) -> Set<Digest> {
+  /// Digests of the records that its members' stage evaluates; nothing for stages that evaluate nothing.
+  func evaluatedData(_ base: String, _ catalog: StageCatalog) -> Set<Digest> {
     Set(
-      members.compactMap { $0.stage(base)?.report }.filter { isEvaluation($0.kind) }
-        .compactMap { $0.inputs["data"]?.digest })
+      members.compactMap { $0.stage(base)?.report }.flatMap { stage in
+        catalog.describe(stage.kind)?.inputs(.evaluatedOn).compactMap { stage.inputs[$0]?.digest } ?? []
+      })
   }
 }
 
 /// Each element once, in the order of first appearance.
-func distinct<Element: Hashable>(_ elements: [Element]) -> [Element] {
+package func distinct<Element: Hashable>(_ elements: [Element]) -> [Element] {
   var seen: Set<Element> = []
   return elements.filter { seen.insert($0).inserted }
 }

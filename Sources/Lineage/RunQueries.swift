@@ -125,8 +125,8 @@ extension Journal {
     }
   }
 
-  /// - Parameter kind: only stages of this kind; absent: all.
-  package func report(of run: Int, kind: String? = nil, store: Store) throws -> RunReport {
+  /// - Parameter kinds: only stages of these kinds; absent: all.
+  package func report(of run: Int, kinds: Set<String>? = nil, store: Store) throws -> RunReport {
     try database.read { db in
       let row = try Row.fetchOne(
         db,
@@ -139,9 +139,9 @@ extension Journal {
         db,
         sql: """
           SELECT *, coalesce(origin, id) AS maker FROM stage_run
-          WHERE run = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id
+          WHERE run = ?1 AND (?2 IS NULL OR kind IN (SELECT value FROM json_each(?2))) ORDER BY id
           """,
-        arguments: [run, kind])
+        arguments: [run, try kinds.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }])
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
         seconds: row.seconds, version: row["version"], revision: row["revision"],

@@ -88,9 +88,9 @@ extension Journal {
   }
 
   /// What is wrong with a run's evaluations, as sentences.
-  package func evaluationWarnings(ofRun run: Int, store: Store) throws -> [String] {
+  package func evaluationWarnings(ofRun run: Int, store: Store, catalog: StageCatalog) throws -> [String] {
     let report = try report(of: run, store: store)
-    return Lineage.evaluationWarnings(of: try database.read { try $0.recorded(report) })
+    return Lineage.evaluationWarnings(of: try database.read { try $0.recorded(report) }, catalog)
   }
 
   /// What an argument names: the variants of `12`, `latest`, `latest~1`, or those with the coordinates given in

@@ -55,6 +55,12 @@ package struct CheckpointFolder: Sendable {
 
   /// Throws, with what to do, if the folder is of a kind that needs a base and has none, or the other way round.
   private static func checkKind(of url: URL, base: URL?) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
+      throw CheckpointError(
+        url, found: FileManager.default.fileExists(atPath: url.path) ? "a file" : "nothing",
+        expected: "a model's folder")
+    }
     func has(_ name: String) -> Bool { ForeignFile.exists(url.appending(path: name)) }
     let isTeacher = has(DistilledTeacher.fileName)
     if base != nil, !isTeacher {
@@ -86,14 +92,19 @@ package struct CheckpointFolder: Sendable {
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
   package func encoder(on engine: Engine, pooling: PoolingMode? = nil) throws -> BertEncoder {
+    try checkEncoder()
+    return try BertEncoder(config: config, pooling: pooling ?? settings.pooling, engine: engine) { name in
+      try tensor(name, on: engine)
+    }
+  }
+
+  /// Throws what `encoder` would throw before it reads a weight.
+  package func checkEncoder() throws {
     guard !isCrossEncoder else {
       throw CheckpointError(url, found: "a model with a classification head", expected: "an encoder")
     }
     try check(required: config.encoderShapes, optional: config.poolerShapes)
     try BertConfig.checkMemory(for: config.encoderShapes)
-    return try BertEncoder(config: config, pooling: pooling ?? settings.pooling, engine: engine) { name in
-      try tensor(name, on: engine)
-    }
   }
 
   /// The cross-encoder, or a new one on an encoder: its classifier, and its pooler if the folder has none, are drawn by
@@ -102,17 +113,7 @@ package struct CheckpointFolder: Sendable {
   package func crossEncoder(
     on engine: Engine, seed: UInt64
   ) throws -> (model: BertCrossEncoder, newModules: [String]) {
-    let newModules = ["pooler", "classifier"].filter { module in
-      !isCrossEncoder && !storedNames.keys.contains { $0.hasPrefix("\(module).") }
-    }
-    let shapes = config.crossEncoderShapes(head)
-    let labels = try labelCount()
-    try check(
-      required: shapes.map { (Self.withoutPrefix($0.name), $0.shape) }
-        .filter { shape in !newModules.contains { shape.0.hasPrefix("\($0).") } }
-        .map { $0.hasPrefix("classifier.") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
-      optional: head == .pooler ? [] : config.poolerShapes)
-    try BertConfig.checkMemory(for: shapes)
+    try checkCrossEncoder()
     let model = try BertCrossEncoder(config: config, head: head, engine: engine) { name in
       let bare = Self.withoutPrefix(name)
       if storedNames[bare] == nil { return try config.newTensor(name, on: engine, seed: seed) }
@@ -120,6 +121,24 @@ package struct CheckpointFolder: Sendable {
       return bare.hasPrefix("classifier.") ? stored.lastRow(on: engine) : stored
     }
     return (model, newModules)
+  }
+
+  /// What a head for this encoder lacks, and has to be drawn by lot; nothing of a cross-encoder.
+  private var newModules: [String] {
+    ["pooler", "classifier"].filter { module in
+      !isCrossEncoder && !storedNames.keys.contains { $0.hasPrefix("\(module).") }
+    }
+  }
+
+  /// Throws what `crossEncoder` would throw before it reads a weight.
+  package func checkCrossEncoder() throws {
+    let (shapes, new, labels) = (config.crossEncoderShapes(head), newModules, try labelCount())
+    try check(
+      required: shapes.map { (Self.withoutPrefix($0.name), $0.shape) }
+        .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } }
+        .map { $0.hasPrefix("classifier.") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
+      optional: head == .pooler ? [] : config.poolerShapes)
+    try BertConfig.checkMemory(for: shapes)
   }
 
   /// Gives the labels of the head; of two the second is the score, as such models' users have it. Throws a

@@ -48,12 +48,17 @@ package struct BoundArtifact: Sendable, Hashable, Codable {
   package var type: ArtifactType?
   /// The output that it is, `split.train`; absent for a file given by its path.
   package var name: String?
+  /// What tells the members of a list apart; absent for what is bound alone. See `PlannedInput.label`.
+  package var label: String?
 
-  package init(url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil) {
+  package init(
+    url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil, label: String? = nil
+  ) {
     self.url = url
     self.digest = digest
     self.type = type
     self.name = name
+    self.label = label
   }
 }
 
@@ -182,8 +187,11 @@ package struct DataFile: Artifact {
   package let url: URL
   /// What the producing stage declared; absent for a file given by its path.
   package let declared: ArtifactType?
+  /// As a member of a list; what its records have as `source`.
+  package let label: String?
   package init(_ bound: BoundArtifact) {
     url = bound.url
     declared = bound.type
+    label = bound.label
   }
 }

@@ -47,12 +47,8 @@ struct CommandReader {
       command.template = template(node, inputs: inputs, outputs: outputs.map(\.port), &substitution)
       checkWords(of: command, at: node.mark)
     }
-    let description = StageDescription(
-      kind: StageKind("cmd", revision: 1), abstract: "A command.", numeric: false, outsideTools: [], usesSeed: false,
-      inputs: inputs.map {
-        InputDescription(name: $0, documentation: "", accepts: ArtifactType.allCases, isOptional: false)
-      },
-      parameters: [],
+    let description = StageDescription.command(
+      inputs: inputs,
       outputs: outputs.map {
         OutputDescription(name: $0.port, documentation: "", type: $0.type ?? .file, file: $0.file)
       })

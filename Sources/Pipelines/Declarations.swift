@@ -13,12 +13,28 @@ package struct Input<Value: InputValue>: Sendable {
   private let slot = Slot<Value>(nil)
   fileprivate let documentation: String
   fileprivate let holdsRecords: Bool
+  fileprivate let role: InputRole?
+  fileprivate let modelUse: ModelUse?
+  fileprivate let modelBase: String?
 
-  /// - Parameter records: whether the outputs have a row for each record here that depends on no other record; then
-  ///   the stage finds results over other records in `StageContext.earlier`.
-  package init(_ documentation: String, records: Bool = false) {
+  /// - Parameters:
+  ///   - role: what the stage does with it, where that matters to what its figures are worth.
+  ///   - records: whether the outputs have a row for each record here that depends on no other record; then the stage
+  ///     finds results over other records in `StageContext.earlier`.
+  package init(_ documentation: String, _ role: InputRole? = nil, records: Bool = false) {
     self.documentation = documentation
+    self.role = role
     holdsRecords = records
+    (modelUse, modelBase) = (nil, nil)
+  }
+  /// A model.
+  /// - Parameters:
+  ///   - use: what the stage loads it as.
+  ///   - base: the port of the encoder that a model of the distillation program was trained from.
+  package init(_ documentation: String, as use: ModelUse, base: String? = nil) {
+    self.documentation = documentation
+    (holdsRecords, role) = (false, nil)
+    (modelUse, modelBase) = (use, base)
   }
   package var wrappedValue: Value {
     guard let value = slot.value ?? Value(bound: nil) else { preconditionFailure("an input was read before binding") }
@@ -55,17 +71,22 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
   fileprivate let neutral: ParameterValue?
   fileprivate let defaultValue: ParameterValue?
   fileprivate let extends: Bool
+  fileprivate let role: ParameterRole?
 
-  package init(wrappedValue: Value, _ documentation: String, neutral: Value? = nil) {
-    self.init(documentation, type: Value.parameterType, value: wrappedValue, neutral: neutral)
+  package init(wrappedValue: Value, _ documentation: String, neutral: Value? = nil, role: ParameterRole? = nil) {
+    self.init(documentation, type: Value.parameterType, value: wrappedValue, neutral: neutral, role: role)
   }
   /// A parameter without a default: the key is required, unless the type is optional.
   package init(_ documentation: String) {
     self.init(documentation, type: Value.parameterType, value: nil, neutral: nil)
   }
-  private init(_ documentation: String, type: ParameterType, value: Value?, neutral: Value?, extends: Bool = false) {
+  private init(
+    _ documentation: String, type: ParameterType, value: Value?, neutral: Value?, extends: Bool = false,
+    role: ParameterRole? = nil
+  ) {
     slot = Slot(value)
     self.extends = extends
+    self.role = role
     self.documentation = documentation
     self.type = type
     self.neutral = neutral?.parameterValue
@@ -82,9 +103,10 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
 extension Parameter where Value == Int {
   /// - Parameter extends: whether a higher value only makes the stage do more of the same.
   package init(
-    wrappedValue: Int, _ documentation: String, in range: ClosedRange<Int>, neutral: Int? = nil, extends: Bool = false
+    wrappedValue: Int, _ documentation: String, in range: ClosedRange<Int>, neutral: Int? = nil, extends: Bool = false,
+    role: ParameterRole? = nil
   ) {
-    self.init(documentation, type: .int(range), value: wrappedValue, neutral: neutral, extends: extends)
+    self.init(documentation, type: .int(range), value: wrappedValue, neutral: neutral, extends: extends, role: role)
   }
   package init(_ documentation: String, in range: ClosedRange<Int>) {
     self.init(documentation, type: .int(range), value: nil, neutral: nil)
@@ -92,8 +114,12 @@ extension Parameter where Value == Int {
 }
 
 extension Parameter where Value == Int? {
-  package init(_ documentation: String, in range: ClosedRange<Int>) {
-    self.init(documentation, type: .int(range), value: .some(nil), neutral: nil)
+  /// - Parameter isNeutralAbsent: whether it stays out of the key where it is absent.
+  package init(
+    _ documentation: String, in range: ClosedRange<Int>, isNeutralAbsent: Bool = false, role: ParameterRole? = nil
+  ) {
+    self.init(
+      documentation, type: .int(range), value: .some(nil), neutral: isNeutralAbsent ? .some(.none) : nil, role: role)
   }
 }
 
@@ -225,7 +251,7 @@ extension Stage {
   package static var description: StageDescription {
     var description = StageDescription(
       kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false,
-      trains: trains, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
+      trains: trains, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
     for (name, declaration) in declarations(of: Self()) { declaration.describe(as: name, into: &description) }
     return description
   }
@@ -271,7 +297,7 @@ extension Input: Declaration {
     description.inputs.append(
       InputDescription(
         name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
-        isList: Value.isList, holdsRecords: holdsRecords))
+        isList: Value.isList, holdsRecords: holdsRecords, role: role, modelUse: modelUse, modelBase: modelBase))
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])
@@ -297,7 +323,7 @@ extension Parameter: Declaration {
   fileprivate func description(_ name: String) -> ParameterDescription {
     ParameterDescription(
       name: name, documentation: documentation, type: type, defaultValue: defaultValue, neutral: neutral,
-      extends: extends)
+      extends: extends, role: role)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard let value = binding.parameters[name] ?? defaultValue else { return false }

@@ -6,6 +6,8 @@ final class Diagnostics {
   /// By `Mark.source`: the file that the user named, then those that it brings in.
   private(set) var sources: [Source] = []
   private(set) var problems: [Problem] = []
+  /// What stops nothing.
+  private(set) var warnings: [Problem] = []
   private var reported: Set<Problem> = []
 
   /// A text with places: a file, or an argument of the command line.
@@ -41,6 +43,13 @@ final class Diagnostics {
     guard problems.count < mostProblems else { return }
     let problem = problem(message, at: mark, suggestion: problems.count < mostSuggestions ? suggestion() : nil)
     if reported.insert(problem).inserted { problems.append(problem) }
+  }
+
+  func warn(_ message: String, at mark: Mark) {
+    guard warnings.count < mostProblems else { return }
+    var warning = problem(message, at: mark)
+    warning.severity = .warning
+    if reported.insert(warning).inserted { warnings.append(warning) }
   }
 
   func problem(_ message: String, at mark: Mark, suggestion: String? = nil) -> Problem {

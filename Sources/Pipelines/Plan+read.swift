@@ -29,6 +29,7 @@ extension Plan {
       plan.fill(from: experiment, catalog: catalog, diagnostics)
     }
     guard diagnostics.problems.isEmpty else { throw Problems(diagnostics.problems) }
+    plan.warnings = Problems(diagnostics.warnings).all
     self = plan
   }
 

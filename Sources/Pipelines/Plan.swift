@@ -59,6 +59,8 @@ package struct Plan: Sendable {
   package var comparison: Comparison?
   /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
   package var obstacles: [Problem] = []
+  /// What stops nothing and may surprise, each at its place.
+  package var warnings: [Problem] = []
 
   package init(name: String, file: URL, root: URL, stages: [PlannedStage]) {
     self.name = name
@@ -162,12 +164,18 @@ package struct PlannedInput: Sendable {
   /// `nil` where only the content can tell.
   package var type: ArtifactType?
   package var location: SourceLocation
+  /// Of a member of a list: the file's name, from the deepest folder on that holds all of them, or `stage.port`. It
+  /// enters the key.
+  package var label: String?
 
-  package init(port: String, source: InputSource, type: ArtifactType?, location: SourceLocation) {
+  package init(
+    port: String, source: InputSource, type: ArtifactType?, location: SourceLocation, label: String? = nil
+  ) {
     self.port = port
     self.source = source
     self.type = type
     self.location = location
+    self.label = label
   }
 
   /// The port that the stage declares: `all` of `all[tau=0.1]`.

@@ -18,7 +18,14 @@ extension Planner {
         if description.inputs.contains(where: { $0.name == entry.key && $0.isList }) {
           let members = resolver.list(entry.value, named: "in.\(entry.key)")
           drafts[index].isSound = drafts[index].isSound && members != nil
-          bind(members ?? [], to: entry.key, of: &drafts[index], variants, matrices)
+          let bindings = (members ?? []).flatMap { expand($0, entry.key, spec.matrix, variants, matrices) }
+          gathered += bindings.count
+          if gathered > 10 * mostVariants { return report(gatheringAt: entry.value.mark) }
+          if members != nil && bindings.isEmpty {
+            diagnostics.report("no variant of the stage agrees with the matrix of `\(spec.name)`", at: entry.value.mark)
+            drafts[index].isSound = false
+          }
+          drafts[index].bindings += numbered(bindings)
           continue
         }
         let reference = resolver.resolve(entry.value, named: "in.\(entry.key)")
@@ -34,9 +41,7 @@ extension Planner {
             binding.producers = producers(
               of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
             gathered += binding.producers.count
-            if gathered > 10 * mostVariants {
-              return diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: entry.value.mark)
-            }
+            if gathered > 10 * mostVariants { return report(gatheringAt: entry.value.mark) }
             if gathers && drafts[index].stage.description.kind.name != "cmd" {
               report(gathering: entry.key, of: spec.name, at: entry.value.mark)
             }
@@ -53,21 +58,37 @@ extension Planner {
     }
   }
 
-  /// Members of a list have ports of their own, `data[1]`, `data[2]`; one alone has the port's.
-  private func bind(
-    _ members: [ReferenceResolver.Member], to port: String, of draft: inout Draft, _ variants: [String: [Int]],
+  /// A member of a list for each artifact that it stands for: of a gather one for each variant.
+  private func expand(
+    _ member: ReferenceResolver.Member, _ port: String, _ matrix: Combination, _ variants: [String: [Int]],
     _ matrices: [Combination]
-  ) {
-    for (place, member) in members.enumerated() {
-      var binding = Binding(
-        port: members.count == 1 ? port : "\(port)[\(place + 1)]", mark: member.mark, reference: member.reference)
-      if case .output(let stage, _, let gathers) = member.reference {
-        if gathers { report(gathering: port, of: draft.spec.name, at: member.mark) }
-        binding.producers = producers(
-          of: draft.spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
-      }
-      draft.bindings.append(binding)
+  ) -> [Binding] {
+    var binding = Binding(port: port, mark: member.mark, reference: member.reference)
+    guard case .output(let stage, let output, let gathers) = member.reference else { return [binding] }
+    let producers = producers(of: matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+    binding.reference = .output(stage: stage, port: output, gathers: false)
+    return (gathers ? producers.map { [$0] } : [producers]).map { producers in
+      binding.producers = producers
+      return binding
     }
+  }
+
+  /// Members of a list with ports of their own, `data[1]`, `data[2]`; one alone has the port's.
+  private func numbered(_ bindings: [Binding]) -> [Binding] {
+    guard bindings.count > 1 else { return bindings }
+    let files = bindings.compactMap { if case .file(let url) = $0.reference { url } else { nil } }
+    var labels = labels(of: files).makeIterator()
+    return bindings.enumerated().map { place, binding in
+      var member = binding
+      member.port += "[\(place + 1)]"
+      member.isMember = true
+      if case .file = member.reference { member.label = labels.next() }
+      return member
+    }
+  }
+
+  private func report(gatheringAt mark: Mark) {
+    diagnostics.report("stages gather more than \(10 * mostVariants) outputs", at: mark)
   }
 
   private func report(gathering port: String, of stage: String, at mark: Mark) {
@@ -106,7 +127,8 @@ extension Planner {
       let location = diagnostics.location(binding.mark)
       switch binding.reference {
       case .file(let url):
-        stage.inputs.append(PlannedInput(port: port, source: .file(url), type: nil, location: location))
+        stage.inputs.append(
+          PlannedInput(port: port, source: .file(url), type: nil, location: location, label: binding.label))
       case .hub(let model):
         plan.obstacles.append(
           diagnostics.problem(
@@ -123,7 +145,7 @@ extension Planner {
           stage.inputs.append(
             PlannedInput(
               port: gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output), type: type,
-              location: location))
+              location: location, label: binding.isMember ? "\(plan[producer].name).\(output)" : nil))
         }
       }
     }
@@ -131,9 +153,11 @@ extension Planner {
     let fit = checkTypes(stage)
     for (index, output) in stage.outputs.enumerated() {
       guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
-      stage.outputs[index].type = stage.inputs.first { $0.port == like }?.type
+      let types = Set(stage.inputs.filter { $0.declaredPort == like }.map(\.type))
+      stage.outputs[index].type = types.count == 1 ? types.first ?? nil : nil
     }
     if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
+    if fit { models?.look(at: stage) }
     return stage
   }
 

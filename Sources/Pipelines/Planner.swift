@@ -6,6 +6,8 @@ struct Planner {
   let diagnostics: Diagnostics
   let decoder: ValueDecoder
   let publications: PublicationChecker
+  /// `nil` where models are not looked at.
+  let models: ModelLook?
   /// What a stage may use where the file does not say: the machine's processors, three quarters of its memory. A command
   /// gets one processor, and no memory is set aside for it.
   private let processors = ProcessInfo.processInfo.activeProcessorCount
@@ -31,12 +33,17 @@ struct Planner {
     var reference: Reference
     /// Where it refers to an output: the drafts of the variants that have it, one unless it gathers.
     var producers: [Int] = []
+    /// Whether it is one of several of its port.
+    var isMember = false
+    /// Of a file that is one of several: its name among them.
+    var label: String?
   }
 
   init(file: URL, folder: URL, root: URL, catalog: StageCatalog, _ diagnostics: Diagnostics) {
     self.catalog = catalog
     self.diagnostics = diagnostics
     decoder = ValueDecoder(diagnostics: diagnostics)
+    models = catalog.modelChecker.map { ModelLook($0, diagnostics) }
     publications = PublicationChecker(diagnostics, file: file, root: root)
     commands = CommandReader(diagnostics, folder: folder, root: root)
   }

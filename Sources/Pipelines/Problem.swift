@@ -15,7 +15,7 @@ package struct SourceLocation: Hashable, Sendable, Codable {
   }
 }
 
-/// One problem; its description is `file:line:col: error: …`, the source line and a caret under the place.
+/// One problem; its description is `file:line:col: error: …`, or `warning`, the source line and a caret under the place.
 package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   package var location: SourceLocation
   package var message: String
@@ -23,6 +23,9 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   package var suggestion: String?
   /// The source line that the location is in, for showing.
   package var sourceLine: String
+  package var severity = Severity.error
+
+  package enum Severity: String, Sendable { case error, warning }
 
   package init(_ message: String, at location: SourceLocation, in sourceLine: String, suggestion: String? = nil) {
     self.location = location
@@ -33,7 +36,7 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
 
   package var description: String {
     let hint = suggestion.map { "; did you mean `\($0)`?" } ?? ""
-    let head = "\(location.file.relativePath):\(location.line):\(location.column): error: \(message)\(hint)"
+    let head = "\(location.file.relativePath):\(location.line):\(location.column): \(severity): \(message)\(hint)"
     guard !sourceLine.isEmpty else { return head }
     let before = sourceLine.unicodeScalars.prefix(location.column - 1)
     let indent = String(repeating: " ", count: before.reduce(0) { $0 + $1.terminalColumns })

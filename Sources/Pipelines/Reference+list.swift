@@ -1,4 +1,5 @@
 /// Lists of references: one after another, and paths with patterns.
+import Artifacts
 import Foundation
 
 #if canImport(Glibc)
@@ -33,22 +34,39 @@ extension ReferenceResolver {
       diagnostics.report("no file matches `\(text.shortened)`", at: node.mark)
       return nil
     }
-    return files.map { Member(reference: .file($0), mark: node.mark) }
+    if files.contains(nil) {
+      diagnostics.report("`\(text.shortened)` matches a file whose name is not UTF-8; rename it", at: node.mark)
+      return nil
+    }
+    return files.compactMap { $0.map { Member(reference: .file($0), mark: node.mark) } }
   }
 
-  /// In the order of their names' bytes.
-  private static func files(matching pattern: String, in folder: URL) -> [URL] {
+  /// In the order of their names' bytes; `nil` for a name that is not UTF-8.
+  private static func files(matching pattern: String, in folder: URL) -> [URL?] {
     // What the folder is called is no pattern, and brackets are none.
     let wanted = pattern.hasPrefix("/") ? "" : "\(Self.escaped(folder.path, "*?[\\"))/"
     var found = glob_t()
     defer { globfree(&found) }
     guard glob(wanted + Self.escaped(pattern, "[\\"), GLOB_NOSORT, nil, &found) == 0 else { return [] }
-    return (0..<Int(found.gl_pathc)).compactMap { found.gl_pathv[$0].flatMap { String(validatingCString: $0) } }
-      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let paths = (0..<Int(found.gl_pathc)).map { found.gl_pathv[$0].flatMap { String(validatingCString: $0) } }
+    if paths.contains(nil) { return [nil] }
+    return paths.compactMap(\.self).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
       .map { URL(path: $0, in: folder) }
   }
 
   private static func escaped(_ text: String, _ signs: String) -> String {
     text.unicodeScalars.map { signs.unicodeScalars.contains($0) ? "\\\($0)" : "\($0)" }.joined()
+  }
+}
+
+/// The files' names from the deepest folder on that holds all of them: `2020/a.csv`, `2021/a.csv`.
+func labels(of files: [URL]) -> [String] {
+  let paths = files.map { $0.pathBytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) }
+  guard let first = paths.first else { return [] }
+  let shared = paths.reduce(first.count - 1) { shared, path in
+    zip(path.dropLast(), first.prefix(shared)).prefix { $0.elementsEqual($1) }.count
+  }
+  return paths.map {
+    String(decoding: Array($0.dropFirst(shared).joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
   }
 }

@@ -10,6 +10,8 @@ package protocol Stage: Sendable {
   /// Whether the stage trains: then it keeps its state with `StageContext.keeper` and goes on from it, has `checkpoint`
   /// settings, is retried once unless told otherwise, and knows no int8.
   static var trains: Bool { get }
+  /// Every metric that the stage may report at its end, as people should read it.
+  static var metrics: [MetricDescription] { get }
   /// Inputs that alone decide, with the numerics, the rows that another result of this stage may take; `nil`: all that
   /// is no `records: true`, and every parameter.
   static var rowsDependOn: [String]? { get }
@@ -30,6 +32,7 @@ extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }
   package static var trains: Bool { false }
+  package static var metrics: [MetricDescription] { [] }
   package static var rowsDependOn: [String]? { nil }
   package func obstacleToExtending() -> String? { nil }
   package func problems() -> [String] { [] }
@@ -59,6 +62,7 @@ package struct StageDescription: Sendable {
   package var outsideTools: [String]
   package var usesSeed: Bool
   package var trains = false
+  package var metrics: [MetricDescription] = []
   package var rowsDependOn: [String]?
   package var inputs: [InputDescription]
   package var parameters: [ParameterDescription]
@@ -74,6 +78,11 @@ package struct InputDescription: Sendable {
   package var isList = false
   /// Whether the outputs have a row for each of its records that depends on no other record.
   package var holdsRecords = false
+  package var role: InputRole?
+  /// What the stage loads the model there as; `nil` for other inputs.
+  package var modelUse: ModelUse?
+  /// The port of the encoder that a model of the distillation program needs.
+  package var modelBase: String?
 }
 
 package struct OutputDescription: Sendable {
@@ -96,4 +105,5 @@ package struct ParameterDescription: Sendable {
   package var neutral: ParameterValue?
   /// Whether a higher value only makes the stage do more of the same; of one integer parameter of a stage.
   package var extends = false
+  package var role: ParameterRole?
 }

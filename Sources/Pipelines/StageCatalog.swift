@@ -11,10 +11,15 @@ package struct StageCatalog: Sendable {
   }
   /// Measures the stages; absent: they cannot be profiled.
   package let profiler: (any StageProfiler)?
+  /// Looks at models when a file is planned; absent: nobody does until a stage loads them.
+  package let modelChecker: (any ModelChecker)?
 
   /// - Parameter stages: the built-in stages; of two of one kind the later one counts.
-  package init(_ stages: [any Stage.Type], profiler: (any StageProfiler)? = nil) {
+  package init(
+    _ stages: [any Stage.Type], profiler: (any StageProfiler)? = nil, modelChecker: (any ModelChecker)? = nil
+  ) {
     self.profiler = profiler
+    self.modelChecker = modelChecker
     self.stages = Dictionary(stages.map { ($0.kind.name, $0) }) { _, later in later }
   }
 

@@ -22,7 +22,7 @@ package protocol KeySink {
 
 /// One line of a key's preimage: what `retort why` compares.
 package struct KeyComponent: Hashable, Sendable, Codable {
-  /// `kind`, `with.lora.r`, `in.data`, `seed`, `env.LANG`, …
+  /// `kind`, `with.lora.r`, `in.data`, `label.data[1]`, `seed`, `env.LANG`, …
   package var name: String
   package var value: ParameterValue
 
@@ -113,6 +113,9 @@ package struct KeyMaterial: Sendable {
       each("tool", tools, into: &sink) { .string($0.description) }
     }
     each("in", inputs, into: &sink) { .string($0.description) }
+    for input in stage.inputs {
+      if let label = input.label { sink.component("label.\(input.port)", .string(label)) }
+    }
     if let seed = stage.seed { sink.component("seed", .string(String(seed))) }
     if description.numeric { sink.component("numerics", .string(numericsProfile)) }
     each("outside", outsideTools, into: &sink) { .string($0) }

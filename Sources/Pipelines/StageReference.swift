@@ -32,6 +32,12 @@ extension StageDescription {
           output.documentation + (output.file.map { " File: \($0)" } ?? ""),
         ]
       })
+    add(
+      "metrics",
+      metrics.map { metric in
+        let direction = metric.direction.map { "\($0.rawValue) is better" } ?? ""
+        return [metric.name, direction, metric.documentation]
+      })
     if trains {
       let policy = CheckpointPolicy()
       sections.append("checkpoint: \(policy.yaml), retry: 1 unless the stage says otherwise")

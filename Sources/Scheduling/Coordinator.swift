@@ -162,7 +162,7 @@ package actor Coordinator {
       if publication.isWithheld(by: provenance.stages.last?.verdict) { return withhold(id, publication, provenance) }
       let publisher = Publisher(
         store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
-      group.addTask { [inbox, stage = plan[id].name] in
+      group.addTask { [inbox, stage = plan[id]] in
         let result = Result {
           try publisher.publish(publication, of: stage, outputs: outputs, provenance: provenance)
         }

@@ -1,7 +1,7 @@
 /// Forecasts a stage's time, memory and disk from what earlier executions took. Pure: the history comes as values.
 ///
-/// The rule: a training's work is `epochs` × samples, where samples are the records of its first required input that is
-/// no model, at most `max_samples`; the work of any other stage is the bytes of its input files, models not counted.
+/// The rule, with the roles that a stage's declaration gives its inputs and parameters: a training's work is its passes
+/// (`epochs`) × the records it learns from, at most `max_samples`; the work of any other stage is the bytes of its input files, models not counted.
 /// Time grows with the work and with the bytes of the models that go in; outputs that are files grow with the work;
 /// memory and folders (models) stay. Each is the median over the executions, brought to the new work. The range is what
 /// the same rule missed the history by, each execution forecast from the others.
@@ -19,24 +19,24 @@ package struct StageUsage: Sendable, Hashable {
   package var seconds: Double
   /// Bytes; absent where it was not recorded.
   package var peakMemory: Int?
-  /// `epochs` and `max_samples`, where the stage has them.
-  package var epochs: Int?
-  package var maxSamples: Int?
+  /// Passes over the records that are learned from, and the most of them that are used, where the stage has them.
+  package var repeats: Int?
+  package var limit: Int?
   /// By port.
   package var inputs: [String: StoredArtifact]
   package var outputs: [String: StoredArtifact]
 
   package init(
-    pipeline: String, file: String, base: String, seconds: Double, peakMemory: Int? = nil, epochs: Int? = nil,
-    maxSamples: Int? = nil, inputs: [String: StoredArtifact] = [:], outputs: [String: StoredArtifact] = [:]
+    pipeline: String, file: String, base: String, seconds: Double, peakMemory: Int? = nil, repeats: Int? = nil,
+    limit: Int? = nil, inputs: [String: StoredArtifact] = [:], outputs: [String: StoredArtifact] = [:]
   ) {
     self.pipeline = pipeline
     self.file = file
     self.base = base
     self.seconds = seconds
     self.peakMemory = peakMemory
-    self.epochs = epochs
-    self.maxSamples = maxSamples
+    self.repeats = repeats
+    self.limit = limit
     self.inputs = inputs
     self.outputs = outputs
   }
@@ -61,14 +61,14 @@ package struct Forecast: Sendable, Hashable {
 
 package struct Forecaster {
   private let plan: Plan
-  private let history: (_ kind: String) throws -> [StageUsage]
+  private let history: (StageDescription) throws -> [StageUsage]
   private let records: (StoredArtifact) throws -> Int?
 
   /// - Parameters:
-  ///   - history: executions of a kind, newest first.
+  ///   - history: executions of the kind, newest first.
   ///   - records: lines of a file; `nil` where it is gone.
   package init(
-    _ plan: Plan, history: @escaping (_ kind: String) throws -> [StageUsage],
+    _ plan: Plan, history: @escaping (StageDescription) throws -> [StageUsage],
     records: @escaping (StoredArtifact) throws -> Int?
   ) {
     self.plan = plan
@@ -82,7 +82,7 @@ package struct Forecaster {
     let models = stage.description.modelPorts
     let bound = models.intersection(stage.inputs.map(\.port))
     // BM25 is no measure of a model.
-    let all = try history(stage.description.kind.name).filter { models.intersection($0.inputs.keys) == bound }
+    let all = try history(stage.description).filter { models.intersection($0.inputs.keys) == bound }
     let own = all.filter {
       $0.base == stage.base && $0.pipeline == plan.name && $0.file == plan.file.posixPath
     }
@@ -91,8 +91,8 @@ package struct Forecaster {
     guard let last = like.first else { return nil }
     var planned = last
     planned.inputs = inputs ?? last.inputs
-    planned.epochs = stage.parameters["epochs"].flatMap(Int.init(parameter:))
-    planned.maxSamples = stage.parameters["max_samples"].flatMap(Int.init(parameter:))
+    planned.repeats = stage.number(.repeats)
+    planned.limit = stage.number(.limits)
     let work = try self.work(of: planned, stage.description)
     let works = try like.map { try self.work(of: $0, stage.description) }
     let model = planned.bytes(of: bound)
@@ -116,20 +116,22 @@ package struct Forecaster {
   private func work(of usage: StageUsage, _ description: StageDescription) throws -> Double? {
     let models = description.modelPorts
     let data = usage.inputs.filter { $0.value.kind == .file && !models.contains($0.key) }
-    guard let epochs = usage.epochs else {
+    guard let repeats = usage.repeats else {
       let bytes = data.values.reduce(0) { $0 + Double($1.bytes) }
       return bytes > 0 ? bytes : nil
     }
-    let port = description.inputs.first { !$0.isOptional && !models.contains($0.name) }?.name
-    guard epochs > 0, let samples = port.flatMap({ data[$0] }), let count = try records(samples), count > 0 else {
+    let samples = description.inputs(.learnsFrom).lazy.compactMap { data[$0] }.first
+    guard repeats > 0, let samples, let count = try records(samples), count > 0 else {
       return nil
     }
-    return Double(epochs) * Double(min(count, usage.maxSamples ?? count))
+    return Double(repeats) * Double(min(count, usage.limit ?? count))
   }
 }
 
-extension StageDescription {
-  fileprivate var modelPorts: Set<String> { Set(inputs.filter { $0.accepts == [.model] }.map(\.name)) }
+extension PlannedStage {
+  fileprivate func number(_ role: ParameterRole) -> Int? {
+    description.parameter(role).flatMap { parameters[$0] }.flatMap(Int.init(parameter:))
+  }
 }
 
 extension StageUsage {

@@ -13,13 +13,15 @@ struct ModelCard {
   let text: String
 
   /// `nil` if the folder is no model that sentence-transformers loads, or has a README of its own.
-  /// - Parameter port: which of the stage's outputs it is.
-  init?(of folder: URL, port: String, provenance: Provenance) throws {
+  /// - Parameters:
+  ///   - port: which of the stage's outputs it is.
+  ///   - meaning: the declaration of the stage that made it.
+  init?(of folder: URL, port: String, meaning: StageDescription, provenance: Provenance) throws {
     guard FileStatus.of(folder.appending(path: Self.fileName)) == nil, let kind = try Self.kind(of: folder),
       let maker = provenance.stages.last
     else { return nil }
     let sections = [
-      Self.frontMatter(kind, base: maker.inputs["base"]?.source),
+      Self.frontMatter(kind, base: meaning.startingPorts.lazy.compactMap { maker.inputs[$0]?.source }.first),
       """
       # \(Escape.markdown(provenance.stage))
 

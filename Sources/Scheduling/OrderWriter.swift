@@ -25,7 +25,7 @@ struct OrderWriter: Sendable {
       guard let known = stage.inputs[input.port] else { continue }
       inputs[input.port] = BoundArtifact(
         url: known.url(in: store), digest: known.artifact.digest.description,
-        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source))
+        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source), label: input.label)
     }
     // A forced stage shows what computing gives.
     let function = forced ? nil : stage.material.functionKey

@@ -11,13 +11,16 @@ struct Publisher: Sendable {
 
   /// `nil` if it lies there already.
   func publish(
-    _ publication: Publication, of stage: String, outputs: [String: StoredArtifact], provenance: Provenance
+    _ publication: Publication, of stage: PlannedStage, outputs: [String: StoredArtifact],
+    provenance: Provenance
   ) throws -> PublicationRecord? {
     for target in publication.targets where outputs[target.port] == nil {
-      throw MissingUpstream(stage: stage, port: target.port)
+      throw MissingUpstream(stage: stage.name, port: target.port)
     }
     let files = Dictionary(uniqueKeysWithValues: publication.targets.map { ($0.port, $0.file) })
-    let content = try PublishedContent(outputs, named: { files[$0] ?? $0 }, in: store, provenance: provenance)
+    let content = try PublishedContent(
+      outputs, named: { files[$0] ?? $0 }, in: store, meaning: stage.description,
+      provenance: provenance)
     let last = try journal.publication(at: publication.url)
     let identity = content.digest
     if let last, last.content == identity, FileStatus.of(publication.url) != nil,
@@ -27,7 +30,7 @@ struct Publisher: Sendable {
     }
     let digest = try store.publish(
       content, to: publication.url, last: last?.digest, overwrite: overwrite, hasher: hasher)
-    return PublicationRecord(target: publication.url, stage: stage, content: identity, digest: digest)
+    return PublicationRecord(target: publication.url, stage: stage.name, content: identity, digest: digest)
   }
 }
 
@@ -36,7 +39,7 @@ extension PublishedContent {
   /// in it by their files' names.
   package init(
     _ outputs: [String: StoredArtifact], named file: (_ port: String) -> String, in store: Store,
-    provenance: Provenance
+    meaning: StageDescription, provenance: Provenance
   ) throws {
     var provenance = provenance
     var artifacts: [String: StoredArtifact] = [:]
@@ -46,7 +49,7 @@ extension PublishedContent {
       artifacts[name] = artifact
       provenance.contents[name.isEmpty ? "." : name] = "\(provenance.stage).\(port)"
       guard artifact.kind == .folder else { continue }
-      let card = try ModelCard(of: store.url(of: artifact), port: port, provenance: provenance)
+      let card = try ModelCard(of: store.url(of: artifact), port: port, meaning: meaning, provenance: provenance)
       cards[name] = card.map { Data($0.text.utf8) }
     }
     self.init(artifacts: artifacts, description: try provenance.encoded(), cards: cards)

@@ -33,7 +33,8 @@ package struct StageProbe: Sendable {
     var inputs: [String: BoundArtifact] = [:]
     for input in stage.material.stage.inputs {
       guard let known = stage.inputs[input.port] else { continue }
-      var artifact = BoundArtifact(url: known.url(in: store), digest: known.artifact.digest.description)
+      var artifact = BoundArtifact(
+        url: known.url(in: store), digest: known.artifact.digest.description, label: input.label)
       if case .stage(let maker, let port) = input.source {
         artifact.type = input.type
         artifact.name = "\(plan[maker].name).\(port)"

@@ -16,6 +16,8 @@ struct Distill: Stage {
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true
+  static let metrics = TrainingParameters.metrics(
+    parts: ["kl", "contrastive", "negative_penalty"], validation: BestMetric.allCases.map(\.rawValue))
 
   enum BestMetric: String, ParameterChoice {
     case ndcg10 = "ndcg@10"
@@ -23,9 +25,9 @@ struct Distill: Stage {
     case accuracy1 = "accuracy@1"
   }
 
-  @Input("The student before training.") var base: ModelFolder
-  @Input("Candidates with the teacher's judgement.") var scores: ScoreFile
-  @Input("For choosing the best epoch; absent: the last is kept.") var validation: GroupFile?
+  @Input("The student before training.", as: .student) var base: ModelFolder
+  @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
+  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
   @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
   @Shared var training: TrainingParameters
   @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
@@ -52,6 +54,10 @@ struct Distill: Stage {
   @Seed var seed
   @Output("Sentence-transformers folder.") var student: ModelFolder
 
+  static let dotNotice =
+    "the student's folder compares by dot product; the loss compares cosines, so the student is saved with "
+    + "`similarity_fn_name: cosine`"
+
   func problems() -> [String] {
     (teacherScores == .logit && teacherTau == nil
       ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : [])
@@ -64,11 +70,7 @@ struct Distill: Stage {
     let encoder = try BiEncoder(
       folder: base.url, engine: context.engine, maxTokens: training.maxLen)
     context.tell(encoder.notices, "distill")
-    if encoder.similarity != .cosine {
-      context.warn(
-        "[distill] the student's folder compares by dot product; the loss compares cosines, so the student is saved "
-          + "with `similarity_fn_name: cosine`")
-    }
+    if encoder.similarity != .cosine { context.warn("[distill] \(Self.dotNotice)") }
     try training.prepare(encoder.model, whole: [], seed: seed)
 
     let lists = training.sample(try ScoredList.read(scores.url), "distill", seed: seed, context)

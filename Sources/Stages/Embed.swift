@@ -9,8 +9,11 @@ struct Embed: Stage {
   static let kind = StageKind("embed", revision: 3)
   static let abstract = "Embeds texts with a bi-encoder: a matrix in safetensors, and the ids of its rows."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("texts", "Texts that were embedded.", nil)
+  ]
 
-  @Input("Bi-encoder.") var model: ModelFolder
+  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder
   @Input("Texts with ids, JSONL: a corpus, or any file of `id` and `text`.", records: true) var texts: DataFile
   @Parameter("Tokens after which a text is cut; absent: as the model says.", in: 3...1_000_000) var maxLen: Int?
   @Parameter("Which prompt of the model's folder goes before each text.", neutral: TextRole.plain)

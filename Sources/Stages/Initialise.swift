@@ -9,6 +9,9 @@ struct Initialise: Stage {
   static let kind = StageKind("init", revision: 2)
   static let abstract = "Makes a small random BERT encoder, and trains its WordPiece vocabulary on the given texts."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("pieces", "Pieces of the vocabulary.", nil)
+  ]
 
   enum Pooling: String, ParameterChoice {
     case mean, cls
@@ -34,17 +37,19 @@ struct Initialise: Stage {
   @Output("Sentence-transformers folder.") var model: ModelFolder
 
   func problems() -> [String] {
-    hiddenSize % numAttentionHeads == 0
-      ? [] : ["`hidden_size` \(hiddenSize) is no multiple of `num_attention_heads` \(numAttentionHeads)"]
+    (hiddenSize % numAttentionHeads == 0
+      ? [] : ["`hidden_size` \(hiddenSize) is no multiple of `num_attention_heads` \(numAttentionHeads)"])
+      + (groups == nil && corpus == nil && texts == nil ? [Self.lacksTexts] : [])
   }
+
+  private static let lacksTexts =
+    "`init` needs texts for its vocabulary at one of the ports `groups`, `corpus`, `texts`"
 
   func run(_ context: StageContext) async throws {
     var trainer = WordPieceTrainer(vocabularySize: vocabSize, minimumFrequency: minFrequency, lowercases: lowerCase)
     trainer.alphabetLimit = limitAlphabet
     let lines = try readTexts()
-    guard !lines.isEmpty else {
-      throw StageInputError("`init` needs texts for its vocabulary at one of the ports `groups`, `corpus`, `texts`")
-    }
+    guard !lines.isEmpty else { throw StageInputError(Self.lacksTexts) }
     let vocabulary = try trainer.train(lines)
     try vocabulary.write(to: model.url, modelMaxLength: maxPositionEmbeddings)
 

@@ -16,7 +16,8 @@ struct LabelledFile: InputValue {
 
   /// Candidates become groups; a query without negatives gets `count` of other queries' passages, drawn by lot.
   func read(drawing count: Int, seed: UInt64) throws -> [QueryGroup] {
-    let groups = (type == .candidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url))
+    let holdsCandidates = try (type ?? ArtifactType(lookingAt: url)) == .candidates
+    let groups = (holdsCandidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url))
       .map { $0.withoutRepeats() }
     guard count > 0, groups.contains(where: \.negatives.isEmpty) else { return groups }
     let pool = try PassagePool(of: groups, file: url).passages

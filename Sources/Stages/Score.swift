@@ -9,11 +9,14 @@ struct Score: Stage {
   static let kind = StageKind("score", revision: 2)
   static let abstract = "Judges each query's candidates with a cross-encoder: logits and sigmoid scores."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("pairs", "Pairs that were judged.", nil)
+  ]
 
-  @Input("Cross-encoder that judges.") var teacher: ModelFolder
+  @Input("Cross-encoder that judges.", as: .crossEncoder, base: "base") var teacher: ModelFolder
   @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
     ModelFolder?
-  @Input("Queries with the candidates to judge.", records: true) var candidates: CandidateFile
+  @Input("Queries with the candidates to judge.", .handsOn, records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
   @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)

@@ -6,8 +6,15 @@ import Pipelines
 struct Split: Stage {
   static let kind = StageKind("split", revision: 1)
   static let abstract = "Divides records or groups into train, eval and test, by a seeded shuffle."
+  static let metrics = [
+    MetricDescription("train", "Records in each part.", nil),
+    MetricDescription("eval", "Records in each part.", nil),
+    MetricDescription("test", "Records in each part.", nil),
+    MetricDescription("leaking_duplicates", "Records that stand, equal, in two parts.", .lower),
+  ]
 
-  @Input("Records or groups.") var data: DataFile
+  @Input("Records or groups; of several files' records, each gets its file's name as `source`, unless it has one.")
+  var data: [DataFile]
   @Parameter("Share of records for `eval`.", in: 0...1) var evalRatio = 0.2
   @Parameter("Share of records for `test`.", in: 0...1) var testRatio = 0.0
   @Parameter("Use only a seeded sample of so many records.", in: 1...Int.max) var maxSamples: Int?
@@ -30,12 +37,12 @@ struct Split: Stage {
 
   /// Two passes, so that no record is kept: the first looks at keys, the second writes. Parts keep the file's order.
   func run(_ context: StageContext) async throws {
-    let file = try TextFile(data.url, encoding: encoding)
-    file.report(to: context, format: format, quoting: quoting)
-    let keys = try readKeys(file)
-    guard !keys.isEmpty else { throw DataError(data.url, "there are no records to split") }
+    let files = try data.map { File(text: try TextFile($0.url, encoding: encoding), label: $0.label) }
+    for file in files { file.text.report(to: context, format: format, quoting: quoting) }
+    let keys = try readKeys(files)
+    guard !keys.isEmpty else { throw DataError(data[0].url, "there are no records to split") }
     let parts = divide(keys)
-    try write(parts, of: file)
+    try write(parts, of: files)
 
     let counts = Part.allCases.map { part in parts.count { $0 == part } }
     let used = counts.reduce(0, +)
@@ -46,31 +53,45 @@ struct Split: Stage {
     for (part, count) in zip(Part.allCases, counts) { context.metric(part.rawValue, Double(count)) }
     let wanted: [Part: Double] = [.train: 1, .eval: evalRatio, .test: testRatio]
     for (part, count) in zip(Part.allCases, counts) where count == 0 && wanted[part, default: 0] > 0 {
-      throw DataError(data.url, "`\(part.rawValue)` would be empty: \(used) records are too few for these ratios")
+      throw DataError(data[0].url, "`\(part.rawValue)` would be empty: \(used) records are too few for these ratios")
     }
     reportLeaks(keys, parts, to: context)
   }
 
   private enum Part: String, CaseIterable { case train, eval, test }
 
+  private struct File {
+    let text: TextFile
+    /// `nil` if it is the only one.
+    let label: String?
+  }
+
   private struct Key {
-    let line: Int
+    /// `line 3`, or `b.csv:3` where there are several files.
+    let place: String
     let group: String?
     let stratum: String?
     let content: String
   }
 
-  private func readKeys(_ file: TextFile) throws -> [Key] {
+  private func forEach(in files: [File], _ body: (Record, File) throws -> Void) throws {
+    for file in files {
+      try forEachRecord(of: file.text, format: format, quoting: quoting) { try body($0, file) }
+    }
+  }
+
+  private func readKeys(_ files: [File]) throws -> [Key] {
     var keys: [Key] = []
     let columns = Columns([:])
-    try forEachRecord(of: file, format: format, quoting: quoting) { record in
+    try forEach(in: files) { record, file in
       let content =
         if let duplicatesBy { try columns.text(duplicatesBy, in: record) } else {
           columns.optionalText("query", or: ["question", "text"], in: record) ?? record.value.text()
         }
       keys.append(
         Key(
-          line: record.place.line, group: try groupBy.map { try columns.text($0, in: record) },
+          place: file.label.map { "\($0):\(record.place.line)" } ?? "line \(record.place.line)",
+          group: try groupBy.map { try columns.text($0, in: record) },
           stratum: try stratifyBy.map { try columns.text($0, in: record) }, content: content))
     }
     return keys
@@ -130,29 +151,32 @@ struct Split: Stage {
     return (taken, rest)
   }
 
-  private func write(_ parts: [Part?], of file: TextFile) throws {
+  private func write(_ parts: [Part?], of files: [File]) throws {
     let writers: [Part: LineWriter] = [
       .train: try LineWriter(train.url), .eval: try LineWriter(eval.url), .test: try LineWriter(test.url),
     ]
     var index = 0
-    try forEachRecord(of: file, format: format, quoting: quoting) { record in
-      if let part = parts[index] { try writers[part]?.write(record.value) }
-      index += 1
+    try forEach(in: files) { record, file in
+      defer { index += 1 }
+      guard let part = parts[index] else { return }
+      var value = record.value
+      if let label = file.label, value["source"] == nil { value["source"] = .string(label) }
+      try writers[part]?.write(value)
     }
     for writer in writers.values { try writer.close() }
   }
 
   /// Texts are compared as `String` compares them, by canonical equivalence, which is equality after NFC.
   private func reportLeaks(_ keys: [Key], _ parts: [Part?], to context: StageContext) {
-    var trained: [String: Int] = [:]
-    for (key, part) in zip(keys, parts) where part == .train { trained[key.content] = key.line }
+    var trained: [String: String] = [:]
+    for (key, part) in zip(keys, parts) where part == .train { trained[key.content] = key.place }
     let leaks = zip(keys, parts).compactMap { key, part in
-      part == .eval || part == .test ? trained[key.content].map { (held: key.line, trained: $0) } : nil
+      part == .eval || part == .test ? trained[key.content].map { (held: key.place, trained: $0) } : nil
     }
     context.metric("leaking_duplicates", Double(leaks.count))
     guard let first = leaks.first else { return }
     context.warn(
-      "[split] \(leaks.count) held-out records repeat one of train (line \(first.held) repeats line \(first.trained)); "
+      "[split] \(leaks.count) held-out records repeat one of train (\(first.held) repeats \(first.trained)); "
         + "`group_by` a field that repeats with them keeps duplicates on one side")
   }
 }

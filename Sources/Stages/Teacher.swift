@@ -13,6 +13,7 @@ struct Teacher: Stage {
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true
+  static let metrics = TrainingParameters.metrics(validation: BestMetric.allCases.map(\.rawValue))
 
   enum BestMetric: String, ParameterChoice {
     case loss
@@ -21,13 +22,15 @@ struct Teacher: Stage {
     case mrr10 = "mrr@10"
   }
 
-  @Input("Encoder or cross-encoder to start from.") var base: ModelFolder
+  @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
   @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
     ModelFolder?
-  @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.") var train: LabelledFile
-  @Input("For choosing the best epoch; absent: the last is kept.") var validation: LabelledFile?
+  @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)
+  var train: LabelledFile
+  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
   @Input("What validation's queries search; absent: each orders its own passages.") var corpus: CorpusFile?
-  @Input("Bi-encoder that finds what validation orders, and that a new head is held against; absent: BM25.")
+  @Input(
+    "Bi-encoder that finds what validation orders, and that a new head is held against; absent: BM25.", as: .biEncoder)
   var firstStage: ModelFolder?
   @Shared var training: TrainingParameters
   @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0

@@ -11,14 +11,16 @@ extension TrainingSettings.Keep: ParameterChoice {}
 struct TrainingParameters: ParameterGroup {
   @Parameter("Highest learning rate.", in: 0...10) var lr = 2e-5
   @Parameter(
-    "Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000, extends: true)
+    "Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000, extends: true,
+    role: .repeats)
   var epochs = 3
   @Parameter("Pairs (teacher) or queries with K candidates each (distill) in a batch.", in: 1...1_000_000)
   var batchSize = 16
   @Parameter("Batches whose gradients are averaged for one step of the optimizer.", in: 1...1_000_000)
   var accumulation = 1
   @Parameter("Tokens, special ones included, after which an input is cut.", in: 3...1_000_000) var maxLen = 256
-  @Parameter("Queries to train on, a seeded sample; absent: all.", in: 1...1_000_000_000) var maxSamples: Int?
+  @Parameter("Queries to train on, a seeded sample; absent: all.", in: 1...1_000_000_000, role: .limits)
+  var maxSamples: Int?
   @Parameter("Course of the learning rate after warm-up.") var schedule = Schedule.Shape.linear
   @Parameter("Share of all steps in which the learning rate rises.", in: 0...1) var warmupRatio = 0.1
   @Parameter("Steps in which the learning rate rises; overrides `warmup_ratio`.", in: 0...1_000_000_000)
@@ -32,6 +34,23 @@ struct TrainingParameters: ParameterGroup {
   var earlyStopping: EarlyStoppingParameters?
 
   init() {}
+
+  /// Gives the metrics of a training: the loss of its batches with its parts, step by step, and what validation gives
+  /// after each epoch; the last is of the weights that are kept.
+  static func metrics(parts: [String] = [], validation: [String]) -> [MetricDescription] {
+    let steps =
+      [MetricDescription("loss", "Loss of the training's batches, step by step.", .lower)]
+      + parts.map { MetricDescription($0, "Its part of the loss.", .lower) } + [
+        MetricDescription("lr", "Learning rate, step by step.", nil),
+        MetricDescription("grad_norm", "Global norm of the gradient before clipping.", nil),
+      ]
+    return steps
+      + validation.map { name in
+        MetricDescription(
+          "validation_\(name)", "Of the validation data, epoch by epoch; at the end, of the weights that are kept.",
+          name == "loss" ? .lower : .higher)
+      }
+  }
 
   func settings(_ context: StageContext, seed: UInt64, bestMetric: String) -> TrainingSettings {
     var settings = TrainingSettings(memory: context.memory)

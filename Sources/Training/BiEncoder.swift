@@ -20,22 +20,27 @@ package final class BiEncoder {
   /// - Parameter maxTokens: absent: what the folder says; never more than the model has positions for.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(folder url: URL, engine: Engine, maxTokens: Int? = nil) throws {
-    let folder = try CheckpointFolder(url)
-    self.folder = folder
+    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url) }
+    (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: engine) }
-    tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
-    let settings = folder.settings
-    prompts = Dictionary(uniqueKeysWithValues: TextRole.allCases.map { ($0, settings.prompt(for: $0)) })
-    notices = folder.notices + folder.encoderNotices + tokenizer.notices
-    guard settings.includesPrompt || prompts.values.allSatisfy(\.isEmpty) else {
+    prompts = folder.settings.promptsByRole
+  }
+
+  /// Reads and checks all that the folder holds, of the weights only names and shapes.
+  package static func open(_ url: URL) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
+    let folder = try CheckpointFolder(url)
+    try folder.checkEncoder()
+    let tokenizer = try Tokenizer(folder: folder.transformer)
+    guard folder.settings.includesPrompt || folder.settings.promptsByRole.values.allSatisfy(\.isEmpty) else {
       throw CheckpointError(
         url, "pooling", found: "include_prompt: false with prompts", expected: "pooling over all tokens")
     }
+    return (folder, tokenizer, folder.notices + folder.encoderNotices + tokenizer.notices)
   }
 
-  /// What compares its vectors. Of unit vectors the product is the cosine.
-  package var similarity: Similarity { folder.settings.normalizes ? .cosine : folder.settings.similarity }
+  /// What compares its vectors.
+  package var similarity: Similarity { folder.settings.comparison }
 
   /// The text as the model reads it.
   package func prompted(_ text: String, as role: TextRole) -> String { (prompts[role] ?? "") + text }
@@ -75,5 +80,13 @@ package final class BiEncoder {
     health.merge(read)
     if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
     return embeddings
+  }
+}
+
+extension SentenceSettings {
+  /// What compares vectors. Of unit vectors the product is the cosine.
+  package var comparison: Similarity { normalizes ? .cosine : similarity }
+  fileprivate var promptsByRole: [TextRole: String] {
+    Dictionary(uniqueKeysWithValues: TextRole.allCases.map { ($0, prompt(for: $0)) })
   }
 }

@@ -37,17 +37,27 @@ package final class CrossEncoder {
     form: PairForm = .pair
   ) throws {
     self.form = form
+    let (folder, tokenizer, notices) = try Profile.measure(.loading) {
+      try Self.open(url, base: base, mayLackHead: newHeadSeed != nil)
+    }
+    (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
+    (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0) }
+    self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
+  }
+
+  /// Reads and checks all that the folder holds, of the weights only names and shapes.
+  package static func open(
+    _ url: URL, base: URL? = nil, mayLackHead: Bool = false
+  ) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
     let folder = try CheckpointFolder(url, base: base)
-    self.folder = folder
-    guard folder.isCrossEncoder || newHeadSeed != nil else {
+    guard folder.isCrossEncoder || mayLackHead else {
       throw CheckpointError(
         url, found: "an encoder without a classification head", expected: "a cross-encoder",
-        remedy: "train one from it with the `teacher` stage")
+        remedy: "Train one from it with the `teacher` stage.")
     }
-    (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0) }
-    tokenizer = try Profile.measure(.loading) { try Tokenizer(folder: folder.transformer) }
-    notices = folder.notices + tokenizer.notices
-    self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
+    try folder.checkCrossEncoder()
+    let tokenizer = try Tokenizer(folder: folder.transformer)
+    return (folder, tokenizer, folder.notices + tokenizer.notices)
   }
 
   /// Model inputs. Throws `EmptyText`, with the name that `record` gives.

@@ -10,6 +10,9 @@ import Tensors
 
 extension StageCatalog {
   static let builtIn = StageCatalog(BuiltInStages.all, profiler: EngineProfiler())
+  /// The same, for planning that looks at the models that a file names.
+  static let lookingAtModels = StageCatalog(
+    BuiltInStages.all, profiler: EngineProfiler(), modelChecker: ModelCheck())
 }
 
 extension KeyContext {
@@ -112,16 +115,22 @@ struct PlanOptions: ParsableArguments {
       "Replace a value of the file, such as params.epochs=3; may be repeated.", valueName: "path=value"))
   var settings: [String] = []
 
-  func plan() throws -> Plan { try .read(file, settings: settings) }
+  /// - Parameter looksAtModels: whether models that cannot be loaded are problems of the file, and what is to be said
+  ///   of the others is said.
+  func plan(looksAtModels: Bool = false) throws -> Plan {
+    let plan = try Plan.read(file, settings: settings, looksAtModels: looksAtModels)
+    for warning in plan.warnings { Terminal.complain("\(warning)") }
+    return plan
+  }
 }
 
 extension Plan {
   /// The plan of the file that a user named.
-  static func read(_ file: String, settings: [String] = []) throws -> Plan {
+  static func read(_ file: String, settings: [String] = [], looksAtModels: Bool = false) throws -> Plan {
     guard let status = FileStatus.of(URL(filePath: file)) else { throw Failure("there is no file \(file)") }
     guard !status.isFolder else { throw Failure("\(file) is a folder; name the pipeline file in it") }
     return try Plan(
-      file: URL(filePath: file), settings: settings, catalog: .builtIn,
+      file: URL(filePath: file), settings: settings, catalog: looksAtModels ? .lookingAtModels : .builtIn,
       workingFolder: URL(filePath: FileManager.default.currentDirectoryPath))
   }
 }

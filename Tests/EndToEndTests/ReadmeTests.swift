@@ -4,33 +4,89 @@ import Testing
 
 @Suite struct ReadmeTests {
   private let readme: String
+  private let pipelines: String
+  /// What `retort help` prints, by topic.
+  private let topics: [String: String]
 
   init() throws {
-    readme = try String(contentsOf: checkout.appending(path: "README.md"), encoding: .utf8)
+    func text(_ path: String) throws -> String {
+      try String(contentsOf: checkout.appending(path: path), encoding: .utf8)
+    }
+    readme = try text("README.md")
+    pipelines = try text("pipelines/README.md")
+    let folder = "Sources/retort/Topics"
+    let files = try FileManager.default.contentsOfDirectory(atPath: checkout.appending(path: folder).path)
+    topics = try Dictionary(
+      uniqueKeysWithValues: files.map { ($0.replacing(".md", with: ""), try text("\(folder)/\($0)")) })
   }
 
-  @Test func `every command and every stage kind is in the README`() async throws {
+  @Test func `the README stays short`() {
+    #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 131)
+  }
+
+  @Test func `every stage kind is in the description of the file`() async throws {
     struct Kind: Decodable { var kind: String }
-    let project = try Project()
-    let kinds = try await project.retort("stages", "--json").decoded([Kind].self).map(\.kind) + ["cmd"]
-    let names = try await commands(of: project).map { "`retort \($0)" } + kinds.map { "`\($0)`" }
-    #expect(names.filter { !readme.contains($0) } == [])
+    let kinds = try await Project().retort("stages", "--json").decoded([Kind].self).map(\.kind) + ["cmd"]
+    #expect(kinds.filter { !pipelines.contains("`\($0)`") } == [])
   }
 
-  /// Fenced blocks of YAML: pipelines, stages to put into the first of them, and experiments.
-  private var examples: [String] {
-    let blocks = readme.components(separatedBy: "```yaml\n").dropFirst()
-      .compactMap { $0.components(separatedBy: "\n```").first }
-    return blocks.map { block in
-      if block.contains("stages:\n") || block.hasPrefix("pipeline:") { return block }
-      let stages = block.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
-      let scored = "  scored: {uses: score, in: {teacher: teacher.model, candidates: candidates.candidates}}\n"
-      return blocks[0] + "\n" + scored + stages.joined(separator: "\n")
+  @Test func `every topic is printed as it is written, fits a terminal, and is named by the README`() async throws {
+    let project = try Project()
+    #expect(topics.count > 5)
+    for (name, text) in topics {
+      #expect(try await project.retort("help", name).output == text, "\(name)")
+      let isWide = text.split(separator: "\n").filter {
+        $0.count > 80
+      }
+      #expect(isWide == [], "\(name)")
+      #expect(readme.contains("`\(name)`") || readme.contains("`retort help \(name)`"), "\(name)")
+    }
+    #expect(try await project.retort("help", "store").output.hasPrefix("# The store"))
+    #expect(try await project.retort("help", "lineage").output.contains("USAGE: retort lineage"))
+    #expect(try await project.retort("help", "cachin").errors.contains("did you mean `caching`?"))
+  }
+
+  /// Commands that the documents name: in code spans, indented lines and shell blocks.
+  private var commandLines: [String] {
+    ([readme, pipelines] + topics.values).flatMap { text in
+      text.components(separatedBy: "`").filter { $0.hasPrefix("retort ") && !$0.contains("\n") }
+        + text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { $0.hasPrefix("retort ") }
+        .map { $0.components(separatedBy: "  ")[0] }
     }
   }
 
-  @Test func `every example in the README is valid`() async throws {
-    #expect(examples.count > 2)
+  @Test func `every command and option that the documents name is there`() async throws {
+    let project = try Project()
+    let known = try await commands(of: project)
+    #expect(commandLines.count > 40)
+    var helps: [String: String] = [:]
+    for line in commandLines {
+      let words = line.split(separator: " ").map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "[](),.;")) }
+      guard words.count > 1, let name = words.dropFirst().first, name.first?.isLowercase == true else { continue }
+      #expect(known.contains(name), "\(line)")
+      if helps[name] == nil { helps[name] = try await project.retort(name, "--help").output }
+      let options = words.dropFirst(2).flatMap { $0.split(separator: "|") }.filter { $0.hasPrefix("--") }
+        .map { String($0.prefix { $0 != "=" }) }
+      for option in options { #expect(helps[name]?.contains(option) == true, "\(line)") }
+    }
+  }
+
+  /// Fenced blocks of YAML: pipelines, stages to put into the first whole one of pipelines/README.md, and experiments.
+  private var examples: [String] {
+    func blocks(_ text: String) -> [String] {
+      text.components(separatedBy: "```yaml\n").dropFirst().compactMap { $0.components(separatedBy: "\n```").first }
+    }
+    let whole = blocks(pipelines)[0]
+    return ([readme, pipelines] + topics.values).flatMap(blocks).map { block in
+      if block.contains("stages:\n") || block.hasPrefix("pipeline:") { return block }
+      let stages = block.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
+      let scored = "  scored: {uses: score, in: {teacher: teacher.model, candidates: candidates.candidates}}\n"
+      return whole + "\n" + scored + stages.joined(separator: "\n")
+    }
+  }
+
+  @Test func `every example in the documents is valid`() async throws {
+    #expect(examples.count > 3)
     for example in examples {
       let project = try Project()
       // Their paths are those of the pipelines that ship.

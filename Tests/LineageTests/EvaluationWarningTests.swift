@@ -2,6 +2,7 @@
 import Foundation
 import Lineage
 import Pipelines
+import Stages
 import Testing
 
 @Suite struct EvaluationWarningTests {
@@ -47,7 +48,8 @@ import Testing
   }
 
   private func warnings(_ stages: [Stage]) throws -> [String] {
-    try history.journal.evaluationWarnings(ofRun: history.run(stages), store: history.store)
+    try history.journal.evaluationWarnings(
+      ofRun: history.run(stages), store: history.store, catalog: StageCatalog(BuiltInStages.all))
   }
 
   @Test func `a test of its own is no reason to warn, although all records came from one file and one book`() throws {
@@ -120,7 +122,8 @@ import Testing
       ]
     }
     #expect(try warnings(stages).count == 1)
-    let comparison = try RunComparison(history.variants("1")) { _, _ in .none }
+    let comparison = try RunComparison(history.variants("1"), catalog: StageCatalog(BuiltInStages.all)) { _, _ in .none
+    }
     #expect(comparison.warnings.count == 1 && comparison.warnings[0].hasSuffix("(in 1[tau=0.1], 1[tau=0.3])"))
   }
 }

@@ -118,7 +118,7 @@ func trained(
     History.Stage(base: "data", inputs: ["file": "/d/train"], outputs: ["out": "records"]),
     History.Stage(
       base: "student", kind: "distill", coordinates: place,
-      components: [("with.tau", .double(tau)), ("seed", .string("\(seed)"))], inputs: ["train": "data.out"],
+      components: [("with.tau", .double(tau)), ("seed", .string("\(seed)"))], inputs: ["scores": "data.out"],
       outputs: ["student": nil], curves: loss.isEmpty ? [:] : ["loss": loss], seconds: tau * 100),
     History.Stage(
       base: "scores", kind: "evaluate", coordinates: place,

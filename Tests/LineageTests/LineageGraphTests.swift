@@ -92,6 +92,7 @@ import Testing
     try store.export(
       PublishedContent(
         ["out": try #require(outputs["out"]), "more": try artifact("more")], named: { $0 }, in: store,
+        meaning: .command(inputs: []),
         provenance: provenance),
       to: target)
     let graph = try LineageGraph(at: target.appending(path: "out"))

@@ -70,16 +70,4 @@ private struct Golden: Decodable {
     }
     #expect(Sample([3])?.deviation == nil && Sample([]) == nil)
   }
-
-  @Test func `names of metrics tell their direction, or nothing`() {
-    let higher = [
-      "scores.ndcg@10", "s.accuracy@1", "s.mrr", "s.recall@100", "s.map_cut_100", "s.margin", "s.auc",
-      "student.validation_ndcg@10", "s.raw_margin", "s.precision@5", "teacher.validation_ap",
-    ]
-    let lower = ["student.loss", "teacher.validation_loss", "scores.mean_rank", "scores.negative_mean"]
-    let unknown = ["scores.uniformity", "scores.positive_mean", "count.lines", "mapping.chapters", "s.score_variance"]
-    for name in higher { #expect(MetricDirection(of: name) == .higher, "\(name)") }
-    for name in lower { #expect(MetricDirection(of: name) == .lower, "\(name)") }
-    for name in unknown { #expect(MetricDirection(of: name) == nil, "\(name)") }
-  }
 }

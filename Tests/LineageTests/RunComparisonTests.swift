@@ -3,6 +3,7 @@ import Basics
 import Foundation
 @testable import Lineage
 import Pipelines
+import Stages
 import Testing
 
 private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
@@ -53,7 +54,7 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
     var request = RunComparison.Request()
     (request.metrics, request.sort, request.ranks) = (metrics, sort, ranks)
     let variants = try arguments.flatMap { try history.journal.variants(named: $0, store: history.store) }
-    return try RunComparison(variants, request, perQuery: perQuery)
+    return try RunComparison(variants, request, catalog: StageCatalog(BuiltInStages.all), perQuery: perQuery)
   }
 
   @Test func `two runs differ in a parameter, its metrics, and the stages from there on`() throws {

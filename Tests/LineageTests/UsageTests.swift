@@ -22,6 +22,15 @@ import Testing
     StoredArtifact(digest: Digest(of: text), bytes: text.utf8.count, kind: .file)
   }
 
+  private func kind(_ name: String) -> StageDescription {
+    StageDescription(
+      kind: StageKind(name, revision: 1), abstract: "", numeric: true, outsideTools: [], usesSeed: true, inputs: [],
+      parameters: [
+        ParameterDescription(name: "epochs", documentation: "", type: .int(0...9), role: .repeats),
+        ParameterDescription(name: "max_samples", documentation: "", type: .int(1...9), role: .limits),
+      ], outputs: [])
+  }
+
   /// One run of one stage, which takes `seconds`.
   private func execute(
     _ key: String, _ state: StageRecord.State, seconds: Double, attempt: Int = 1, epochs: Int = 3
@@ -53,10 +62,10 @@ import Testing
   @Test func `an execution is told with its time, memory, epochs, inputs and outputs`() throws {
     try execute("a", .ran, seconds: 5)
     let expected = StageUsage(
-      pipeline: "p", file: "/p.yaml", base: "t", seconds: 5, peakMemory: 1234, epochs: 3, maxSamples: nil,
+      pipeline: "p", file: "/p.yaml", base: "t", seconds: 5, peakMemory: 1234, repeats: 3, limit: nil,
       inputs: ["data": artifact("data")], outputs: ["model": artifact("model")])
-    #expect(try journal.usage(ofKind: "teacher") == [expected])
-    #expect(try journal.usage(ofKind: "distill") == [])
+    #expect(try journal.usage(of: kind("teacher")) == [expected])
+    #expect(try journal.usage(of: kind("distill")) == [])
   }
 
   @Test func `what went on from an interrupted one, took several attempts or did not succeed is left out`() throws {
@@ -66,7 +75,7 @@ import Testing
     try execute("c", .ran, seconds: 7, attempt: 2)
     try execute("d", .failed, seconds: 2)
     try execute("e", .ran, seconds: 6)
-    #expect(try journal.usage(ofKind: "teacher").map(\.seconds) == [6, 5])
-    #expect(try journal.usage(ofKind: "teacher", limit: 1).map(\.seconds) == [6])
+    #expect(try journal.usage(of: kind("teacher")).map(\.seconds) == [6, 5])
+    #expect(try journal.usage(of: kind("teacher"), limit: 1).map(\.seconds) == [6])
   }
 }

@@ -1,4 +1,5 @@
 /// Inputs that take several files: lists and patterns.
+import Artifacts
 import Foundation
 import TestSupport
 import Testing
@@ -10,6 +11,14 @@ private struct Collect: Stage {
   static let abstract = "Takes several files."
   @Input("Any.") var data: [RecordFile]
   @Output("All.") var all: RecordFile
+  func run(_ context: StageContext) async throws {}
+}
+
+private struct Alike: Stage {
+  static let kind = StageKind("alike", revision: 1)
+  static let abstract = "Hands on what it takes."
+  @Input("Any.") var data: [DataFile]
+  @Output("All.", like: "data") var all: DataFile
   func run(_ context: StageContext) async throws {}
 }
 
@@ -56,7 +65,7 @@ private struct Collect: Stage {
   @Test(arguments: [
     ("in/*.json", "no file matches `in/*.json`"), ("[]", "`in.data` is an empty list"),
     ("[in/a.csv, in/d.csv]", "`in/d.csv` is neither a file nor"), ("{a: b}", "must be a path"),
-    ("first.*.all", "takes one artifact"),
+    ("[in/a.csv, first.*.none]", "has no output `none`"),
   ])
   func `what names nothing is an error`(data: String, message: String) throws {
     let problems = #expect(throws: Problems.self) { try plan(data) }
@@ -71,11 +80,93 @@ private struct Collect: Stage {
     #expect(stage.data.map(\.url.path) == (1...11).map { "/\($0)" })
   }
 
-  @Test func `the order enters the key`() throws {
-    let stages = try ["[in/a.csv, in/b.csv]", "[in/b.csv, in/a.csv]"].map { data in
-      try #require(try plan(data).stages.first { $0.name == "s" })
+  /// With content that is the same in all files.
+  private func key(_ data: String) throws -> StageKey {
+    let stage = try #require(try plan(data).stages.first { $0.name == "s" })
+    let inputs = stage.inputs.map { input in
+      if case .file(let url) = input.source {
+        (input.port, Digest(of: url.lastPathComponent.lowercased()))
+      } else {
+        (input.port, Digest(of: "of a stage"))
+      }
     }
-    #expect(stages[0].inputs.map(\.port) == stages[1].inputs.map(\.port))
-    #expect(stages[0].inputs.map(\.source) != stages[1].inputs.map(\.source))
+    return KeyMaterial(stage: stage, inputs: Dictionary(uniqueKeysWithValues: inputs), numericsProfile: "").key
+  }
+
+  @Test func `the order and the files' names enter the key of a list, never those of one file`() throws {
+    #expect(try key("[in/a.csv, in/b.csv]") != key("[in/b.csv, in/a.csv]"))
+    #expect(try key("[in/a.csv, in/b.csv]") != key("[in/a.csv, in/B.csv]"))
+    #expect(try key("[in/b.csv]") == key("in/B.csv"))
+    // Where the project lies is no part of it.
+    try project.folder.write("", to: "pipelines/copy/in/a.csv")
+    try project.folder.write("", to: "pipelines/copy/in/b.csv")
+    #expect(try key("[in/a.csv, in/b.csv]") == key("[copy/in/a.csv, copy/in/b.csv]"))
+  }
+
+  @Test func `members are labelled by what their paths do not share, and by stage and port`() throws {
+    try project.folder.write("", to: "pipelines/in/x/a.csv")
+    let stage = try #require(try plan("[in/a.csv, first.all, 'in/x/*.csv']").stages.first { $0.name == "s" })
+    #expect(stage.inputs.map(\.label) == ["a.csv", "first.all", "x/a.csv"])
+    #expect(try plan("[in/x/a.csv]").stages.allSatisfy { $0.inputs.allSatisfy { $0.label == nil } })
+    #expect(labels(of: [URL(filePath: "/a/b"), URL(filePath: "/a/b")]) == ["b", "b"])
+    #expect(labels(of: []) == [])
+  }
+
+  private func bound(_ stages: String, of name: String) throws -> [String] {
+    let plan = try project.plan("version: 1\nstages:\n" + stages, catalog: StageCatalog([Collect.self]))
+    return plan.stages.filter { $0.base == name }.flatMap { stage in
+      stage.inputs.map { input in
+        guard case .stage(let id, let port) = input.source else { return "\(stage.name) \(input.port) file" }
+        return "\(stage.name) \(input.port) \(plan[id].name).\(port)"
+      }
+    }
+  }
+
+  @Test func `a gather in a list stands for every variant, in the matrix's order`() throws {
+    let varied = "  v: {uses: collect, matrix: {n: [2, 1]}, in: {data: in/a.csv}}\n"
+    #expect(
+      try bound(varied + "  s: {uses: collect, in: {data: [in/b.csv, v.*.all]}}\n", of: "s") == [
+        "s data[1] file", "s data[2] v[n=2].all", "s data[3] v[n=1].all",
+      ])
+    #expect(
+      try bound(varied + "  s: {uses: collect, in: {data: v.*.all}}\n", of: "s") == [
+        "s data[1] v[n=2].all", "s data[2] v[n=1].all",
+      ])
+    // Without the star the stage follows the variants, as it does of a single input.
+    #expect(
+      try bound(varied + "  s: {uses: collect, in: {data: [in/b.csv, v.all]}}\n", of: "s") == [
+        "s[n=2] data[1] file", "s[n=2] data[2] v[n=2].all", "s[n=1] data[1] file", "s[n=1] data[2] v[n=1].all",
+      ])
+    let problems = #expect(throws: Problems.self) {
+      try bound(varied + "  s: {uses: collect, matrix: {n: [3]}, in: {data: v.*.all}}\n", of: "s")
+    }
+    #expect(try #require(problems).description.contains("no variant of the stage agrees with the matrix of `s`"))
+  }
+
+  @Test func `an output like a list has the type that all members have`() throws {
+    func type(_ data: String) throws -> ArtifactType? {
+      let plan = try project.plan(
+        """
+        version: 1
+        stages:
+          a: {uses: collect, in: {data: in/a.csv}}
+          t: {cmd: "true > ${out.x}", out: {x: {path: x, type: text}}}
+          s: {uses: alike, in: {data: \(data)}}
+        """, catalog: StageCatalog([Collect.self, Alike.self]))
+      return try #require(plan.stages.first { $0.name == "s" }).outputs[0].type
+    }
+    #expect(try type("[a.all, a.all]") == .records && type("a.all") == .records)
+    #expect(try type("[a.all, t.x]") == nil && type("[a.all, in/a.csv]") == nil)
+  }
+
+  @Test func `a name that is not UTF-8 is an error, not skipped`() throws {
+    let path = project.folder.url.appending(path: "pipelines/in").path + "/\u{1}.csv"
+    var bytes = Array(path.utf8CString)
+    bytes[bytes.count - 6] = CChar(bitPattern: 0xff)
+    let descriptor = bytes.withUnsafeBufferPointer { open($0.baseAddress!, O_CREAT | O_WRONLY, 0o600) }
+    try #require(descriptor >= 0)
+    close(descriptor)
+    let problems = #expect(throws: Problems.self) { try plan("in/*.csv") }
+    #expect(try #require(problems).description.contains("matches a file whose name is not UTF-8; rename it"))
   }
 }

@@ -14,8 +14,13 @@ import Testing
     kind: StageKind("train", revision: 1), abstract: "", numeric: true, outsideTools: [], usesSeed: true,
     inputs: [
       InputDescription(name: "base", documentation: "", accepts: [.model], isOptional: false),
-      InputDescription(name: "data", documentation: "", accepts: [.groups], isOptional: false),
-    ], parameters: [], outputs: [])
+      InputDescription(
+        name: "data", documentation: "", accepts: [.groups], isOptional: false, role: .learnsFrom),
+    ],
+    parameters: [
+      ParameterDescription(name: "epochs", documentation: "", type: .int(0...9), role: .repeats),
+      ParameterDescription(name: "max_samples", documentation: "", type: .int(1...9), role: .limits),
+    ], outputs: [])
   private let reader = StageDescription(
     kind: StageKind("read", revision: 1), abstract: "", numeric: false, outsideTools: [], usesSeed: false,
     inputs: [InputDescription(name: "data", documentation: "", accepts: [.records], isOptional: false)],
@@ -47,7 +52,7 @@ import Testing
     _ inputs: [String: StoredArtifact], outputs: [String: StoredArtifact] = [:], file: String = "/p.yaml"
   ) -> StageUsage {
     StageUsage(
-      pipeline: "p", file: file, base: base, seconds: seconds, peakMemory: memory, epochs: epochs, maxSamples: samples,
+      pipeline: "p", file: file, base: base, seconds: seconds, peakMemory: memory, repeats: epochs, limit: samples,
       inputs: inputs, outputs: outputs)
   }
 

@@ -1,7 +1,7 @@
 /// What a publication carries with it: where it came from, and a card if it is a model.
 import Artifacts
 import Foundation
-import Pipelines
+@testable import Pipelines
 @testable import Scheduling
 import TestSupport
 import Testing
@@ -39,10 +39,16 @@ import Testing
     return Provenance(pipeline: "p", stage: "student", stages: [split, student])
   }
 
+  private let trainer = StageDescription(
+    kind: StageKind("train", revision: 1), abstract: "", numeric: true, outsideTools: [], usesSeed: true,
+    inputs: [
+      InputDescription(name: "base", documentation: "", accepts: [.model], isOptional: false, modelUse: .student)
+    ], parameters: [], outputs: [])
+
   private func export(_ outputs: [String: StoredArtifact], names: [String: String] = [:]) throws -> URL {
     let target = scratch.url.appending(path: "exported/\(UUID().uuidString)")
     let content = try PublishedContent(
-      outputs, named: { names[$0] ?? $0 }, in: store, provenance: provenance(outputs))
+      outputs, named: { names[$0] ?? $0 }, in: store, meaning: trainer, provenance: provenance(outputs))
     try store.export(content, to: target)
     return target
   }

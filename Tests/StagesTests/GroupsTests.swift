@@ -70,9 +70,33 @@ import Testing
     try await run.run(MakeGroups.self, inputs: ["data[1]": "one_supervised.csv", "data[2]": "detailed.csv"])
     #expect(
       try run.lines("groups") == [
-        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"}]}"#,
-        #"{"id":"q2","query":"r","positives":[{"id":"p3","text":"c"}],"negatives":[{"id":"p1","text":"a"}]}"#,
+        #"{"id":"q1","query":"q","positives":[{"id":"p1","text":"a"}],"negatives":[{"id":"p2","text":"b"}],"source":"one_supervised.csv"}"#,
+        #"{"id":"q2","query":"r","positives":[{"id":"p3","text":"c"}],"negatives":[{"id":"p1","text":"a"}],"source":"detailed.csv"}"#,
       ])
+    let groups = try QueryGroup.read(run.folder.url.appending(path: "groups"))
+    #expect(groups.map(\.source) == ["one_supervised.csv", "detailed.csv"])
+  }
+
+  /// Several supervised files are divided together, and the rows of the detailed file go to train only.
+  @Test func `data of several files is split, and further rows are added to train only`() async throws {
+    let run = try StageRun()
+    for name in ["a", "b"] {
+      let rows = (0..<10).map { "\(name)\($0),right \(name)\($0),wrong \(name)\($0),worse \(name)\($0)\n" }.joined()
+      try run.folder.write("anchor,positive,negative_1,negative_2\n" + rows, to: "\(name)_supervised.csv")
+    }
+    try run.folder.write("anchor,original_positive,best_other_positive\nr,c,d\n", to: "detailed.csv")
+    try await run.run(
+      Split.self, inputs: ["data[1]": "a_supervised.csv", "data[2]": "b_supervised.csv"],
+      with: ["eval_ratio": .double(0.1), "test_ratio": .double(0.1)])
+    let tuples: [String: ParameterValue] = ["format": .string("tuples"), "max_negatives": .int(1)]
+    try await run.run(MakeGroups.self, inputs: ["data[1]": "train", "data[2]": "detailed.csv"], with: tuples)
+    let train = try QueryGroup.read(run.folder.url.appending(path: "groups"))
+    try await run.run(MakeGroups.self, inputs: ["data": "eval"], with: tuples)
+    let eval = try QueryGroup.read(run.folder.url.appending(path: "groups"))
+    #expect(train.count == 17 && eval.count == 2)
+    #expect(train.last?.query == "r" && train.last?.negatives.map(\.text) == ["d"])
+    #expect(train.allSatisfy { $0.positives.count == 1 && $0.negatives.count == 1 })
+    #expect(Set(train.map(\.query)).isDisjoint(with: eval.map(\.query)) && eval.allSatisfy { $0.source == nil })
   }
 
   @Test func `tuples give texts, lists of texts or objects`() async throws {

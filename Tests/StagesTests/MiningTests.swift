@@ -2,6 +2,7 @@ import Foundation
 import Pipelines
 import TestSupport
 import Testing
+import Training
 
 @testable import Stages
 
@@ -103,6 +104,21 @@ import Testing
     #expect(bm25Terms("먹이양을 BERT-2로, 값") == ["먹이", "이양", "양을", "bert", "2", "로", "값"])
     #expect(bm25Terms("\u{1100}\u{1161}\u{B098}") == ["가나"])
   }
+
+  @Test func `a sample is the one that distill would draw, and nothing of the others is drawn`() async throws {
+    let run = try StageRun()
+    let groups = (0..<40).map { QueryGroup(id: "q\($0)", query: "query \($0)", positives: [passage($0)]) }
+    try QueryGroup.write(groups, to: run.folder.url.appending(path: "groups.jsonl"))
+    try await run.run(
+      Mine.self, inputs: ["groups": "groups.jsonl"], with: ["max_samples": .int(6), "num_negatives": .int(5)])
+    let lists = try CandidateList.read(run.folder.url.appending(path: "candidates"))
+    #expect(lists.map(\.id) == SeededDraws(seed: 7).sample(6, of: 40).map { "q\($0)" })
+    let own = Set(lists.flatMap { $0.candidates.filter(\.isPositive).map(\.passage.id) })
+    #expect(lists.allSatisfy { Set($0.candidates.map(\.passage.id)) == own })
+    #expect(run.messages.contains("[mine] Queries used: 6 of 40"))
+  }
+
+  private func passage(_ number: Int) -> Passage { Passage(id: "p\(number)", text: "text \(number)") }
 
   @Test func `candidates come positives first, then given, then mined`() async throws {
     let run = try StageRun()

@@ -56,6 +56,30 @@ import Testing
     #expect(run.messages.contains { $0.hasPrefix("[split] 8 held-out records repeat one of train") })
   }
 
+  @Test func `records of several files are one set, and each names its file`() async throws {
+    let run = try StageRun()
+    try run.folder.write("query\n" + rows(6) { "a\($0)" }, to: "a.csv")
+    try run.folder.write(
+      rows(4) { "{\"query\":\"b\($0)\"}" } + "{\"query\":\"a0\",\"source\":\"book\"}\n", to: "b.jsonl")
+    try await run.run(
+      Split.self, inputs: ["data[1]": "a.csv", "data[2]": "b.jsonl"], with: ["eval_ratio": .double(0.5)], seed: 1)
+    let (train, eval) = (try run.lines("train"), try run.lines("eval"))
+    #expect(train.count == 5 && eval.count == 6)
+    #expect(
+      Set(train + eval)
+        == Set(
+          (0..<6).map { #"{"query":"a\#($0)","source":"a.csv"}"# }
+            + (0..<4).map { #"{"query":"b\#($0)","source":"b.jsonl"}"# }
+            + [#"{"query":"a0","source":"book"}"#]))
+    try run.folder.write("query\na0\n", to: "a.csv")
+    try run.folder.write("{\"query\":\"a0\"}\n", to: "b.jsonl")
+    try await run.run(
+      Split.self, inputs: ["data[1]": "a.csv", "data[2]": "b.jsonl"], with: ["eval_ratio": .double(0.5)])
+    #expect(
+      run.messages.contains { $0.contains("(b.jsonl:1 repeats a.csv:2)") || $0.contains("(a.csv:2 repeats b.jsonl:1)") }
+    )
+  }
+
   @Test func `too few records for the ratio are an error`() async throws {
     let run = try StageRun()
     try run.folder.write("{\"query\":\"x\"}", to: "data.jsonl")

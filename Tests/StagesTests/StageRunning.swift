@@ -3,6 +3,7 @@ import Foundation
 import Pipelines
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import Stages
 
@@ -20,15 +21,26 @@ final class StageRun: Sendable {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
       to: StageBinding(
-        inputs: inputs.mapValues {
-          BoundArtifact(url: $0.hasPrefix("/") ? URL(filePath: $0) : folder.url.appending(path: $0))
-        }, parameters: parameters,
+        inputs: Dictionary(
+          uniqueKeysWithValues: inputs.map { port, path in
+            let url = path.hasPrefix("/") ? URL(filePath: path) : folder.url.appending(path: path)
+            // Members of a list go by their names, as the planner has it where they lie in one folder.
+            return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil))
+          }), parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
     let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
       event in
       self.events.withLock { $0.append(event) }
     }
+    let before = events.withLock(\.count)
     try await bound.run(context)
+    let description = S.description
+    let undeclared = events.withLock { events in
+      events.dropFirst(before).compactMap { event -> String? in
+        if case .metric(let name, _, _) = event, description.metric(name) == nil { name } else { nil }
+      }
+    }
+    #expect(undeclared == [], "a stage declares every metric that it reports")
   }
 
   func lines(_ name: String) throws -> [String] {

@@ -289,6 +289,16 @@ private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0
     let groups = BoundArtifact(url: try workshop.url("groups.jsonl"), type: .groups)
     let read = try [candidates, groups].map { try #require(LabelledFile(bound: $0)).read(drawing: 0, seed: 1) }
     #expect(read[0] == read[1])
+    // Given by their paths they are what their first lines are.
+    let named = try [candidates, groups].map { try #require(LabelledFile(bound: BoundArtifact(url: $0.url))) }
+    #expect(try named.map { try $0.read(drawing: 0, seed: 1) } == read)
+  }
+
+  @Test func `a file that is neither groups nor candidates is told as groups`() async throws {
+    let folder = try ScratchFolder()
+    let file = try #require(LabelledFile(bound: BoundArtifact(url: folder.write("{\"id\": \"q\"}\n", to: "x.jsonl"))))
+    let message = await failure { try file.read(drawing: 0, seed: 1) }
+    #expect(message == "x.jsonl:1: error: record 1: the key `query` is missing")
   }
 
   @Test func `a teacher's logits need a temperature of their own`() throws {

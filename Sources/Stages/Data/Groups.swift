@@ -21,13 +21,19 @@ package struct QueryGroup: Hashable, Sendable {
   package let negatives: [Passage]
   /// The kind of question, by which an evaluation may be divided.
   package let type: String?
+  /// The file it comes from, where there were several.
+  package let source: String?
 
-  package init(id: String, query: String, positives: [Passage], negatives: [Passage] = [], type: String? = nil) {
+  package init(
+    id: String, query: String, positives: [Passage], negatives: [Passage] = [], type: String? = nil,
+    source: String? = nil
+  ) {
     self.id = id
     self.query = query
     self.positives = positives
     self.negatives = negatives
     self.type = type
+    self.source = source
   }
 }
 
@@ -103,11 +109,12 @@ extension Passage: LineRecord {
 }
 
 extension QueryGroup: LineRecord {
-  package static let keys = ["id", "query", "positives", "negatives", "type"]
+  package static let keys = ["id", "query", "positives", "negatives", "type", "source"]
   package init(reading object: LineObject) throws {
     self.init(
       id: try object.text("id"), query: try object.text("query"), positives: try object.list("positives"),
-      negatives: try object.list("negatives"), type: try object.optionalText("type"))
+      negatives: try object.list("negatives"), type: try object.optionalText("type"),
+      source: try object.optionalText("source"))
     if positives.isEmpty { throw object.place.error("query `\(id)` has no positive passage") }
   }
   package var json: JSONValue {
@@ -115,7 +122,7 @@ extension QueryGroup: LineRecord {
       [
         JSONMember("id", .string(id)), JSONMember("query", .string(query)),
         JSONMember("positives", .array(positives.map(\.json))), JSONMember("negatives", .array(negatives.map(\.json))),
-      ] + typeField(type))
+      ] + typeField(type) + (source.map { [JSONMember("source", .string($0))] } ?? []))
   }
 }
 

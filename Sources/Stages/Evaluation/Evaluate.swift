@@ -8,6 +8,29 @@ struct Evaluate: Stage {
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
+  static let metrics = [
+    MetricDescription(
+      "accuracy@1", "Share of queries whose best passage is a positive.", .higher, heading: "top-1"),
+    MetricDescription("accuracy@5", "Share of queries with a positive among five.", .higher, heading: "top-5"),
+    MetricDescription("mrr@10", "Mean of 1/rank of the best positive, 0 beyond 10.", .higher, heading: "MRR@10"),
+    MetricDescription(
+      "ndcg@10", "Normalised discounted cumulative gain of the first ten.", .higher, heading: "nDCG@10",
+      isHeadline: true),
+    MetricDescription("mean_rank", "Mean rank of the best positive, from 1.", .lower, heading: "mean rank"),
+    MetricDescription(
+      "margin", "Mean normalised score of positives less that of negatives.", .higher, heading: "margin"),
+    MetricDescription("accuracy@k", "Share of queries with a positive among k.", .higher),
+    MetricDescription("precision@k", "Share of positives among the first k.", .higher),
+    MetricDescription("recall@k", "Share of a query's positives that are among the first k.", .higher),
+    MetricDescription("mrr", "Mean of 1/rank of the best positive.", .higher),
+    MetricDescription("map@k", "Mean average precision, divided by min(k, positives).", .higher),
+    MetricDescription("map_cut_100", "As trec_eval's: divided by the number of positives.", .higher),
+    MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
+    MetricDescription("positive_mean", "Mean normalised score of positives.", nil),
+    MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
+    MetricDescription("score_variance", "Variance of all normalised scores.", nil),
+    MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
+  ]
 
   enum Method: String, ParameterChoice {
     /// The model at the port `model`: a bi-encoder, or a cross-encoder that reranks.
@@ -16,12 +39,14 @@ struct Evaluate: Stage {
     case bm25
   }
 
-  @Input("Bi-encoder or cross-encoder.") var model: ModelFolder?
+  @Input("Bi-encoder or cross-encoder.", as: .either, base: "base") var model: ModelFolder?
   @Input("Encoder that a `model` of the distillation program, best_model.pt, was trained from.") var base: ModelFolder?
-  @Input("Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.")
+  @Input(
+    "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.", .evaluatedOn)
   var data: EvaluationFile
   @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
-  @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.") var firstStage: ModelFolder?
+  @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.", as: .biEncoder)
+  var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
@@ -42,7 +67,12 @@ struct Evaluate: Stage {
     Template.problems(queryTemplate, named: "query_template")
       + Template.problems(passageTemplate, named: "passage_template")
       + Columns.problems(columns, known: GroupReader.columnNames)
+      + (model == nil && method == .model ? [Self.lacksModel] : [])
+      + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
   }
+
+  private static let lacksModel = "`evaluate` needs a model at the port `model`, or `method: bm25`"
+  private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
     let data = try read(context)
@@ -96,9 +126,7 @@ struct Evaluate: Stage {
     if method == .bm25 {
       return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
     }
-    guard let model else {
-      throw StageInputError("`evaluate` needs a model at the port `model`, or `method: bm25`")
-    }
+    guard let model else { throw StageInputError(Self.lacksModel) }
     switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
       let retriever = try dense(encoder, judge)
@@ -120,7 +148,7 @@ struct Evaluate: Stage {
 
   /// Raw and normalised scores of the user's own pairs.
   private func score(_ samples: RecordFile, _ context: StageContext) throws -> [SampleScore] {
-    guard let model else { throw StageInputError("`samples` needs a model at the port `model`") }
+    guard let model else { throw StageInputError(Self.lacksModelForSamples) }
     let file = try TextFile(samples.url)
     let columns = Columns([:])
     let pairs = try records(of: file).map {

@@ -1,6 +1,5 @@
 /// What an evaluation judges: queries with their passages, from groups or from a table of triplets.
 import Foundation
-import JSONText
 import Pipelines
 
 /// Groups, or records of triplets.
@@ -16,15 +15,7 @@ struct EvaluationFile: InputValue {
   }
 
   /// Whether it is lines of groups; a file given by its path is looked at.
-  func holdsGroups() throws -> Bool {
-    if let type { return type == .groups }
-    let line = try TextFile(url).utf8.prefix { $0 != 0x0A }
-    let first = line.withUnsafeBytes { bytes -> JSONValue? in
-      var reader = JSONReader(bytes)
-      do { return try reader.onlyValue() } catch { return nil }  // a `JSONError`: what is no JSON is a table
-    }
-    return ["id", "query", "positives", "negatives"].allSatisfy { first?[$0] != nil }
-  }
+  func holdsGroups() throws -> Bool { try (type ?? ArtifactType(lookingAt: url)) == .groups }
 }
 
 /// A query with one passage that answers it and one that does not.

@@ -88,6 +88,7 @@ struct GroupBuilder {
     let text: String
     let shown: String
     let type: String?
+    let source: String?
     var positives: [Int] = []
     var negatives: [Int] = []
   }
@@ -154,8 +155,9 @@ struct GroupBuilder {
   }
 
   /// Registers a query. Without an id, equal texts (after NFC) are one query. Throws `IDConflict` if an id has two texts.
+  /// - Parameter source: the label of its file, of several; a query of two files has the first's.
   mutating func query(
-    id: ReadID?, text: String, type: String?, at place: RecordPlace, shown: () throws -> String
+    id: ReadID?, text: String, type: String?, source: String?, at place: RecordPlace, shown: () throws -> String
   ) throws -> Int {
     let key = id.map { "id " + $0.value } ?? "text " + text
     if let known = draftOfKey[key] {
@@ -163,7 +165,8 @@ struct GroupBuilder {
       return known
     }
     draftOfKey[key] = drafts.count
-    drafts.append(Draft(id: id?.value ?? "q\(drafts.count + 1)", text: text, shown: try shown(), type: type))
+    drafts.append(
+      Draft(id: id?.value ?? "q\(drafts.count + 1)", text: text, shown: try shown(), type: type, source: source))
     return drafts.count - 1
   }
 
@@ -220,7 +223,7 @@ struct GroupBuilder {
     let groups = answered.map { draft in
       QueryGroup(
         id: draft.id, query: draft.shown, positives: draft.positives.map { corpus[$0] },
-        negatives: draft.negatives.map { corpus[$0] }, type: draft.type)
+        negatives: draft.negatives.map { corpus[$0] }, type: draft.type, source: draft.source)
     }
     return (groups, corpus, drafts.count - answered.count)
   }

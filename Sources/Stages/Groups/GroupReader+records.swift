@@ -103,7 +103,7 @@ extension GroupReader {
   ) throws -> Int {
     let text = try columns.text("query", or: aliases, in: record)
     return try builder.query(
-      id: id("id", or: Self.idAliases, of: record), text: text, type: type(of: record), at: record.place
+      id: id("id", or: Self.idAliases, of: record), text: text, type: type(of: record), source: source, at: record.place
     ) { try show(query: text, of: record) }
   }
 

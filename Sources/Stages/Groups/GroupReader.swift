@@ -33,6 +33,8 @@ struct GroupReader {
   var labelThreshold: Double?
   /// Of a tuple, the first; 0: all.
   var maxNegatives = 0
+  /// The label of the file that is read, if there are several.
+  var source: String?
   /// Told of what is unusual in a file.
   var context: StageContext?
   let fields = FieldUse()
@@ -164,7 +166,8 @@ struct GroupReader {
       }
       let text = try columns.text("query", or: ["text"], in: query)
       let draft = try builder.query(
-        id: ReadID(value: id, column: "query-id", isGuess: false), text: text, type: type(of: query), at: query.place
+        id: ReadID(value: id, column: "query-id", isGuess: false), text: text, type: type(of: query), source: source,
+        at: query.place
       ) { try show(query: text, of: query) }
       builder.add(passage, to: draft, isPositive: score > 0)
     }

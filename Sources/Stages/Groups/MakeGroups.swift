@@ -6,8 +6,15 @@ struct MakeGroups: Stage {
   static let kind = StageKind("groups", revision: 3)
   static let abstract =
     "Brings pairs, tuples, BEIR folders or a book with questions to groups: query, positives, negatives."
+  static let metrics = [
+    MetricDescription("groups", "Groups that were made.", nil),
+    MetricDescription("positives", "Their positives.", nil),
+    MetricDescription("negatives", "Their negatives.", nil),
+  ]
 
-  @Input("Pairs, tuples, questions, or a folder (BEIR, preprocessed).") var data: [DataFile]
+  @Input(
+    "Pairs, tuples, questions, or a folder (BEIR, preprocessed); of several, groups name theirs in `source`.", .handsOn)
+  var data: [DataFile]
   @Input("The passages that questions refer to: a grammar book, or any records with `id` and `text`.")
   var passages: DataFile?
   @Parameter("The data's form.") var format = GroupFormat.auto
@@ -17,7 +24,7 @@ struct MakeGroups: Stage {
   var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
   @Parameter("The folder's version, where it is `<data_version>/<part>.csv`.") var dataVersion = "supervised_only"
-  @Parameter("The folder's part: `train`, `val`, `test`.") var part = "train"
+  @Parameter("The folder's part: `train`, `val`, `test`.", role: .part) var part = "train"
   @Parameter("Labels of this and more mean that the passage answers; absent: labels are 0 or 1.")
   var labelThreshold: Double?
   @Parameter("Negatives of a tuple to keep, the first; 0: all of them.", in: 0...1_000_000, neutral: 0)
@@ -63,7 +70,9 @@ struct MakeGroups: Stage {
   private func read(_ reader: GroupReader, into builder: inout GroupBuilder) throws -> String {
     if let passages { try reader.readPassages(passages.url, into: &builder) }
     var forms: [GroupFormat] = []
-    for file in data.map(\.url) {
+    var reader = reader
+    for (file, label) in data.map({ ($0.url, $0.label) }) {
+      reader.source = label
       let form = format == .auto ? try reader.detect(file, hasPassages: passages != nil) : format
       switch form {
       case .auto, .pairs: try reader.readPairs(file, into: &builder)

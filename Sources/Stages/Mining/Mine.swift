@@ -1,11 +1,15 @@
 /// `mine`: fixes each query's candidates: its positives, its given negatives, then mined ones.
 import Foundation
 import Pipelines
+import Training
 
 struct Mine: Stage {
   static let kind = StageKind("mine", revision: 3)
   static let abstract = "Fixes each query's candidates: positives, given negatives, then random, nearest or BM25 ones."
   static let numeric = true
+  static let metrics = [
+    MetricDescription("mined", "Negatives that were found.", nil)
+  ]
 
   enum Strategy: String, ParameterChoice {
     /// Any passage of the pool.
@@ -23,10 +27,11 @@ struct Mine: Stage {
     case random
   }
 
-  @Input("Queries with their positives and given negatives.") var groups: GroupFile
+  @Input("Queries with their positives and given negatives.", .handsOn) var groups: GroupFile
   @Input("Passages to mine from, besides those of the groups.") var corpus: CorpusFile?
-  @Input("Bi-encoder for `strategy: nearest`.") var encoder: ModelFolder?
-  @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.") var teacher: ModelFolder?
+  @Input("Bi-encoder for `strategy: nearest`.", as: .biEncoder) var encoder: ModelFolder?
+  @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.", as: .crossEncoder, base: "base")
+  var teacher: ModelFolder?
   @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
     ModelFolder?
   @Parameter("Negatives of each query, given ones included.", in: 0...100_000) var numNegatives = 15
@@ -39,6 +44,10 @@ struct Mine: Stage {
   var absoluteMargin: Double?
   @Parameter("Only passages that score at most s₊ − |s₊|·this.", in: 0...1) var relativeMargin: Double?
   @Parameter("With a teacher: drop passages that it scores (sigmoid) above this.", in: 0...1) var teacherMaxScore = 0.5
+  @Parameter(
+    "Queries to mine for, the sample that `distill` draws with the same seed; the others' passages are not drawn; absent: all.",
+    in: 1...1_000_000_000, isNeutralAbsent: true)
+  var maxSamples: Int?
   @Seed var seed
   @Output("Queries with candidates.", file: "candidates.jsonl") var candidates: CandidateFile
 
@@ -51,11 +60,20 @@ struct Mine: Stage {
     if [.random, .rows].contains(strategy) && needsScores {
       problems.append("`range`, `max_score` and margins need scores: `strategy: nearest` or `bm25`")
     }
+    if base != nil && teacher == nil { problems.append(Self.lacksTeacher) }
+    if strategy == .nearest && encoder == nil { problems.append(Self.lacksEncoder) }
     return problems
   }
 
+  private static let lacksTeacher =
+    "a model is bound to the port `base`, but none to `teacher`, whose encoder it would be"
+  private static let lacksEncoder = "`strategy: nearest` needs a model at the port `encoder`"
+
   func run(_ context: StageContext) async throws {
-    let groups = try QueryGroup.read(self.groups.url)
+    let all = try QueryGroup.read(self.groups.url)
+    let chosen = SeededDraws(seed: seed).sample(maxSamples ?? all.count, of: all.count)
+    if chosen.count < all.count { context.log("[mine] Queries used: \(chosen.count) of \(all.count)") }
+    let groups = chosen.map { all[$0] }
     var pool = try PassagePool(corpus.map { try Passage.read($0.url) } ?? [], file: corpus?.url ?? self.groups.url)
     try pool.add(groups, file: self.groups.url)
     var miner = Miner(groups: groups, pool: pool.passages, seed: seed)
@@ -68,9 +86,7 @@ struct Mine: Stage {
 
     var mined = [[Int]](repeating: [], count: groups.count)
     var dropped = 0
-    if base != nil, teacher == nil {
-      throw StageInputError("a model is bound to the port `base`, but none to `teacher`, whose encoder it would be")
-    }
+    if base != nil, teacher == nil { throw StageInputError(Self.lacksTeacher) }
     let judge = try teacher.map { try loadCrossEncoder($0, base: base, context, for: "mine") }
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
@@ -104,7 +120,7 @@ struct Mine: Stage {
 
   private func retriever(_ groups: [QueryGroup], _ pool: PassagePool, _ context: StageContext) throws -> any Retriever {
     if strategy == .bm25 { return LexicalRetriever(queries: groups.map(\.query), index: BM25(pool.texts)) }
-    guard let encoder else { throw StageInputError("`strategy: nearest` needs a model at the port `encoder`") }
+    guard let encoder else { throw StageInputError(Self.lacksEncoder) }
     let model = try loadBiEncoder(encoder, context, for: "mine")
     return try DenseRetriever(model, groups, pool)
   }

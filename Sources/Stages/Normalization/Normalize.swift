@@ -8,6 +8,14 @@ struct Normalize: Stage {
   static let abstract = "Brings a bi-encoder's scores to 0…1, suggests a threshold, and compares with the targets."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
+  static let metrics = [
+    MetricDescription("threshold", "Score that separates positives from negatives best, after normalising.", nil),
+    MetricDescription("positive_mean", "Mean of positives after normalising.", nil),
+    MetricDescription("negative_mean", "Mean of negatives after normalising; the target is 0.15 or less.", .lower),
+    MetricDescription("margin", "The first less the second; the target is 0.7 or more.", .higher),
+    MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
+    MetricDescription("negatives_above_half", "Share of negatives above 0.5 after normalising.", .lower),
+  ]
 
   enum Method: String, ParameterChoice {
     /// (s + 1)/2
@@ -20,9 +28,9 @@ struct Normalize: Stage {
     case calibrated
   }
 
-  @Input("Bi-encoder.") var model: ModelFolder
-  @Input("Queries to report on.") var data: GroupFile
-  @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.")
+  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder
+  @Input("Queries to report on.", .evaluatedOn) var data: GroupFile
+  @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.", .choosesBy)
   var validation: GroupFile?
   @Parameter("How scores become 0…1.") var method = Method.calibrated
   @Parameter("`calibrated`: negatives together weigh as much as positives, so that 0.5 means as likely as not.")
@@ -34,6 +42,12 @@ struct Normalize: Stage {
   @Output("Constants, threshold, distributions before and after, targets.", file: "normalization.json")
   var results: ResultFile
   @Output("Distributions before and after.", file: "normalization.png") var picture: PictureFile
+
+  func problems() -> [String] { method == .shift || validation != nil ? [] : [lacksValidation] }
+
+  private var lacksValidation: String {
+    "`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound"
+  }
 
   func run(_ context: StageContext) async throws {
     let encoder = try loadBiEncoder(model, context, for: "normalize")
@@ -60,10 +74,7 @@ struct Normalize: Stage {
 
   private func fit(_ pairs: PairScores?) throws -> Normalization {
     if method == .shift { return .shift }
-    guard let pairs else {
-      throw StageInputError(
-        "`method: \(method.rawValue)` is fitted on the port `validation`, to which nothing is bound")
-    }
+    guard let pairs else { throw StageInputError(lacksValidation) }
     switch method {
     case .shift: return .shift
     case .minmax: return try .fittedMinmax(pairs.positives + pairs.negatives)

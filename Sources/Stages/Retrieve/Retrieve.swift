@@ -10,6 +10,12 @@ struct Retrieve: Stage {
     "Finds the best passages for each query, exactly: by a bi-encoder or BM25, reranked, calibrated."
   static let numeric = true
   static let rowsDependOn: [String]? = ["model"]
+  static let metrics = [
+    MetricDescription("queries", "Queries that were searched for.", nil),
+    MetricDescription("passages", "Passages that were searched.", nil),
+    MetricDescription(
+      "above_threshold", "Share of first hits whose probability reaches the calibration's threshold.", nil),
+  ]
 
   enum Method: String, ParameterChoice {
     /// The cosines of the bi-encoder at the port `model`.
@@ -21,8 +27,8 @@ struct Retrieve: Stage {
   @Input("Any records with a query; nothing has to say what answers it.") var queries: DataFile
   @Input("The passages to search: a corpus of `groups`, a grammar book, or any records with `id` and `text`.")
   var corpus: DataFile
-  @Input("Bi-encoder.") var model: ModelFolder?
-  @Input("Cross-encoder that judges the best passages again.") var reranker: ModelFolder?
+  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder?
+  @Input("Cross-encoder that judges the best passages again.", as: .crossEncoder) var reranker: ModelFolder?
   @Input("What `normalize` found for the model: makes probabilities of its scores.") var calibration: ResultFile?
   @Parameter("What finds passages; absent: the model if there is one, else BM25.") var method: Method?
   @Parameter("Passages of each query in the ranking.", in: 1...100_000) var topK = 10
@@ -37,16 +43,21 @@ struct Retrieve: Stage {
   var embeddings: EmbeddingFolder
 
   func problems() -> [String] {
-    reading.problems + Columns.problems(columns, known: GroupReader.queryColumnNames)
+    reading.problems + Columns.problems(columns, known: GroupReader.queryColumnNames) + (misbound.map { [$0] } ?? [])
+  }
+
+  private var usesModel: Bool { method.map { $0 == .model } ?? (model != nil) }
+
+  /// What is wrong with what is bound.
+  private var misbound: String? {
+    if usesModel && model == nil { return "`method: model` needs a model at the port `model`" }
+    return usesModel || calibration == nil
+      ? nil : "`calibration` is of a model's scores, and BM25 finds the passages: unbind one of them"
   }
 
   func run(_ context: StageContext) async throws {
     let calibration = try self.calibration.map { try Calibration(contentsOf: $0.url) }
-    let usesModel = method.map { $0 == .model } ?? (model != nil)
-    if usesModel && model == nil { throw StageInputError("`method: model` needs a model at the port `model`") }
-    if !usesModel && calibration != nil {
-      throw StageInputError("`calibration` is of a model's scores, and BM25 finds the passages: unbind one of them")
-    }
+    if let misbound { throw StageInputError(misbound) }
     let (queries, passages) = try read(context)
     let engine = try context.engine
     var rankings = try search(queries, passages, usesModel ? model : nil, on: engine, context)
@@ -56,7 +67,7 @@ struct Retrieve: Stage {
       scorer.finish()
     }
     try rankings.write(to: ranking.url, most: topK, queries, passages, calibration)
-    report(rankings, queries, passages, usesModel, calibration, context)
+    report(rankings, queries, passages, calibration, context)
   }
 
   /// The queries and the passages, as models see them.
@@ -106,8 +117,8 @@ struct Retrieve: Stage {
   }
 
   private func report(
-    _ rankings: Rankings, _ queries: [Passage], _ passages: [RawPassage], _ usesModel: Bool,
-    _ calibration: Calibration?, _ context: StageContext
+    _ rankings: Rankings, _ queries: [Passage], _ passages: [RawPassage], _ calibration: Calibration?,
+    _ context: StageContext
   ) {
     let hits = min(topK, passages.count)
     let method = (usesModel ? "bi-encoder" : "bm25") + (reranker == nil ? "" : ", reranked")

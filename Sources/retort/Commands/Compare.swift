@@ -48,7 +48,8 @@ struct Compare: ParsableCommand {
     request.sort = sort
     request.ranks = runs.count == 1
     request.all = all
-    let comparison = try RunComparison(variants, request, perQuery: PerQueryReader(store).callAsFunction)
+    let comparison = try RunComparison(
+      variants, request, catalog: .builtIn, perQuery: PerQueryReader(store).callAsFunction)
 
     if let html {
       let page = ComparisonPage(comparison, all: all, curves: try curves(comparison, variants, journal))

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Pipelines
 import Scheduling
 
 struct Export: ParsableCommand {
@@ -28,8 +29,12 @@ struct Export: ParsableCommand {
     }
     let target = URL(filePath: folder).absoluteURL
     guard FileStatus.of(target) == nil else { throw Failure("\(target.path) exists; name a new folder") }
-    let names = try journal.outputNames(ofKind: provenance.stages.last?.kind, key: provenance.stages.last?.key)
-    let content = try PublishedContent(outputs, named: { names[$0] }, in: store, provenance: provenance)
+    let maker = provenance.stages.last
+    let names = try journal.outputNames(ofKind: maker?.kind, key: maker?.key)
+    let content = try PublishedContent(
+      outputs, named: { names[$0] }, in: store,
+      meaning: StageCatalog.builtIn.meaning(ofKind: maker?.kind ?? "", inputs: maker?.inputs.keys.sorted() ?? []),
+      provenance: provenance)
     try store.export(content, to: target)
     if json { return try printJSON(Report(path: target.path, outputs: outputs.mapValues(\.digest))) }
     Terminal.say("\(stage) of run \(number) → \(target.path)")

@@ -1,12 +1,13 @@
-/// `retort help [KIND | COMMAND]`: a stage kind's ports and parameters, or a command's options.
+/// `retort help [KIND | COMMAND | TOPIC]`: a stage kind's ports and parameters, a command's options, or how things work.
 import ArgumentParser
 import Pipelines
 
 struct Help: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows a stage kind's ports, parameters, defaults and ranges, or a command's options.")
+    abstract: "Shows a stage kind's ports and parameters, a command's options, or a topic.",
+    discussion: "Topics: \(Topic.all.map(\.name).joined(separator: ", ")).")
 
-  @Argument(help: "A stage kind or a command.") var subject: String?
+  @Argument(help: "A stage kind, a command or a topic.") var subject: String?
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
@@ -14,12 +15,29 @@ struct Help: ParsableCommand {
     if subject == "cmd" { return Terminal.say(commandReference) }
     let commands = Retort.configuration.subcommands
     if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
-    let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName }
+    if let topic = Topic.all.first(where: { $0.name == subject }) { return try Terminal.pass(topic.text) }
+    let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName } + Topic.all.map(\.name)
     let hint = nearest(to: subject, in: known).map { "; did you mean `\($0)`?" } ?? ""
-    throw Failure("there is no stage kind or command `\(subject)`\(hint)")
+    throw Failure("there is no stage kind, command or topic `\(subject)`\(hint)")
   }
 }
 
+/// How something works: a Markdown file of the folder `Topics`, compiled in.
+struct Topic {
+  let name: String
+  private let bytes: [UInt8]
+
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  static let all = [
+    Topic(name: "automation", bytes: PackageResources.automation_md),
+    Topic(name: "caching", bytes: PackageResources.caching_md),
+    Topic(name: "experiments", bytes: PackageResources.experiments_md),
+    Topic(name: "memory", bytes: PackageResources.memory_md),
+    Topic(name: "store", bytes: PackageResources.store_md),
+    Topic(name: "tracing", bytes: PackageResources.tracing_md),
+  ]
+}
 /// A `cmd` stage declares its own ports, so it has no `StageDescription` to print.
 private let commandReference = """
   cmd: Runs a shell command of your own, in bash, in an empty folder.

@@ -53,7 +53,7 @@ struct Run: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let plan = try source.plan()
+    let plan = try source.plan(looksAtModels: dryRun)
     let selection = try selection(of: plan)
     let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
@@ -114,12 +114,19 @@ struct Run: AsyncParsableCommand {
     }
     if !json, plan.comparison != nil, let table = try ComparisonTable(ofRun: outcome.run, in: journal, store) {
       Terminal.say("\n" + table.text)
-    } else if !json, let table = EvaluationTable(try journal.report(of: outcome.run, kind: "evaluate", store: store)) {
+    } else if !json, let table = try evaluationTable(ofRun: outcome.run, plan, journal, store) {
       Terminal.say("\n" + table.text)
     }
     if !json { try tellEnd(outcome, plan, selected.union(forced), journal, store) }
     await hooks.end()
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
+  }
+
+  private func evaluationTable(
+    ofRun run: Int, _ plan: Plan, _ journal: Journal, _ store: Store
+  ) throws -> EvaluationTable? {
+    let kinds = Set(plan.stages.map(\.description).filter { !$0.tabulated.isEmpty }.map(\.kind.name))
+    return kinds.isEmpty ? nil : EvaluationTable(try journal.report(of: run, kinds: kinds, store: store))
   }
 
   private func tellEnd(

@@ -23,7 +23,7 @@ struct Show: ParsableCommand {
     let (store, journal) = try storeOptions.reading()
     let number = try journal.run(named: name)
     var report = try journal.report(of: number, store: store)
-    report.warnings += try journal.evaluationWarnings(ofRun: number, store: store)
+    report.warnings += try journal.evaluationWarnings(ofRun: number, store: store, catalog: .builtIn)
     if let stage {
       let known = report.stages.map(\.name).joined(separator: ", ")
       report.stages = report.stages.filter { $0.name == stage }

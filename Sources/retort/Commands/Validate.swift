@@ -3,7 +3,8 @@ import ArgumentParser
 import Pipelines
 
 struct Validate: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Checks pipeline files and reports every problem at once.")
+  static let configuration = CommandConfiguration(
+    abstract: "Checks pipeline files, and the models that they name, and reports every problem at once.")
 
   @Argument(help: "Pipeline files.", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
   @Flag(help: "Print JSON.") var json = false
@@ -14,33 +15,39 @@ struct Validate: ParsableCommand {
       var column: Int
       var message: String
       var suggestion: String?
+
+      init(_ problem: Pipelines.Problem) {
+        (line, column) = (problem.location.line, problem.location.column)
+        (message, suggestion) = (problem.message, problem.suggestion)
+      }
     }
     var file: String
     var stages: Int
     var problems: [Problem]
+    /// What stops nothing.
+    var warnings: [Problem]
   }
 
   func run() throws {
     var reports: [Report] = []
-    var found: [Problem] = []
+    var (found, warnings): ([Problem], [Problem]) = ([], [])
     for file in files {
       do {
-        let plan = try Plan.read(file)
-        reports.append(Report(file: file, stages: plan.stages.count, problems: []))
+        let plan = try Plan.read(file, looksAtModels: true)
+        warnings += plan.warnings
+        reports.append(
+          Report(
+            file: file, stages: plan.stages.count, problems: [], warnings: plan.warnings.map(Report.Problem.init)))
       } catch let problems as Problems {
         found += problems.all
         reports.append(
-          Report(
-            file: file, stages: 0,
-            problems: problems.all.map {
-              Report.Problem(
-                line: $0.location.line, column: $0.location.column, message: $0.message, suggestion: $0.suggestion)
-            }))
+          Report(file: file, stages: 0, problems: problems.all.map(Report.Problem.init), warnings: []))
       }
     }
     if json {
       try printJSON(reports)
     } else {
+      for warning in warnings { Terminal.complain("\(warning)") }
       for report in reports where report.problems.isEmpty {
         Terminal.say("\(report.file): valid, \(report.stages) stages")
       }

@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import Lineage
+import Pipelines
 import Stages
 
 struct ComparisonTable {
@@ -13,7 +14,8 @@ struct ComparisonTable {
     guard variants.contains(where: { $0.comparison?.metrics.isEmpty == false }) else { return nil }
     var request = RunComparison.Request()
     request.ranks = true
-    let comparison = try RunComparison(variants, request, perQuery: PerQueryReader(store).callAsFunction)
+    let comparison = try RunComparison(
+      variants, request, catalog: .builtIn, perQuery: PerQueryReader(store).callAsFunction)
     guard comparison.metrics.contains(where: { $0.cells.contains { $0.sample != nil } }) else { return nil }
     let sections = [
       ComparisonReport(comparison, all: false).metrics, ReportSection(title: "warnings", lines: comparison.warnings),
@@ -25,14 +27,15 @@ struct ComparisonTable {
 
 /// Finds what evaluations wrote of single queries; reads each file once.
 final class PerQueryReader {
-  private static let port = "per_query"
   private let store: Store
   private var files: [Digest: PerQueryScores] = [:]
 
   init(_ store: Store) { self.store = store }
 
   func callAsFunction(_ stage: RecordedStage, _ metric: String) throws -> PerQuery {
-    guard stage.report.kind == "evaluate", let output = stage.report.outputs[Self.port] else { return .none }
+    let outputs = StageCatalog.builtIn.describe(stage.report.kind)?.outputs ?? []
+    let port = outputs.first { $0.type == .perQuery }?.name
+    guard let output = port.flatMap({ stage.report.outputs[$0] }) else { return .none }
     guard FileStatus.of(URL(filePath: output.path)) != nil else {
       return .gone("its results per query are no longer in the store")
     }

@@ -1,22 +1,24 @@
 /// The small table at a run's end: the evaluations of the run side by side.
 import Artifacts
 import Lineage
+import Pipelines
 
 struct EvaluationTable {
-  /// Metric names as `evaluate` reports them, and their headings.
-  private static let columns = [
-    ("accuracy@1", "top-1"), ("accuracy@5", "top-5"), ("mrr@10", "MRR@10"), ("ndcg@10", "nDCG@10"),
-    ("mean_rank", "mean rank"), ("margin", "margin"),
-  ]
   let text: String
 
-  /// `nil` if no stage of the run evaluated anything.
-  init?(_ report: RunReport) {
-    let evaluations = report.stages.filter { $0.kind == "evaluate" && !$0.metrics.isEmpty }
-    guard !evaluations.isEmpty else { return nil }
-    var table = Table(["evaluation"] + Self.columns.map(\.1), numbers: Set(1...Self.columns.count))
-    for stage in evaluations {
-      table.add([stage.name] + Self.columns.map { stage.metrics[$0.0].map(formatted(metric:)) ?? "" })
+  /// `nil` if no stage of the run has a metric that its kind gives a heading.
+  init?(_ report: RunReport, _ catalog: StageCatalog = .builtIn) {
+    let evaluations = report.stages.compactMap { stage -> (stage: RunReport.Stage, columns: [MetricDescription])? in
+      let columns = (catalog.describe(stage.kind)?.tabulated ?? []).filter { stage.metrics[$0.name] != nil }
+      return columns.isEmpty ? nil : (stage, columns)
+    }
+    let columns = distinct(evaluations.flatMap(\.columns))
+    guard !columns.isEmpty else { return nil }
+    var table = Table(["evaluation"] + columns.compactMap(\.heading), numbers: Set(1...columns.count))
+    for (stage, own) in evaluations {
+      table.add(
+        [stage.name]
+          + columns.map { own.contains($0) ? stage.metrics[$0.name].map(formatted(metric:)) ?? "" : "" })
     }
     text = table.text
   }

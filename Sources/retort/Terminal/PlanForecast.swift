@@ -48,10 +48,10 @@ extension Preview {
     var usages: [String: [StageUsage]] = [:]
     let forecaster = Forecaster(
       plan,
-      history: { kind in
-        if let known = usages[kind] { return known }
-        let usage = try lineage.usage(ofKind: kind)
-        usages[kind] = usage
+      history: { stage in
+        if let known = usages[stage.kind.name] { return known }
+        let usage = try lineage.usage(of: stage)
+        usages[stage.kind.name] = usage
         return usage
       },
       records: { artifact in
@@ -69,11 +69,13 @@ extension Preview {
       }
       let stage = plan[preview.id]
       for (_, input) in preview.resolved?.inputs ?? [:] where input.artifact.kind == .file {
-        if stage.isTraining { lines[input.artifact.digest] = try lineCount(of: input.url(in: store)) }
+        if stage.description.trains { lines[input.artifact.digest] = try lineCount(of: input.url(in: store)) }
       }
       let forecast = try forecaster.forecast(stage, inputs: preview.resolved?.inputs.mapValues(\.artifact))
       forecasts[preview.id] = forecast.map(StageForecast.init)
-      guard forecast?.isOwn != true, stage.isTraining, let probe, let resolved = preview.resolved else { continue }
+      guard forecast?.isOwn != true, stage.description.trains, let probe, let resolved = preview.resolved else {
+        continue
+      }
       do {
         let subject = ProbeSubject(resolved)
         if probed[subject] == nil {
@@ -120,11 +122,6 @@ private struct ProbeSubject: Hashable {
     parameters = stage.material.stage.parameters.filter { if case .double = $0.value { false } else { true } }
     inputs = stage.inputs.mapValues(\.artifact.digest)
   }
-}
-
-extension PlannedStage {
-  /// Whether it takes steps: a kind with `epochs` does.
-  fileprivate var isTraining: Bool { description.parameters.contains { $0.name == "epochs" } }
 }
 
 extension StageForecast {

@@ -1,0 +1,29 @@
+/// Looks whether models can be loaded, with the code that loads them for the stages here, but for the weights.
+import Foundation
+import Models
+import Pipelines
+import Training
+
+package struct ModelCheck: ModelChecker {
+  package init() {}
+
+  package func look(at folder: URL, base: URL?, as use: ModelUse) -> ModelFindings {
+    do { return ModelFindings(notices: try notices(folder, base, use)) } catch {
+      return ModelFindings(problem: "\(error)")
+    }
+  }
+
+  private func notices(_ folder: URL, _ base: URL?, _ use: ModelUse) throws -> [String] {
+    switch use {
+    case .biEncoder: return try BiEncoder.open(folder).notices
+    case .student:
+      let (model, _, notices) = try BiEncoder.open(folder)
+      return notices + (model.settings.comparison == .cosine ? [] : [Distill.dotNotice])
+    case .crossEncoder: return try CrossEncoder.open(folder, base: base).notices
+    case .teacher: return try CrossEncoder.open(folder, base: base, mayLackHead: true).notices
+    case .either:
+      let isCrossEncoder = try CheckpointFolder(folder, base: base).isCrossEncoder
+      return try isCrossEncoder ? CrossEncoder.open(folder, base: base).notices : BiEncoder.open(folder).notices
+    }
+  }
+}
