@@ -107,13 +107,12 @@ struct Distill: Stage {
     return TrainingValidation(against: .start) {
       try held.run(encoder, metrics: names).validation.queries
     } validate: {
-      let (validation, range) = try held.run(encoder, metrics: names)
-      if range < alikeScores, !isTold {
+      let (validation, blindness) = try held.run(encoder, metrics: names)
+      if let blindness, !isTold {
         isTold = true
         context.warn(
-          "[distill] the cosines of each validation query with all passages lie within \(decimal(Double(range))): the student "
-            + "has become blind to what the texts say; try a lower `lr`, a lower `negative_penalty_weight`, or "
-            + "`contrastive: infonce`")
+          "[distill] \(blindness): the student hardly looks at what a query says; try a lower `lr`, "
+            + "`negative_penalty_weight: 0`, or `contrastive: infonce`")
       }
       return validation
     }

@@ -44,7 +44,7 @@ struct Score: Stage {
     }
 
     let writer = try LineWriter(scores.url)
-    var (lowest, highest) = (Float.infinity, -Float.infinity)
+    var (sum, squares) = (0.0, 0.0)
     var (finished, computed) = (0, 0)
     var lists: [CandidateList] = []
     var held = 0
@@ -63,7 +63,8 @@ struct Score: Stage {
           return logits[next]
         }
         for candidate in scored.candidates {
-          (lowest, highest) = (min(lowest, candidate.score), max(highest, candidate.score))
+          sum += Double(candidate.score)
+          squares += Double(candidate.score) * Double(candidate.score)
         }
         try writer.write(scored.json)
       }
@@ -84,11 +85,14 @@ struct Score: Stage {
     if computed > 0 { context.report(encoder.health, "score") }
     context.log("[score] Queries: \(queries) | Pairs: \(pairs) | Reused: \(pairs - computed)")
     context.metric("pairs", Double(pairs))
-    if pairs > 1, highest - lowest < alikeScores {
+    let mean = sum / Double(max(1, pairs))
+    let deviation = max(0, squares / Double(max(1, pairs)) - mean * mean).squareRoot()
+    // Where a candidate in a hundred is an answer, a teacher that knows it has ten times that.
+    if pairs > 1, deviation < 0.01 {
       context.warn(
-        "[score] all \(pairs) scores lie between \(decimal(Double(lowest))) and \(decimal(Double(highest))): the teacher "
-          + "judges all candidates alike, and a student can learn nothing from that; train the teacher longer, with a higher "
-          + "`lr`, or from a `base` that was pretrained")
+        "[score] all \(pairs) scores are alike: mean \(decimal(mean)), standard deviation \(decimal(deviation)); the teacher "
+          + "does not tell candidates apart, and a student learns next to nothing from it; train the teacher longer, with a "
+          + "higher `lr`, or from a `base` that was pretrained")
     }
   }
 }

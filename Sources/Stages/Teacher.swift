@@ -13,7 +13,7 @@ struct Teacher: Stage {
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true
-  static let metrics = TrainingParameters.metrics(validation: BestMetric.allCases.map(\.rawValue))
+  static let metrics = TrainingParameters.metrics(validation: BestMetric.allCases.map(\.rawValue) + ["auc"])
 
   enum BestMetric: String, ParameterChoice {
     case loss

@@ -99,8 +99,8 @@ private struct Compared: Decodable {
     #expect(page.contains("&lt;b&gt;{text}&lt;/b&gt; &amp; &quot;more&quot;") && !page.contains("<b>"))
     #expect(!page.contains("<script") && !page.contains("http"))
     #expect(page.contains("<figcaption>teacher.loss</figcaption>"))
-    // One line a variant for each of loss and the four validation metrics, and one a row in the legend.
-    #expect(page.components(separatedBy: "<polyline").count - 1 == 5 * 4 + 2)
+    // One line a variant for each of loss and the five validation metrics, and one a row in the legend.
+    #expect(page.components(separatedBy: "<polyline").count - 1 == 6 * 4 + 2)
     try project.write(String(page.drop { $0 != "\n" }), to: "page.xml")
     let parsed = try await project.run(
       URL(filePath: "/usr/bin/env"), ["python3", "-c", "import xml.etree.ElementTree as x; x.parse('page.xml')"])

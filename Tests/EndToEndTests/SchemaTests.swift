@@ -123,6 +123,13 @@ private let right: [(String, String)] = [
     "an anchor and a merge",
     pipeline("a: &a {uses: split, in: {data: data.jsonl}}\nb: {<<: *a, with: {eval_ratio: 0.1}}")
   ),
+  ("an output that is published on no condition", split("publish: {path: out}")),
+  (
+    "a model that is published unless it is worse",
+    pipeline(
+      "t: {uses: teacher, in: {base: model, train: data.jsonl, validation: data.jsonl}, "
+        + "with: {early_stopping: {patience: 1}}, publish: {path: m, if: not_worse}}")
+  ),
   ("an experiment", experiment("name: x\nset: {stages.split.with.eval_ratio: 0.3}")),
   (
     "a sweep",
@@ -186,6 +193,10 @@ private let wrong: [(String, String)] = [
   ("a checkpoint after no step", teacher("}, checkpoint: {every: 0")),
   ("no checkpoints to keep", teacher("}, checkpoint: {keep: 0")),
   ("a path that is a number", split("publish: 3")),
+  ("a condition without a path", split("publish: {if: not_worse}")),
+  ("an unknown condition", split("publish: {path: out, if: better}")),
+  ("an unknown key of publish", split("publish: {path: out, unless: worse}")),
+  ("patience without end", teacher("early_stopping: {patience: 0}")),
   ("an unknown default", pipeline("c: {cmd: 'true'}", "defaults: {sead: 1}\n")),
   ("a parameter that is a placeholder", pipeline("c: {cmd: 'true'}", "params: {a: 1, b: '${params.a}'}\n")),
   ("an unknown placeholder", split("with: {eval_ratio: '${env.X}'}")),

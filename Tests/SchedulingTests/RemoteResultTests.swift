@@ -54,6 +54,21 @@ import Testing
     #expect(try remote.result(of: key, ports: ["out"])?.outputs == ["out": artifact])
   }
 
+  @Test func `a verdict travels with the result, and one that no training gives is refused`() throws {
+    let remote = try remote()
+    var judged = RemoteResult(
+      key: key, stage: "stage", kind: "distill", outputs: ["out": artifact], preimage: [], metrics: [],
+      verdict: Verdict(metric: "ndcg@10", start: 0.5, end: 0.25, queries: 8, differing: 8, p: 0.01, against: .start))
+    _ = try remote.push(judged, from: store)
+    #expect(try remote.result(of: key, ports: ["out"])?.verdict == judged.verdict)
+    // A retort that knows no verdicts must not take the file for format 1.
+    try plant(judged) { $0.replacing("\"format\":2", with: "\"format\":1") }
+    #expect(try refusal(remote) == "format 1, of a newer retort")
+    judged.verdict?.queries = -1
+    try plant(judged)
+    #expect(try refusal(remote) == "a verdict that no training gives")
+  }
+
   @Test func `numbers and names that no stage gives are refused`() throws {
     let remote = try remote()
     try plant(result(outputs: ["out": .init(digest: artifact.digest, bytes: -1, kind: .file)]))

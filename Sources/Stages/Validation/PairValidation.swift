@@ -83,14 +83,22 @@ struct LabelledPairs {
     }
   }
 
-  /// The same by the scores of a retriever of the groups' queries over a pool that has their passages.
+  /// The same by a retriever of the groups' queries over a pool that has their passages. Words in common are often
+  /// none, so ties are in the order of ids, as `evaluate` has them, and not all against the positive.
   func rankings(_ retriever: some Retriever, _ pool: PassagePool) -> [QueryRanking] {
-    var own: [Float] = []
+    let order = TieOrder(ids: pool.ids)
+    var rankings: [QueryRanking] = []
     retriever.forEachQuery { query, scores in
-      let passages = groups[query].positives + groups[query].negatives
-      own += passages.map { scores[scores.startIndex + pool.indexOfID[$0.id]!] }
+      let positives = pool.indices(of: groups[query].positives)
+      let others = pool.indices(of: groups[query].positives + groups[query].negatives)
+      let first = scores.startIndex
+      rankings.append(
+        QueryRanking(
+          ranks: positives.map { own in
+            1 + others.count { order.ranks($0, scores[first + $0], before: own, scores[first + own]) }
+          }))
     }
-    return rankings(own)
+    return rankings
   }
 }
 

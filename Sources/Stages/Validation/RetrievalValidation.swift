@@ -8,37 +8,45 @@ struct RetrievalValidation {
   private let passages: [Encoding]
   private let positives: [[Int]]  // indices into `passages`, of each query
   private let order: TieOrder
+  private let ids: [String]
 
   init(_ groups: [QueryGroup], _ pool: PassagePool, _ encoder: BiEncoder) throws {
     queries = try encoder.tokenize(groups.map(\.query), as: .query) { "validation query \(groups[$0].id)" }
     passages = try encoder.tokenize(pool.texts, as: .passage) { "validation passage \(pool.ids[$0])" }
     positives = groups.map { pool.indices(of: $0.positives) }
-    order = TieOrder(ids: pool.ids)
+    ids = pool.ids
+    order = TieOrder(ids: ids)
   }
 
   /// - Parameter metrics: names of those wanted.
-  /// - Returns: with the widest range, of any query, of the scores of its passages.
-  func run(_ encoder: BiEncoder, metrics names: [String]) throws -> (validation: Validation, range: Float) {
+  /// - Returns: with what is wrong with a student that no longer tells queries apart.
+  func run(_ encoder: BiEncoder, metrics names: [String]) throws -> (validation: Validation, blindness: String?) {
     let width = encoder.model.outputWidth
     let retriever = DenseRetriever(
       queries: Embeddings(try encoder.embed(queries, normalizing: true).array, width: width),
       passages: Embeddings(try encoder.embed(passages, normalizing: true).array, width: width))
     var rankings: [QueryRanking] = []
-    var range: Float = 0
+    var first: [Int] = []  // the best passage of each query
     retriever.forEachQuery { query, scores in
       rankings.append(QueryRanking(ranks: positives[query].map { order.rank(of: $0, in: scores) }))
-      range = max(range, (scores.max() ?? 0) - (scores.min() ?? 0))
+      first += order.top(1, of: scores)
     }
     let metrics = rankingMetrics(rankings)
     let wanted = names.compactMap { name in
       metrics.first { $0.name == name }.map { ValidationMetric($0.name, $0.value) }
     }
-    return (Validation(wanted, queries: rankings.map { $0.ndcg(10) }), range)
+    return (Validation(wanted, queries: rankings.map { $0.ndcg(10) }), blindness(first))
+  }
+
+  /// Where cosines hardly depend on the query, nine queries in ten find the same passage first, though it answers few.
+  private func blindness(_ first: [Int]) -> String? {
+    let counts = Dictionary(first.map { ($0, 1) }, uniquingKeysWith: +)
+    guard queries.count >= 10, let (passage, count) = counts.max(by: { $0.value < $1.value }),
+      count * 10 >= queries.count * 9, positives.count(where: { $0.contains(passage) }) * 2 < queries.count
+    else { return nil }
+    return "of \(queries.count) validation queries \(count) find the same passage first, `\(ids[passage])`"
   }
 }
-
-/// Scores within so little of each other are alike: they order passages, if at all, by what is next to nothing.
-let alikeScores: Float = 0.01
 
 extension PassagePool {
   /// The passages that validation ranks: a corpus, else those of the groups. Throws if the corpus lacks a positive.
