@@ -48,6 +48,7 @@ extension Plan {
     if let own = experiment.name { name = own }
     stages = merger.finish()
     comparison = experiment.comparison
+    headline = experiment.headline
     planner.publications.check(stages)
   }
 }

@@ -57,6 +57,8 @@ package struct Plan: Sendable {
   package var stages: [PlannedStage]
   /// Of an experiment that says what to compare.
   package var comparison: Comparison?
+  /// The metrics that are shown first, `stage.metric`: what the file's `headline` says, else the first of `compare`.
+  package var headline: [String]?
   /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
   package var obstacles: [Problem] = []
 

@@ -41,13 +41,15 @@ struct History {
 
   @discardableResult
   func run(
-    _ stages: [Stage], comparison: Comparison? = nil, version: String = "1", revision: String? = "abc"
+    _ stages: [Stage], comparison: Comparison? = nil, version: String = "1", revision: String? = "abc",
+    pipeline: String = "p", name: String? = nil, headline: [String]? = nil
   ) throws -> Int {
-    let file = URL(filePath: "/project/p.yaml")
+    let file = URL(filePath: "/project/\(pipeline).yaml")
     let run = try journal.begin(
       RunStart(
-        pipeline: "p", file: file, root: URL(filePath: "/project"), time: start, version: version, revision: revision,
-        comparison: comparison)
+        pipeline: pipeline, file: file, root: URL(filePath: "/project"), time: start, version: version,
+        revision: revision,
+        comparison: comparison, name: name, headline: headline)
     ) { _ in }
     var made: [String: StoredArtifact] = [:]
     for stage in stages {

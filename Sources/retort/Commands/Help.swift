@@ -6,7 +6,7 @@ struct Help: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a stage kind's ports, parameters, defaults and ranges, or a command's options.")
 
-  @Argument(help: "A stage kind or a command.") var subject: String?
+  @Argument(help: "A stage kind or a command.", completion: .kinds) var subject: String?
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
