@@ -9,6 +9,8 @@ package struct RunComparison: Codable, Sendable {
     package var name: String
     /// The variants, by name.
     package var members: [String]
+    /// What people call their runs: names and tags.
+    package var labels: [String]
     package var coordinates: [Variant.Coordinate]
   }
   /// Something that may differ: for each row the values that its members have, each once.
@@ -44,9 +46,14 @@ package struct RunComparison: Codable, Sendable {
     package var keys: [[String]]
   }
 
+  /// Of more metrics at once results per type are more than anybody reads.
+  private static let mostTyped = 4
+
   package var rows: [Row]
   /// The first row is what the others are held against.
   package var metrics: [Metric]
+  /// How many metrics differ besides, and are left out.
+  package var moreMetrics: Int
   /// `student.with.tau`, and whatever else enters keys besides inputs.
   package var parameters: [Line]
   /// `split.data`: digest and path of what came from outside.
@@ -63,22 +70,25 @@ package struct RunComparison: Codable, Sendable {
 
   /// What to compare by.
   package struct Request: Sendable {
-    /// `stage.metric`; empty: what an experiment among the runs says, else every final metric that differs.
+    /// `stage.metric`; empty: what an experiment among the runs says, else the headlines, else what differs.
     package var metrics: [String] = []
     /// One of the metrics; with a leading `-` the highest first. Absent: what the experiment says.
     package var sort: String?
     /// Whether, with no `sort`, rows are put in order by the first metric of known direction, best first.
     package var ranks = false
-    /// Metrics that do not differ too.
+    /// Metrics that are no headline, and that do not differ, too.
     package var all = false
     package init() {}
   }
 
-  /// - Parameter perQuery: a metric's value for each query that a stage evaluated, by the query's id.
+  /// - Parameters:
+  ///   - perQuery: a metric's value for each query that a stage evaluated, by the query's id.
+  ///   - types: the type of each query that has one, by the query's id.
   /// - Throws: `ComparisonError` for metrics that no stage has.
   package init(
     _ variants: [Variant], _ request: Request = Request(),
-    perQuery: (RecordedStage, _ metric: String) throws -> PerQuery
+    perQuery: (RecordedStage, _ metric: String) throws -> PerQuery,
+    types: (RecordedStage) throws -> [String: String] = { _ in [:] }
   ) throws {
     let requested = try MetricRequest(request, variants)
     let groups = requested.ordered(SeedGroup.groups(of: variants))
@@ -86,10 +96,12 @@ package struct RunComparison: Codable, Sendable {
     let sides = Sides(groups: groups)
     rows = groups.map { group in
       Row(
-        name: group.name, members: group.members.map(\.name),
+        name: group.name, members: group.members.map(\.name), labels: distinct(group.members.flatMap(\.labels)),
         coordinates: group.members[0].coordinates.filter { group.members.count == 1 || !$0.isSeed })
     }
-    (metrics, notes) = try Self.metrics(requested.names, groups, perQuery: perQuery)
+    (metrics, notes) = try Self.metrics(
+      requested.names, groups, perQuery: perQuery, types: requested.names.count > Self.mostTyped ? { _ in [:] } : types)
+    moreMetrics = requested.more
     parameters = bases.flatMap { base in
       sides.lines(base, prefix: base) { stage in
         stage.components.filter { !$0.name.hasPrefix("in.") }.map { ($0.name, $0.value.shown) }

@@ -33,9 +33,10 @@ struct History {
   let journal: Journal
   private let start = Date(timeIntervalSince1970: 1_000_000)
 
-  init() throws {
+  /// - Parameter folder: of the store; absent: a scratch folder's.
+  init(in folder: URL? = nil) throws {
     scratch = try ScratchFolder()
-    store = try Store(at: scratch.url.appending(path: ".retort"))
+    store = try Store(at: folder ?? scratch.url.appending(path: ".retort"))
     journal = try Journal(at: store.database)
   }
 
@@ -52,6 +53,7 @@ struct History {
         comparison: comparison, name: name, headline: headline)
     ) { _ in }
     var made: [String: StoredArtifact] = [:]
+    var entries: [JournalEntry] = []
     for stage in stages {
       var inputs: [String: StageRecord.Input] = [:]
       for (port, source) in stage.inputs {
@@ -78,26 +80,25 @@ struct History {
             inputs: state == .running ? inputs : [:]))
       }
       if stage.state == .skipped {
-        try journal.record([record(.skipped, after: 0)], run: run)
+        entries.append(record(.skipped, after: 0))
       } else if try journal.result(for: key) != nil {
-        try journal.record([record(.cached, after: 0)], run: run)
+        entries.append(record(.cached, after: 0))
       } else {
         let steps = stage.curves.flatMap { name, values in
           values.enumerated().map { StageResult.Metric(name: name, value: $1, step: $0 + 1) }
         }
         let finals = stage.metrics.map { StageResult.Metric(name: $0, value: $1, step: nil) }
-        try journal.record(
-          [
-            record(.running, after: 0),
-            .result(
-              StageResult(
-                stage: stage.name, key: key, preimage: preimage, outputs: outputs, metrics: steps + finals, isKept: true
-              )),
-            record(stage.state, after: stage.seconds),
-          ], run: run)
+        entries += [
+          record(.running, after: 0),
+          .result(
+            StageResult(
+              stage: stage.name, key: key, preimage: preimage, outputs: outputs, metrics: steps + finals, isKept: true
+            )),
+          record(stage.state, after: stage.seconds),
+        ]
       }
     }
-    try journal.record([.ended(.done, time: start.addingTimeInterval(60))], run: run)
+    try journal.record(entries + [.ended(.done, time: start.addingTimeInterval(60))], run: run)
     return run
   }
 

@@ -13,13 +13,21 @@ struct ComparisonTable {
     guard variants.contains(where: { $0.comparison?.metrics.isEmpty == false }) else { return nil }
     var request = RunComparison.Request()
     request.ranks = true
-    let comparison = try RunComparison(variants, request, perQuery: PerQueryReader(store).callAsFunction)
+    let comparison = try RunComparison(variants, request, reading: store)
     guard comparison.metrics.contains(where: { $0.cells.contains { $0.sample != nil } }) else { return nil }
     let sections = [
       ComparisonReport(comparison, all: false).metrics, ReportSection(title: "warnings", lines: comparison.warnings),
       ReportSection(title: "notes", lines: comparison.notes),
     ]
     text = sections.text
+  }
+}
+
+extension RunComparison {
+  /// With what evaluations wrote of single queries.
+  init(_ variants: [Variant], _ request: Request, reading store: Store) throws {
+    let reader = PerQueryReader(store)
+    try self.init(variants, request, perQuery: reader.callAsFunction, types: reader.types)
   }
 }
 
@@ -36,8 +44,20 @@ final class PerQueryReader {
     guard FileStatus.of(URL(filePath: output.path)) != nil else {
       return .gone("its results per query are no longer in the store")
     }
+    return try scores(output).values(of: metric).map { .values($0) } ?? .none
+  }
+
+  /// The types of a stage's queries, unless it was told not to divide by them.
+  func types(_ stage: RecordedStage) throws -> [String: String] {
+    guard stage.report.kind == "evaluate", let output = stage.report.outputs[Self.port],
+      stage.component("with.group_by") != "none", FileStatus.of(URL(filePath: output.path)) != nil
+    else { return [:] }
+    return try scores(output).types
+  }
+
+  private func scores(_ output: RunReport.Output) throws -> PerQueryScores {
     let scores = try files[output.digest] ?? PerQueryScores(contentsOf: URL(filePath: output.path))
     files[output.digest] = scores
-    return scores.values(of: metric).map { .values($0) } ?? .none
+    return scores
   }
 }
