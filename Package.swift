@@ -38,7 +38,8 @@ let package = Package(
     .target(
       name: "Lineage",
       dependencies: [
-        "Basics", "CSystem", "Escaping", "Scheduling", "Artifacts", .product(name: "GRDB", package: "GRDB.swift"),
+        "Basics", "CSystem", "Escaping", "JSONText", "Scheduling", "Artifacts",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(
       name: "Stages",

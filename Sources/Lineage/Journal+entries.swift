@@ -21,6 +21,7 @@ extension Database {
     case .ended(let outcome, let time):
       try perform("UPDATE run SET state = ?, ended = ? WHERE id = ?", [outcome.rawValue, time, run])
       try unmarkUsed(by: run)
+      try recordVariants(of: run)
     }
   }
 

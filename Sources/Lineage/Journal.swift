@@ -118,6 +118,7 @@ extension Journal: RunJournal {
         try db.execute(
           sql: "UPDATE stage_run SET state = 'interrupted' WHERE run = ? AND state = 'running'", arguments: [run])
         try db.execute(sql: "UPDATE run SET state = 'interrupted' WHERE id = ?", arguments: [run])
+        try db.recordVariants(of: run)
       }
     }
   }
@@ -129,12 +130,14 @@ extension Journal: RunJournal {
         arguments: [run.pipeline, run.file.posixPath])
       try db.execute(
         sql: """
-          INSERT INTO run (pipeline, state, started, host, pid, version, revision, comparison, root, stages)
-          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
+          INSERT INTO run
+            (pipeline, state, started, host, pid, version, revision, comparison, root, stages, label, headline)
+          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
           """,
         arguments: [
           run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.version, run.revision,
-          try run.comparison.map(storedText), run.root.posixPath, run.stages, run.pipeline, run.file.posixPath,
+          try run.comparison.map(storedText), run.root.posixPath, run.stages, run.name,
+          try run.headline.map(storedText), run.pipeline, run.file.posixPath,
         ])
       let number = Int(db.lastInsertedRowID)
       try claim(number)

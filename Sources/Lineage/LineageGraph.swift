@@ -65,10 +65,10 @@ extension Journal {
     }
   }
 
-  /// A run by its number or as `latest`, a stage or its output by the latest run that has one of that name, or an
+  /// A run by its number, its name, a tag or as `latest`, a stage or its output by the latest run that has one of that name, or an
   /// artifact by the beginning of its digest.
   package func lineageRoot(named name: String) throws -> LineageRoot {
-    if let root = try database.read({ try $0.run(named: name) ?? $0.stage(named: name) ?? $0.output(named: name) }) {
+    if let root = try database.read({ try $0.makers(ofRun: name) ?? $0.stage(named: name) ?? $0.output(named: name) }) {
       return root
     }
     return .artifact(try artifact(beginning: name))
@@ -93,12 +93,8 @@ extension Journal {
 }
 
 extension Database {
-  fileprivate func run(named name: String) throws -> LineageRoot? {
-    let run =
-      name == "latest"
-      ? try Int.fetchOne(self, sql: "SELECT max(id) FROM run")
-      : try Int.fetchOne(self, sql: "SELECT id FROM run WHERE id = ?", arguments: [Int(name)])
-    guard let run else { return nil }
+  fileprivate func makers(ofRun name: String) throws -> LineageRoot? {
+    guard let run = try run(named: name) else { return nil }
     let makers = try Int64.fetchAll(
       self,
       sql: """

@@ -1,7 +1,7 @@
 /// The tables. A migration that was shipped never changes; a later one is appended.
 ///
-/// History, which nothing ever deletes: pipeline, run, stage_run, artifact, artifact_edge, metric, event, publication,
-/// pin. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation, collection_mark. What
+/// History, which nothing ever deletes: pipeline, run, variant, stage_run, artifact, artifact_edge, metric, event,
+/// publication. What people say of runs: pin, tag, and `note` of run. Cache, which may be emptied: key_component, result, result_output, file_stamp, continuation, collection_mark. What
 /// lives in the store besides outputs are the states in `continuation`: removing a row gives up its artifact, and nothing
 /// else.
 import GRDB
@@ -194,6 +194,38 @@ extension DatabaseMigrator {
             PRIMARY KEY (key, length)
           ) WITHOUT ROWID;
           """)
+    }
+    // Runs are found again by what people call them, and by what they measured.
+    migrator.registerMigration("005-names") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE run ADD COLUMN label TEXT;     -- of `run --name`; stands for the latest run that has it
+          ALTER TABLE run ADD COLUMN note TEXT;
+          ALTER TABLE run ADD COLUMN headline TEXT;  -- JSON: list of stage.metric
+          CREATE INDEX run_label ON run (label) WHERE label IS NOT NULL;
+          CREATE TABLE tag (
+            name TEXT PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES run (id)
+          ) WITHOUT ROWID;
+          CREATE INDEX tag_run ON tag (run);
+          CREATE TABLE variant (               -- of a run with a matrix that ended: which stages belong together
+            run INTEGER NOT NULL REFERENCES run (id),
+            part TEXT NOT NULL,                -- coordinates of stages that belong to it; empty: of those without any
+            coordinates TEXT NOT NULL,         -- the variant's own
+            PRIMARY KEY (run, part, coordinates)
+          ) WITHOUT ROWID;
+          CREATE INDEX stage_run_coordinates ON stage_run (run, coordinates) WHERE coordinates IS NOT NULL;
+          CREATE INDEX metric_final ON metric (name, value, stage_run) WHERE step IS NULL;
+          CREATE INDEX key_component_parameter ON key_component (name, value) WHERE name >= 'seed' AND name < 'with/';
+          UPDATE run SET headline = json_array(json_extract(comparison, '$.metrics[0]'))
+            WHERE json_array_length(comparison, '$.metrics') > 0;
+          UPDATE run SET headline = (SELECT nullif(json_group_array(DISTINCT base || '.ndcg@10'), '[]')
+              FROM stage_run WHERE stage_run.run = run.id AND kind = 'evaluate')
+            WHERE headline IS NULL;
+          """)
+      for run in try Int.fetchAll(db, sql: "SELECT DISTINCT run FROM stage_run WHERE coordinates IS NOT NULL") {
+        try db.recordVariants(of: run)
+      }
     }
     return migrator
   }()

@@ -1,4 +1,10 @@
 /// The metrics of a comparison: means over seeds, differences to the first row, and whether they could be chance.
+///
+/// A difference is called better or worse only where no test can take it for chance. Two things are drawn by chance, and
+/// each has its test. Queries: a paired randomisation test of each query's mean over a row's seeds, for models as they
+/// are. Seeds: Welch's t-test of the rows' figures, where both rows have three or more, for models as they could have
+/// been. A difference is clear if every test that could be made says so (p < 0.05); where none could be made, as of two
+/// single figures without results per query, it stands as it is measured.
 import Basics
 import Foundation
 import Pipelines
@@ -32,7 +38,14 @@ package enum PerQuery: Sendable {
 }
 
 extension RunComparison {
-  package enum Verdict: String, Codable, Sendable { case better, worse, same }
+  package enum Verdict: String, Codable, Sendable {
+    case better, worse, same
+    /// A test takes the difference for chance.
+    case unclear
+  }
+
+  /// A difference that is chance with a probability below is clear.
+  package static let clear = 0.05
 
   package struct Metric: Codable, Sendable, Hashable {
     /// `scores.ndcg@10`
@@ -40,6 +53,16 @@ extension RunComparison {
     /// Absent: no judgement.
     package var direction: MetricDirection?
     /// One a row.
+    package var cells: [Cell]
+    /// The same for each type of query, where the evaluation tells types apart; by type.
+    package var types: [TypedCells]
+  }
+
+  package struct TypedCells: Codable, Sendable, Hashable {
+    package var type: String
+    /// Of this type, that every row has.
+    package var queries: Int
+    /// One a row; their samples are means over queries.
     package var cells: [Cell]
   }
 
@@ -53,11 +76,29 @@ extension RunComparison {
     package var verdict: Verdict?
     /// Of the differences to the first row, query by query; each query's value is first averaged over a row's members.
     package var test: RandomisationTest?
+    /// Of the values of seeds against the first row's.
+    package var seedTest: WelchTest?
+
+    fileprivate mutating func compare(
+      to first: Sample, _ direction: MetricDirection?, _ test: RandomisationTest?, _ seedTest: WelchTest?
+    ) {
+      guard let sample else { return }
+      let difference = sample.mean - first.mean
+      (self.difference, self.test, self.seedTest) = (difference, test, seedTest)
+      if difference == 0 {
+        verdict = .same
+      } else if [test?.p, seedTest?.p].contains(where: { $0 ?? 0 >= RunComparison.clear }) {
+        verdict = .unclear
+      } else {
+        verdict = direction.map { $0.prefers(sample.mean, to: first.mean) ? .better : .worse }
+      }
+    }
   }
 
   static func metrics(
     _ names: [String], _ groups: [SeedGroup], _ catalog: StageCatalog,
-    perQuery: (RecordedStage, String) throws -> PerQuery
+    perQuery: (RecordedStage, String) throws -> PerQuery,
+    types: (RecordedStage) throws -> [String: String]
   ) throws -> ([Metric], notes: [String]) {
     var notes: [String] = []
     let metrics = try names.map { name in
@@ -65,30 +106,62 @@ extension RunComparison {
       var cells = groups.map { group in
         Cell(sample: group.sample(name), values: group.members.map { $0.metric(name) })
       }
-      var reference: [String: Double]?
+      var queries: [[String: Double]?] = []
+      // On other data the queries that both happen to have stand for neither.
+      let base = stageAndMetric(name).stage
       for (row, group) in groups.enumerated() {
-        guard groups.count > 1, cells[row].sample != nil else { continue }
+        guard groups.count > 1, cells[row].sample != nil else {
+          queries.append(nil)
+          continue
+        }
         let (values, gone) = try group.perQuery(name, perQuery)
         notes += gone
-        if row == 0 { reference = values }
+        queries.append(group.evaluatedData(base, catalog) == groups[0].evaluatedData(base, catalog) ? values : nil)
         guard row > 0, let first = cells[0].sample, let own = cells[row].sample else { continue }
-        let difference = own.mean - first.mean
-        cells[row].difference = difference
-        cells[row].verdict =
-          difference == 0
-          ? .same : direction.map { $0.prefers(own.mean, to: first.mean) ? .better : .worse }
-        // On other data the queries that both happen to have stand for neither.
-        let base = stageAndMetric(name).stage
-        if let values, let reference, group.evaluatedData(base, catalog) == groups[0].evaluatedData(base, catalog) {
-          // In the order of ids, so that the draws are the same every time.
-          let shared = values.keys.filter { reference[$0] != nil }.sorted()
-          guard !shared.isEmpty else { continue }
-          cells[row].test = RandomisationTest(differences: shared.map { values[$0]! - reference[$0]! })
-        }
+        cells[row].compare(
+          to: first, direction, RandomisationTest(queries[row], queries[0]), WelchTest(first, own))
       }
-      return Metric(name: name, direction: direction, cells: cells)
+      let typed = try groups[0].members[0].stage(base).map(types) ?? [:]
+      return Metric(
+        name: name, direction: direction, cells: cells, types: byType(typed, queries, direction))
     }
     return (metrics, distinct(notes))
+  }
+
+  /// Nothing unless every row has its queries, and these are of several types.
+  private static func byType(
+    _ types: [String: String], _ queries: [[String: Double]?], _ direction: MetricDirection?
+  ) -> [TypedCells] {
+    let whole = queries.compactMap(\.self)
+    guard !whole.isEmpty, whole.count == queries.count else { return [] }
+    let ids = types.keys.filter { id in whole.allSatisfy { $0[id] != nil } }
+    let names = Set(ids.map { types[$0] ?? "" })
+    guard names.count > 1 else { return [] }
+    return names.sorted().map { name in
+      let own = Set(ids.filter { types[$0] == name })
+      let values = whole.map { $0.filter { own.contains($0.key) } }
+      var cells = values.map { values in
+        var sample = Sample(values.sorted { $0.key < $1.key }.map(\.value))
+        sample?.deviation = nil  // of queries, not of seeds
+        return Cell(sample: sample, values: [])
+      }
+      for row in cells.indices.dropFirst() {
+        guard let first = cells[0].sample else { continue }
+        cells[row].compare(to: first, direction, RandomisationTest(values[row], values[0]), nil)
+      }
+      return TypedCells(type: name, queries: own.count, cells: cells)
+    }
+  }
+}
+
+extension RandomisationTest {
+  /// Of the queries that both have; `nil` if these are none.
+  fileprivate init?(_ values: [String: Double]?, _ reference: [String: Double]?) {
+    guard let values, let reference else { return nil }
+    // In the order of ids, so that the draws are the same every time.
+    let shared = values.keys.filter { reference[$0] != nil }.sorted()
+    guard !shared.isEmpty else { return nil }
+    self.init(differences: shared.map { values[$0]! - reference[$0]! })
   }
 }
 
@@ -132,6 +205,8 @@ private func metricDirection(_ name: String, _ variants: [Variant], _ catalog: S
 /// Which metrics, in which order of rows: resolved from what was asked for and what the runs have.
 struct MetricRequest {
   let names: [String]
+  /// How many metrics differ besides.
+  let more: Int
   /// `nil`: rows stay as they were named.
   private let sort: (name: String, direction: MetricDirection)?
 
@@ -145,15 +220,18 @@ struct MetricRequest {
     }
     // What an experiment names may not have been measured yet, if its run failed.
     let comparison = variants.compactMap(\.comparison).first
+    let headline = distinct(variants.flatMap(\.headline)).filter(known.contains)
+    let differing = known.filter { name in Set(variants.map { $0.metric(name) }).count > 1 }
     if !request.metrics.isEmpty {
       names = try request.metrics.map(check)
     } else if let comparison, !comparison.metrics.isEmpty {
-      names = comparison.metrics
+      names = distinct(headline.filter(comparison.metrics.contains) + comparison.metrics)
     } else if request.all {
-      names = known
+      names = distinct(headline + known)
     } else {
-      names = known.filter { name in Set(variants.map { $0.metric(name) }).count > 1 }
+      names = headline.isEmpty ? differing : headline
     }
+    more = Set(differing).subtracting(names).count
     func order(_ text: String) -> (String, MetricDirection) {
       text.hasPrefix("-") ? (String(text.dropFirst()), .higher) : (text, .lower)
     }

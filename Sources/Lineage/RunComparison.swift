@@ -9,6 +9,8 @@ package struct RunComparison: Codable, Sendable {
     package var name: String
     /// The variants, by name.
     package var members: [String]
+    /// What people call their runs: names and tags.
+    package var labels: [String]
     package var coordinates: [Variant.Coordinate]
   }
   /// Something that may differ: for each row the values that its members have, each once.
@@ -49,11 +51,16 @@ package struct RunComparison: Codable, Sendable {
     package var keys: [[String]]
   }
 
+  /// Of more metrics at once results per type are more than anybody reads.
+  private static let mostTyped = 4
+
   package var rows: [Row]
   /// The first row is what the others are held against.
   package var metrics: [Metric]
   /// What each training was worth, where one was judged.
   package var verdicts: [Trained]
+  /// How many metrics differ besides, and are left out.
+  package var moreMetrics: Int
   /// `student.with.tau`, and whatever else enters keys besides inputs.
   package var parameters: [Line]
   /// `split.data`: digest and path of what came from outside.
@@ -70,13 +77,13 @@ package struct RunComparison: Codable, Sendable {
 
   /// What to compare by.
   package struct Request: Sendable {
-    /// `stage.metric`; empty: what an experiment among the runs says, else every final metric that differs.
+    /// `stage.metric`; empty: what an experiment among the runs says, else the headlines, else what differs.
     package var metrics: [String] = []
     /// One of the metrics; with a leading `-` the highest first. Absent: what the experiment says.
     package var sort: String?
     /// Whether, with no `sort`, rows are put in order by the first metric of known direction, best first.
     package var ranks = false
-    /// Metrics that do not differ too.
+    /// Metrics that are no headline, and that do not differ, too.
     package var all = false
     package init() {}
   }
@@ -84,10 +91,12 @@ package struct RunComparison: Codable, Sendable {
   /// - Parameters:
   ///   - catalog: says what the stages' inputs and metrics mean.
   ///   - perQuery: a metric's value for each query that a stage evaluated, by the query's id.
+  ///   - types: the type of each query that has one, by the query's id.
   /// - Throws: `ComparisonError` for metrics that no stage has.
   package init(
     _ variants: [Variant], _ request: Request = Request(), catalog: StageCatalog,
-    perQuery: (RecordedStage, _ metric: String) throws -> PerQuery
+    perQuery: (RecordedStage, _ metric: String) throws -> PerQuery,
+    types: (RecordedStage) throws -> [String: String] = { _ in [:] }
   ) throws {
     let requested = try MetricRequest(request, variants, catalog)
     let groups = requested.ordered(SeedGroup.groups(of: variants))
@@ -95,10 +104,13 @@ package struct RunComparison: Codable, Sendable {
     let sides = Sides(groups: groups, catalog: catalog)
     rows = groups.map { group in
       Row(
-        name: group.name, members: group.members.map(\.name),
+        name: group.name, members: group.members.map(\.name), labels: distinct(group.members.flatMap(\.labels)),
         coordinates: group.members[0].coordinates.filter { group.members.count == 1 || !$0.isSeed })
     }
-    (metrics, notes) = try Self.metrics(requested.names, groups, catalog, perQuery: perQuery)
+    (metrics, notes) = try Self.metrics(
+      requested.names, groups, catalog, perQuery: perQuery,
+      types: requested.names.count > Self.mostTyped ? { _ in [:] } : types)
+    moreMetrics = requested.more
     verdicts = bases.map { base in
       let found = groups.map { group in group.members.compactMap { $0.stage(base)?.report.verdict } }
       return Trained(stage: base, verdicts: found)

@@ -6,18 +6,6 @@ import GRDB
 import Pipelines
 import Scheduling
 
-/// A line of `retort runs`.
-package struct RunLine: Codable, Sendable, Hashable {
-  package var run: Int
-  package var pipeline: String
-  package var file: String
-  package var state: String
-  package var started: Date
-  package var seconds: Double?
-  /// Number of stages by state.
-  package var stages: [String: Int]
-}
-
 /// `retort show`.
 package struct RunReport: Codable, Sendable, Hashable {
   package struct Input: Codable, Sendable, Hashable {
@@ -78,60 +66,25 @@ package struct RunReport: Codable, Sendable, Hashable {
   package var revision: String?
   /// What an experiment said to compare.
   package var comparison: Comparison?
+  /// What `run --name` called it.
+  package var name: String?
+  package var tags: [String]
+  package var note: String?
+  /// The metrics that are shown first, `stage.metric`: what the file said, else nDCG@10 of each evaluation.
+  package var headline: [String]
   /// In the order in which they began.
   package var stages: [Stage]
   package var warnings: [String]
 }
 
-package struct UnknownRun: Error, CustomStringConvertible {
-  package let name: String
-  package var description: String { "there is no run `\(name)`; `retort runs` lists them" }
-}
-
 extension Journal {
-  /// The latest first.
-  package func runs(limit: Int = 50) throws -> [RunLine] {
-    try database.read { db in
-      let rows = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT run.id, name, file, state, started, ended FROM run JOIN pipeline ON pipeline.id = run.pipeline
-          ORDER BY run.id DESC LIMIT ?
-          """, arguments: [limit])
-      return try rows.map { row in
-        let counts = try Row.fetchAll(
-          db, sql: "SELECT state, count(*) AS count FROM stage_run WHERE run = ? GROUP BY state",
-          arguments: [row["id"] as Int])
-        return RunLine(
-          run: row["id"], pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
-          seconds: row.seconds, stages: Dictionary(uniqueKeysWithValues: counts.map { ($0["state"], $0["count"]) }))
-      }
-    }
-  }
-
-  /// - Parameter name: a run's number, `latest`, or `latest~2`, the second before it.
-  package func run(named name: String) throws -> Int {
-    try database.read { db in
-      let run =
-        if name == "latest" || name.hasPrefix("latest~") {
-          try UInt32(name == "latest" ? "0" : name.dropFirst("latest~".count)).flatMap {
-            try Int.fetchOne(db, sql: "SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?", arguments: [$0])
-          }
-        } else {
-          try Int.fetchOne(db, sql: "SELECT id FROM run WHERE id = ?", arguments: [Int(name)])
-        }
-      guard let run else { throw UnknownRun(name: name) }
-      return run
-    }
-  }
-
   /// - Parameter kinds: only stages of these kinds; absent: all.
   package func report(of run: Int, kinds: Set<String>? = nil, store: Store) throws -> RunReport {
     try database.read { db in
       let row = try Row.fetchOne(
         db,
         sql: """
-          SELECT name, file, state, started, ended, version, revision, comparison
+          SELECT name, file, state, started, ended, version, revision, comparison, label, note, headline
           FROM run JOIN pipeline ON pipeline.id = run.pipeline WHERE run.id = ?
           """, arguments: [run])
       guard let row else { throw UnknownRun(name: String(run)) }
@@ -145,7 +98,10 @@ extension Journal {
       return RunReport(
         run: run, pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
         seconds: row.seconds, version: row["version"], revision: row["revision"],
-        comparison: try (row["comparison"] as String?).map(decoded),
+        comparison: try (row["comparison"] as String?).map(decoded), name: row["label"],
+        tags: try String.fetchAll(db, sql: "SELECT name FROM tag WHERE run = ? ORDER BY name", arguments: [run]),
+        note: row["note"],
+        headline: try (row["headline"] as String?).map(decoded) ?? [],
         stages: try stages.map { try db.stage($0, store: store) },
         warnings: try String.fetchAll(
           db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))

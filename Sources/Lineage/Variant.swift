@@ -43,6 +43,10 @@ package struct Variant: Codable, Sendable, Hashable {
   package var revision: String?
   /// What the run's experiment said to compare.
   package var comparison: Comparison?
+  /// The metrics that are shown first, `stage.metric`.
+  package var headline: [String]
+  /// What people call the run: its name and tags.
+  package var labels: [String]
   /// In the order of the matrix.
   package var coordinates: [Coordinate]
   /// In the order in which they began, so that a stage comes after those that it takes inputs from.
@@ -76,6 +80,7 @@ extension Journal {
       Variant(
         run: run, pipeline: report.pipeline, file: report.file, state: report.state, started: report.started,
         version: report.version, revision: report.revision, comparison: report.comparison,
+        headline: report.headline, labels: [report.name].compactMap(\.self) + report.tags,
         coordinates: choice.sorted { (order[$0.key] ?? 0, $0.key) < (order[$1.key] ?? 0, $1.key) }
           .map { Variant.Coordinate(name: $0.key, value: $0.value) },
         stages: stages.filter { choice.contains($0.report.coordinates) })
@@ -137,7 +142,8 @@ package enum ComparisonError: Error, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .malformed(let argument): "`\(argument)` names no run; write `12`, `latest`, `latest~1` or `12[tau=0.1,K=4]`"
+    case .malformed(let argument):
+      "`\(argument)` names no run; write `12`, `latest`, `latest~1`, a name, a tag, `3-12` or `12[tau=0.1,K=4]`"
     case .noVariant(let argument, let known): "there is no variant `\(argument)`; the run has \(listed(known))"
     case .manyVariants(let argument, let found):
       "`\(argument)` names \(found.count) variants where one is due: \(listed(found))"

@@ -35,15 +35,18 @@ struct Experiment {
   let pipeline: Int
   var name: String?
   var comparison: Comparison?
+  /// See `Plan.headline`.
+  var headline: [String]?
   /// What each combination makes of the pipeline.
   var variants: [(matrix: Combination, document: Node)]
 
-  static let keys = ["pipeline", "name", "set", "matrix", "compare"]
+  static let keys = ["pipeline", "name", "set", "matrix", "compare", "headline"]
 
   /// A pipeline file alone.
   init(pipeline document: Node, settings: [Setting], _ diagnostics: Diagnostics) {
     pipeline = 0
     variants = [([], document.with(settings, diagnostics))]
+    headline = headlineMetrics(variants[0].document["headline"], of: document, diagnostics)
   }
 
   /// Reads an experiment's root node and the pipeline that it names. `nil` after a report.
@@ -82,18 +85,17 @@ struct Experiment {
     if let node = fields["compare"] {
       let fields = Fields(node, of: "`compare`", prefix: "compare.", allowed: ["metrics", "sort"], diagnostics)
       let comparison = Comparison(metrics: fields.words("metrics") ?? [], sort: fields.text("sort"))
-      let stages = document["stages"]?.keys ?? []
       let sort = comparison.sort.map { $0.hasPrefix("-") ? String($0.dropFirst()) : $0 }
       for metric in comparison.metrics + (sort.map { [$0] } ?? []) {
-        let parts = metric.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if parts.count == 2, stages.contains(parts[0]), !parts[1].isEmpty { continue }
-        diagnostics.report(
-          "`\(metric.shortened)` must be a stage of the pipeline and a metric, `stage.metric`",
-          at: fields.mark(of: comparison.metrics.contains(metric) ? "metrics" : "sort"),
-          suggestion: nearest(to: parts[0], in: stages).map { ([$0] + parts.dropFirst()).joined(separator: ".") })
+        checkMetric(
+          metric, of: document, at: fields.mark(of: comparison.metrics.contains(metric) ? "metrics" : "sort"),
+          diagnostics)
       }
       self.comparison = comparison
     }
+    headline =
+      headlineMetrics(fields["headline"], of: document, diagnostics)
+      ?? (comparison?.metrics.first).map { [$0] } ?? headlineMetrics(base["headline"], of: document, diagnostics)
   }
 
   private static func read(_ path: String, at mark: Mark, _ diagnostics: Diagnostics) -> (source: Int, Node)? {
@@ -130,6 +132,32 @@ private func shortNames(of combinations: [Combination]) -> [String: String] {
       }
       return (path, short ?? path)
     })
+}
+
+/// What `headline` says; `nil` where it is absent. Reports what is no metric of a stage of the pipeline, each at its place.
+private func headlineMetrics(_ node: Node?, of pipeline: Node, _ diagnostics: Diagnostics) -> [String]? {
+  guard let node else { return nil }
+  if case .scalar(.null, _) = node.value { return nil }
+  guard
+    case .list(let values)? = ValueDecoder(diagnostics: diagnostics)
+      .decode(node, as: .list(.string), named: "headline")
+  else { return nil }
+  let metrics = values.compactMap(String.init(parameter:))
+  for (place, metric) in metrics.enumerated() {
+    let mark = if case .sequence(let nodes) = node.value { nodes[place].mark } else { node.mark }
+    checkMetric(metric, of: pipeline, at: mark, diagnostics)
+  }
+  return metrics.isEmpty ? nil : metrics
+}
+
+/// Reports what is not `stage.metric` of a stage that the pipeline has.
+private func checkMetric(_ metric: String, of pipeline: Node, at mark: Mark, _ diagnostics: Diagnostics) {
+  let stages = pipeline["stages"]?.keys ?? []
+  let parts = metric.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+  if parts.count == 2, stages.contains(parts[0]), !parts[1].isEmpty, !metric.contains(where: \.isWhitespace) { return }
+  diagnostics.report(
+    "`\(metric.shortened)` must be a stage of the pipeline and a metric, `stage.metric`", at: mark,
+    suggestion: nearest(to: parts[0], in: stages).map { ([$0] + parts.dropFirst()).joined(separator: ".") })
 }
 
 extension Node {

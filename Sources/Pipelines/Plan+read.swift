@@ -49,7 +49,18 @@ extension Plan {
     if let own = experiment.name { name = own }
     stages = merger.finish()
     comparison = experiment.comparison
+    headline = experiment.headline ?? declaredHeadline
     planner.publications.check(stages)
+  }
+}
+
+extension Plan {
+  private var declaredHeadline: [String]? {
+    var seen: Set<String> = []
+    let names = stages.filter { seen.insert($0.base).inserted }.flatMap { stage in
+      stage.description.metrics.filter(\.isHeadline).map { "\(stage.base).\($0.name)" }
+    }
+    return names.isEmpty ? nil : names
   }
 }
 

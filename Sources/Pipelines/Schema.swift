@@ -39,6 +39,7 @@ package struct PipelineSchema {
       [
         "version": ["const": 1, "description": "Of the format."],
         "name": ["type": ["string", "null"], "description": "Default: the file's name."],
+        "headline": headline,
         "params": [
           "type": ["object", "null"],
           "description": "Plain values; `${params.NAME}` stands for one anywhere in stages.",
@@ -53,9 +54,19 @@ package struct PipelineSchema {
       ], required: ["version", "stages"])
   }
 
+  private let metric = #"[^.\s]+\.\S+"#
+
+  private var headline: JSONValue {
+    [
+      "type": ["array", "null"],
+      "description":
+        "What `runs`, `compare` and pages show first: `stage.metric`. Default: nDCG@10 of each evaluation.",
+      "items": ["type": "string", "pattern": .string("^\(metric)$")],
+    ]
+  }
+
   private var experiment: JSONValue {
-    let metric = #"[^.\s]+\.\S+"#
-    return closed(
+    closed(
       "An experiment: a pipeline, changed and varied.",
       [
         "name": ["type": ["string", "null"], "description": "Default: the file's name."],
@@ -65,6 +76,7 @@ package struct PipelineSchema {
           "propertyNames": ["pattern": path],
         ],
         "matrix": ["$ref": "#/$defs/variations"],
+        "headline": headline,
         "compare": closed(
           "The table to print at the end.",
           [

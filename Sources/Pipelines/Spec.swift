@@ -58,7 +58,7 @@ extension Spec {
   /// Reads a file's root node; reports what is out of place.
   /// - Parameter matrix: what an experiment's matrix says.
   init(_ root: Node, matrix: Combination = [], _ diagnostics: Diagnostics) {
-    let keys = ["version", "name", "params", "defaults", "stages"]
+    let keys = ["version", "name", "headline", "params", "defaults", "stages"]
     let fields = Fields(root, of: "a pipeline", allowed: keys, diagnostics)
     let params = fields["params"] ?? Node(value: .mapping([]), mark: root.mark)
     substitution = Substitution(params: params, diagnostics)

@@ -21,6 +21,8 @@ package enum ParameterRole: Sendable, Hashable {
   case limits
   /// The name of the part of a folder that is read, so that other parts hold other records.
   case part
+  /// What metrics are divided by, too; `none`: by nothing.
+  case divides
 }
 
 /// Which way a metric is good.
@@ -44,15 +46,18 @@ package struct MetricDescription: Sendable, Hashable {
   package var isHeadline: Bool
   /// Its heading in the table of evaluations at a run's end; absent: it is not in it.
   package var heading: String?
+  /// The parameter that says what it should reach; absent: nobody says.
+  package var target: String?
 
   package init(
     _ name: String, _ documentation: String, _ direction: MetricDirection?, heading: String? = nil,
-    isHeadline: Bool = false
+    isHeadline: Bool = false, target: String? = nil
   ) {
     self.name = name
     self.documentation = documentation
     self.direction = direction
     self.heading = heading
+    self.target = target
     self.isHeadline = isHeadline
   }
 

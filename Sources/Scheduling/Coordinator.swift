@@ -67,7 +67,7 @@ package actor Coordinator {
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
-        comparison: plan.comparison, stages: options.selected.count)
+        comparison: plan.comparison, stages: options.selected.count, name: options.name, headline: plan.headline)
     ) { run in
       try store.files.makeFolder(store.logFolder(ofRun: run))
       let lock = try FileLock(at: store.lock(ofRun: run), beneath: store.root)

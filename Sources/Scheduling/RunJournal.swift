@@ -37,9 +37,13 @@ package struct RunStart: Sendable {
   package var comparison: Comparison?
   /// How many stages it is to bring to an end.
   package var stages: Int?
+  /// What the user calls it.
+  package var name: String?
+  /// What the file says to show first, `stage.metric`; absent: it says nothing.
+  package var headline: [String]?
   package init(
     pipeline: String, file: URL, root: URL, time: Date, version: String = retortVersion, revision: String? = nil,
-    comparison: Comparison? = nil, stages: Int? = nil
+    comparison: Comparison? = nil, stages: Int? = nil, name: String? = nil, headline: [String]? = nil
   ) {
     self.pipeline = pipeline
     self.file = file
@@ -49,6 +53,8 @@ package struct RunStart: Sendable {
     self.revision = revision
     self.comparison = comparison
     self.stages = stages
+    self.name = name
+    self.headline = headline
   }
 }
 

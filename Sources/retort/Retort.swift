@@ -19,7 +19,7 @@ struct Retort: AsyncParsableCommand {
     version: retortVersion,
     subcommands: [
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, Compare.self, Diff.self,
-      LineageCommand.self, Validate.self, SchemaCommand.self, New.self,
+      LineageCommand.self, Tag.self, Note.self, Validate.self, SchemaCommand.self, New.self,
       StagesCommand.self, Help.self, Export.self, Collect.self, Pin.self, Verify.self, Push.self, Pull.self,
       SearchCommand.self, Tokenize.self, Vectors.self, Doctor.self, Products.self, WorkerCommand.self,
     ])
@@ -58,7 +58,8 @@ struct Retort: AsyncParsableCommand {
     case let problems as Problems:
       Terminal.complain(problems.description)
       Foundation.exit(Exit.usage.rawValue)
-    case is UnknownRun, is UnknownArtifact, is ComparisonError, is UnavailableKernels:
+    case is UnknownRun, is InvalidRunName, is RunFilterError, is UnknownArtifact, is ComparisonError,
+      is UnavailableKernels:
       Terminal.complain("error: \(error)")
       Foundation.exit(Exit.usage.rawValue)
     case _ where isDamage(error):

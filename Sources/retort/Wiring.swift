@@ -124,10 +124,33 @@ struct PlanOptions: ParsableArguments {
   }
 }
 
+/// The rest of a message on a name that is none: the nearest one, else all, or the first of many.
+func hint(_ name: String, among known: [String]) -> String {
+  if let near = nearest(to: name, in: known) { return "; did you mean `\(near)`?" }
+  let all = known.uniqued()
+  let more = all.count > 100 ? " and \(all.count - 100) more" : ""
+  return all.isEmpty ? "" : "; it has \(all.prefix(100).joined(separator: ", "))\(more)"
+}
+
+/// Files that a name that leads nowhere may have meant: in its folder, and where pipelines and experiments lie.
+private func pipelineFiles(near file: String) -> [String] {
+  let parts = file.split(separator: "/", omittingEmptySubsequences: false)
+  let own = parts.dropLast().joined(separator: "/")
+  return [own, "pipelines", "experiments"].uniqued().flatMap { folder in
+    let path = folder.isEmpty ? (file.hasPrefix("/") ? "/" : ".") : folder
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+      .map { folder.isEmpty ? (file.hasPrefix("/") ? "/\($0)" : $0) : "\(folder)/\($0)" }
+  }
+}
+
 extension Plan {
   /// The plan of the file that a user named.
   static func read(_ file: String, settings: [String] = [], looksAtModels: Bool = false) throws -> Plan {
-    guard let status = FileStatus.of(URL(filePath: file)) else { throw Failure("there is no file \(file)") }
+    guard let status = FileStatus.of(URL(filePath: file)) else {
+      let near = nearest(to: file, in: pipelineFiles(near: file))
+      throw Failure("there is no file \(file)" + (near.map { "; did you mean \($0)?" } ?? ""))
+    }
     guard !status.isFolder else { throw Failure("\(file) is a folder; name the pipeline file in it") }
     return try Plan(
       file: URL(filePath: file), settings: settings, catalog: looksAtModels ? .lookingAtModels : .builtIn,

@@ -33,23 +33,27 @@ struct History {
   let journal: Journal
   private let start = Date(timeIntervalSince1970: 1_000_000)
 
-  init() throws {
+  /// - Parameter folder: of the store; absent: a scratch folder's.
+  init(in folder: URL? = nil) throws {
     scratch = try ScratchFolder()
-    store = try Store(at: scratch.url.appending(path: ".retort"))
+    store = try Store(at: folder ?? scratch.url.appending(path: ".retort"))
     journal = try Journal(at: store.database)
   }
 
   @discardableResult
   func run(
-    _ stages: [Stage], comparison: Comparison? = nil, version: String = "1", revision: String? = "abc"
+    _ stages: [Stage], comparison: Comparison? = nil, version: String = "1", revision: String? = "abc",
+    pipeline: String = "p", name: String? = nil, headline: [String]? = nil
   ) throws -> Int {
-    let file = URL(filePath: "/project/p.yaml")
+    let file = URL(filePath: "/project/\(pipeline).yaml")
     let run = try journal.begin(
       RunStart(
-        pipeline: "p", file: file, root: URL(filePath: "/project"), time: start, version: version, revision: revision,
-        comparison: comparison)
+        pipeline: pipeline, file: file, root: URL(filePath: "/project"), time: start, version: version,
+        revision: revision,
+        comparison: comparison, name: name, headline: headline ?? declaredHeadline(of: stages))
     ) { _ in }
     var made: [String: StoredArtifact] = [:]
+    var entries: [JournalEntry] = []
     for stage in stages {
       var inputs: [String: StageRecord.Input] = [:]
       for (port, source) in stage.inputs {
@@ -76,27 +80,32 @@ struct History {
             inputs: state == .running ? inputs : [:]))
       }
       if stage.state == .skipped {
-        try journal.record([record(.skipped, after: 0)], run: run)
+        entries.append(record(.skipped, after: 0))
       } else if try journal.result(for: key) != nil {
-        try journal.record([record(.cached, after: 0)], run: run)
+        entries.append(record(.cached, after: 0))
       } else {
         let steps = stage.curves.flatMap { name, values in
           values.enumerated().map { StageResult.Metric(name: name, value: $1, step: $0 + 1) }
         }
         let finals = stage.metrics.map { StageResult.Metric(name: $0, value: $1, step: nil) }
-        try journal.record(
-          [
-            record(.running, after: 0),
-            .result(
-              StageResult(
-                stage: stage.name, key: key, preimage: preimage, outputs: outputs, metrics: steps + finals, isKept: true
-              )),
-            record(stage.state, after: stage.seconds),
-          ], run: run)
+        entries += [
+          record(.running, after: 0),
+          .result(
+            StageResult(
+              stage: stage.name, key: key, preimage: preimage, outputs: outputs, metrics: steps + finals, isKept: true
+            )),
+          record(stage.state, after: stage.seconds),
+        ]
       }
     }
-    try journal.record([.ended(.done, time: start.addingTimeInterval(60))], run: run)
+    try journal.record(entries + [.ended(.done, time: start.addingTimeInterval(60))], run: run)
     return run
+  }
+
+  /// As a plan has it that says nothing of its own.
+  private func declaredHeadline(of stages: [Stage]) -> [String]? {
+    let names = distinct(stages.filter { $0.kind == "evaluate" }.map { "\($0.base).ndcg@10" })
+    return names.isEmpty ? nil : names
   }
 
   /// The variants of several arguments.

@@ -89,7 +89,7 @@ import Testing
 
   @Test func `a reader makes no database, and reads one of an older version without changing it`() throws {
     let missing = scratch.url.appending(path: "nowhere/retort.sqlite")
-    #expect(try Journal(reading: missing).runs() == [])
+    #expect(try Journal(reading: missing).runs().lines == [])
     #expect(FileStatus.of(missing) == nil)
 
     let old = scratch.url.appending(path: "old.sqlite")
@@ -103,7 +103,7 @@ import Testing
     }
     try queue.close()
     let before = try Digest(ofFile: old)
-    #expect(try Journal(reading: old).runs().map(\.run) == [7])
+    #expect(try Journal(reading: old).runs().lines.map(\.run) == [7])
     #expect(try Digest(ofFile: old) == before)
 
     _ = try recordChain()
@@ -145,8 +145,8 @@ import Testing
     #expect(report.stages[0].outputs["out"]?.path == store.url(of: artifact("middle")).posixPath)
     #expect(report.stages[0].metrics == ["loss": 0.25])
     #expect(try journal.report(of: 1, store: store).stages[1].seconds == 3)
-    #expect(try journal.runs().map(\.run) == [2, 1])
-    #expect(try journal.runs()[1].seconds == 5)
+    #expect(try journal.runs().lines.map(\.run) == [2, 1])
+    #expect(try journal.runs().lines[1].seconds == 5)
   }
 
   @Test func `a turn that cannot be written as a whole is not written at all`() throws {

@@ -42,19 +42,51 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
   }
 }
 
+@Suite struct ComparedArgumentTests {
+  private let history: History
+
+  init() throws {
+    history = try History()
+    for tau in [0.1, 0.2, 0.2] { try history.run(trained(tau: tau, seed: 1, ndcg: tau, coordinates: false)) }
+    try history.run(trained(tau: 0.3, seed: 1, ndcg: 0.3), pipeline: "other", name: "p")
+  }
+
+  private func compared(_ argument: String) throws -> (names: [String], note: String?) {
+    let (variants, note) = try history.journal.comparedVariants(named: argument, store: history.store)
+    return (variants.map(\.name), note)
+  }
+
+  @Test func `a range is all of its runs but those that only found cached results`() throws {
+    let (names, note) = try compared("1-3")
+    #expect(names == ["1", "2"] && note == "`1-3` without 3, which only found cached results")
+    #expect(try compared("3-3").names == ["3"])
+    #expect(try compared("2-2").note == nil)
+    for wrong in ["3-1", "7-9", "1-", "-3", "1-2-3"] { #expect(throws: (any Error).self) { try compared(wrong) } }
+  }
+
+  @Test func `a pipeline is its latest run, and a name goes before it`() throws {
+    let (names, note) = try compared("other[tau=0.3]")
+    #expect(names == ["4[tau=0.3,seed=1]"] && note == "`other` is a pipeline: its latest run, 4")
+    #expect(try compared("p").names == ["4[tau=0.3,seed=1]"])
+    #expect(throws: (any Error).self) { try history.variants("other") }
+    #expect { try compared("othr") } throws: { "\($0)".contains("did you mean `other`?") }
+  }
+}
+
 @Suite struct RunComparisonTests {
   private let history: History
 
   init() throws { history = try History() }
 
   private func compare(
-    _ arguments: String..., metrics: [String] = [], sort: String? = nil, ranks: Bool = false,
-    perQuery: (RecordedStage, String) -> PerQuery = noQueries
+    _ arguments: String..., metrics: [String] = [], sort: String? = nil, ranks: Bool = false, all: Bool = false,
+    types: [String: String] = [:], perQuery: (RecordedStage, String) -> PerQuery = noQueries
   ) throws -> RunComparison {
     var request = RunComparison.Request()
-    (request.metrics, request.sort, request.ranks) = (metrics, sort, ranks)
+    (request.metrics, request.sort, request.ranks, request.all) = (metrics, sort, ranks, all)
     let variants = try arguments.flatMap { try history.journal.variants(named: $0, store: history.store) }
-    return try RunComparison(variants, request, catalog: StageCatalog(BuiltInStages.all), perQuery: perQuery)
+    return try RunComparison(
+      variants, request, catalog: StageCatalog(BuiltInStages.all), perQuery: perQuery, types: { _ in types })
   }
 
   @Test func `two runs differ in a parameter, its metrics, and the stages from there on`() throws {
@@ -71,9 +103,10 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
     #expect(comparison.lineage[1].components == ["with.tau"])
     #expect(comparison.times.map(\.differs) == [false, true, true])
     #expect(comparison.times[1].seconds == [10, 20])
-    let metrics = comparison.metrics
-    #expect(metrics.map(\.name) == ["scores.mean_rank", "scores.ndcg@10", "scores.uniformity"])
-    #expect(metrics.map { $0.cells[1].difference } == [2.5, -0.25, 0.25])
+    #expect(comparison.metrics.map(\.name) == ["scores.ndcg@10"] && comparison.moreMetrics == 2)
+    let metrics = try compare("1", "2", all: true).metrics
+    #expect(metrics.map(\.name) == ["scores.ndcg@10", "scores.mean_rank", "scores.uniformity"])
+    #expect(metrics.map { $0.cells[1].difference } == [-0.25, 2.5, 0.25])
     #expect(metrics.map { $0.cells[1].verdict } == [.worse, .worse, nil])
     #expect(comparison.warnings.isEmpty && comparison.notes.isEmpty)
   }
@@ -95,7 +128,20 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
     #expect(comparison.rows.count == 2)
     #expect(comparison.times[1].seconds == [10, 10] && comparison.times.allSatisfy { !$0.differs })
     #expect(comparison.lineage.allSatisfy { $0.relation == .same })
-    #expect(comparison.metrics.isEmpty)
+    #expect(comparison.metrics.map { $0.cells[1].difference } == [0] && comparison.moreMetrics == 0)
+  }
+
+  @Test func `what the file says comes first, and metrics that differ where there is no headline`() throws {
+    for (tau, ndcg) in [(0.1, 0.5), (0.2, 0.25)] {
+      try history.run(
+        trained(tau: tau, seed: 1, ndcg: ndcg, coordinates: false), headline: ["scores.uniformity", "scores.ndcg@10"])
+      try history.run([History.Stage(base: "s", outputs: ["out": "\(tau)"], metrics: ["a": ndcg, "b": 1])])
+    }
+    #expect(try compare("1", "3").metrics.map(\.name) == ["scores.uniformity", "scores.ndcg@10"])
+    #expect(
+      try compare("1", "3", all: true).metrics.map(\.name)
+        == ["scores.uniformity", "scores.ndcg@10", "scores.mean_rank"])
+    #expect(try compare("2", "4").metrics.isEmpty, "one key, so the second found what the first had made")
   }
 
   private func sweep(comparison: Comparison? = nil) throws {
@@ -154,6 +200,55 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
     #expect(test == RandomisationTest(differences: [-1, -0.5, -1]))
     #expect(test.p == 0.25 && test.pairs == 3)
     #expect(comparison.metrics[0].cells[0].test == nil)
+  }
+
+  @Test func `a difference that a test takes for chance is unclear, one that all tests see is clear`() throws {
+    let queries = (0..<10).map { "q\($0)" }
+    for (tau, values) in [(0.1, [0.5, 0.5, 0.5]), (0.2, [0.6, 0.6, 0.6]), (0.3, [0.2, 0.6, 1.0])] {
+      for (seed, ndcg) in values.enumerated() {
+        try history.run(trained(tau: tau, seed: seed, ndcg: ndcg, coordinates: false))
+      }
+    }
+    /// Every query alike, so that p of 10 is 2/2¹⁰, or one that pays for the others.
+    func cell(_ runs: [String], uneven: Bool = false) throws -> RunComparison.Cell {
+      var request = RunComparison.Request()
+      request.metrics = ["scores.ndcg@10"]
+      let comparison = try RunComparison(
+        try runs.flatMap { try history.variants($0) }, request, catalog: StageCatalog(BuiltInStages.all),
+        perQuery: { stage, _ in
+          let mean = stage.report.metrics["ndcg@10"] ?? 0
+          return .values(
+            Dictionary(
+              uniqueKeysWithValues: queries.map { ($0, uneven && $0 != "q0" ? 0.5 : uneven ? mean * 10 - 4.5 : mean) }))
+        })
+      #expect(comparison.rows.count == 2)
+      return comparison.metrics[0].cells[1]
+    }
+    let clear = try cell(["1", "2", "3", "4", "5", "6"])
+    #expect(clear.verdict == .better && clear.test?.p == 2.0 / 1024 && clear.seedTest == nil, "seeds do not spread")
+    let chance = try cell(["1", "2", "3", "4", "5", "6"], uneven: true)
+    #expect(chance.verdict == .unclear && chance.test?.p == 1)
+    // Means 0.5 and 0.6, deviations 0 and 0.4: t = 0.1/(0.4/√3) = √3/4 on 2 degrees, p = 1 − t/√(2 + t²).
+    let seeds = try cell(["1", "2", "3", "7", "8", "9"])
+    let t = 3.0.squareRoot() / 4
+    #expect(abs(try #require(seeds.seedTest).p - (1 - t / (2 + t * t).squareRoot())) < 1e-9)
+    #expect(seeds.verdict == .unclear && seeds.test?.p == 2.0 / 1024)
+  }
+
+  @Test func `results are divided by the type of queries`() throws {
+    try history.run(trained(tau: 0.1, seed: 1, ndcg: 0.5, coordinates: false))
+    try history.run(trained(tau: 0.2, seed: 1, ndcg: 0.6, coordinates: false))
+    let types = ["a": "x", "b": "x", "c": "y", "d": "y"]
+    let comparison = try compare("1", "2", types: types) { stage, _ in
+      let isFirst = stage.report.metrics["ndcg@10"] == 0.5
+      return .values(isFirst ? ["a": 0, "b": 0.5, "c": 1, "d": 1] : ["a": 1, "b": 0.5, "c": 1, "d": 0, "e": 1])
+    }
+    let found = comparison.metrics[0].types
+    #expect(found.map(\.type) == ["x", "y"] && found.map(\.queries) == [2, 2])
+    #expect(found.map { $0.cells.map { $0.sample?.mean } } == [[0.25, 0.75], [1, 0.5]])
+    #expect(
+      found.map { $0.cells[1].difference } == [0.5, -0.5] && found.allSatisfy { $0.cells[1].verdict == .unclear })
+    #expect(try compare("1", "2", types: ["a": "x"]) { _, _ in .values(["a": 1]) }.metrics[0].types.isEmpty)
   }
 
   @Test func `results per query that are gone are named, and nothing fails`() throws {

@@ -50,7 +50,7 @@ struct Evaluate: Stage {
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
-  @Parameter("Divide the metrics by this too: `type`, or nothing.") var groupBy = GroupBy.type
+  @Parameter("Divide the metrics by this too: `type`, or nothing.", role: .divides) var groupBy = GroupBy.type
   @Parameter("The picture's title.") var title = ""
   @Parameter("Your names for a table's `query`, `positive`, `negative`.") var columns: [String: String] = [:]
   @Parameter("The form of a table's query, with `{text}`.") var queryTemplate = "{text}"

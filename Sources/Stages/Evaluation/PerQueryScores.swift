@@ -8,6 +8,7 @@ package struct PerQueryScores: Sendable {
     let id: String
     let ranking: QueryRanking
     let margin: Double?
+    let type: String?
   }
   private let queries: [Query]
 
@@ -21,9 +22,16 @@ package struct PerQueryScores: Sendable {
         throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank` from 1")
       }
       queries.append(
-        Query(id: id, ranking: QueryRanking(ranks: ranks.compactMap { $0 }), margin: value["margin"]?.double))
+        Query(
+          id: id, ranking: QueryRanking(ranks: ranks.compactMap { $0 }), margin: value["margin"]?.double,
+          type: value["type"]?.string))
     }
     self.queries = queries
+  }
+
+  /// By the query's id; those without a type are absent.
+  package var types: [String: String] {
+    Dictionary(queries.compactMap { query in query.type.map { (query.id, $0) } }) { first, _ in first }
   }
 
   /// By the query's id; their mean is the metric, but for `margin`, which `evaluate` takes over pairs, not queries.

@@ -11,8 +11,8 @@ struct Normalize: Stage {
   static let metrics = [
     MetricDescription("threshold", "Score that separates positives from negatives best, after normalising.", nil),
     MetricDescription("positive_mean", "Mean of positives after normalising.", nil),
-    MetricDescription("negative_mean", "Mean of negatives after normalising; the target is 0.15 or less.", .lower),
-    MetricDescription("margin", "The first less the second; the target is 0.7 or more.", .higher),
+    MetricDescription("negative_mean", "Mean of negatives after normalising.", .lower, target: "target_negative_mean"),
+    MetricDescription("margin", "The first less the second.", .higher, target: "target_margin"),
     MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
     MetricDescription("negatives_above_half", "Share of negatives above 0.5 after normalising.", .lower),
   ]

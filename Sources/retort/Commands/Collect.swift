@@ -84,7 +84,8 @@ struct Pin: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Keeps what a run made and used from `gc`; without a run, lists the pinned ones.")
 
-  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String?
+  @Argument(help: ArgumentHelp("A run's number, name or tag, or `latest`.", valueName: "run"), completion: .runNames)
+  var name: String?
   @Flag(help: "No longer keep it.") var unpin = false
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions

@@ -8,15 +8,20 @@ struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compares runs, or the variants of one: parameters, inputs, code, metrics, lineage and times.",
     discussion: """
+      Shows the headline metrics (see `retort help runs`); --all shows the others, and what does not differ, too.
+
       Variants that differ only in their seed are one row: mean ± sample standard deviation. p is of a paired \
-      randomisation test on the queries' results against the first row.
+      randomisation test on the queries' results, averaged over seeds, against the first row; p of seeds of Welch's t-test \
+      of the figures, where both rows have three seeds or more. A difference that one of them takes for chance \
+      (p ≥ 0.05) is called no clear difference.
       """)
 
   enum Format: String, CaseIterable, ExpressibleByArgument { case text, md, csv, json }
 
   @Argument(
     help: ArgumentHelp(
-      "`12`, `latest`, `latest~1`, or variants of it: `12[tau=0.1]`. One run: its variants.", valueName: "run"))
+      "`12`, a name, a tag, `latest~1`; variants of it, `12[tau=0.1]`; a range, `3-12`; a pipeline, its latest run.",
+      valueName: "run"), completion: .runNames)
   var runs: [String]
   @Flag(help: "Show also what does not differ.") var all = false
   @Option(help: ArgumentHelp("Compare by this metric; may be repeated.", valueName: "stage.name"))
@@ -34,22 +39,26 @@ struct Compare: ParsableCommand {
   func run() throws {
     let (store, journal) = try storeOptions.reading()
     var variants: [Variant] = []
+    var remarks: [String] = []
     for argument in runs {
-      for variant in try journal.variants(named: argument, store: store)
+      let (found, note) = try journal.comparedVariants(named: argument, store: store)
+      remarks += note.map { [$0] } ?? []
+      for variant in found
       where !variants.contains(where: { $0.name == variant.name }) {
         variants.append(variant)
       }
     }
     guard variants.count > 1 else {
-      throw Failure("\(variants[0].name) is all that is named; name another run too, such as `latest~1`")
+      throw Failure(
+        "\(variants.first?.name ?? "nothing") is all that is named; name another run too, such as `latest~1`")
     }
     var request = RunComparison.Request()
     request.metrics = metric
     request.sort = sort
     request.ranks = runs.count == 1
     request.all = all
-    let comparison = try RunComparison(
-      variants, request, catalog: .builtIn, perQuery: PerQueryReader(store).callAsFunction)
+    var comparison = try RunComparison(variants, request, reading: store)
+    comparison.notes = remarks + comparison.notes
 
     if let html {
       let page = ComparisonPage(comparison, all: all, curves: try curves(comparison, variants, journal))

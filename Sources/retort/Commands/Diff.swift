@@ -9,8 +9,9 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Says what differs between two runs or variants, stage by stage: keys, parameters, outputs.")
 
-  @Argument(help: "`12`, `latest~1`, or one variant: `12[tau=0.1]`.") var left: String
-  @Argument(help: "The other one.") var right: String
+  @Argument(help: "`12`, a name, a tag, `latest~1`, or one variant: `12[tau=0.1]`.", completion: .runNames)
+  var left: String
+  @Argument(help: "The other one.", completion: .runNames) var right: String
   @Option(help: "Only this stage.") var stage: String?
   @Flag(help: "Say for each output that differs where: training step, tensor and element, line or byte.")
   var tensors = false

@@ -10,8 +10,9 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Copies a stage's outputs to a new folder, with `retort.json`, which tells what they were made from.")
 
-  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
-  @Argument(help: "The stage.") var stage: String
+  @Argument(help: ArgumentHelp("A run's number, name or tag, or `latest`.", valueName: "run"), completion: .runNames)
+  var name: String
+  @Argument(help: "The stage.", completion: .recordedStages) var stage: String
   @Argument(help: "Where the copy goes; must not exist.", completion: .directory) var folder: String
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions

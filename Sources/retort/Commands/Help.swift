@@ -7,7 +7,7 @@ struct Help: ParsableCommand {
     abstract: "Shows a stage kind's ports and parameters, a command's options, or a topic.",
     discussion: "Topics: \(Topic.all.map(\.name).joined(separator: ", ")).")
 
-  @Argument(help: "A stage kind, a command or a topic.") var subject: String?
+  @Argument(help: "A stage kind, a command or a topic.", completion: .kinds) var subject: String?
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }

@@ -17,9 +17,9 @@ struct LineageCommand: ParsableCommand {
 
   @Argument(
     help: """
-      A run's number or `latest`; `STAGE` or `STAGE.PORT` of the latest run that has it; the beginning of a digest; a \
+      A run's number, name or tag, or `latest`; `STAGE` or `STAGE.PORT` of the latest run that has it; the beginning of a digest; a \
       folder that was published or exported.
-      """)
+      """, completion: .runNames)
   var what: String
   @Flag(help: "What it was made from (the default).") var up = false
   @Flag(help: "What was made from it.") var down = false

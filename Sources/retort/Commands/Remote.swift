@@ -58,7 +58,8 @@ struct Push: ParsableCommand {
     abstract: "Copies a run's results to a remote store, from which `pull` and `run --pull` restore them.",
     discussion: remoteTrust)
 
-  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name = "latest"
+  @Argument(help: ArgumentHelp("A run's number, name or tag, or `latest`.", valueName: "run"), completion: .runNames)
+  var name = "latest"
   @OptionGroup var remoteOptions: RemoteOptions
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions

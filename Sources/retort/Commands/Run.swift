@@ -11,19 +11,26 @@ struct Run: AsyncParsableCommand {
     abstract: "Runs a pipeline: every stage whose result is not known yet.")
 
   @OptionGroup var source: PlanOptions
-  @Argument(help: "Run only these stages and what they need; `student` is every variant of it.")
+  @Argument(
+    help: "Run only these stages and what they need; `student` is every variant of it.", completion: .stages)
   var stages: [String] = []
-  @Option(help: "Run this stage and what it needs, as if it were named last; may be repeated.") var until: [String] = []
-  @Option(help: "Run this stage and what comes after it; what comes before must be cached. May be repeated.")
+  @Option(
+    help: "Run this stage and what it needs, as if it were named last; may be repeated.", completion: .stages)
+  var until: [String] = []
+  @Option(
+    help: "Run this stage and what comes after it; what comes before must be cached. May be repeated.",
+    completion: .stages)
   var from: [String] = []
-  @Option(help: "Run this stage alone; what it needs must be cached. May be repeated.") var only: [String] = []
+  @Option(help: "Run this stage alone; what it needs must be cached. May be repeated.", completion: .stages)
+  var only: [String] = []
   @Flag(name: [.customShort("n"), .long], help: "Say what would run, and run nothing.") var dryRun = false
   @Option(
     name: [.customShort("j", allowingJoined: true), .long],
     help: "Stages at once; as many as the threads allow unless given.")
   var jobs: Int?
   @Flag(name: .shortAndLong, help: "After a failure, go on with what does not depend on it.") var keepGoing = false
-  @Option(help: "Run this stage although its result is known; may be repeated.") var force: [String] = []
+  @Option(help: "Run this stage although its result is known; may be repeated.", completion: .stages)
+  var force: [String] = []
   @Flag(help: "Replace published files that were changed since they were published.") var overwrite = false
   @Flag(help: "Take results that the remote store has instead of computing them.") var pull = false
   @OptionGroup var remoteOptions: RemoteOptions
@@ -32,6 +39,7 @@ struct Run: AsyncParsableCommand {
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
   @Option(help: "Memory that running stages may use together, such as 6GB; what is free at the start unless given.")
   var memory: String?
+  @Option(help: "What to call this run, such as `base`; other commands then take that name.") var name: String?
   @Flag(help: "Say after each built-in stage where its time went, operation by operation.") var profile = false
   @Flag(help: "Print events as JSON lines.") var json = false
   @Flag(help: "Go on in the background, also when this terminal closes; `retort watch` follows it.") var detach = false
@@ -46,6 +54,7 @@ struct Run: AsyncParsableCommand {
     guard jobs ?? 1 > 0, threads > 0, lockTimeout ?? 0 >= 0 else {
       throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
     }
+    do { _ = try name.map { try RunName($0) } } catch { throw ValidationError("\(error)") }
     if detach && dryRun { throw ValidationError("--detach and -n exclude each other") }
     if let memory, parseBytes(memory) == nil {
       throw ValidationError("--memory takes a size such as 6GB or 512MB, not `\(memory)`")
@@ -78,7 +87,7 @@ struct Run: AsyncParsableCommand {
           jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
-        remote: try pull ? remote() : nil, profiles: profile),
+        remote: try pull ? remote() : nil, profiles: profile, name: try name.map { try RunName($0).text }),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(
         try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) },
@@ -199,9 +208,8 @@ extension Plan {
       try names.map { name -> [StageID] in
         let ids = self.ids(named: name)
         guard !ids.isEmpty else {
-          let known = stages.prefix(100).map(\.name)
-          let more = stages.count > known.count ? " and \(stages.count - known.count) more" : ""
-          throw Failure("\(file.relativePath) has no stage `\(name)`; it has \(known.joined(separator: ", "))\(more)")
+          throw Failure(
+            "\(file.relativePath) has no stage `\(name)`\(hint(name, among: stages.flatMap { [$0.name, $0.base] }))")
         }
         return ids
       }.joined())

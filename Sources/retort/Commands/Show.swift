@@ -9,8 +9,9 @@ struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a run: states, times, inputs, outputs and metrics; of one stage also its failures and its log.")
 
-  @Argument(help: ArgumentHelp("The run's number, or `latest`.", valueName: "run")) var name: String
-  @Argument(help: "Only this stage, with everything about it.") var stage: String?
+  @Argument(help: ArgumentHelp("A run's number, name or tag, or `latest`.", valueName: "run"), completion: .runNames)
+  var name: String
+  @Argument(help: "Only this stage, with everything about it.", completion: .recordedStages) var stage: String?
   @Flag(help: "Print JSON.") var json = false
   @Flag(help: "Print the stage's log as it was written, control signs included, and nothing else.") var raw = false
   @OptionGroup var storeOptions: StoreOptions

@@ -18,7 +18,8 @@ struct Verify: AsyncParsableCommand {
 
   @Option(help: "Run this stage again instead and compare its outputs.") var rerun: String?
   @Argument(
-    help: ArgumentHelp("Whose stage: the run's number, or `latest`; else the latest with a result.", valueName: "run"))
+    help: ArgumentHelp("Whose stage: a run's number, name or tag; else the latest with a result.", valueName: "run"),
+    completion: .runNames)
   var name: String?
 
   @Flag(name: [.customShort("n"), .long], help: "Only report; leave damage where it is.") var dryRun = false

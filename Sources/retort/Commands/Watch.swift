@@ -13,7 +13,9 @@ struct Watch: AsyncParsableCommand {
       standard output is no terminal.
       """)
 
-  @Argument(help: ArgumentHelp("The run's number; else the one that goes on, or the last one.", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("A run's number, name or tag; else the one that goes on, or the last one.", valueName: "run"),
+    completion: .runNames)
   var name: String?
   @Flag(help: "Print the run as it is now, and end.") var once = false
   @Flag(help: "Print it as JSON, once.") var json = false

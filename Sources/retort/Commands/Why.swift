@@ -9,7 +9,7 @@ struct Why: ParsableCommand {
     abstract: "Says why a stage would run: every component of its key that differs from its last result.")
 
   @OptionGroup var source: PlanOptions
-  @Argument(help: "The stage.") var stage: String
+  @Argument(help: "The stage.", completion: .stages) var stage: String
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 

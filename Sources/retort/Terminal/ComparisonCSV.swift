@@ -8,7 +8,7 @@ struct ComparisonCSV {
   /// - Parameter all: also parameters that do not differ.
   init(_ comparison: RunComparison, all: Bool) {
     let parameters = comparison.parameters.filter { all || $0.differs }
-    let figures = ["mean", "deviation", "n", "difference", "verdict", "p"]
+    let figures = ["mean", "deviation", "n", "difference", "verdict", "p", "p of seeds"]
     let header =
       ["run", "variants"] + parameters.map(\.name)
       + comparison.metrics.flatMap { metric in figures.map { $0 == "mean" ? metric.name : "\(metric.name) \($0)" } }
@@ -20,6 +20,7 @@ struct ComparisonCSV {
           return [
             cell.sample.map { "\($0.mean)" }, cell.sample?.deviation.map { "\($0)" }, cell.sample.map { "\($0.count)" },
             cell.difference.map { "\($0)" }, cell.verdict?.rawValue, cell.test.map { "\($0.p)" },
+            cell.seedTest.map { "\($0.p)" },
           ].map { $0 ?? "" }
         }
     }

@@ -17,7 +17,8 @@ struct ComparisonReport {
 
   var sections: [ReportSection] {
     let shown = [
-      metrics, ReportSection(verdicts: comparison.verdicts, names: names), lines("parameters", comparison.parameters),
+      metrics, types, ReportSection(verdicts: comparison.verdicts, names: names),
+      lines("parameters", comparison.parameters),
       lines("inputs", comparison.inputs),
       lines("code", comparison.code), lineage, times,
     ].filter { !$0.isEmpty }
@@ -31,23 +32,31 @@ struct ComparisonReport {
   }
 
   private var names: [String] {
-    comparison.rows.map { $0.members.count > 1 ? "\($0.name) ×\($0.members.count)" : $0.name }
+    comparison.rows.map { row in
+      let labels = row.labels.isEmpty ? "" : " (\(row.labels.joined(separator: ", ")))"
+      return row.name + labels + (row.members.count > 1 ? " ×\(row.members.count)" : "")
+    }
   }
 
   var metrics: ReportSection {
     let metrics = comparison.metrics
     let isTested = metrics.contains { $0.cells.contains { $0.test != nil } }
+    let isSeedTested = metrics.contains { $0.cells.contains { $0.seedTest != nil } }
     guard !metrics.isEmpty else { return ReportSection(title: "metrics") }
     var section = ReportSection(title: "metrics")
     if metrics.count <= Self.mostColumns {
       let own = metrics.map { metric in
-        Columns(metric.name + arrow(metric), metric.cells, isTested: metric.cells.contains { $0.test != nil })
+        Columns(
+          metric.name + arrow(metric), metric.cells, isTested: metric.cells.contains { $0.test != nil },
+          isSeedTested: metric.cells.contains { $0.seedTest != nil })
       }
       section.header = ["run"] + own.flatMap(\.header)
       section.rows = names.indices.map { row in [ReportCell(names[row])] + own.flatMap { $0.cells[row] } }
     } else {
       let own = names.indices.map { row in
-        Columns(names[row], metrics.map { $0.cells[row] }, isTested: isTested && row > 0, isReference: row == 0)
+        Columns(
+          names[row], metrics.map { $0.cells[row] }, isTested: isTested && row > 0,
+          isSeedTested: isSeedTested && row > 0, isReference: row == 0)
       }
       section.header = ["metric"] + own.flatMap(\.header)
       section.rows = metrics.indices.map { index in
@@ -65,6 +74,30 @@ struct ComparisonReport {
       section.lines.append(
         "p: two-sided paired randomisation test of the queries' differences, averaged over seeds")
     }
+    if metrics.contains(where: { $0.cells.contains { $0.seedTest != nil } }) {
+      section.lines.append("p of seeds: two-sided t-test (Welch) of the figures of seeds")
+    }
+    if comparison.moreMetrics > 0 {
+      let words =
+        comparison.moreMetrics == 1 ? "1 more metric differs" : "\(comparison.moreMetrics) more metrics differ"
+      section.lines.append("\(words); --all shows what there is")
+    }
+    return section
+  }
+
+  /// A line for each metric and type of query.
+  private var types: ReportSection {
+    let entries = comparison.metrics.flatMap { metric in metric.types.map { (metric, $0) } }
+    guard !entries.isEmpty else { return ReportSection(title: "by type") }
+    let own = names.indices.map { row in
+      Columns(names[row], entries.map { $0.1.cells[row] }, isTested: row > 0, isReference: row == 0)
+    }
+    var section = ReportSection(title: "by type", header: ["by type", "type", "queries"] + own.flatMap(\.header))
+    section.rows = entries.enumerated().map { index, entry in
+      [ReportCell(entry.0.name + arrow(entry.0)), ReportCell(entry.1.type), ReportCell("\(entry.1.queries)")]
+        + own.flatMap { $0.cells[index] }
+    }
+    section.numbers = Set(2..<section.header.count)
     return section
   }
 
@@ -133,16 +166,21 @@ private struct Columns {
   let header: [String]
   let cells: [[ReportCell]]
 
-  init(_ name: String, _ cells: [RunComparison.Cell], isTested: Bool, isReference: Bool = false) {
+  init(
+    _ name: String, _ cells: [RunComparison.Cell], isTested: Bool, isSeedTested: Bool = false, isReference: Bool = false
+  ) {
     let isCompared = !isReference && cells.contains { $0.difference != nil }
-    header = [name] + (isCompared ? ["difference"] : []) + (isCompared && isTested ? ["p"] : [])
+    header =
+      [name] + (isCompared ? ["difference"] : []) + (isCompared && isTested ? ["p"] : [])
+      + (isCompared && isSeedTested ? ["p of seeds"] : [])
     self.cells = cells.map { cell in
       var row = [ReportCell(cell.sample.map(formatted(sample:)) ?? "")]
       if isCompared {
         let tone: ReportCell.Tone = cell.verdict == .better ? .better : cell.verdict == .worse ? .worse : .plain
-        let word = tone == .plain ? "" : " \(tone.rawValue)"
+        let word = cell.verdict == .unclear ? " no clear difference" : tone == .plain ? "" : " \(tone.rawValue)"
         row.append(ReportCell(cell.difference.map { formatted(difference: $0) + word } ?? "", tone))
-        if isTested { row.append(ReportCell(cell.test.map(formatted(test:)) ?? "")) }
+        if isTested { row.append(ReportCell(cell.test.map { formatted(p: $0.p) } ?? "")) }
+        if isSeedTested { row.append(ReportCell(cell.seedTest.map { formatted(p: $0.p) } ?? "")) }
       }
       return row
     }
@@ -158,8 +196,8 @@ func formatted(difference: Double) -> String {
   difference == 0 ? "0" : (difference < 0 ? "-" : "+") + formatted(metric: abs(difference))
 }
 
-func formatted(test: RandomisationTest) -> String {
-  test.p < 0.001 ? "<0.001" : String(format: test.p < 0.1 ? "%.3f" : "%.2f", test.p)
+func formatted(p: Double) -> String {
+  p < 0.001 ? "<0.001" : String(format: p < 0.1 ? "%.3f" : "%.2f", p)
 }
 
 /// A value that may be a whole script, as the beginning of one line.

@@ -14,14 +14,21 @@ struct ComparisonTable {
     guard variants.contains(where: { $0.comparison?.metrics.isEmpty == false }) else { return nil }
     var request = RunComparison.Request()
     request.ranks = true
-    let comparison = try RunComparison(
-      variants, request, catalog: .builtIn, perQuery: PerQueryReader(store).callAsFunction)
+    let comparison = try RunComparison(variants, request, reading: store)
     guard comparison.metrics.contains(where: { $0.cells.contains { $0.sample != nil } }) else { return nil }
     let sections = [
       ComparisonReport(comparison, all: false).metrics, ReportSection(title: "warnings", lines: comparison.warnings),
       ReportSection(title: "notes", lines: comparison.notes),
     ]
     text = sections.text
+  }
+}
+
+extension RunComparison {
+  /// With what evaluations wrote of single queries.
+  init(_ variants: [Variant], _ request: Request, reading store: Store) throws {
+    let reader = PerQueryReader(store)
+    try self.init(variants, request, catalog: .builtIn, perQuery: reader.callAsFunction, types: reader.types)
   }
 }
 
@@ -33,14 +40,30 @@ final class PerQueryReader {
   init(_ store: Store) { self.store = store }
 
   func callAsFunction(_ stage: RecordedStage, _ metric: String) throws -> PerQuery {
-    let outputs = StageCatalog.builtIn.describe(stage.report.kind)?.outputs ?? []
-    let port = outputs.first { $0.type == .perQuery }?.name
-    guard let output = port.flatMap({ stage.report.outputs[$0] }) else { return .none }
+    guard let output = output(of: stage) else { return .none }
     guard FileStatus.of(URL(filePath: output.path)) != nil else {
       return .gone("its results per query are no longer in the store")
     }
+    return try scores(output).values(of: metric).map { .values($0) } ?? .none
+  }
+
+  /// The types of a stage's queries, unless it was told not to divide by them.
+  func types(_ stage: RecordedStage) throws -> [String: String] {
+    let divides = StageCatalog.builtIn.describe(stage.report.kind)?.parameter(.divides)
+    guard let output = output(of: stage), divides.flatMap({ stage.component("with.\($0)") }) != "none",
+      FileStatus.of(URL(filePath: output.path)) != nil
+    else { return [:] }
+    return try scores(output).types
+  }
+
+  private func output(of stage: RecordedStage) -> RunReport.Output? {
+    let outputs = StageCatalog.builtIn.describe(stage.report.kind)?.outputs ?? []
+    return outputs.first { $0.type == .perQuery }.flatMap { stage.report.outputs[$0.name] }
+  }
+
+  private func scores(_ output: RunReport.Output) throws -> PerQueryScores {
     let scores = try files[output.digest] ?? PerQueryScores(contentsOf: URL(filePath: output.path))
     files[output.digest] = scores
-    return scores.values(of: metric).map { .values($0) } ?? .none
+    return scores
   }
 }

@@ -35,8 +35,8 @@ struct RunEnding {
     get throws {
       let trained = stages.last { $0.description.trains }
       let model = try trained.flatMap { try place(of: .model, $0) }
-      let painter =
-        stages.last { $0.description.kind.name == "evaluate" } ?? stages.last { $0.output(.picture) != nil }
+      let painters = stages.filter { $0.output(.picture) != nil }
+      let painter = painters.last { $0.description.metrics.contains(where: \.isHeadline) } ?? painters.last
       let picture = try painter.flatMap { try place(of: .picture, $0) }
       guard model != nil || picture != nil else { return [] }
       let next = try ["retort show \(run)", comparison, trained.flatMap { try search($0, model) }].compactMap { $0 }
@@ -47,19 +47,23 @@ struct RunEnding {
     }
   }
 
-  /// Of the source design, for scores between 0 and 1.
+  /// Metrics that a stage's parameters set targets for.
   private var targets: String? {
     get throws {
-      guard let stage = stages.last(where: { $0.description.kind.name == "normalize" }) else { return nil }
-      let metrics = try journal.finalMetrics(ofStage: stage.name, run: run)
-      guard let mean = metrics["negative_mean"], let margin = metrics["margin"],
-        case .double(let most)? = stage.parameters["target_negative_mean"],
-        case .double(let least)? = stage.parameters["target_margin"]
-      else { return nil }
-      func met(_ isMet: Bool) -> String { isMet ? "met" : "missed" }
-      return "targets: mean of the negatives \(formatted(metric: mean)), at most \(formatted(metric: most)): "
-        + "\(met(mean <= most)); margin \(formatted(metric: margin)), at least \(formatted(metric: least)): "
-        + met(margin >= least)
+      let targets = try stages.flatMap { stage -> [String] in
+        let metrics = stage.description.metrics.filter { $0.target != nil }
+        let values = metrics.isEmpty ? [:] : try journal.finalMetrics(ofStage: stage.name, run: run)
+        return metrics.compactMap { metric in
+          guard let value = values[metric.name], let direction = metric.direction,
+            let target = metric.target.flatMap({ stage.parameters[$0] }).flatMap(Double.init(parameter:))
+          else { return nil }
+          let isMet = !direction.prefers(target, to: value)
+          return
+            "\(stage.name) \(metric.name) \(formatted(metric: value)), at \(direction == .lower ? "most" : "least") "
+            + "\(formatted(metric: target)): \(isMet ? "met" : "missed")"
+        }
+      }
+      return targets.isEmpty ? nil : "targets: " + targets.joined(separator: "; ")
     }
   }
 
@@ -69,7 +73,7 @@ struct RunEnding {
 
   /// A question to the model, where it embeds texts and the pipeline has a corpus.
   private func search(_ stage: PlannedStage, _ model: String?) throws -> String? {
-    let isBiEncoder = stage.description.kind.name != "teacher"
+    let isBiEncoder = stage.description.inputs.contains { $0.modelUse == .student }
     guard isBiEncoder, let model, let input = stages.lazy.flatMap(\.inputs).last(where: { $0.port == "corpus" })
     else { return nil }
     let corpus: String? =
