@@ -24,7 +24,7 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
     product_case p = {.rows = size(&state, 70), .depth = size(&state, 200), .columns = size(&state, 90),
                       .rank = seed % 3 ? 0 : size(&state, 20), .accumulate = seed % 2, .bias = seed % 5 != 0,
                       .derivative = seed % 4 != 0, .activation = (retort_activation[]){RETORT_IDENTITY, RETORT_GELU,
-                      RETORT_TANH}[seed % 3], .seed = seed};
+                      RETORT_TANH, RETORT_GELU_TANH}[seed % 4], .seed = seed};
     for (p.precision = PRODUCTS_FP32; p.precision <= PRODUCTS_INT8; p.precision++)
       expect(check_linear(kernels, reference, p), "product", name, seed);
     expect(check_outer(kernels, reference, p), "outer product", name, seed);

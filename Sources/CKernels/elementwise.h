@@ -20,6 +20,14 @@ INLINE void activate_row(retort_activation f, float *z, const float *bias, float
     } else if (f == RETORT_TANH) {
       y = hyperbolic_tangent(x);
       d = 1.f - y * y;
+    } else if (f == RETORT_GELU_TANH) {
+      const float slope = 1.59576912160573081f, cubic = 0.0713548162726008667f;  // 2√(2/π), and 0.044715 of it
+      vf u = x * (x * x * cubic + slope);
+      vf e = exponential(choose(u < 0.f, u, -u));
+      vf s = 1.f / (1.f + e);
+      vf phi = choose(u < 0.f, e * s, s);
+      y = x * phi;
+      d = phi + (e * s * s * x) * (x * x * (3.f * cubic) + slope);
     }
     store(z + i, y, n - i);
     if (derivative) store(derivative + i, d, n - i);
@@ -34,6 +42,7 @@ static void activate(retort_activation f, float *z, const float *bias, float *de
       case RETORT_IDENTITY: activate_row(RETORT_IDENTITY, row, bias, slope, columns); break;
       case RETORT_GELU: activate_row(RETORT_GELU, row, bias, slope, columns); break;
       case RETORT_TANH: activate_row(RETORT_TANH, row, bias, slope, columns); break;
+      case RETORT_GELU_TANH: activate_row(RETORT_GELU_TANH, row, bias, slope, columns); break;
     }
   }
 }

@@ -21,6 +21,10 @@ static void activate(retort_activation f, float *z, const float *bias, float *de
     } else if (f == RETORT_TANH) {
       y = tanh(x);
       d = 1 - y * y;
+    } else if (f == RETORT_GELU_TANH) {
+      const double slope = 2 * sqrt(2 / M_PI), sigma = 1 / (1 + exp(-slope * (x + 0.044715 * x * x * x)));
+      y = x * sigma;
+      d = sigma + x * sigma * (1 - sigma) * slope * (1 + 3 * 0.044715 * x * x);
     }
     z[i] = (float)y;
     if (derivative) derivative[i] = (float)d;

@@ -82,7 +82,7 @@ final class BertLayer {
       heads: config.headCount, first: first, batch: batch, dropout: dropout.attention)
     let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
     let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape, config)
-    let inner = intermediate(middle, .gelu, rows: rows, on: tape)
+    let inner = intermediate(middle, config.activation, rows: rows, on: tape)
     let result = tape.dropout(output(inner, rows: rows, on: tape), dropout.hidden, rows: rows)
     return outputNorm(result, residual: middle, rows: rows, on: tape, config)
   }

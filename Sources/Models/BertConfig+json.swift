@@ -1,7 +1,13 @@
 /// BERT's configuration out of `config.json` and into it.
 import JSONText
+import Tensors
 
 extension BertConfig {
+  /// transformers' names; three of them are the same approximation.
+  private static let activations: [String: Activation] = [
+    "gelu": .gelu, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh,
+  ]
+
   /// Throws a `CheckpointError` that names the key if the file describes another architecture or lacks a size.
   package init(_ file: Configuration) throws {
     func check(_ key: String, is expected: String..., absent: String? = nil) throws {
@@ -35,7 +41,13 @@ extension BertConfig {
     let ids = Int(Int32.max)
 
     try check("model_type", is: "bert")
-    try check("hidden_act", is: "gelu")
+    let activation = try file.string("hidden_act")
+    guard let activation = Self.activations[activation] else {
+      throw CheckpointError(
+        file.file, "key \"hidden_act\"", found: "\"\(activation)\"",
+        expected: Self.activations.keys.sorted().map { "\"\($0)\"" }.joined(separator: " or "),
+        remedy: "Nothing else is supported yet.")
+    }
     try check("position_embedding_type", is: "absolute", absent: "absolute")
     if try file.bool(ifPresent: "is_decoder") == true {
       throw CheckpointError(
@@ -54,6 +66,7 @@ extension BertConfig {
       attentionDropout: try probability("attention_probs_dropout_prob"),
       initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
       paddingID: try file.int(ifPresent: "pad_token_id") ?? 0)
+    self.activation = activation
     guard hiddenSize % headCount == 0 else {
       throw CheckpointError(
         file.file, "key \"num_attention_heads\"", found: "\(headCount)",

@@ -1,4 +1,5 @@
 /// Sizes and constants of a BERT model, as `config.json` names them.
+import Tensors
 
 package struct BertConfig: Sendable, Hashable {
   package var vocabularySize: Int
@@ -6,6 +7,8 @@ package struct BertConfig: Sendable, Hashable {
   package var layerCount: Int
   package var headCount: Int
   package var intermediateSize: Int
+  /// Of the feed-forward part.
+  package var activation = Activation.gelu
   package var maximumPositions: Int
   package var segmentCount: Int
   package var layerNormEpsilon: Float

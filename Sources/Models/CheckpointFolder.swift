@@ -15,6 +15,8 @@ package struct CheckpointFolder: Sendable {
   /// Whether it has a classification head.
   package let isCrossEncoder: Bool
   let head: CrossEncoderHead
+  /// What an encoder's pooled vectors go through.
+  let dense: [DenseModule]
   /// What is done otherwise than the files say, for the user to hear.
   package let notices: [String]
   /// What an encoder takes on its own account, for the user to hear.
@@ -41,6 +43,12 @@ package struct CheckpointFolder: Sendable {
     settings = try SentenceSettings(
       folder: root, transformer: transformer, modules: modules, maximumPositions: config.maximumPositions,
       notices: &notices)
+    var width = settings.pooling.partCount * config.hiddenSize
+    dense = try modules.filter { $0.kind == "Dense" }.map { module in
+      let layer = try DenseModule(module.folder, in: root, width: width)
+      width = layer.outputSize
+      return layer
+    }
     encoderNotices =
       modules.contains { $0.kind == "Pooling" }
       ? [] : ["the model's folder does not say how it pools tokens: the mean of all is taken"]
@@ -93,8 +101,18 @@ package struct CheckpointFolder: Sendable {
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
   package func encoder(on engine: Engine, pooling: PoolingMode? = nil) throws -> BertEncoder {
     try checkEncoder()
-    return try BertEncoder(config: config, pooling: pooling ?? settings.pooling, engine: engine) { name in
+    let dense = try dense.map { (try $0.layer(on: engine), $0.activation) }
+    return try BertEncoder(config: config, pooling: pooling ?? settings.pooling, dense: dense, engine: engine) { name in
       try tensor(name, on: engine)
+    }
+  }
+
+  /// Throws a `CheckpointError` if the encoder has parts that cannot be trained and written.
+  package func checkTrainable() throws {
+    if !dense.isEmpty {
+      throw CheckpointError(
+        url.appending(path: "modules.json"), "modules", found: "Dense", expected: "Transformer, Pooling, Normalize",
+        remedy: "A model with a Dense module can embed, and cannot be trained yet: take another one to start from.")
     }
   }
 
@@ -193,13 +211,17 @@ package struct CheckpointFolder: Sendable {
     return name
   }
 
-  /// Buffers and the heads of pre-training are left out; norms of old checkpoints get today's names.
+  /// Buffers and the heads of pre-training and of question answering are left out; norms of old checkpoints get today's names.
   private static func storedNames(of checkpoint: Checkpoint) throws -> [String: String] {
     var names: [String: String] = [:]
     for stored in checkpoint.names {
       let name = withoutPrefix(stored).replacing("LayerNorm.gamma", with: "LayerNorm.weight")
         .replacing("LayerNorm.beta", with: "LayerNorm.bias")
-      if name.hasPrefix("cls.") || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name) { continue }
+      if name.hasPrefix("cls.") || name.hasPrefix("qa_outputs.")
+        || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name)
+      {
+        continue
+      }
       if let other = names.updateValue(stored, forKey: name) {
         throw CheckpointError(checkpoint.file, found: "both \"\(other)\" and \"\(stored)\"", expected: "one of them")
       }

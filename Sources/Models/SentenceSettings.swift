@@ -26,6 +26,8 @@ package struct SentenceSettings: Sendable, Hashable {
   package var prompts: [String: String] = [:]
   package var defaultPromptName: String?
   package var similarity = Similarity.cosine
+  /// Whether texts are read in small letters, whatever the tokenizer makes of them.
+  package var lowercases = false
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
@@ -49,9 +51,11 @@ extension SentenceSettings {
   init(
     folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int, notices: inout [String]
   ) throws {
+    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: folder)
     self.init(
       maxSequenceLength: try Self.length(
-        in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
+        own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
+    lowercases = try own?.bool(ifPresent: "do_lower_case") ?? false
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -93,13 +97,8 @@ extension SentenceSettings {
   }
 
   private static func length(
-    in transformer: URL, root: URL, maximumPositions: Int, notices: inout [String]
+    _ own: Configuration?, in transformer: URL, root: URL, maximumPositions: Int, notices: inout [String]
   ) throws -> Int {
-    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: root)
-    if let own, try own.bool(ifPresent: "do_lower_case") == true {
-      throw CheckpointError(
-        own.file, "key \"do_lower_case\"", found: "true", expected: "false: tokenizer.json says how text is normalised")
-    }
     if let length = try own?.int(ifPresent: "max_seq_length") {
       guard length >= 1 else {
         throw CheckpointError(
@@ -123,18 +122,20 @@ extension SentenceSettings {
     ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
     ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
   ]
-  private static let modes: [String: PoolingMode] = ["cls": .cls, "mean": .mean, "lasttoken": .lastToken]
+  private static let modes: [String: PoolingMode] = [
+    "cls": .cls, "mean": .mean, "lasttoken": .lastToken, "cls + mean": .clsMean,
+  ]
 
   private mutating func read(pooling file: Configuration) throws {
     let found: String
     if let mode = file.values["pooling_mode"] {
-      found = mode.string ?? mode.text()
+      found = (mode.elements ?? [mode]).map { $0.string ?? $0.text() }.joined(separator: " + ")
     } else {
       found = try Self.classicModes.filter { try file.bool(ifPresent: $0.0) ?? false }.map(\.1).joined(separator: " + ")
     }
     guard let mode = Self.modes[found] else {
       throw CheckpointError(
-        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean or lasttoken, one of them")
+        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean, lasttoken, or cls and mean")
     }
     pooling = mode
     includesPrompt = try file.bool(ifPresent: "include_prompt") ?? true
@@ -160,13 +161,14 @@ extension SentenceSettings {
       ]
     }
     try write(.array(modules), to: "modules.json")
-    let mode = Self.modes.first { $0.value == self.pooling }?.key
+    let modes = Self.modes.first { $0.value == self.pooling }?.key.split(separator: " + ").map(String.init) ?? []
     var pooling: JSONValue = ["word_embedding_dimension": .int(embeddingDimension)]
-    for (key, name) in Self.classicModes { pooling[key] = .bool(name == mode) }
+    for (key, name) in Self.classicModes { pooling[key] = .bool(modes.contains(name)) }
     pooling["include_prompt"] = .bool(includesPrompt)
     try write(pooling, to: "1_Pooling/config.json")
     if normalizes { try write([:], to: "2_Normalize/config.json") }
-    try write(["max_seq_length": .int(maxSequenceLength), "do_lower_case": false], to: "sentence_bert_config.json")
+    try write(
+      ["max_seq_length": .int(maxSequenceLength), "do_lower_case": .bool(lowercases)], to: "sentence_bert_config.json")
     var general = general ?? [:]
     general["prompts"] = .object(
       prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })
@@ -178,7 +180,7 @@ extension SentenceSettings {
 
 /// A line of `modules.json`.
 struct SentenceModule {
-  /// `Transformer`, `Pooling` or `Normalize`, the last part of the classic or the new type name.
+  /// `Transformer`, `Pooling`, `Dense` or `Normalize`, the last part of the classic or the new type name.
   let kind: String
   let folder: URL
 
@@ -203,11 +205,12 @@ struct SentenceModule {
       return SentenceModule(kind: kind == "BERT" ? "Transformer" : kind, folder: inner)
     }
     let kinds = modules.map(\.kind)
-    let supported = [["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]]
-    guard supported.contains(kinds) else {
+    // Dense modules come after the pooling, as many as there are.
+    let others = Array(kinds.prefix(2) + kinds.dropFirst(2).drop { $0 == "Dense" })
+    guard !others.isEmpty, ["Transformer", "Pooling", "Normalize"].starts(with: others) else {
       throw CheckpointError(
         list.file, "modules", found: kinds.joined(separator: ", "),
-        expected: "Transformer, Pooling and perhaps Normalize, in this order")
+        expected: "Transformer, Pooling, perhaps Dense ones, and perhaps Normalize, in this order")
     }
     return modules
   }

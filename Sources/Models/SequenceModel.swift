@@ -32,7 +32,7 @@ package protocol SequenceModel: AnyObject {
   var engine: Engine { get }
   /// Every weight under its Hugging Face name, unmerged LoRA factors included (`….lora_A.weight`).
   var weights: [Weight] { get }
-  /// Hidden size of an encoder (pooled, not normalised); 1, the logit, of a cross-encoder.
+  /// Size of an encoder's vectors (pooled, not normalised); 1, the logit, of a cross-encoder.
   var outputWidth: Int { get }
   /// Most tokens that a sequence may have.
   var maxTokens: Int { get }

@@ -17,10 +17,12 @@ package final class BiEncoder {
   /// What the user should hear of the folder: what is done otherwise than it says, or taken where it says nothing.
   package let notices: [String]
 
-  /// - Parameter maxTokens: absent: what the folder says; never more than the model has positions for.
+  /// - Parameters:
+  ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
+  ///   - isStudent: whether it is to be trained; what cannot be is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil) throws {
-    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url) }
+  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil, isStudent: Bool = false) throws {
+    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, isStudent: isStudent) }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: engine) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
@@ -28,9 +30,12 @@ package final class BiEncoder {
   }
 
   /// Reads and checks all that the folder holds, of the weights only names and shapes.
-  package static func open(_ url: URL) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
+  package static func open(
+    _ url: URL, isStudent: Bool = false
+  ) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
     let folder = try CheckpointFolder(url)
     try folder.checkEncoder()
+    if isStudent { try folder.checkTrainable() }
     let tokenizer = try Tokenizer(folder: folder.transformer)
     guard folder.settings.includesPrompt || folder.settings.promptsByRole.values.allSatisfy(\.isEmpty) else {
       throw CheckpointError(
@@ -43,15 +48,24 @@ package final class BiEncoder {
   package var similarity: Similarity { folder.settings.comparison }
 
   /// The text as the model reads it.
-  package func prompted(_ text: String, as role: TextRole) -> String { (prompts[role] ?? "") + text }
+  package func prompted(_ text: String, as role: TextRole) -> String { reading(as: role)(text) }
+
+  /// What makes of a text what the model reads.
+  private func reading(as role: TextRole) -> @Sendable (String) -> String {
+    let (prompt, lowercases) = (prompts[role] ?? "", folder.settings.lowercases)
+    return { text in
+      let prompted = prompt.isEmpty ? text : prompt + text
+      return lowercases ? prompted.lowercasedAsPython : prompted
+    }
+  }
 
   /// Model inputs, the folder's prompt for this role before each text. Throws `EmptyText`, with the name that `record` gives.
   package func tokenize(
     _ texts: [String], as role: TextRole = .plain, record: (Int) -> String = { "text \($0 + 1)" }
   ) throws -> [Encoding] {
-    let prompt = prompts[role] ?? ""
+    let read = reading(as: role)
     return try Training.tokenize(texts.count, on: model.engine, into: &health, record: record) {
-      tokenizer.encode(prompt + texts[$0], maxLength: maxTokens)
+      tokenizer.encode(read(texts[$0]), maxLength: maxTokens)
     }
   }
 
@@ -70,14 +84,14 @@ package final class BiEncoder {
     record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
-    let (tokenizer, prompt, maxTokens) = (tokenizer, prompts[role] ?? "", maxTokens)
-    var read = TokenHealth()
+    let (tokenizer, read, maxTokens) = (tokenizer, reading(as: role), maxTokens)
+    var health = TokenHealth()
     let embeddings = try model.outputs(count: texts.count, progress: progress) { range in
-      try Training.tokenize(range, into: &read, record: record) {
-        tokenizer.encode(prompt.isEmpty ? texts[$0] : prompt + texts[$0], maxLength: maxTokens)
+      try Training.tokenize(range, into: &health, record: record) {
+        tokenizer.encode(read(texts[$0]), maxLength: maxTokens)
       }
     }
-    health.merge(read)
+    self.health.merge(health)
     if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
     return embeddings
   }

@@ -45,6 +45,9 @@ package final class CrossEncoder {
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
   }
 
+  private static let lowercasingNotice =
+    "do_lower_case of sentence_bert_config.json is for texts that are embedded; pairs are read as they are"
+
   /// Reads and checks all that the folder holds, of the weights only names and shapes.
   package static func open(
     _ url: URL, base: URL? = nil, mayLackHead: Bool = false
@@ -57,7 +60,8 @@ package final class CrossEncoder {
     }
     try folder.checkCrossEncoder()
     let tokenizer = try Tokenizer(folder: folder.transformer)
-    return (folder, tokenizer, folder.notices + tokenizer.notices)
+    let unused = folder.settings.lowercases ? [lowercasingNotice] : []
+    return (folder, tokenizer, folder.notices + unused + tokenizer.notices)
   }
 
   /// Model inputs. Throws `EmptyText`, with the name that `record` gives.

@@ -81,6 +81,24 @@ import Testing
     #expect(ended.code == 0 && ended.output == "p.yaml: valid, 5 stages\n" && ended.errors.isEmpty, "\(ended)")
   }
 
+  @Test func `a run that starts a stage ends at a later one's unusable model, if that is asked for`()
+    async throws
+  {
+    try project.write(
+      """
+      version: 1
+      stages:
+        slow: {cmd: "echo slow > ${out.x}; sleep 30", out: {x: {path: x, type: text}}}
+        e: {uses: embed, in: {model: cut, texts: texts.jsonl}}
+        q: {cmd: "echo quick > ${out.x}", out: {x: {path: x, type: text}}}
+      """, to: "p.yaml")
+    let ended = try await project.retort("run", "p.yaml", "-j", "1")
+    #expect(
+      ended.code == 2 && ended.errors.hasPrefix("p.yaml:4:32: error: stage `e` cannot load the model"), "\(ended)")
+    let alone = try await project.retort("run", "p.yaml", "q")
+    #expect(alone.code == 0, "\(alone)")
+  }
+
   private struct Report: Decodable {
     struct Warning: Decodable, Equatable {
       var line: Int

@@ -26,6 +26,9 @@ struct BertGolden {
   static let config = BertConfig(
     vocabularySize: 40, hiddenSize: 32, layerCount: 2, headCount: 4, intermediateSize: 48, maximumPositions: 20)
 
+  /// Those that the file has vectors of.
+  static let poolings = PoolingMode.allCases.filter { $0 != .clsMean }
+
   func names(_ prefix: String) -> [String] {
     entries.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }.sorted()
   }

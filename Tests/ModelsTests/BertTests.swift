@@ -16,12 +16,19 @@ struct BertTests {
 
   init() throws { golden = try BertGolden() }
 
-  @Test(arguments: PoolingMode.allCases)
+  @Test(arguments: BertGolden.poolings)
   func `pooled vectors equal those of transformers`(pooling: PoolingMode) throws {
     let model = try golden.encoder(pooling, on: engine)
     let output = try model.forward(golden.batch(), mode: .inference).output
     #expect(output.shape == [5, 32])
     #expect(relativeError(output.array, try golden.values("encoder/output/\(pooling.rawValue)")) < tolerance)
+  }
+
+  @Test func `the first token's vector and the mean stand side by side`() throws {
+    let output = try golden.encoder(.clsMean, on: engine).forward(golden.batch(), mode: .inference).output
+    let parts: [[Float]] = try [golden.values("encoder/output/cls"), golden.values("encoder/output/mean")]
+    let expected = (0..<5).flatMap { row in parts.flatMap { $0[row * 32..<(row + 1) * 32] } }
+    #expect(output.shape == [5, 64] && relativeError(output.array, expected) < tolerance)
   }
 
   @Test func `logits equal those of transformers`() throws {
@@ -30,7 +37,7 @@ struct BertTests {
     #expect(relativeError(output.array, try golden.values("cross-encoder/output")) < tolerance)
   }
 
-  @Test(arguments: PoolingMode.allCases)
+  @Test(arguments: BertGolden.poolings)
   func `int8 vectors point where those of transformers do`(pooling: PoolingMode) throws {
     let model = try golden.encoder(pooling, on: Engine(threads: 2, precision: .int8))
     try expectDirections(of: model, "encoder/output/\(pooling.rawValue)")

@@ -73,6 +73,48 @@ import Testing
     #expect(isClose(try logits("scores"), expected))
   }
 
+  /// Four queries, whose passages are told apart by their first letter.
+  private func writeTeachable() throws {
+    let lines = ["a", "b", "c", "d"].map { letter in
+      let other = letter == "a" ? "t" : "s"
+      return
+        #"{"id": "\#(letter)", "query": "\#(letter) e", "positives": [{"id": "p\#(letter)", "text": "\#(letter) f"}], "#
+        + #""negatives": [{"id": "n\#(letter)", "text": "\#(other) \#(letter)"}]}"#
+    }
+    try run.folder.write(lines.joined(separator: "\n") + "\n", to: "groups.jsonl")
+  }
+
+  private static let training: [String: ParameterValue] = [
+    "epochs": .int(40), "lr": .double(1e-2), "batch_size": .int(8), "max_len": .int(16), "keep": .string("last"),
+  ]
+
+  /// With adapters, too, classifier and all that adapters sit on learn; a pooler is not made up.
+  @Test(arguments: [false, true])
+  func `a teacher of the distillation program is trained further with its own head`(adapters: Bool) async throws {
+    try writeTeachable()
+    let lora: [String: ParameterValue] = adapters ? ["lora": .map(["r": .int(4), "alpha": .double(8)])] : [:]
+    let teacher = pytorch.appending(path: "teacher-lora").path
+    try await run.run(
+      Teacher.self,
+      inputs: [
+        "base": teacher, "encoder": pytorch.appending(path: "base").path, "train": "groups.jsonl",
+        "validation": "groups.jsonl",
+      ], with: Self.training.merging(lora) { $1 })
+    let model = run.folder.url.appending(path: "model")
+    #expect(try json(model.appending(path: "config.json"))["retort_head"] == "first_token")
+    let file = try SafeTensors(contentsOf: model.appending(path: "model.safetensors"), in: model)
+    #expect(!file.names.contains { $0.contains("pooler") } && file.contains("classifier.weight"))
+    #expect(try #require(run.metrics("validation_loss").first) > 0.3)
+    #expect(try #require(run.metrics("validation_loss").last) < 0.1)
+
+    // From its own folder it goes on as it is: what it has learnt is there at the start.
+    let (again, groups) = (try StageRun(), run.folder.url.appending(path: "groups.jsonl").path)
+    try await again.run(
+      Teacher.self, inputs: ["base": model.path, "train": groups, "validation": groups],
+      with: Self.training.merging(["epochs": .int(1), "lr": .double(1e-6)]) { $1 })
+    #expect(try #require(again.metrics("validation_loss").first) < 0.1)
+  }
+
   @Test func `evaluate and mine take a teacher of the distillation program with its encoder`() async throws {
     try run.folder.write(
       [("q1", "a", "b"), ("q2", "c", "d")].map { id, query, text in

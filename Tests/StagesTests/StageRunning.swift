@@ -58,9 +58,12 @@ final class StageRun: Sendable {
     }
   }
 
-  func metric(_ name: String) -> Double? {
+  func metric(_ name: String) -> Double? { metrics(name).first }
+
+  /// Every value, in the order in which they were reported.
+  func metrics(_ name: String) -> [Double] {
     events.withLock { events in
-      events.lazy.compactMap { if case .metric(name, let value, _) = $0 { value } else { nil } }.first
+      events.compactMap { if case .metric(name, let value, _) = $0 { value } else { nil } }
     }
   }
 }

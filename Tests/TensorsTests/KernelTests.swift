@@ -1,5 +1,6 @@
 /// Every instruction class that this machine has, against the reference loops.
 import CKernels
+import Foundation
 import TestKernels
 import Testing
 
@@ -54,7 +55,7 @@ struct KernelTests {
     #expect(far == [0, 0, 1])
   }
 
-  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH])
+  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH])
   func `activations and their derivatives equal the reference`(pair: KernelPair, f: retort_activation) {
     for (rows, columns) in Self.shapes {
       let (z, bias) = (various(rows * columns, 1, -9..<9), various(columns, 2))
@@ -76,6 +77,22 @@ struct KernelTests {
     pair.reference.activate(RETORT_GELU, &expected, nil, nil, 1, z.count)
     // exp's argument -z²/2 is itself rounded: at -8 that alone costs 32·6e-8.
     #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 4e-6 * abs($1) })
+  }
+
+  @Test func `gelu's tanh form is its formula, also where it saturates`() {
+    let z: [Float] = [-1000, -6, -1, -0.5, 0, 0.5, 1, 3, 1000]
+    for kernels in KernelPair.all.flatMap({ [$0.fast, $0.reference] }) {
+      var (found, slope) = (z, z)
+      kernels.activate(RETORT_GELU_TANH, &found, nil, &slope, 1, z.count)
+      for (index, value) in z.enumerated() {
+        let (x, scale) = (Double(value), (2 / Double.pi).squareRoot())
+        let t = tanh(scale * (x + 0.044715 * x * x * x))
+        let inner = scale * (1 + 3 * 0.044715 * x * x)
+        let derivative = (1 + t) / 2 + x * (1 - t * t) / 2 * inner
+        #expect(abs(Double(found[index]) - x * (1 + t) / 2) <= 1e-6 * max(1, abs(x)), "at \(x)")
+        #expect(abs(Double(slope[index]) - derivative) <= 1e-6, "slope at \(x)")
+      }
+    }
   }
 
   @Test(arguments: KernelPair.all)

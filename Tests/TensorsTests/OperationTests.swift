@@ -54,7 +54,7 @@ struct OperationTests {
     }
   }
 
-  @Test(arguments: [Activation.identity, .gelu, .tanh], [nil, 0, 0.4])
+  @Test(arguments: [Activation.identity, .gelu, .geluTanh, .tanh], [nil, 0, 0.4])
   func `gradients of linear, its activation and adapter are its differences`(
     activation: Activation, adapterDropout: Double?
   ) {

@@ -21,7 +21,8 @@ struct ProductTests {
       product_case(
         rows: shape.0, depth: shape.1, columns: shape.2, rank: index % 3 == 0 ? size(64) : 0, precision: precision,
         accumulate: Int32(index % 2), bias: index % 5 == 0 ? 0 : 1, derivative: index % 4 == 0 ? 0 : 1,
-        activation: [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH][size(3) - 1], seed: seed + UInt64(index))
+        activation: [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH][size(4) - 1],
+        seed: seed + UInt64(index))
     }
   }
 

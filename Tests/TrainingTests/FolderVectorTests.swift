@@ -4,7 +4,8 @@ import Models
 import Tensors
 import TestSupport
 import Testing
-import Training
+
+@testable import Training
 
 @Suite struct FolderVectorTests {
   private struct Golden: Decodable {
@@ -76,6 +77,124 @@ import Training
     #expect(encoder.maxTokens == 16)
     #expect(encoder.notices.contains("max_seq_length 512 is beyond the model's 16 positions: texts are cut at these"))
     #expect(try error(encoder.encode(golden.queries), golden.plain.default) < 1e-5)
+  }
+
+  /// Made by Tests/Fixtures/generate/dense.py.
+  private struct Numpy: Decodable {
+    let queries: [String]
+    let gelu_new, dense: [[Float]]
+
+    static func read() throws -> Numpy {
+      try JSONDecoder().decode(Numpy.self, from: Data(contentsOf: fixtures.appending(path: "folders/numpy.json")))
+    }
+  }
+
+  private func change(_ path: String, _ old: String, _ new: String) throws {
+    let text = try String(contentsOf: folder.appending(path: path), encoding: .utf8)
+    try #require(text.contains(old))
+    try scratch.write(text.replacing(old, with: new), to: "model/\(path)")
+  }
+
+  @Test(arguments: ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"])
+  func `models with gelu's tanh form give numpy's vectors`(name: String) throws {
+    let numpy = try Numpy.read()
+    try change("config.json", #""hidden_act": "gelu""#, #""hidden_act": "\#(name)""#)
+    #expect(try error(encoder().encode(numpy.queries), numpy.gelu_new) < 1e-5)
+    // The two forms differ by more than that.
+    #expect(try error(encoder().encode(numpy.queries), golden.plain.default) > 1e-4)
+  }
+
+  @Test(arguments: [
+    #""pooling_mode": ["cls", "mean"]"#, #""pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true"#,
+  ])
+  func `the first token's vector and the mean stand side by side where a folder asks for both, and stay so`(
+    pooling: String
+  ) throws {
+    _ = try prompted()
+    func vectors(_ pooling: String) throws -> Tensor {
+      try scratch.write("{\(pooling)}", to: "model/1_Pooling/config.json")
+      return try encoder().encode(golden.queries)
+    }
+    let (cls, mean) = try (vectors(#""pooling_mode": "cls""#), vectors(#""pooling_mode": "mean""#))
+    let both = (0..<cls.rows).map { row in
+      Array(cls.array[row * 32..<(row + 1) * 32]) + Array(mean.array[row * 32..<(row + 1) * 32])
+    }
+    #expect(try error(vectors(pooling), both) == 0)
+    let wide = try encoder()
+    #expect(wide.model.outputWidth == 64)
+    let copy = scratch.url.appending(path: "copy")
+    try wide.folder.write(wide.model, settings: wide.folder.settings, to: copy)
+    #expect(try error(BiEncoder(folder: copy, engine: Engine(threads: 1)).encode(golden.queries), both) == 0)
+  }
+
+  private func dense() throws {
+    let files = fixtures.appending(path: "folders/dense")
+    for item in try FileManager.default.contentsOfDirectory(at: files, includingPropertiesForKeys: nil) {
+      try FileManager.default.copyItem(at: item, to: folder.appending(path: item.lastPathComponent))
+    }
+  }
+
+  @Test func `vectors go through the folder's Dense modules, with their activations and biases`() throws {
+    try dense()
+    let numpy = try Numpy.read()
+    let encoder = try encoder()
+    #expect(encoder.model.outputWidth == 6)
+    #expect(try error(encoder.encode(numpy.queries), numpy.dense) < 1e-5)
+  }
+
+  @Test func `a model with Dense modules is no student`() throws {
+    try dense()
+    let error = #expect(throws: CheckpointError.self) {
+      try BiEncoder(folder: folder, engine: Engine(threads: 1), isStudent: true)
+    }
+    #expect(try #require(error).remedy?.contains("cannot be trained yet") == true)
+  }
+
+  @Test(arguments: [
+    (#""in_features": 32"#, #""in_features": 16"#, "expected 32, the size of what goes in"),
+    (#""out_features": 12"#, #""out_features": 13"#, "expected linear.weight [13, 32], linear.bias [13]"),
+    (
+      #""bias": true"#, #""bias": false"#,
+      "found linear.bias [12], linear.weight [12, 32], expected linear.weight [12, 32]"
+    ),
+    ("Tanh", "ReLU", "found \"torch.nn.modules.activation.ReLU\""),
+    ("{", #"{"module_input_name": "token_embeddings","#, "expected \"sentence_embedding\""),
+  ])
+  func `a Dense module that is not as it says, or does something else, is refused`(
+    old: String, new: String, message: String
+  ) throws {
+    try dense()
+    try change("2_Dense/config.json", old, new)
+    let error = #expect(throws: CheckpointError.self) { try encoder() }
+    #expect(try #require(error).description.contains(message), "\(error as Any)")
+  }
+
+  @Test func `small letters are asked for by the folder, prompts included, and kept`() throws {
+    _ = try prompted()
+    try change("tokenizer.json", #""lowercase": true"#, #""lowercase": false"#)
+    try change("tokenizer_config.json", #""do_lower_case": true"#, #""do_lower_case": false"#)
+    let texts = golden.queries.map { $0.uppercased() }
+    try change("config_sentence_transformers.json", "a b ", "A b ")
+    #expect(try error(encoder().encode(texts, as: .query), golden.prompted.query) > 1e-2)
+    try scratch.write(#"{"do_lower_case": true}"#, to: "model/sentence_bert_config.json")
+    let lower = try encoder()
+    #expect(try error(lower.encode(texts, as: .query), golden.prompted.query) < 1e-5)
+    #expect(try error(lower.embed(lower.tokenize(texts, as: .query)), golden.prompted.query) < 1e-5)
+    #expect(lower.prompted("É", as: .query) == "a b é")
+    let copy = scratch.url.appending(path: "copy")
+    try lower.folder.write(lower.model, settings: lower.folder.settings, to: copy)
+    #expect(try BiEncoder.open(copy).folder.settings.lowercases)
+  }
+
+  /// Values of Python 3.13's `str.lower`.
+  @Test(arguments: [
+    ("Straße ÄÖ", "straße äö"), ("ΟΔΟΣ", "οδος"), ("ΟΔΟΣ ΣΟΦΙΑ", "οδος σοφια"), ("Σ", "σ"), ("ΑΣ.", "ας."),
+    ("ΑΣ.Α", "ασ.α"),
+    ("Α\u{301}Σ\u{301}", "α\u{301}ς\u{301}"), ("İI", "i\u{307}i"), ("ẞ", "ß"), ("한글 ABC", "한글 abc"), ("ABC", "abc"),
+    ("Ⅷ", "ⅷ"), ("1Σ", "1σ"),
+  ])
+  func `small letters are Python's`(text: String, expected: String) {
+    #expect(Array(text.lowercasedAsPython.unicodeScalars) == Array(expected.unicodeScalars))
   }
 
   @Test func `prompts that are not pooled are refused`() throws {

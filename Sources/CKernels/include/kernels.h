@@ -19,7 +19,7 @@ typedef struct {
   float scale;         // 65536 / (65536 - threshold)
 } retort_dropout;
 
-typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH } retort_activation;
+typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH } retort_activation;
 
 /// One head of queries over one sequence.
 typedef struct {
@@ -112,7 +112,7 @@ typedef struct {
   void (*exponential)(float *x, size_t n);
 
   /// z = f(z + bias), and the derivative f'(z + bias) where it is not NULL. bias may be NULL.
-  /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7.
+  /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7; its tanh form has z·σ(2√(2/π)(z + 0.044715z³)).
   void (*activate)(retort_activation f, float *z, const float *bias, float *derivative, size_t rows, size_t columns);
   void (*multiply)(const float *a, const float *b, float *out, size_t n);
   void (*add)(const float *x, float *to, size_t n);

@@ -8,12 +8,15 @@ package enum Activation: Sendable {
   case identity
   /// z·Φ(z) (Hendrycks and Gimpel 2016), exact, not its tanh approximation.
   case gelu
+  /// z·½(1 + tanh(√(2/π)(z + 0.044715z³))), the approximation that some models are trained with.
+  case geluTanh
   case tanh
 
   fileprivate var kernel: retort_activation {
     switch self {
     case .identity: RETORT_IDENTITY
     case .gelu: RETORT_GELU
+    case .geluTanh: RETORT_GELU_TANH
     case .tanh: RETORT_TANH
     }
   }

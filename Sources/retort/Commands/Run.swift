@@ -99,12 +99,15 @@ struct Run: AsyncParsableCommand {
         TextReporter(plan, store: folder, live: Terminal.isInteractive)
       }
     let outcome: RunSummary
+    var models = UnusableModels(of: selected.union(forced), in: plan, source)
     do {
       async let summary = coordinator.run()
       for await events in coordinator.events {
         for event in events {
           try hooks.see(event)
           try reporter.report(event)
+          // With -k what can run shall.
+          if !keepGoing, try models.appear(after: event) { coordinator.interrupt() }
         }
       }
       outcome = try await summary
@@ -119,6 +122,7 @@ struct Run: AsyncParsableCommand {
     }
     if !json { try tellEnd(outcome, plan, selected.union(forced), journal, store) }
     await hooks.end()
+    if let problems = models.problems { throw problems }
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
   }
 
