@@ -159,7 +159,14 @@ package actor Coordinator {
       guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else { return }
       let provenance = Provenance(
         pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
-      if publication.isWithheld(by: provenance.stages.last?.verdict) { return withhold(id, publication, provenance) }
+      let verdict = provenance.stages.last?.verdict
+      if let verdict, publication.isWithheld(by: verdict) { return withhold(id, publication, verdict) }
+      if publication.condition != nil, verdict == nil {
+        warn(
+          id,
+          "published although no verdict is known, which `if: not_worse` goes by: nothing was trained, or by a retort "
+            + "that kept none; `retort run FILE --force \(plan[id].name)` trains again")
+      }
       let publisher = Publisher(
         store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
       group.addTask { [inbox, stage = plan[id]] in
@@ -171,11 +178,10 @@ package actor Coordinator {
     }
   }
 
-  private func withhold(_ id: StageID, _ publication: Publication, _ provenance: Provenance) {
-    let verdict = provenance.stages.last?.verdict
+  private func withhold(_ id: StageID, _ publication: Publication, _ verdict: Verdict) {
     let rest = FileStatus.of(publication.url) == nil ? "" : "; what lies there stays"
     warn(
-      id, "not published to \(publication.url.posixPath) (`if: not_worse`): \(verdict?.sentence ?? "")\(rest)")
+      id, "not published to \(publication.url.posixPath) (`if: not_worse`): \(verdict.sentence)\(rest)")
     inbox.put(.published(id, .success(nil)))
   }
 

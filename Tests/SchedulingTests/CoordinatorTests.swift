@@ -114,6 +114,15 @@ import Testing
     #expect(provenance.contents == ["a": "make.a", "b": "make.b"])
   }
 
+  @Test func `of what nobody judged nothing is withheld, and that is said`() async throws {
+    var bench = try Bench()
+    bench.add("make", "echo 1 >out", publish: "out.txt")
+    bench.stages[0].publish?.condition = .notWorse
+    let ran = try await bench.run()
+    #expect(try bench.text("out.txt") == "1\n")
+    #expect(ran.warnings.count == 1 && ran.warnings[0].hasPrefix("published although no verdict is known"))
+  }
+
   @Test func `an interrupted run ends what runs and starts nothing`() async throws {
     var bench = try Bench()
     bench.add("long", "echo 1 >out")
