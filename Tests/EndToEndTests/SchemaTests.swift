@@ -38,9 +38,9 @@ import Testing
 
   @Test func `the schema and validate accept the same files and reject the same ones`() async throws {
     let project = try Project(data: [
-      "data.jsonl": "", "model/config.json": "{}",
-      "base.yaml": pipeline("split: {uses: split, in: {data: data.jsonl}}"),
+      "data.jsonl": "", "base.yaml": pipeline("split: {uses: split, in: {data: data.jsonl}}"),
     ])
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
     var names: [String: (description: String, isRight: Bool)] = [:]
     for (isRight, table) in [(true, right), (false, wrong)] {
       for (index, (description, text)) in table.enumerated() {
@@ -166,7 +166,7 @@ private let wrong: [(String, String)] = [
   ("a missing input", pipeline("t: {uses: teacher, in: {base: model}}")),
   ("an unknown input", pipeline("split: {uses: split, in: {data: data.jsonl, extra: data.jsonl}}")),
   ("an input that is a number", pipeline("split: {uses: split, in: {data: 7}}")),
-  ("an input that is a list", pipeline("split: {uses: split, in: {data: [data.jsonl]}}")),
+  ("an input that is no list", pipeline("m: {uses: mine, in: {groups: [data.jsonl]}}")),
   ("no hub model", pipeline("t: {uses: teacher, in: {base: 'hf://name', train: data.jsonl}}")),
   ("an unknown key of a group", teacher("lora: {rank: 4}")),
   ("a group's value out of range", teacher("lora: {r: 0}")),
