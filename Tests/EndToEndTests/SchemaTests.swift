@@ -123,6 +123,8 @@ private let right: [(String, String)] = [
     "an anchor and a merge",
     pipeline("a: &a {uses: split, in: {data: data.jsonl}}\nb: {<<: *a, with: {eval_ratio: 0.1}}")
   ),
+  ("a headline", pipeline("c: {cmd: 'true'}", "headline: [c.lines, c.ndcg@10]\n")),
+  ("an experiment's headline", experiment("headline: [split.train]")),
   ("an experiment", experiment("name: x\nset: {stages.split.with.eval_ratio: 0.3}")),
   (
     "a sweep",
@@ -199,5 +201,7 @@ private let wrong: [(String, String)] = [
   ("an experiment's dimension that is no list", experiment("matrix: {defaults.seed: 1}")),
   ("an unknown key of compare", experiment("compare: {metric: [split.train]}")),
   ("metrics that are no list", experiment("compare: {metrics: split.train}")),
+  ("a headline that is no list", pipeline("c: {cmd: 'true'}", "headline: c.lines\n")),
+  ("a headline without its stage", experiment("headline: [train]")),
   ("a metric without its stage", experiment("compare: {metrics: [train]}")),
 ]
