@@ -14,6 +14,9 @@ struct GarbageRoots: Sendable {
   var runs: Set<Int> = []
 }
 
+/// Bytes of an evaluation's results per query that stay for comparisons even of runs that nobody named, tagged or noted.
+private let smallPerQuery = 16 << 20
+
 /// What decides beside the database.
 struct GarbageQuestion: Sendable {
   /// How many of the latest runs stay.
@@ -44,6 +47,7 @@ extension Database {
       "live": try storedText(question.live), "keep": question.keep, "newest": try storedText(newest),
       "busy": try storedText(question.busy),
     ]
+    // Every comparison's test needs them, of runs of which nothing else is left too.
     let artifacts = try Row.fetchAll(
       self,
       sql: roots + """
@@ -51,10 +55,16 @@ extension Database {
           SELECT digest FROM artifact_edge WHERE stage_run IN (SELECT id FROM root UNION SELECT maker FROM root)
             AND (direction = 'out' OR path IS NULL)
           UNION SELECT digest FROM result_output WHERE key IN (SELECT key FROM root)
+          UNION SELECT edge.digest FROM stage_run CROSS JOIN artifact_edge AS edge ON edge.stage_run = stage_run.id
+              JOIN artifact AS file ON file.digest = edge.digest
+            WHERE stage_run.kind = 'evaluate' AND edge.direction = 'out' AND edge.port = 'per_query'
+              AND (file.bytes <= :small OR stage_run.id IN (
+                SELECT coalesce(origin, id) FROM stage_run WHERE run IN (
+                  SELECT run FROM tag UNION SELECT id FROM run WHERE label IS NOT NULL OR note IS NOT NULL)))
           UNION SELECT digest FROM continuation
             WHERE stage_run IS NULL OR stage_run IN (SELECT id FROM root UNION SELECT maker FROM root)
         )
-        """, arguments: arguments)
+        """, arguments: arguments + ["small": smallPerQuery])
     let keys = try String.fetchAll(
       self, sql: roots + " SELECT DISTINCT key FROM root WHERE key IS NOT NULL", arguments: arguments)
     let runs = try Int.fetchAll(

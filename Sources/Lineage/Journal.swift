@@ -19,6 +19,8 @@ package struct Journal: Sendable {
     var configuration = Configuration()
     configuration.readonly = true
     configuration.busyMode = .timeout(30)
+    // Questions on all runs go through the same pages again and again, and what they join belongs in no file.
+    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY") }
     do {
       let pool = try DatabasePool(path: url.posixPath, configuration: configuration)
       if try pool.read(DatabaseMigrator.lineage.hasBeenSuperseded) { throw NewerDatabase(url: url) }

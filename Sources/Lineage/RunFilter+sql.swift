@@ -211,7 +211,8 @@ struct RunFilterCompiler {
         ? """
         metric CROSS JOIN stage_run AS maker ON maker.id = metric.stage_run
         CROSS JOIN stage_run AS used ON used.key = maker.key AND coalesce(used.origin, used.id) = maker.id
-        """ : "stage_run AS used CROSS JOIN metric ON metric.stage_run = coalesce(used.origin, used.id)"
+        """
+        : "stage_run AS used CROSS JOIN metric INDEXED BY metric_stage_run ON metric.stage_run = coalesce(used.origin, used.id)"
       return """
         SELECT \(result) FROM \(source) CROSS JOIN run AS owner ON owner.id = used.run \(variant)
         WHERE metric.step IS NULL AND metric.name = \(name) AND \(condition) AND \(isMeant) AND \(isInRun)

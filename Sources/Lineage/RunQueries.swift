@@ -41,12 +41,23 @@ package struct RunReport: Codable, Sendable, Hashable {
     package var error: String?
     /// Of this run's attempts, in their order.
     package var failures: [Failure] = []
+    /// All that its kind declares, defaults among them; absent where the stage's key, or what it was made of, is unknown.
+    package var parameters: [Parameter]?
     /// Where its time went, if this run asked.
     package var profile: StageProfile?
     /// What its training was worth, whenever it was.
     package var verdict: Verdict?
     /// What the attempt that made the outputs, or failed last, printed; absent if it is gone.
     package var log: String?
+  }
+  package struct Parameter: Codable, Sendable, Hashable {
+    package var name: String
+    package var value: ParameterValue
+    /// Whether it is what the kind has by itself; absent where nobody can tell, as of a seed.
+    package var isDefault: Bool?
+    package init(name: String, value: ParameterValue, isDefault: Bool? = nil) {
+      (self.name, self.value, self.isDefault) = (name, value, isDefault)
+    }
   }
   package struct Failure: Codable, Sendable, Hashable {
     package var time: Date

@@ -92,10 +92,15 @@ extension Journal {
     }
   }
 
+  /// The stages of a run with what their keys were made of.
+  package func recordedStages(ofRun run: Int, store: Store) throws -> [RecordedStage] {
+    let report = try report(of: run, store: store)
+    return try database.read { try $0.recorded(report) }
+  }
+
   /// What is wrong with a run's evaluations, as sentences.
   package func evaluationWarnings(ofRun run: Int, store: Store, catalog: StageCatalog) throws -> [String] {
-    let report = try report(of: run, store: store)
-    return Lineage.evaluationWarnings(of: try database.read { try $0.recorded(report) }, catalog)
+    Lineage.evaluationWarnings(of: try recordedStages(ofRun: run, store: store), catalog)
   }
 
   /// What an argument names: the variants of `12`, `latest`, `latest~1`, or those with the coordinates given in

@@ -33,6 +33,7 @@ struct Retort: AsyncParsableCommand {
     signal(SIGPIPE, SIG_IGN)  // a reader that goes away ends what it read, not a run
     do {
       _ = try Kernels.chosen()
+      try checkCommandName()
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
@@ -43,6 +44,16 @@ struct Retort: AsyncParsableCommand {
     } catch {
       leave(error)
     }
+  }
+
+  /// Throws with the nearest name if the first word is no command.
+  private static func checkCommandName() throws {
+    let known = configuration.subcommands.map { $0._commandName }
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !known.contains(word) else {
+      return
+    }
+    let near = nearest(to: word, in: known).map { "; did you mean `\($0)`?" } ?? "; `retort help` lists them"
+    throw Failure("there is no command `\(word)`\(near)")
   }
 
   private static func leave(_ error: any Error) -> Never {

@@ -130,6 +130,8 @@ private let right: [(String, String)] = [
       "t: {uses: teacher, in: {base: model, train: data.jsonl, validation: data.jsonl}, "
         + "with: {early_stopping: {patience: 1}}, publish: {path: m, if: not_worse}}")
   ),
+  ("a headline", pipeline("c: {cmd: 'true'}", "headline: [c.lines, c.ndcg@10]\n")),
+  ("an experiment's headline", experiment("headline: [split.train]")),
   ("an experiment", experiment("name: x\nset: {stages.split.with.eval_ratio: 0.3}")),
   (
     "a sweep",
@@ -210,5 +212,7 @@ private let wrong: [(String, String)] = [
   ("an experiment's dimension that is no list", experiment("matrix: {defaults.seed: 1}")),
   ("an unknown key of compare", experiment("compare: {metric: [split.train]}")),
   ("metrics that are no list", experiment("compare: {metrics: split.train}")),
+  ("a headline that is no list", pipeline("c: {cmd: 'true'}", "headline: c.lines\n")),
+  ("a headline without its stage", experiment("headline: [train]")),
   ("a metric without its stage", experiment("compare: {metrics: [train]}")),
 ]

@@ -34,20 +34,20 @@ import Testing
   @discardableResult
   private func run(
     _ stage: String, _ artifact: StoredArtifact?, state: StageRecord.State = .ran, ends: Bool = true,
-    file: String = "/project/p.yaml"
+    file: String = "/project/p.yaml", kind: String = "cmd", port: String = "out"
   ) throws -> Int {
     let time = now.withLock { $0 }
     let run = try journal.begin(
       RunStart(pipeline: "p", file: URL(filePath: file), root: URL(filePath: "/project"), time: time)
     ) { _ in }
     let record = StageRecord(
-      stage: stage, base: stage, kind: "cmd", state: .running, attempt: 1, time: time, key: key(stage))
+      stage: stage, base: stage, kind: kind, state: .running, attempt: 1, time: time, key: key(stage))
     var entries: [JournalEntry] = [.stage(record)]
     if let artifact {
       entries.append(
         .result(
           StageResult(
-            stage: stage, key: key(stage), preimage: [], outputs: ["out": artifact], metrics: [], isKept: true)))
+            stage: stage, key: key(stage), preimage: [], outputs: [port: artifact], metrics: [], isKept: true)))
     }
     var last = record
     last.state = state
@@ -106,6 +106,27 @@ import Testing
     try journal.pin(first, false)
     _ = try collect()
     #expect(try !isHere(artifact))
+  }
+
+  @Test func `results per query stay for comparisons, large ones while somebody names, tags or notes a run`() throws {
+    let (small, large, other) = (try ingest("small"), try ingest("large"), try ingest("other"))
+    try run("a", small, kind: "evaluate", port: "per_query")
+    let second = try run("b", large, kind: "evaluate", port: "per_query")
+    try run("c", other, kind: "evaluate", port: "results")
+    try journal.database.write { db in
+      try db.execute(
+        sql: "UPDATE artifact SET bytes = ? WHERE digest = ?", arguments: [17 << 20, large.digest.description])
+    }
+    _ = try journal.tag(second, RunName("best"))
+    _ = try collect()
+    #expect(try isHere(small) && isHere(large) && !isHere(other))
+    _ = try journal.removeTag(RunName("best"))
+    try journal.setNote(second, "worth a look")
+    _ = try collect()
+    #expect(try isHere(large))
+    try journal.setNote(second, nil)
+    _ = try collect()
+    #expect(try isHere(small) && !isHere(large))
   }
 
   @Test func `the newest result of each stage that its file still has stays`() throws {

@@ -46,6 +46,29 @@ struct ExperimentTests {
     try #require(plan.stages.first { $0.name == name }, "\(plan.stages.map(\.name))")
   }
 
+  @Test func `the headline is the file's own, else the first of compare, else the pipeline's`() throws {
+    func headline(_ text: String) throws -> [String]? { try plan("pipeline: ../pipelines/p.yaml\n" + text).headline }
+    #expect(try headline("") == nil)
+    #expect(try headline("compare: {metrics: [scores.mrr, scores.auc]}") == ["scores.mrr"])
+    #expect(
+      try headline("headline: [scores.ndcg@10, student.loss]\ncompare: {metrics: [scores.mrr]}")
+        == ["scores.ndcg@10", "student.loss"])
+    try project.folder.write(pipeline + "\nheadline: [scores.margin]\n", to: "pipelines/p.yaml")
+    #expect(try headline("") == ["scores.margin"])
+    #expect(try headline("compare: {metrics: [scores.mrr]}") == ["scores.mrr"])
+  }
+
+  @Test func `a headline that names no stage is told at its place`() throws {
+    let problems = try problems("pipeline: ../pipelines/p.yaml\nheadline: [scores.mrr, scors.auc, scores]\n")
+    #expect(
+      problems.contains(
+        "x.yaml:2:24: error: `scors.auc` must be a stage of the pipeline and a metric, `stage.metric`; did you mean "
+          + "`scores.auc`?"))
+    #expect(problems.contains("x.yaml:2:35: error: `scores` must be"))
+    try project.folder.write(pipeline + "\nheadline: 3\n", to: "pipelines/p.yaml")
+    #expect(try self.problems("pipeline: ../pipelines/p.yaml").contains("p.yaml:10:11: error: `headline` must be"))
+  }
+
   @Test func `variants share every stage that the matrix does not reach`() throws {
     let plan = try plan(
       #"""

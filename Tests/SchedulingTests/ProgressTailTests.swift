@@ -34,6 +34,22 @@ import Testing
     #expect(tail.series.map(\.name) == ["loss", "validation_ap"] && tail.series[1].values == [0.5])
   }
 
+  @Test func `what an earlier attempt had done is where a resumed one began`() throws {
+    var tail = ProgressTail(work)
+    try scratch.append([.progress(done: 1, total: 9, detail: ""), .progress(done: 5, total: 9, detail: "")])
+    let earlier = Int(try #require(FileStatus.of(work.events)?.stamp.size))
+    try tail.read(earlier: 0)
+    #expect(tail.begun == 0 && tail.progress?.done == 5)
+    try scratch.append([.progress(done: 6, total: 9, detail: "")])
+    try tail.read(earlier: earlier)
+    #expect(tail.begun == 5 && tail.progress?.done == 6)
+    try scratch.append([.progress(done: 7, total: 9, detail: "")])
+    try tail.read(earlier: earlier)
+    #expect(tail.begun == 5 && tail.progress?.done == 7)
+    try tail.read(earlier: 0)
+    #expect(tail.begun == 0 && tail.progress?.done == 7)
+  }
+
   @Test func `a file that is cut back or begun anew is read from its beginning`() throws {
     var tail = ProgressTail(work)
     try scratch.append([.metric("loss", 3, step: 1), .metric("loss", 2, step: 2)])

@@ -11,7 +11,8 @@ struct Collect: ParsableCommand {
     discussion: """
       What pinned runs, the last N runs, running work and the newest result of every stage of every pipeline file made \
       and used stays. The rest is marked by one --apply and removed by a later one, when it was without use for the \
-      grace. The history (runs, lineage, metrics) stays; logs of runs that are not kept go.
+      grace. The history (runs, lineage, metrics) stays, and what evaluations wrote of single queries (files up to 16 MiB, \
+      of runs with a name, a tag or a note any), so that `compare` can test all runs; logs of runs that are not kept go.
       """)
 
   @Flag(help: "Mark and remove; without it nothing changes.") var apply = false

@@ -71,29 +71,32 @@ private struct RunTable {
   private static let mostColumns = 4
 
   init(_ lines: [RunLine]) {
-    let asked = lines.first?.columns.map(\.name) ?? []
+    // A headline has its column already.
+    let asked = (lines.first?.columns.map(\.name) ?? []).filter { name in
+      !lines.allSatisfy { $0.headline.contains { $0.metric == name || $0.metric.hasSuffix(".\(name)") } }
+    }
     let metrics = lines.flatMap { $0.headline.map(\.metric) }.uniqued()
-    let own = metrics.filter { !asked.contains($0) }
-    let isWide = own.count > Self.mostColumns
-    let headings = isWide ? ["headline"] : own
+    let isWide = metrics.count > Self.mostColumns
+    let headings = isWide ? ["headline"] : metrics
     let hasLabels = lines.contains { !$0.labels.isEmpty }
     let hasNotes = lines.contains { $0.note != nil }
     let header =
       ["run"] + (hasLabels ? ["name"] : []) + asked + headings + ["pipeline", "state", "started", "time", "stages"]
       + (hasNotes ? ["note"] : [])
     let first = hasLabels ? 2 : 1
-    let numbers = Set(first..<(first + asked.count + (isWide ? 0 : own.count)))
+    let numbers = Set(first..<(first + asked.count + (isWide ? 0 : metrics.count)))
     var table = Table(header, numbers: numbers.union([header.count - (hasNotes ? 3 : 2)]))
     for line in lines {
       let values = line.headline.map { ($0.metric, Self.range($0.values)) }
       let shown =
         isWide
         ? [values.prefix(Self.mostColumns).map { "\($0) \($1)" }.joined(separator: "  ")]
-        : own.map { metric in values.first { $0.0 == metric }?.1 ?? "" }
+        : metrics.map { metric in values.first { $0.0 == metric }?.1 ?? "" }
       let stages = line.stages.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
       table.add(
         [line.id] + (hasLabels ? [line.labels.joined(separator: ", ")] : [])
-          + line.columns.map { $0.values.map(Self.shown).joined(separator: ", ") } + shown
+          + line.columns.filter { asked.contains($0.name) }.map { $0.values.map(Self.shown).joined(separator: ", ") }
+          + shown
           + [
             line.pipeline, line.state, line.started.formatted(.iso8601), line.seconds.map(formatted(seconds:)) ?? "",
             stages,

@@ -26,18 +26,37 @@ struct Show: ParsableCommand {
     var report = try journal.report(of: number, store: store)
     report.warnings += try journal.evaluationWarnings(ofRun: number, store: store, catalog: .builtIn)
     if let stage {
-      let known = report.stages.map(\.name).joined(separator: ", ")
-      report.stages = report.stages.filter { $0.name == stage }
-      guard !report.stages.isEmpty else { throw Failure("run \(number) has no stage `\(stage)`; it has \(known)") }
+      let named = report.stages.filter { $0.name == stage }
+      let chosen = named.isEmpty ? report.stages.filter { $0.base == stage } : named
+      guard !chosen.isEmpty else {
+        throw Failure(
+          "run \(number) has no stage `\(stage)`\(hint(stage, among: report.stages.flatMap { [$0.name, $0.base] }))")
+      }
+      guard !raw || chosen.count == 1 else {
+        throw Failure("--raw prints one log; `\(stage)` has the variants \(chosen.map(\.name).joined(separator: ", "))")
+      }
+      report.stages = chosen
     }
     if raw { return try report.stages.forEach { try passLog(of: $0, in: store) } }
     if stage != nil || json {
-      for index in report.stages.indices { try nameOutputs(of: &report.stages[index], in: store, journal) }
+      let recorded = try journal.recordedStages(ofRun: number, store: store)
+      for index in report.stages.indices {
+        try nameOutputs(of: &report.stages[index], in: store, journal)
+        report.stages[index].parameters = recorded.first { $0.report.name == report.stages[index].name }?.parameters
+      }
     }
     if json { return try printJSON(report) }
-    Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
-    if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
-    if stage == nil, let table = VerdictTable(report.judgedTrainings) { Terminal.say("\n" + table.text) }
+    let labels = ([report.name].compactMap(\.self) + report.tags).map { " `\($0)`" }.joined(separator: ",")
+    Terminal.say(
+      "run \(report.run)\(labels) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
+    if let note = report.note { Terminal.say("note: \(note)") }
+    if stage != nil, report.stages.count == 1 {
+      try printDetails(report.stages[0], in: store)
+    } else {
+      printSummary(report)
+      if stage == nil, let table = VerdictTable(report.judgedTrainings) { Terminal.say("\n" + table.text) }
+      if let stage { Terminal.say("retort show \(number) '\(report.stages[0].name)' shows one of `\(stage)`") }
+    }
     for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
   }
 
@@ -68,7 +87,12 @@ struct Show: ParsableCommand {
   private func printSummary(_ report: RunReport) {
     var table = Table(["stage", "kind", "state", "time", "metrics"], numbers: [3])
     for stage in report.stages {
-      let metrics = stage.metrics.sorted { $0.key < $1.key }
+      // The headline first.
+      let isFirst = Dictionary(
+        uniqueKeysWithValues: stage.metrics.keys.map { ($0, report.headline.contains("\(stage.base).\($0)")) })
+      let metrics = stage.metrics.sorted {
+        (isFirst[$0.key] == true ? 0 : 1, $0.key) < (isFirst[$1.key] == true ? 0 : 1, $1.key)
+      }
       let shown = metrics.prefix(4).map { "\($0.key) \(formatted(metric: $0.value))" }.joined(separator: "  ")
       table.add([
         stage.name, stage.kind, stage.state, stage.seconds.map(formatted(seconds:)) ?? "",
@@ -83,6 +107,9 @@ struct Show: ParsableCommand {
     table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(stage.attempts) attempts"])
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
     if let key = stage.key { table.add(["key", key.description]) }
+    for parameter in stage.parameters ?? [] {
+      table.add(["with.\(parameter.name)", parameter.value.shown + (parameter.isDefault == true ? "  (default)" : "")])
+    }
     for (port, input) in stage.inputs.sorted(by: { $0.key < $1.key }) {
       table.add(["in.\(port)", "\(input.digest)  \(formatted(bytes: input.bytes))  \(input.source ?? "")"])
     }
@@ -92,6 +119,7 @@ struct Show: ParsableCommand {
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
     if let verdict = stage.verdict { table.add(["verdict", verdict.sentence]) }
     Terminal.say(table.text)
+    if let types = try TypeTable(stage) { Terminal.say("\n" + types.text) }
     if let profile = stage.profile { Terminal.say("\n" + profile.table) }
     for failure in stage.failures { Terminal.say("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
     if stage.failures.isEmpty, let error = stage.error { Terminal.say(error) }

@@ -26,21 +26,21 @@ struct Watch: AsyncParsableCommand {
     guard let run = try name.map(journal.run(named:)) ?? journal.runToWatch() else {
       throw Failure("there was no run yet; `retort run FILE` makes one")
     }
-    var watcher = RunWatcher(run, journal: journal, store: store)
+    var watcher = try RunWatcher(run, journal: journal, store: store)
     if json { return try printJSON(try watcher.look()) }
     guard Terminal.isInteractive, !once else {
-      let columns = Terminal.isInteractive ? Screen.current.columns : nil
-      for line in try watcher.look().lines() { Terminal.say(line, columns: columns) }
+      let columns = Terminal.isInteractive ? Screen.current.columns : 80
+      for line in try watcher.look().lines(columns: columns) { Terminal.say(line) }
       return
     }
     var block = LiveBlock()
     var snapshot = try watcher.look()
     while !snapshot.isOver {
-      block.show(snapshot.lines(height: Screen.current.rows - 1))
+      block.show(snapshot.lines(height: Screen.current.rows - 1, columns: Screen.current.columns))
       try await Task.sleep(for: .milliseconds(500))
       snapshot = try watcher.look()
     }
-    block.show(snapshot.lines(height: Screen.current.rows - 1))
+    block.show(snapshot.lines(height: Screen.current.rows - 1, columns: Screen.current.columns))
     if let table = EvaluationTable(try journal.report(of: run, store: store)) { Terminal.say("\n" + table.text) }
     let code = RunOutcome(rawValue: snapshot.state)?.exitCode ?? Exit.interrupted.rawValue
     if code != 0 { throw ExitCode(code) }

@@ -49,6 +49,8 @@ struct StyledLine {
     line.parts += right.parts
     return line
   }
+  /// Whether a word needs no space before it.
+  var endsInSpace: Bool { parts.last?.text.hasSuffix(" ") ?? true }
   static func + (left: StyledLine, right: String) -> StyledLine { left + StyledLine(right) }
 
   var columns: Int { parts.reduce(0) { $0 + $1.text.columns } }

@@ -4,18 +4,27 @@ import Lineage
 import Scheduling
 
 extension RunSnapshot {
-  /// - Parameter height: how many lines there is room for; stages that ended are counted instead of listed if need be.
-  func lines(height: Int = .max) -> [StyledLine] {
-    let head =
+  /// - Parameters:
+  ///   - height: how many lines there is room for; stages that ended are counted instead of listed if need be.
+  ///   - columns: what lines stay below, by going on in the next one.
+  func lines(height: Int = .max, columns: Int = 80) -> [StyledLine] {
+    let head = wrapped(
       StyledLine("run \(run) of \(pipeline): ") + StyledLine(state, isOver ? colour(ofRun: state) : nil)
-      + ", \(progressWords)" + (seconds.map { ", elapsed \(formatted(seconds: $0))" } ?? "")
+        + ", \(progressWords)",
+      [seconds.map { "elapsed \(formatted(seconds: $0))" }, endWords].compactMap { $0.map { StyledLine($0) } }, columns)
+    let advice = advice.flatMap { wrapped($0, columns) }
     let running = stages.filter { $0.state == "running" }
     let failed = stages.filter { $0.state == "failed" }
-    let rest = running.flatMap(lines(of:)) + failed.flatMap { failureLines($0) }
+    let rest = running.flatMap { lines(of: $0, columns) } + failed.flatMap { failureLines($0, columns) }
     let ended = stages.filter { $0.state != "running" && $0.state != "failed" }
-    let room = height - 1 - rest.count - advice.count
+    let room = height - head.count - rest.count - advice.count
     let list = ended.count <= max(0, room) ? ended.map(endedLine) : []
-    return [head] + list + rest + advice
+    return head + list + rest + advice
+  }
+
+  /// `ETA at least 5 min`
+  private var endWords: String? {
+    secondsLeft.map { "ETA \(unknown > 0 ? "at least " : "")\(formatted(seconds: $0))" }
   }
 
   private var nameColumns: Int { min(40, stages.map(\.name.columns).max() ?? 0) }
@@ -44,32 +53,59 @@ extension RunSnapshot {
     return StyledLine(sign, code) + " \(padded(stage.name))  " + StyledLine(stage.state, code) + time
   }
 
-  private func failureLines(_ stage: Stage) -> [StyledLine] {
+  private func failureLines(_ stage: Stage, _ columns: Int) -> [StyledLine] {
     let reason = stage.error?.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-    return [StyledLine("✗", 31) + " \(padded(stage.name))  " + StyledLine("failed", 31) + "  \(reason)"]
+    let line = StyledLine("✗", 31) + " \(padded(stage.name))  " + StyledLine("failed", 31) + "  "
+    return wrapped(line, words(of: reason), columns, gap: " ")
   }
 
-  private func lines(of stage: Stage) -> [StyledLine] {
+  private func lines(of stage: Stage, _ columns: Int) -> [StyledLine] {
     if isOver { return [StyledLine("- ", 33) + "\(padded(stage.name))  was running"] }
-    var line = StyledLine("▶ \(padded(stage.name))  ")
+    let line = StyledLine("▶ \(padded(stage.name))")
+    var words: [StyledLine] = []
     if let done = stage.done, let total = stage.total, total > 0 {
       let share = max(0, min(1, Double(done) / Double(total)))
       let full = Int(share * 20)
-      line = line + StyledLine(String(repeating: "█", count: full), 36) + String(repeating: "░", count: 20 - full)
-      line = line + String(format: " %3.0f %%  ", (share * 100).rounded(.down)) + "\(done)/\(total)  "
+      words.append(
+        StyledLine(String(repeating: "█", count: full), 36) + String(repeating: "░", count: 20 - full)
+          + String(format: " %3.0f %%", (share * 100).rounded(.down)))
+      words.append(StyledLine("\(done)/\(total)"))
     }
-    var words: [String] = []
-    if let rate = stage.rate, rate > 0 { words.append(rateWords(rate)) }
-    if let left = stage.secondsLeft { words.append("ETA \(formatted(seconds: left))") }
-    if let memory = stage.memory { words.append(formatted(bytes: memory)) }
-    if let seconds = stage.seconds { words.append("elapsed \(formatted(seconds: seconds))") }
-    if stage.attempt > 1 { words.append("attempt \(stage.attempt)") }
+    func add(_ text: String) { words.append(StyledLine(text)) }
+    if let rate = stage.rate, rate > 0 { add(rateWords(rate)) }
+    if let left = stage.secondsLeft { add("ETA \(formatted(seconds: left))") }
+    if let memory = stage.memory { add(formatted(bytes: memory)) }
+    if let seconds = stage.seconds { add("elapsed \(formatted(seconds: seconds))") }
+    if stage.attempt > 1 { add("attempt \(stage.attempt)") }
     let series = stage.series.map { series in
       "\(series.name) \(series.last.map(formatted(metric:)) ?? "not a number") \(series.sparkline)"
     }
     let more = series.isEmpty ? [stage.detail].compactMap { $0 }.filter { !$0.isEmpty } : series
-    return [line + words.joined(separator: "  ")] + more.map { StyledLine("    \($0)") }
+    return wrapped(line, words, columns) + more.flatMap { wrapped(StyledLine("    \($0)"), columns) }
   }
+
+  /// - Parameter gap: between words.
+  private func wrapped(
+    _ first: StyledLine, _ words: [StyledLine], _ columns: Int, gap: String = "  "
+  ) -> [StyledLine] {
+    words.reduce(into: [first]) { lines, word in
+      let line = lines[lines.count - 1]
+      let joined = line.columns == 0 || line.endsInSpace ? line + word : line + gap + word
+      if joined.columns < columns { lines[lines.count - 1] = joined } else { lines.append(StyledLine("    ") + word) }
+    }
+  }
+
+  /// A line that is too long, broken between words.
+  private func wrapped(_ line: StyledLine, _ columns: Int) -> [StyledLine] {
+    if line.columns < columns { return [line] }
+    let words = line.parts.flatMap { part in
+      part.text.split(separator: " ").map { StyledLine(String($0), part.code) }
+    }
+    let indent = String(repeating: " ", count: line.parts.first?.text.prefix { $0 == " " }.count ?? 0)
+    return wrapped(StyledLine(indent), words, columns, gap: " ")
+  }
+
+  private func words(of text: String) -> [StyledLine] { text.split(separator: " ").map { StyledLine(String($0)) } }
 
   private func rateWords(_ rate: Double) -> String {
     rate >= 1 ? String(format: rate < 100 ? "%.1f/s" : "%.0f/s", rate) : "\(formatted(seconds: 1 / rate)) each"

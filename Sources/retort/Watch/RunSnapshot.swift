@@ -45,6 +45,10 @@ struct RunSnapshot: Encodable {
   var seconds: Double?
   /// How many stages it is to bring to an end.
   var planned: Int?
+  /// Of one that goes on: until its end, by the progress of what is running and what the rest took before.
+  var secondsLeft: Double?
+  /// Stages to come, or running, of which nobody can tell, so that `secondsLeft` is without them.
+  var unknown = 0
   var stages: [Stage]
 
   var isOver: Bool { state != "running" }

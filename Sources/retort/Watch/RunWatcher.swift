@@ -12,8 +12,11 @@ struct RunWatcher {
   private var tails: [String: ProgressTail] = [:]
   /// The last looks at each stage's progress, oldest first.
   private var looks: [String: [(time: Date, done: Int)]] = [:]
+  /// Seconds by the stage's name, of an earlier run.
+  private let expected: [String: Double]
 
-  init(_ run: Int, journal: Journal, store: Store) {
+  init(_ run: Int, journal: Journal, store: Store) throws {
+    expected = try journal.expectedSeconds(ofRun: run)
     self.run = run
     self.journal = journal
     self.store = store
@@ -41,7 +44,26 @@ struct RunWatcher {
       }
       snapshot.stages.append(shown)
     }
+    if goesOn { estimate(&snapshot) }
     return snapshot
+  }
+
+  /// Work that is left, over as many stages at once as there were on average.
+  private func estimate(_ snapshot: inout RunSnapshot) {
+    let known = Set(snapshot.stages.map(\.name))
+    let running = snapshot.stages.filter { $0.state == "running" }
+    let left = running.map { stage in
+      stage.secondsLeft ?? expected[stage.name].map { max(0, $0 - (stage.seconds ?? 0)) }
+    }
+    let coming = expected.filter { !known.contains($0.key) }.values
+    let unplanned = (snapshot.planned ?? known.count) - known.count - coming.count
+    snapshot.unknown = left.count { $0 == nil } + max(0, unplanned)
+    let work = (left.compactMap(\.self) + coming).reduce(0, +)
+    let busy = snapshot.stages.filter { ["ran", "running"].contains($0.state) }.reduce(0) { $0 + ($1.seconds ?? 0) }
+    let width = max(1, busy / max(snapshot.seconds ?? 0, 1))
+    if snapshot.unknown < running.count + max(0, unplanned) + coming.count {
+      snapshot.secondsLeft = max(work / width, left.compactMap(\.self).max() ?? 0)
+    }
   }
 
   /// A run is in the database a moment before its lock is taken.
@@ -51,9 +73,10 @@ struct RunWatcher {
 
   private mutating func add(_ work: WorkFolder, to stage: inout RunSnapshot.Stage, _ now: Date) throws {
     var tail = tails[stage.name] ?? ProgressTail(work)
-    try tail.read()
+    let holder = work.readHolder()
+    try tail.read(earlier: holder?.events ?? 0)
     tails[stage.name] = tail
-    if let holder = work.readHolder(), holder.host == LockHolder.thisHost {
+    if let holder, holder.host == LockHolder.thisHost {
       stage.memory = SessionMemory.residentBytes(ofSession: holder.pid)
     }
     let validation = tail.series.first { $0.name.hasPrefix("validation_") }
@@ -61,14 +84,17 @@ struct RunWatcher {
     stage.series = [training, validation].compactMap { $0 }.map { .init($0.name, $0.values) }
     guard let progress = tail.progress else { return }
     (stage.done, stage.total, stage.detail) = progress
-    stage.rate = rate(stage, progress.done, since: work.began, now)
+    stage.rate = rate(stage, progress.done, from: tail.begun, since: work.began, now)
     if let rate = stage.rate, rate > 0 {
       stage.secondsLeft = max(0, Double(progress.total) - Double(progress.done)) / rate
     }
   }
 
-  /// Over the last half minute, if it was looked at for a while; else since the worker took the stage's lock.
-  private mutating func rate(_ stage: RunSnapshot.Stage, _ done: Int, since began: Date?, _ now: Date) -> Double? {
+  /// Over the last half minute, if it was looked at for a while; else since the worker took the stage's lock: what an
+  /// earlier attempt had done is not of this one's speed.
+  private mutating func rate(
+    _ stage: RunSnapshot.Stage, _ done: Int, from begun: Int, since began: Date?, _ now: Date
+  ) -> Double? {
     var recent = (looks[stage.name] ?? []).filter { now.timeIntervalSince($0.time) < 30 && $0.done <= done }
     recent.append((now, done))
     looks[stage.name] = recent
@@ -77,7 +103,7 @@ struct RunWatcher {
       return (Double(done) - Double(first.done)) / now.timeIntervalSince(first.time)
     }
     guard let seconds = began.map(now.timeIntervalSince) ?? stage.seconds else { return nil }
-    return seconds > 0 ? Double(done) / seconds : nil
+    return seconds > 0 ? max(0, Double(done) - Double(begun)) / seconds : nil
   }
 }
 
