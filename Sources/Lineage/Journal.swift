@@ -129,12 +129,14 @@ extension Journal: RunJournal {
         arguments: [run.pipeline, run.file.posixPath])
       try db.execute(
         sql: """
-          INSERT INTO run (pipeline, state, started, host, pid, version, revision, comparison, root, stages)
-          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
+          INSERT INTO run (pipeline, state, started, host, pid, version, revision, comparison, root, stages,
+            continues, cut_off)
+          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
           """,
         arguments: [
           run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.version, run.revision,
-          try run.comparison.map(storedText), run.root.posixPath, run.stages, run.pipeline, run.file.posixPath,
+          try run.comparison.map(storedText), run.root.posixPath, run.stages, run.continues?.run,
+          run.continues?.reason.rawValue, run.pipeline, run.file.posixPath,
         ])
       let number = Int(db.lastInsertedRowID)
       try claim(number)

@@ -16,6 +16,8 @@ package struct RunLine: Codable, Sendable, Hashable {
   package var seconds: Double?
   /// Number of stages by state.
   package var stages: [String: Int]
+  /// Of a run that goes on where another one was cut off.
+  package var recovery: Recovery?
 }
 
 /// `retort show`.
@@ -79,6 +81,10 @@ package struct RunReport: Codable, Sendable, Hashable {
   /// In the order in which they began.
   package var stages: [Stage]
   package var warnings: [String]
+  /// Of a run that goes on where another one was cut off.
+  package var recovery: Recovery?
+  /// The run that goes on where this one was cut off.
+  package var continuedBy: Int?
 }
 
 package struct UnknownRun: Error, CustomStringConvertible {
@@ -102,7 +108,8 @@ extension Journal {
           arguments: [row["id"] as Int])
         return RunLine(
           run: row["id"], pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"],
-          seconds: row.seconds, stages: Dictionary(uniqueKeysWithValues: counts.map { ($0["state"], $0["count"]) }))
+          seconds: row.seconds, stages: Dictionary(uniqueKeysWithValues: counts.map { ($0["state"], $0["count"]) }),
+          recovery: try db.recovery(of: row["id"]))
       }
     }
   }
@@ -146,7 +153,8 @@ extension Journal {
         comparison: try (row["comparison"] as String?).map(decoded),
         stages: try stages.map { try db.stage($0, store: store) },
         warnings: try String.fetchAll(
-          db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))
+          db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]),
+        recovery: try db.recovery(of: run), continuedBy: try db.continuation(of: run))
     }
   }
 }

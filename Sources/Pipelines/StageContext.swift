@@ -55,4 +55,6 @@ package enum StageEvent: Sendable, Hashable, Codable {
   case progress(done: Int, total: Int, detail: String)
   /// Where its time went, once, at its end.
   case profile(StageProfile)
+  /// It goes on after this step of an attempt that was cut off.
+  case resumed(step: Int)
 }

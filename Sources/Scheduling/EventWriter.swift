@@ -27,7 +27,7 @@ final class EventWriter: Sendable {
       switch event {
       case .log(let text): try output.write(contentsOf: Data("\(text)\n".utf8))
       case .warning(let text): try output.write(contentsOf: Data("warning: \(text)\n".utf8))
-      case .metric, .progress, .profile: break
+      case .metric, .progress, .profile, .resumed: break
       }
     } catch {
       failure.withLock { $0 = error }

@@ -48,7 +48,7 @@ package enum AttemptEnd: Sendable {
       case .metric(let name, let value, let step):
         made.metrics.append(StageResult.Metric(name: name, value: value, step: step))
       case .profile(let profile): made.profile = profile
-      case .log, .warning, .progress: break
+      case .log, .warning, .progress, .resumed: break
       }
     }
     return .success(success, made)

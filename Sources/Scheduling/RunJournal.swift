@@ -37,9 +37,11 @@ package struct RunStart: Sendable {
   package var comparison: Comparison?
   /// How many stages it is to bring to an end.
   package var stages: Int?
+  /// The run that was cut off and that this one goes on with.
+  package var continues: CutOffRun?
   package init(
     pipeline: String, file: URL, root: URL, time: Date, version: String = retortVersion, revision: String? = nil,
-    comparison: Comparison? = nil, stages: Int? = nil
+    comparison: Comparison? = nil, stages: Int? = nil, continues: CutOffRun? = nil
   ) {
     self.pipeline = pipeline
     self.file = file
@@ -49,6 +51,23 @@ package struct RunStart: Sendable {
     self.revision = revision
     self.comparison = comparison
     self.stages = stages
+    self.continues = continues
+  }
+}
+
+/// A run that did not come to its end by itself.
+package struct CutOffRun: Codable, Sendable, Hashable {
+  package enum Reason: String, Codable, Sendable, CaseIterable {
+    case machineRestarted = "its machine restarted"
+    case killed = "its process was killed"
+    case toldToEnd = "it was told to end"
+  }
+  package var run: Int
+  package var reason: Reason
+
+  package init(run: Int, reason: Reason) {
+    self.run = run
+    self.reason = reason
   }
 }
 

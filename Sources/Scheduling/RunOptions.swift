@@ -15,12 +15,14 @@ package struct RunOptions: Sendable {
   package var remote: RemoteOrder?
   /// Have built-in stages tell where their time goes.
   package var profiles: Bool
+  /// The run that was cut off and that this one goes on with.
+  package var continues: CutOffRun?
   /// The time before an attempt, counted from 2; absent: what the stage says.
   package var backOff: (@Sendable (_ attempt: Int) -> Duration)?
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
-    overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false,
+    overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false, continues: CutOffRun? = nil,
     backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
@@ -30,6 +32,7 @@ package struct RunOptions: Sendable {
     self.overwrite = overwrite
     self.remote = remote
     self.profiles = profiles
+    self.continues = continues
     self.backOff = backOff
   }
 }

@@ -35,6 +35,10 @@ struct Show: ParsableCommand {
     }
     if json { return try printJSON(report) }
     Terminal.say("run \(report.run) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
+    if let recovery = report.recovery {
+      Terminal.say(recovery.words(run: report.run, isOver: report.state != "running"))
+    }
+    if let next = report.continuedBy { Terminal.say("run \(next) goes on where this one was cut off") }
     if stage == nil { printSummary(report) } else { try report.stages.forEach { try printDetails($0, in: store) } }
     for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
   }

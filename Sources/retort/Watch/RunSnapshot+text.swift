@@ -13,9 +13,9 @@ extension RunSnapshot {
     let failed = stages.filter { $0.state == "failed" }
     let rest = running.flatMap(lines(of:)) + failed.flatMap { failureLines($0) }
     let ended = stages.filter { $0.state != "running" && $0.state != "failed" }
-    let room = height - 1 - rest.count - advice.count
+    let room = height - 1 - recoveryLines.count - rest.count - advice.count
     let list = ended.count <= max(0, room) ? ended.map(endedLine) : []
-    return [head] + list + rest + advice
+    return [head] + recoveryLines + list + rest + advice
   }
 
   private var nameColumns: Int { min(40, stages.map(\.name.columns).max() ?? 0) }
@@ -81,10 +81,9 @@ extension RunSnapshot {
     case "died":
       [
         StyledLine("Nobody runs it any more: ", 31)
-          + "process \(pid) on \(host) is gone, killed or with its machine. What was finished is kept;",
-        StyledLine("`retort run \(file)` continues."),
-      ]
-    case "interrupted": [StyledLine("`retort run \(file)` continues.")]
+          + "process \(pid) on \(host) is gone, killed or with its machine. What was finished is kept;"
+      ] + (restartAdvice ?? [StyledLine("`retort run \(file)` continues.")])
+    case "interrupted": restartAdvice ?? [StyledLine("`retort run \(file)` continues.")]
     case "failed", "waited too long": [StyledLine("More: retort show \(run) STAGE")]
     default: []
     }

@@ -46,6 +46,11 @@ struct RunSnapshot: Encodable {
   /// How many stages it is to bring to an end.
   var planned: Int?
   var stages: [Stage]
+  /// Of a run that goes on where another one was cut off.
+  var recovery: Recovery?
+  /// Of a run that was cut off: the one that goes on with it, or what is going to start that.
+  var continuedBy: Int?
+  var restart: Restart?
 
   var isOver: Bool { state != "running" }
   func count(_ state: StageRecord.State) -> Int { stages.count { $0.state == state.rawValue } }
