@@ -103,18 +103,18 @@ package struct FileOperations: Sendable {
   }
 
   /// Replaces a file as a whole: a reader sees the old content or the new, also after a crash.
-  package func replace(_ target: URL, with data: Data) throws {
-    try replace(target) { write in try data.withUnsafeBytes(write) }
+  package func replace(_ target: URL, with data: Data, mode: mode_t = 0o666) throws {
+    try replace(target, mode: mode) { write in try data.withUnsafeBytes(write) }
   }
 
   /// The same, with content that `body` hands over piece by piece. Nothing is left behind by an error.
   package func replace(
-    _ target: URL, writing body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    _ target: URL, mode: mode_t = 0o666, writing body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
     let temporary = target.sibling(".\(target.lastPathComponent).\(getpid())")
     try remove(temporary)
     do {
-      try writeNew(temporary, body)
+      try writeNew(temporary, mode, body)
       try rename(temporary, to: target)
     } catch {
       try? remove(temporary)  // what went wrong first is what counts
@@ -124,9 +124,9 @@ package struct FileOperations: Sendable {
 
   /// The file is closed when this returns.
   private func writeNew(
-    _ url: URL, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    _ url: URL, _ mode: mode_t, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
-    let output = try create(url, mode: 0o666)
+    let output = try create(url, mode: mode)
     try body { try write($0, to: output, at: url) }
     try sync(output, at: url)
   }

@@ -5,6 +5,7 @@
 ///     views/ab/cdef…/    the same files under the names that people know them by, made when somebody asks
 ///     work/<key>/        of one stage's work: lock, events, result, scratch folders
 ///     logs/<run>/        what stages printed
+///     restart/           orders of runs that go on by themselves
 ///     database.lock      held while the database is made or brought up to date
 ///     tmp/<owner>/       files on their way into objects; whoever holds the owner's lock may clear it
 ///     damaged/           what `verify` took out of objects and trees

@@ -27,6 +27,28 @@ extension Escape {
     }
   }
 
+  /// Gives the text as a word of a command in a unit of systemd, in double quotes.
+  /// - Parameter isProgram: the first word, in which systemd looks for no variables.
+  package static func systemdWord(_ text: String, isProgram: Bool = false) -> String {
+    let content = text.replacingScalars { scalar in
+      switch scalar {
+      case "%": "%%"
+      case "$": isProgram ? nil : "$$"
+      case "\"", "\\", "'": "\\x\(scalar.hexadecimal(2))"
+      default: scalar.value < 0x20 || scalar.value == 0x7f ? "\\x\(scalar.hexadecimal(2))" : nil
+      }
+    }
+    return "\"\(content)\""
+  }
+
+  /// Gives the words as the command of a line of a crontab; `nil` where a word has what cron cannot be told of: a line's
+  /// end, or a backslash, which some crons take for a sign of their own and others do not.
+  package static func cronCommand(_ words: [String]) -> String? {
+    guard words.allSatisfy({ word in !word.utf8.contains { $0 == 0x0A || $0 == 0x0D || $0 == 0x5C || $0 == 0 } })
+    else { return nil }
+    return words.map(shellWord).joined(separator: " ").replacingScalars { $0 == "%" ? "\\%" : nil }
+  }
+
   /// Gives the text as a string for gnuplot, in double quotes: all but letters and blanks of ASCII are numbers of bytes,
   /// digits too, which would lengthen a number before them. So nothing is left that gnuplot reads, backquotes included,
   /// which it runs while it takes a line apart.

@@ -133,13 +133,15 @@ extension Journal: RunJournal {
       try db.execute(
         sql: """
           INSERT INTO run
-            (pipeline, state, started, host, pid, version, revision, comparison, root, stages, label, headline)
-          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
+            (pipeline, state, started, host, pid, version, revision, comparison, root, stages, label, headline,
+              continues, cut_off)
+          SELECT id, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM pipeline WHERE name = ? AND file = ?
           """,
         arguments: [
           run.time, LockHolder.thisHost, ProcessInfo.processInfo.processIdentifier, run.version, run.revision,
           try run.comparison.map(storedText), run.root.posixPath, run.stages, run.name,
-          try run.headline.map(storedText), run.pipeline, run.file.posixPath,
+          try run.headline.map(storedText), run.continues?.run, run.continues?.reason.rawValue, run.pipeline,
+          run.file.posixPath,
         ])
       let number = Int(db.lastInsertedRowID)
       try claim(number)

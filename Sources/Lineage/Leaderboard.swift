@@ -32,6 +32,8 @@ package struct RunLine: Codable, Sendable, Hashable {
   package var seconds: Double?
   /// Number of the run's stages by state.
   package var stages: [String: Int]
+  /// Of a run that goes on where another one was cut off.
+  package var recovery: Recovery?
   package var headline: [Headline]
   package var columns: [Column]
 }
@@ -182,6 +184,7 @@ extension Database {
       coordinates: variant.isEmpty ? [:] : try decoded(variant), name: row["label"], tags: tags, note: row["note"],
       pipeline: row["name"], file: row["file"], state: row["state"], started: row["started"], seconds: row.seconds,
       stages: Dictionary(uniqueKeysWithValues: counts.map { ($0["state"], $0["count"]) }),
+      recovery: try recovery(of: run),
       headline: try headline(try (row["headline"] as String?).map(decoded) ?? [], of: run, variant: variant),
       columns: [])
   }

@@ -227,6 +227,14 @@ extension DatabaseMigrator {
         try db.recordVariants(of: run)
       }
     }
+    // A run that goes on where another one was cut off.
+    migrator.registerMigration("005-run-continues") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE run ADD COLUMN continues INTEGER REFERENCES run (id);
+          ALTER TABLE run ADD COLUMN cut_off TEXT;            -- why that one was
+          """)
+    }
     return migrator
   }()
 }

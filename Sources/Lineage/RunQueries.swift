@@ -86,6 +86,10 @@ package struct RunReport: Codable, Sendable, Hashable {
   /// In the order in which they began.
   package var stages: [Stage]
   package var warnings: [String]
+  /// Of a run that goes on where another one was cut off.
+  package var recovery: Recovery?
+  /// The run that goes on where this one was cut off.
+  package var continuedBy: Int?
 }
 
 extension Journal {
@@ -115,7 +119,8 @@ extension Journal {
         headline: try (row["headline"] as String?).map(decoded) ?? [],
         stages: try stages.map { try db.stage($0, store: store) },
         warnings: try String.fetchAll(
-          db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]))
+          db, sql: "SELECT message FROM event WHERE run = ? AND kind = 'warning' ORDER BY id", arguments: [run]),
+        recovery: try db.recovery(of: run), continuedBy: try db.continuation(of: run))
     }
   }
 }

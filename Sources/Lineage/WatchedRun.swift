@@ -30,6 +30,9 @@ package struct WatchedRun: Sendable {
   package var planned: Int?
   /// Those that began or ended, in the order in which they began.
   package var stages: [Stage]
+  /// What it goes on with, and what goes on with it.
+  package var recovery: Recovery?
+  package var continuedBy: Int?
 }
 
 extension Journal {
@@ -65,7 +68,7 @@ extension Journal {
             name: stage["stage"], kind: stage["kind"], state: state, attempt: stage["attempt"],
             started: stage["started"], ended: stage["ended"],
             key: try (stage["key"] as String?).map { StageKey(try Digest(stored: $0)) }, error: stage["error"])
-        })
+        }, recovery: try db.recovery(of: run), continuedBy: try db.continuation(of: run))
     }
   }
 }

@@ -60,4 +60,6 @@ package enum StageEvent: Sendable, Hashable, Codable {
   /// Where its time went, once, at its end.
   case profile(StageProfile)
   case verdict(Verdict)
+  /// It goes on after this step of an attempt that was cut off.
+  case resumed(step: Int)
 }

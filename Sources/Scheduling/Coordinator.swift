@@ -35,6 +35,7 @@ package actor Coordinator {
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
     case pulled(StageID)
+    case resumed(StageID, words: String)
     case published(StageID, Result<PublicationRecord?, any Error>)
   }
 
@@ -67,7 +68,8 @@ package actor Coordinator {
     run = try journal.begin(
       RunStart(
         pipeline: plan.name, file: plan.file, root: plan.root, time: clock(), revision: try plan.root.gitRevision(),
-        comparison: plan.comparison, stages: options.selected.count, name: options.name, headline: plan.headline)
+        comparison: plan.comparison, stages: options.selected.count, name: options.name, headline: plan.headline,
+        continues: options.continues)
     ) { run in
       try store.files.makeFolder(store.logFolder(ofRun: run))
       let lock = try FileLock(at: store.lock(ofRun: run), beneath: store.root)
@@ -132,10 +134,13 @@ package actor Coordinator {
         from: forced ? nil : try resolver.continuation(of: resolved, repair: true))
       let stage = plan[id]
       let name = store.attemptName(stage.name, attempt)
+      let resumption = attempt == 1 ? Resumption() : nil
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
-          case .event(let event): send.yield([.reported(id, event)])
+          case .event(let event):
+            send.yield([.reported(id, event)])
+            if let words = resumption?.hear(event) { inbox.put(.resumed(id, words: words)) }
           case .waits(let holder): send.yield([.waits(id, holder: holder)])
           case .pulled: inbox.put(.pulled(id))
           }
@@ -193,6 +198,9 @@ package actor Coordinator {
       let remote = options.remote?.folder.posixPath ?? ""
       entries.append(
         .event(stage: plan[id].name, kind: "pulled", message: "pulled from \(remote)", time: clock()))
+      return []
+    case .resumed(let id, let words):
+      entries.append(.event(stage: plan[id].name, kind: "resumed", message: words, time: clock()))
       return []
     case .published(let id, .success(let record)):
       if let record {

@@ -28,7 +28,7 @@ final class EventWriter: Sendable {
       case .log(let text): try output.write(contentsOf: Data("\(text)\n".utf8))
       case .warning(let text): try output.write(contentsOf: Data("warning: \(text)\n".utf8))
       case .verdict(let verdict): try output.write(contentsOf: Data("\(verdict.sentence)\n".utf8))
-      case .metric, .progress, .profile: break
+      case .metric, .progress, .profile, .resumed: break
       }
     } catch {
       failure.withLock { $0 = error }

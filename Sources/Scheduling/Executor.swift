@@ -50,7 +50,7 @@ package enum AttemptEnd: Sendable {
         made.metrics.append(StageResult.Metric(name: name, value: value, step: step))
       case .profile(let profile): made.profile = profile
       case .verdict(let verdict): made.verdict = verdict
-      case .log, .warning, .progress: break
+      case .log, .warning, .progress, .resumed: break
       }
     }
     return .success(success, made)

@@ -61,7 +61,7 @@ package struct ProgressTail: Sendable {
       switch event {
       case .progress(let done, let total, let detail): progress = (done, total, detail)
       case .metric(let name, let value, _?): append(value, to: name)
-      case .metric, .log, .warning, .profile, .verdict: break
+      case .metric, .log, .warning, .profile, .verdict, .resumed: break
       }
     }
     return bytes

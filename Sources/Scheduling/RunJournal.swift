@@ -41,9 +41,12 @@ package struct RunStart: Sendable {
   package var name: String?
   /// What the file says to show first, `stage.metric`; absent: it says nothing.
   package var headline: [String]?
+  /// The run that was cut off and that this one goes on with.
+  package var continues: CutOffRun?
   package init(
     pipeline: String, file: URL, root: URL, time: Date, version: String = retortVersion, revision: String? = nil,
-    comparison: Comparison? = nil, stages: Int? = nil, name: String? = nil, headline: [String]? = nil
+    comparison: Comparison? = nil, stages: Int? = nil, name: String? = nil, headline: [String]? = nil,
+    continues: CutOffRun? = nil
   ) {
     self.pipeline = pipeline
     self.file = file
@@ -55,6 +58,23 @@ package struct RunStart: Sendable {
     self.stages = stages
     self.name = name
     self.headline = headline
+    self.continues = continues
+  }
+}
+
+/// A run that did not come to its end by itself.
+package struct CutOffRun: Codable, Sendable, Hashable {
+  package enum Reason: String, Codable, Sendable, CaseIterable {
+    case machineRestarted = "its machine restarted"
+    case killed = "its process was killed"
+    case toldToEnd = "it was told to end"
+  }
+  package var run: Int
+  package var reason: Reason
+
+  package init(run: Int, reason: Reason) {
+    self.run = run
+    self.reason = reason
   }
 }
 

@@ -17,12 +17,15 @@ package struct RunOptions: Sendable {
   package var profiles: Bool
   /// What the user calls the run.
   package var name: String?
+  /// The run that was cut off and that this one goes on with.
+  package var continues: CutOffRun?
   /// The time before an attempt, counted from 2; absent: what the stage says.
   package var backOff: (@Sendable (_ attempt: Int) -> Duration)?
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
     overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false, name: String? = nil,
+    continues: CutOffRun? = nil,
     backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
@@ -33,6 +36,7 @@ package struct RunOptions: Sendable {
     self.remote = remote
     self.profiles = profiles
     self.name = name
+    self.continues = continues
     self.backOff = backOff
   }
 }

@@ -23,6 +23,7 @@ struct StartingPoint {
         if try work.enclosure.status(of: work.events)?.stamp.size ?? 0 >= file.events {
           try work.cutEvents(to: file.events)
           begin(at: file, url)
+          remarks.append(.resumed(step: file.state.step))
           return
         }
         refuse(url, "the stage's events up to it are gone")

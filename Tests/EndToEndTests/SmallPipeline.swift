@@ -1,4 +1,5 @@
-/// A pipeline of cheap stages over a few questions about a small book, and its data.
+/// A pipeline of cheap stages over a few questions about a small book, and its data; and a training.
+import Foundation
 
 /// Question k is about passage k mod 6; `pair` keeps questions in twos.
 let smallData: [String: String] = [
@@ -46,3 +47,47 @@ let smallPipeline = """
       metrics: m.json
 
   """
+
+/// A student of the labels alone, with a checkpoint at every step.
+func trainingPipeline(epochs: Int = 2, schedule: String = "schedule: constant, warmup_steps: 4") -> String {
+  """
+  version: 1
+  name: small
+  defaults: {seed: 7, threads: 1, memory: 500MB, checkpoint: {keep: 1000}}
+  stages:
+    groups:
+      uses: groups
+      in: {data: data/questions.json, passages: data/book.jsonl}
+    base:
+      uses: init
+      in: {groups: groups.groups}
+      with:
+        {vocab_size: 120, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64,
+         max_position_embeddings: 32}
+    candidates:
+      uses: mine
+      in: {groups: groups.groups, corpus: groups.corpus}
+      with: {num_negatives: 3, strategy: bm25}
+    teacher:
+      uses: teacher
+      in: {base: base.model, train: candidates.candidates, validation: groups.groups}
+      with:
+        {epochs: \(epochs), batch_size: 2, lr: 1e-3, max_len: 32, best_metric: ap, \(schedule),
+         lora: {r: 4, alpha: 8, dropout: 0.2}}
+      checkpoint: {every: 1}
+
+  """
+}
+
+extension Project {
+  /// The worker that has left its third checkpoint, and its coordinator.
+  func training() throws -> (worker: Int32, coordinator: Int32)? {
+    struct Holder: Decodable { var pid: Int32 }
+    let found = FileManager.default.enumerator(atPath: store.appending(path: "work").path)?
+      .compactMap { $0 as? String }.first { $0.hasSuffix("00003.state") }
+    guard let key = found?.split(separator: "/")[0] else { return nil }
+    let holder = try JSONDecoder().decode(Holder.self, from: Data(read(".retort/work/\(key)/lock").utf8))
+    let status = try String(contentsOfFile: "/proc/\(holder.pid)/stat", encoding: .utf8)
+    return Int32(status.split(separator: " ")[3]).map { (holder.pid, $0) }
+  }
+}

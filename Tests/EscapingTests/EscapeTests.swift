@@ -59,6 +59,32 @@ import Testing
       texts)
   }
 
+  @Test func `the shell that cron starts gets exactly the words, and what cron cannot be told is refused`() throws {
+    let (possible, impossible) = Self.texts.reduce(into: ([String](), [String]())) { parts, text in
+      if Escape.cronCommand([text]) == nil { parts.1.append(text) } else { parts.0.append(text) }
+    }
+    #expect(impossible.allSatisfy { text in text.utf8.contains { [0x00, 0x0A, 0x0D, 0x5C].contains($0) } })
+    let text = try #require(Escape.cronCommand(["printf", "%s."] + possible))
+    // crontab(5): a percent sign ends the command unless a backslash is before it, which is removed.
+    var command: [UInt8] = []
+    for byte in text.utf8 {
+      if byte == UInt8(ascii: "%") {
+        try #require(command.popLast() == UInt8(ascii: "\\"))
+      }
+      command.append(byte)
+    }
+    let file = try folder.write(Data(command), to: "command")
+    let read = try output("sh", [file.path], needs: "sh")
+    expectSame([String(decoding: read, as: UTF8.self)], [possible.map { $0 + "." }.joined()])
+  }
+
+  /// systemd.service(5), “Command lines”: C escapes in double quotes, `$$` for a dollar but in the program's path, and
+  /// `%%` for a percent sign.
+  @Test func `words of a unit's command are quoted as systemd reads them`() {
+    #expect(Escape.systemdWord("/a b/%h/$x", isProgram: true) == #""/a b/%%h/$x""#)
+    #expect(Escape.systemdWord("한\"\u{301}글\\n'%i${HOME}\n\u{7f}") == #""한\x22\#u{301}글\x5cn\x27%%i$${HOME}\x0a\x7f""#)
+  }
+
   @Test(arguments: ["yaml11", "yaml12"])
   func `readers of both versions of YAML get exactly the text, as value, in brackets and as key`(version: String) throws
   {

@@ -26,7 +26,7 @@ struct Doctor: ParsableCommand {
       [Finding(name: "retort", value: retortVersion), Self.processor] + Self.numerics
       + [
         Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
-        Finding(name: "memory", value: Self.memory), try disk, try store, Self.gnuplot, Self.koreanFont,
+        Finding(name: "memory", value: Self.memory), try disk, try store, Self.restart, Self.gnuplot, Self.koreanFont,
       ]
     if json { return try printJSON(findings) }
     var table = Table(["what", "found"])
@@ -94,6 +94,20 @@ struct Doctor: ParsableCommand {
         name: "store", value: folder.path + (problem == nil ? ", database sound" : ""),
         remedy: problem.map { "damaged: \($0)" })
     }
+  }
+
+  /// What starts runs again after a reboot.
+  private static var restart: Finding {
+    guard let kind = Registration.available else {
+      return Finding(
+        name: "restart", value: "neither a user's systemd nor cron",
+        remedy: "apt-get install cron; `retort run --restart` needs one of them")
+    }
+    let obstacle = Registration.obstacle(of: kind)
+    let (words, fine) =
+      kind == .systemd
+      ? ("by systemd's user units", "lingering is on") : ("by cron's @reboot", "its daemon runs")
+    return Finding(name: "restart", value: "\(words), \(obstacle?.found ?? fine)", remedy: obstacle?.remedy)
   }
 
   private static var gnuplot: Finding {

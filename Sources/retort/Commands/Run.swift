@@ -43,11 +43,15 @@ struct Run: AsyncParsableCommand {
   @Flag(help: "Say after each built-in stage where its time went, operation by operation.") var profile = false
   @Flag(help: "Print events as JSON lines.") var json = false
   @Flag(help: "Go on in the background, also when this terminal closes; `retort watch` follows it.") var detach = false
+  @Flag(help: "With --detach: go on by itself when the run's process was killed or the machine has restarted.")
+  var restart = false
   @Option(help: "A command for bash when the run ended or failed; $RETORT_OUTCOME and other variables tell how.")
   var notify: String?
   @Option(help: ArgumentHelp("Tell the run as OpenLineage events: lines of a file, or posts.", valueName: "file|url"))
   var openlineage: String?
   @Option(help: .hidden) var announce: Int32?
+  @Option(help: .hidden) var continues: Int?
+  @Option(help: .hidden) var cutOff: String?
   @OptionGroup var storeOptions: StoreOptions
 
   func validate() throws {
@@ -55,6 +59,9 @@ struct Run: AsyncParsableCommand {
       throw ValidationError("-j, --threads and --lock-timeout take positive numbers")
     }
     do { _ = try name.map { try RunName($0) } } catch { throw ValidationError("\(error)") }
+    if restart && !detach {
+      throw ValidationError("--restart is for runs in the background: add --detach")
+    }
     if detach && dryRun { throw ValidationError("--detach and -n exclude each other") }
     if let memory, parseBytes(memory) == nil {
       throw ValidationError("--memory takes a size such as 6GB or 512MB, not `\(memory)`")
@@ -75,6 +82,7 @@ struct Run: AsyncParsableCommand {
 
     let folder = try storeOptions.folder(root: plan.root)
     let store = try Store(at: folder)
+    if restart { return try await startKept(plan, selected, forced, in: store) }
     if detach { return try await startDetached(in: store) }
     var journal = try Journal(at: store.database)
     let emitter = try openlineage.map { try openLineage($0, plan, journal, store) }
@@ -87,7 +95,8 @@ struct Run: AsyncParsableCommand {
           jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
-        remote: try pull ? remote() : nil, profiles: profile, name: try name.map { try RunName($0).text }),
+        remote: try pull ? remote() : nil, profiles: profile, name: try name.map { try RunName($0).text },
+        continues: try cutOffRun),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(
         try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) },
@@ -107,6 +116,9 @@ struct Run: AsyncParsableCommand {
       } else {
         TextReporter(plan, store: folder, live: Terminal.isInteractive)
       }
+    if !json, let earlier = try cutOffRun {
+      Terminal.say("goes on where run \(earlier.run) was cut off: \(earlier.reason.rawValue)")
+    }
     let outcome: RunSummary
     var models = UnusableModels(of: selected.union(forced), in: plan, source)
     do {
@@ -165,6 +177,18 @@ struct Run: AsyncParsableCommand {
 }
 
 extension Run {
+  /// What the keeper says of the run before.
+  private var cutOffRun: CutOffRun? {
+    get throws {
+      guard let continues else { return nil }
+      guard let reason = CutOffRun.Reason(rawValue: cutOff ?? "") else {
+        let known = CutOffRun.Reason.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+        throw Failure("--cut-off says why the run of --continues was cut off, expected one of \(known)")
+      }
+      return CutOffRun(run: continues, reason: reason)
+    }
+  }
+
   /// A remote that cannot be used costs time, not the run.
   private func remote() throws -> RemoteOrder? {
     let folder = try remoteOptions.named()

@@ -50,6 +50,10 @@ struct Show: ParsableCommand {
     Terminal.say(
       "run \(report.run)\(labels) of \(report.pipeline): \(report.state), \(report.started.formatted(.iso8601))")
     if let note = report.note { Terminal.say("note: \(note)") }
+    if let recovery = report.recovery {
+      Terminal.say(recovery.words(run: report.run, isOver: report.state != "running"))
+    }
+    if let next = report.continuedBy { Terminal.say("run \(next) goes on where this one was cut off") }
     if stage != nil, report.stages.count == 1 {
       try printDetails(report.stages[0], in: store)
     } else {

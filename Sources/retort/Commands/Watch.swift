@@ -9,7 +9,8 @@ struct Watch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Follows a run from another terminal until it ends.",
     discussion: """
-      Ends with the exit code of the run, or 130 if the run's process is gone. Prints the run once, and ends with 0, if \
+      Goes over to the run that goes on where this one is cut off. Ends with the exit code of the run, or 130 if the \
+      run's process is gone. Prints the run once, and ends with 0, if \
       standard output is no terminal.
       """)
 
@@ -23,7 +24,7 @@ struct Watch: AsyncParsableCommand {
 
   func run() async throws {
     let (store, journal) = try storeOptions.reading()
-    guard let run = try name.map(journal.run(named:)) ?? journal.runToWatch() else {
+    guard var run = try name.map(journal.run(named:)) ?? journal.runToWatch() else {
       throw Failure("there was no run yet; `retort run FILE` makes one")
     }
     var watcher = try RunWatcher(run, journal: journal, store: store)
@@ -35,12 +36,18 @@ struct Watch: AsyncParsableCommand {
     }
     var block = LiveBlock()
     var snapshot = try watcher.look()
-    while !snapshot.isOver {
+    while true {
       block.show(snapshot.lines(height: Screen.current.rows - 1, columns: Screen.current.columns))
-      try await Task.sleep(for: .milliseconds(500))
+      if snapshot.isOver {
+        guard let next = try await watcher.next(after: snapshot) else { break }
+        run = next
+        watcher = try RunWatcher(run, journal: journal, store: store)
+        block = LiveBlock()
+      } else {
+        try await Task.sleep(for: .milliseconds(500))
+      }
       snapshot = try watcher.look()
     }
-    block.show(snapshot.lines(height: Screen.current.rows - 1, columns: Screen.current.columns))
     if let table = EvaluationTable(try journal.report(of: run, store: store)) { Terminal.say("\n" + table.text) }
     let code = RunOutcome(rawValue: snapshot.state)?.exitCode ?? Exit.interrupted.rawValue
     if code != 0 { throw ExitCode(code) }

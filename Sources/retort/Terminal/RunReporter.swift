@@ -41,7 +41,7 @@ final class TextReporter: RunReporter {
     case .moved(let id, let state): moved(id, to: state)
     case .reported(let id, .log(let message)): line(named(id, message))
     case .reported(let id, .warning(let message)): warn(named(id, message))
-    case .reported(_, .metric): break
+    case .reported(_, .metric), .reported(_, .resumed): break
     case .reported(let id, .profile(let profile)):
       line("[\(plan[id].name)] where \(formatted(seconds: profile.seconds)) went:\n\(profile.table)")
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
@@ -202,6 +202,7 @@ final class JSONReporter: RunReporter {
         Line(event: "metric", stage: name(id), name: metric, value: value.isFinite ? value : nil, step: step)
       case .reported(let id, .progress(let done, let total, let detail)):
         Line(event: "progress", stage: name(id), message: detail, done: done, total: total)
+      case .reported(let id, .resumed(let step)): Line(event: "resumed", stage: name(id), step: step)
       case .reported(let id, .profile(let profile)): Line(event: "profile", stage: name(id), profile: profile)
       case .reported(let id, .verdict(let verdict)):
         Line(event: "verdict", stage: name(id), message: verdict.sentence, verdict: verdict)

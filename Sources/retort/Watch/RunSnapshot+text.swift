@@ -17,9 +17,10 @@ extension RunSnapshot {
     let failed = stages.filter { $0.state == "failed" }
     let rest = running.flatMap { lines(of: $0, columns) } + failed.flatMap { failureLines($0, columns) }
     let ended = stages.filter { $0.state != "running" && $0.state != "failed" }
-    let room = height - head.count - rest.count - advice.count
+    let recovery = recoveryLines.flatMap { wrapped($0, columns) }
+    let room = height - head.count - recovery.count - rest.count - advice.count
     let list = ended.count <= max(0, room) ? ended.map(endedLine) : []
-    return head + list + rest + advice
+    return head + recovery + list + rest + advice
   }
 
   /// `ETA at least 5 min`
@@ -117,10 +118,9 @@ extension RunSnapshot {
     case "died":
       [
         StyledLine("Nobody runs it any more: ", 31)
-          + "process \(pid) on \(host) is gone, killed or with its machine. What was finished is kept;",
-        StyledLine("`retort run \(file)` continues."),
-      ]
-    case "interrupted": [StyledLine("`retort run \(file)` continues.")]
+          + "process \(pid) on \(host) is gone, killed or with its machine. What was finished is kept;"
+      ] + (restartAdvice ?? [StyledLine("`retort run \(file)` continues.")])
+    case "interrupted": restartAdvice ?? [StyledLine("`retort run \(file)` continues.")]
     case "failed", "waited too long": [StyledLine("More: retort show \(run) STAGE")]
     default: []
     }

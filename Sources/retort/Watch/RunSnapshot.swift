@@ -50,6 +50,11 @@ struct RunSnapshot: Encodable {
   /// Stages to come, or running, of which nobody can tell, so that `secondsLeft` is without them.
   var unknown = 0
   var stages: [Stage]
+  /// Of a run that goes on where another one was cut off.
+  var recovery: Recovery?
+  /// Of a run that was cut off: the one that goes on with it, or what is going to start that.
+  var continuedBy: Int?
+  var restart: Restart?
 
   var isOver: Bool { state != "running" }
   func count(_ state: StageRecord.State) -> Int { stages.count { $0.state == state.rawValue } }

@@ -33,7 +33,12 @@ struct RunWatcher {
       pid: watched.pid, host: watched.host, started: watched.started,
       seconds: (watched.ended ?? (goesOn ? now : nil))?.timeIntervalSince(watched.started).toMilliseconds,
       planned: watched.planned,
-      stages: [])
+      stages: [], recovery: watched.recovery, continuedBy: watched.continuedBy)
+    if ["died", "interrupted"].contains(snapshot.state), snapshot.continuedBy == nil {
+      snapshot.restart = try OrderFile.order(after: run, in: store).map {
+        RunSnapshot.Restart(order: $0.url.posixPath, isKept: try $0.isKept)
+      }
+    }
     for stage in watched.stages {
       var shown = RunSnapshot.Stage(
         name: stage.name, kind: stage.kind, state: stage.state.rawValue, attempt: stage.attempt,
