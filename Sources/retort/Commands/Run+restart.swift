@@ -87,7 +87,7 @@ extension Run {
         return ended
       }
       if ContinuousClock.now - start > .seconds(30), try !file.isKept {
-        throw NoKeeper(complaints: registration.complaints)
+        throw NoKeeper(complaints: try registration.complaints())
       }
       try await Task.sleep(for: .milliseconds(20))
     }

@@ -20,11 +20,11 @@ struct Registration {
     }
   }
 
-  /// For people: what tells why the keeper does not run.
-  var complaints: String {
+  /// For people: why the keeper does not run, or what tells that.
+  func complaints() throws -> String {
     switch kind {
     case .systemd: "`journalctl --user -u \(Systemd(order).name)` tells why"
-    case .cron: "\(order.complaints.posixPath) tells why"
+    case .cron: String(decoding: try order.store.files.enclosure.read(order.complaints), as: UTF8.self)
     }
   }
 
