@@ -19,6 +19,21 @@ package struct Recovery: Codable, Sendable, Hashable {
 extension Journal {
   /// The run that goes on where this one was cut off; `nil` if there is none by now.
   package func continuation(of run: Int) throws -> Int? { try database.read { try $0.continuation(of: run) } }
+
+  /// The stages that a run and those that it went on with have begun, and whether they have done each.
+  package func begun(upTo run: Int) throws -> [(stage: String, isDone: Bool)] {
+    try database.read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          WITH RECURSIVE chain (id) AS (
+            SELECT ? UNION SELECT continues FROM run JOIN chain USING (id) WHERE continues IS NOT NULL)
+          SELECT stage, max(state = 'ran') AS done FROM stage_run
+          WHERE run IN chain AND attempt > 0 AND state <> 'cached' GROUP BY stage
+          """, arguments: [run]
+      ).map { ($0["stage"], $0["done"]) }
+    }
+  }
 }
 
 extension Database {

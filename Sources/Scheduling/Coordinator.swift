@@ -130,7 +130,7 @@ package actor Coordinator {
       guard let resolved = resolved[id] else { return }
       let forced = options.forced.contains(id)
       let order = try orders.order(
-        for: resolved, attempt: attempt, forced: forced,
+        for: resolved, anew: forced && attempt == 1 && !options.begun.contains(id), forced: forced,
         from: forced ? nil : try resolver.continuation(of: resolved, repair: true))
       let stage = plan[id]
       let name = store.attemptName(stage.name, attempt)

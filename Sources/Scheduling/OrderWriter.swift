@@ -15,10 +15,10 @@ struct OrderWriter: Sendable {
   private static let earlierResults = 4
 
   /// - Parameters:
-  ///   - attempt: the first of a forced stage begins anew; a later one goes on from what the one before saved.
+  ///   - anew: whether it begins at its beginning, whatever an earlier attempt saved.
   ///   - state: the final state of a shorter training that this one goes on from.
   func order(
-    for stage: ResolvedStage, attempt: Int, forced: Bool, from state: StoredContinuation?
+    for stage: ResolvedStage, anew: Bool, forced: Bool, from state: StoredContinuation?
   ) throws -> WorkOrder {
     var inputs: [String: BoundArtifact] = [:]
     for input in stage.material.stage.inputs {
@@ -39,7 +39,7 @@ struct OrderWriter: Sendable {
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
       force: forced, remote: remote, profiles: profiles)
-    order.anew = forced && attempt == 1
+    order.anew = anew
     order.continuation = stage.material.continuation.map { key, length in
       Continuation(key: key, length: length, from: state.map { store.url(of: $0.artifact) })
     }

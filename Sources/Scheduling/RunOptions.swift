@@ -9,6 +9,8 @@ package struct RunOptions: Sendable {
   package var mayRun: Set<StageID>?
   /// Run although their results are known.
   package var forced: Set<StageID>
+  /// Those of them that the run which this one goes on with has begun: they go on where it was cut off.
+  package var begun: Set<StageID>
   /// Replace published files that were changed since.
   package var overwrite: Bool
   /// Take results from there instead of computing them.
@@ -24,14 +26,15 @@ package struct RunOptions: Sendable {
 
   package init(
     limits: RunLimits, selected: Set<StageID>, mayRun: Set<StageID>? = nil, forced: Set<StageID> = [],
-    overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false, name: String? = nil,
-    continues: CutOffRun? = nil,
+    begun: Set<StageID> = [], overwrite: Bool = false, remote: RemoteOrder? = nil, profiles: Bool = false,
+    name: String? = nil, continues: CutOffRun? = nil,
     backOff: (@Sendable (Int) -> Duration)? = nil
   ) {
     self.limits = limits
     self.selected = selected
     self.mayRun = mayRun
     self.forced = forced
+    self.begun = begun
     self.overwrite = overwrite
     self.remote = remote
     self.profiles = profiles

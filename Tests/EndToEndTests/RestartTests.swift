@@ -34,7 +34,7 @@ import Testing
       *) exit 1 ;;
     esac
     """,
-    "loginctl": "#!/bin/bash\necho Linger=no\n",
+    "loginctl": "#!/bin/bash\necho Linger=$([ -e $HOME/lingers ] && echo yes || echo no)\n",
     "crontab": """
     #!/bin/bash
     case "$1" in
@@ -56,12 +56,16 @@ import Testing
   }
 
   private func retort(_ project: Project, _ arguments: String..., more: [String: String] = [:]) async throws -> Ended {
+    try await retort(project, arguments, more: more)
+  }
+
+  private func retort(_ project: Project, _ arguments: [String], more: [String: String] = [:]) async throws -> Ended {
     let path = project.root.appending(path: "tools").path + ":/usr/local/bin:/usr/bin:/bin"
     return try await project.run(retortProgram, arguments, environment: ["PATH": path].merging(more) { $1 })
   }
 
-  private func start(_ project: Project) async throws -> Started {
-    let ended = try await retort(project, "run", "pipeline.yaml", "--detach", "--restart", "--json")
+  private func start(_ project: Project, _ more: String...) async throws -> Started {
+    let ended = try await retort(project, ["run", "pipeline.yaml", "--detach", "--restart", "--json"] + more)
     guard ended.code == 0 else { throw UnexpectedEnd(ended: ended) }
     return try ended.decoded()
   }
@@ -106,7 +110,8 @@ import Testing
   {
     let project = try project(pipeline("kill -9 \(coordinator); sleep 100"), systemd: systemd)
     try project.write(crontab, to: "crontab")
-    let started = try await start(project)
+    // What the first run has done is not done again although it is forced.
+    let started = try await start(project, "--force", "first")
     #expect(started.run == 1 && started.restart == (systemd ? "systemd" : "cron"))
     try await waitForEnd(of: started.pid, project)
     let lines = try await runs(project)
@@ -183,7 +188,8 @@ import Testing
     #expect(try await model(killed) == bytes)
 
     let rebooted = try project(trainingPipeline(), data: smallData)
-    let two = try await start(rebooted)
+    // Though forced, it does not begin at its beginning again.
+    let two = try await start(rebooted, "--force", "teacher")
     try await atCheckpoint(rebooted) { worker, coordinator in
       for process in [two.pid, coordinator, worker] { kill(process, SIGKILL) }
     }
@@ -234,6 +240,56 @@ import Testing
     #expect(try project.read("crontab") == crontab && !FileManager.default.fileExists(atPath: other.order))
   }
 
+  @Test func `a run that has outlived its keeper is not started a second time`() async throws {
+    let project = try project(pipeline("cat $HOME/gate"))
+    #expect(mkfifo(project.root.appending(path: "gate").path, 0o600) == 0)
+    let started = try await start(project)
+    #expect(kill(started.pid, SIGKILL) == 0)
+    try await bash(
+      project, "PATH=$PWD/tools:$PATH '\(retortProgram.path)' keep \(started.order) & echo go > gate; wait $!")
+    #expect(try await runs(project).map(\.state) == ["done"])
+    #expect(!FileManager.default.fileExists(atPath: started.order))
+  }
+
+  @Test func `a run that dies too often without progress is given up, and the command of --notify is told`()
+    async throws
+  {
+    let project = try project(pipeline("cat $HOME/gate"))
+    #expect(mkfifo(project.root.appending(path: "gate").path, 0o600) == 0)
+    let started = try await start(project, "--notify", "echo $RETORT_RUN $RETORT_OUTCOME $RETORT_FAILED >> told")
+    #expect(kill(started.pid, SIGTERM) == 0)
+    try await waitForEnd(of: started.pid, project)
+    // As if it had died four times at the second stage, as it does now.
+    try await bash(
+      project,
+      #"sed -i 's/"deaths":{.*"steps":0}}/"deaths":{"count":4,"mark":{"stages":1,"steps":0}}/' '\#(started.order)'"#)
+    try project.write(pipeline("true").replacing("cat ${in.text}", with: "kill -9 \(coordinator); sleep 100"))
+    #expect(try await retort(project, "keep", started.order).code == 0)
+    #expect(try await runs(project).map(\.run) == [2, 1])
+    #expect(try project.read(".retort/logs/2/run.log").contains("that makes 5 times without progress"))
+    #expect(!FileManager.default.fileExists(atPath: started.order))
+    #expect(try project.read("told") == "1 interrupted 0\n2 failed 0\n")
+    #expect(
+      try await retort(project, "watch").output.contains("`retort run \(project.root.path)/pipeline.yaml` continues."))
+  }
+
+  @Test func `doctor says what starts runs again, and what is missing`() async throws {
+    struct Finding: Decodable { var name: String, value: String, remedy: String? }
+    let project = try project(pipeline("true"), systemd: true)
+    func finding() async throws -> Finding {
+      try #require(
+        try await retort(project, "doctor", "--json").decoded([Finding].self).first { $0.name == "restart" })
+    }
+    var found = try await finding()
+    #expect(found.value == "by systemd's user units, lingering is off")
+    #expect(found.remedy?.contains("`loginctl enable-linger`") == true)
+    try project.write("", to: "lingers")
+    found = try await finding()
+    #expect(found.value == "by systemd's user units, lingering is on" && found.remedy == nil)
+    try await bash(project, "rm has-systemd")
+    #expect(try await finding().value.hasPrefix("by cron's @reboot, "))
+  }
+
   @Test func `watch goes over to the run that goes on`() async throws {
     let project = try project(pipeline("cat $HOME/gate; kill -9 \(coordinator); sleep 100"))
     #expect(mkfifo(project.root.appending(path: "gate").path, 0o600) == 0)
@@ -241,7 +297,7 @@ import Testing
     try await bash(
       project,
       """
-      script -qec '\(retortProgram.path) watch 1' seen < /dev/null > /dev/null &
+      script -qfec '\(retortProgram.path) watch 1' seen < /dev/null > /dev/null &
       until grep -q 'run 1 of kept' seen; do sleep 0.02; done
       echo go > gate
       wait

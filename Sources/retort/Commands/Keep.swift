@@ -23,12 +23,12 @@ struct Keep: AsyncParsableCommand {
     defer { withExtendedLifetime(lock) {} }
     guard let found = try file.read() else {
       try Registration.removeAll(of: file)
-      return try file.removeLock()
+      return try file.removeRest()
     }
     if remove {
       try file.end()
       try Registration(kind: found.registration, order: file).remove()
-      return try file.removeLock()
+      return try file.removeRest()
     }
     try await Keeper(file).keep(found)
   }

@@ -31,20 +31,20 @@ extension Run {
     try file.write(
       RestartOrder(
         arguments: CommandLine.arguments.dropFirst().filter { $0 != "--detach" && $0 != "--restart" },
-        folder: FileManager.default.currentDirectoryPath, environment: environment(for: plan),
+        folder: FileManager.default.currentDirectoryPath, environment: environment(for: plan), notify: notify,
         registration: registration.kind, boot: RestartOrder.currentBoot))
     try file.await()
     let order: RestartOrder
     do {
       try registration.begin()
-      order = try await beginning(of: file)
+      order = try await beginning(of: file, registration)
     } catch {
       // What could not be begun must not begin with the next start of the machine.
       do {
         try file.end()
         _ = try file.takeEnd()
         try Registration.removeAll(of: file)
-        try file.removeLock()
+        try file.removeRest()
       } catch { Terminal.complain("warning: what was registered is still there: \(error)") }
       throw error is Failure ? error : Failure("--restart: \(error)", exit: .stageFailed)
     }
@@ -75,7 +75,7 @@ extension Run {
   }
 
   /// The order once its first run has a number, or as it was when it ended without.
-  private func beginning(of file: OrderFile) async throws -> RestartOrder {
+  private func beginning(of file: OrderFile, _ registration: Registration) async throws -> RestartOrder {
     let start = ContinuousClock.now
     while true {
       if let order = try file.read() {
@@ -87,7 +87,7 @@ extension Run {
         return ended
       }
       if ContinuousClock.now - start > .seconds(30), try !file.isKept {
-        throw NoKeeper()
+        throw NoKeeper(complaints: try registration.complaints())
       }
       try await Task.sleep(for: .milliseconds(20))
     }
@@ -134,5 +134,8 @@ extension Run {
 }
 
 private struct NoKeeper: Error, CustomStringConvertible {
-  var description: String { "the process that is to keep the run going did not start within 30 s" }
+  let complaints: String
+  var description: String {
+    "the process that is to keep the run going did not start within 30 s; \(complaints)"
+  }
 }

@@ -85,6 +85,7 @@ struct Run: AsyncParsableCommand {
     if restart { return try await startKept(plan, selected, forced, in: store) }
     if detach { return try await startDetached(in: store) }
     var journal = try Journal(at: store.database)
+    let begun = try begun(of: plan, in: journal)
     let emitter = try openlineage.map { try openLineage($0, plan, journal, store) }
     if let emitter { journal = journal.observed(by: emitter) }
     let hooks = RunHooks(pipeline: plan.name, announce: announce, notify: notify, emitter: emitter)
@@ -94,9 +95,9 @@ struct Run: AsyncParsableCommand {
         limits: RunLimits(
           jobs: jobs ?? .max, threads: threads, memory: memory.flatMap(parseBytes) ?? MachineMemory.current.available,
           keepGoing: keepGoing),
-        selected: selected.union(forced), mayRun: selection.mayRun, forced: forced, overwrite: overwrite,
-        remote: try pull ? remote() : nil, profiles: profile, name: try name.map { try RunName($0).text },
-        continues: try cutOffRun),
+        selected: selected.union(forced), mayRun: selection.mayRun, forced: forced.subtracting(begun.done),
+        begun: begun.all, overwrite: overwrite, remote: try pull ? remote() : nil, profiles: profile,
+        name: try name.map { try RunName($0).text }, continues: try cutOffRun),
       store: store, journal: journal, context: .thisMachine,
       executor: LocalExecutor(
         try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) },
@@ -187,6 +188,15 @@ extension Run {
       }
       return CutOffRun(run: continues, reason: reason)
     }
+  }
+
+  /// What the runs before have begun: forced stages that they have done need not run again.
+  private func begun(of plan: Plan, in journal: Journal) throws -> (all: Set<StageID>, done: Set<StageID>) {
+    let stages = try continues.map(journal.begun) ?? []
+    return (
+      Set(stages.flatMap { plan.ids(named: $0.stage) }),
+      Set(stages.filter(\.isDone).flatMap { plan.ids(named: $0.stage) })
+    )
   }
 
   /// A remote that cannot be used costs time, not the run.

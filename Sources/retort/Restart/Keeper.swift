@@ -34,9 +34,10 @@ final class Keeper: Sendable {
     if let last = order.runs.last {
       if let outcome = try await outcome(of: last) { return try end(order, code: outcome.exitCode) }
       reason = order.reason
-      if reason != .toldToEnd {
+      // Also if the machine restarts after it.
+      if !order.isToldToEnd {
         guard try await mayGoOn(&order, "run \(last) was cut off: \(order.reason.rawValue)") else {
-          return try end(order, code: RunOutcome.failed.exitCode)
+          return try await giveUp(order)
         }
       }
     }
@@ -49,7 +50,7 @@ final class Keeper: Sendable {
       case .signal(let number):
         reason = .killed
         let words = "the run was killed by signal \(number) (\(String(cString: strsignal(number))))"
-        guard try await mayGoOn(&order, words) else { return try end(order, code: 128 + number) }
+        guard try await mayGoOn(&order, words) else { return try await giveUp(order) }
       }
     }
     if told.withLock({ $0.forGood }) { return try end(order, code: RunOutcome.interrupted.exitCode) }
@@ -177,6 +178,24 @@ final class Keeper: Sendable {
 
   // MARK: Ends
 
+  /// Tells whoever the run would have told of its end.
+  private func giveUp(_ order: RestartOrder) async throws {
+    try end(order, code: RunOutcome.failed.exitCode)
+    guard let notify = order.notify, let run = order.runs.last else { return }
+    let watched = try Journal(reading: store.database).watched(run)
+    func count(_ state: StageRecord.State) -> String { "\(watched.stages.count { $0.state == state })" }
+    let facts = [
+      "RETORT_RUN": "\(run)", "RETORT_OUTCOME": RunOutcome.failed.rawValue, "RETORT_PIPELINE": watched.pipeline,
+      "RETORT_RAN": count(.ran), "RETORT_CACHED": count(.cached), "RETORT_FAILED": count(.failed),
+    ]
+    let null = Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC))
+    let child = try ChildProcess(
+      "/bin/bash", ["-c", notify], environment: order.environment.merging(facts) { $1 },
+      folder: URL(filePath: order.folder), descriptors: [null.raw, null.raw, null.raw], newSession: false)
+    let ended = await child.end(killGroup: false)
+    if ended != .exit(0) { try file.note("the command of --notify ended with \(ended)", run: run) }
+  }
+
   /// The matter is over, and nothing starts the run again.
   private func end(_ order: RestartOrder, code: Int32) throws {
     var order = order
@@ -185,6 +204,6 @@ final class Keeper: Sendable {
     // First the order: without one, whatever starts the keeper another time removes its own registration.
     try file.end()
     try Registration(kind: order.registration, order: file).remove()
-    try file.removeLock()
+    try file.removeRest()
   }
 }

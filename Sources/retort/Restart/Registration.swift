@@ -20,6 +20,14 @@ struct Registration {
     }
   }
 
+  /// For people: why the keeper does not run, or what tells that.
+  func complaints() throws -> String {
+    switch kind {
+    case .systemd: "`journalctl --user -u \(Systemd(order).name)` tells why"
+    case .cron: String(decoding: try order.store.files.enclosure.read(order.complaints), as: UTF8.self)
+    }
+  }
+
   /// Registers the keeper and starts it.
   func begin() throws {
     let program = try WorkerProgram.thisBinary().executable.posixPath
@@ -27,11 +35,12 @@ struct Registration {
     case .systemd: try Systemd(order).begin(program)
     case .cron:
       try Cron(order).add(program)
-      let null = Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC))
+      let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
+      let output = try order.store.files.enclosure.open(order.complaints, O_WRONLY | O_CREAT | O_APPEND)
       _ = try ChildProcess(
         program, ["keep", order.url.posixPath], environment: ProcessInfo.processInfo.environment,
         folder: URL(filePath: "/"),
-        descriptors: [null.raw, null.raw, null.raw], newSession: true)
+        descriptors: [null.raw, output.raw, output.raw], newSession: true)
     }
   }
 

@@ -9,6 +9,8 @@ struct RestartOrder: Codable {
   /// Where it is run.
   var folder: String
   var environment: [String: String]
+  /// A command for bash when the run is given up.
+  var notify: String?
   var registration: Registration.Kind
   /// The system's name for the time from its start to its end, when the last of `runs` began.
   var boot: String
@@ -61,6 +63,7 @@ struct Deaths: Codable, Equatable {
 ///     restart/<token>.json        the order
 ///     restart/<token>.lock        held by the process that keeps the run going
 ///     restart/<token>.log         what a run prints before it has a number
+///     restart/<token>.keeper.log  what went wrong with the keeper, where no system writes that down
 ///     restart/<token>.awaited     as long as somebody waits for the first run's beginning
 ///     restart/<token>.ended.json  the order, at its end, for whoever waits
 struct OrderFile {
@@ -93,6 +96,7 @@ struct OrderFile {
   private func file(_ ending: String) -> URL { folder.appending(path: "\(token).\(ending)") }
   var url: URL { file("json") }
   var log: URL { file("log") }
+  var complaints: URL { file("keeper.log") }
   private var lockFile: URL { file("lock") }
   private var awaited: URL { file("awaited") }
   private var ended: URL { file("ended.json") }
@@ -109,10 +113,12 @@ struct OrderFile {
   }
 
   /// The order that goes on with a run, where it is the user's own.
-  static func order(after run: Int, in store: Store) throws -> OrderFile? {
-    try all(in: store).first { file in
-      do { return try file.read()?.runs.last == run } catch { return false }  // another user's
+  static func order(after run: Int, in store: Store) throws -> (file: OrderFile, order: RestartOrder)? {
+    for file in try all(in: store) {
+      // What cannot be read is another user's.
+      if let order = try? file.read(), order.runs.last == run { return (file, order) }
     }
+    return nil
   }
 
   func makeFolder() throws { try store.files.makeFolder(folder) }
@@ -162,7 +168,10 @@ struct OrderFile {
   }
 
   /// The last thing.
-  func removeLock() throws { try store.files.remove(lockFile) }
+  func removeRest() throws {
+    try store.files.remove(complaints)
+    try store.files.remove(lockFile)
+  }
 
   /// Adds a line for people to the log of a run.
   func note(_ text: String, run: Int?) throws {

@@ -1,4 +1,5 @@
 /// What a snapshot says of runs that were cut off and of those that go on with them.
+import Escaping
 import Foundation
 import Lineage
 import Scheduling
@@ -17,6 +18,8 @@ extension RunSnapshot {
   struct Restart: Encodable {
     /// The order, a file of the store.
     var order: String
+    /// systemd, cron
+    var registration: Registration.Kind
     /// Whether a process is about to start it again.
     var isKept: Bool
   }
@@ -30,9 +33,13 @@ extension RunSnapshot {
     if let continuedBy { return [StyledLine("Run \(continuedBy) goes on with it: retort watch \(continuedBy)")] }
     guard let restart else { return nil }
     if restart.isKept { return [StyledLine("It goes on by itself in a moment.")] }
+    let isSoon = restart.registration == .systemd && state == "died"
+    let order = Escape.shellWord(restart.order)
     return [
-      StyledLine("It goes on by itself when the machine starts again; at once with: retort keep \(restart.order)"),
-      StyledLine("To give it up: retort keep \(restart.order) --remove"),
+      StyledLine(
+        "It goes on by itself \(isSoon ? "as soon as systemd starts it" : "when the machine starts") again; at once with: "
+          + "retort keep \(order)"),
+      StyledLine("To give it up: retort keep \(order) --remove"),
     ]
   }
 }

@@ -35,8 +35,8 @@ struct RunWatcher {
       planned: watched.planned,
       stages: [], recovery: watched.recovery, continuedBy: watched.continuedBy)
     if ["died", "interrupted"].contains(snapshot.state), snapshot.continuedBy == nil {
-      snapshot.restart = try OrderFile.order(after: run, in: store).map {
-        RunSnapshot.Restart(order: $0.url.posixPath, isKept: try $0.isKept)
+      snapshot.restart = try OrderFile.order(after: run, in: store).map { file, order in
+        RunSnapshot.Restart(order: file.url.posixPath, registration: order.registration, isKept: try file.isKept)
       }
     }
     for stage in watched.stages {
