@@ -15,7 +15,7 @@ extension Planner {
       let description = drafts[index].stage.description
       let entries = spec.fields["in"]?.entries(of: "`in`", diagnostics) ?? []
       for entry in entries {
-        if description.inputs.contains(where: { $0.name == entry.key && $0.isList }) {
+        if entry.value.mayBeSeveral, description.inputs.contains(where: { $0.name == entry.key && $0.isList }) {
           let members = resolver.list(entry.value, named: "in.\(entry.key)")
           drafts[index].isSound = drafts[index].isSound && members != nil
           let bindings = (members ?? []).flatMap { expand($0, entry.key, spec.matrix, variants, matrices) }

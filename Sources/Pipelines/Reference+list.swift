@@ -59,6 +59,17 @@ extension ReferenceResolver {
   }
 }
 
+extension Node {
+  /// Whether it is a list, a pattern or a gather; any other is one reference, which most are.
+  var mayBeSeveral: Bool {
+    switch value {
+    case .sequence: true
+    case .scalar(.string(let text), _): text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") }
+    default: false
+    }
+  }
+}
+
 /// The files' names from the deepest folder on that holds all of them: `2020/a.csv`, `2021/a.csv`.
 func labels(of files: [URL]) -> [String] {
   let paths = files.map { $0.pathBytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) }
