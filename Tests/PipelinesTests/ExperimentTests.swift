@@ -66,7 +66,7 @@ struct ExperimentTests {
           + "`scores.auc`?"))
     #expect(problems.contains("x.yaml:2:35: error: `scores` must be"))
     try project.folder.write(pipeline + "\nheadline: 3\n", to: "pipelines/p.yaml")
-    #expect(try self.problems("pipeline: ../pipelines/p.yaml").contains("p.yaml:10:11: error: `headline` must be"))
+    #expect(try self.problems("pipeline: ../pipelines/p.yaml").contains("p.yaml:11:11: error: `headline` must be"))
   }
 
   @Test func `variants share every stage that the matrix does not reach`() throws {

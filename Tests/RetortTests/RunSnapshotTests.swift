@@ -37,6 +37,6 @@ import Testing
   @Test func `a wide terminal has a stage in one line`() {
     let lines = snapshot("student").lines(columns: 200).map { $0.rendered(columns: nil, colour: false) }
     #expect(
-      lines[1].hasPrefix("▶ student") && lines[1].contains("10 %  123456/1234567  123/s  ETA 2 h 30 min  12.3 GB"))
+      lines[1].hasPrefix("▶ student") && lines[1].contains("9 %  123456/1234567  123/s  ETA 2 h 30 min  12.3 GB"))
   }
 }

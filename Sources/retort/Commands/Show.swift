@@ -112,7 +112,11 @@ struct Show: ParsableCommand {
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
     if let key = stage.key { table.add(["key", key.description]) }
     for parameter in stage.parameters ?? [] {
-      table.add(["with.\(parameter.name)", parameter.value.shown + (parameter.isDefault == true ? "  (default)" : "")])
+      table.add([
+        "with.\(parameter.name)",
+        (parameter.value == .string("") ? "\"\"" : parameter.value.shown)
+          + (parameter.isDefault == true ? "  (default)" : ""),
+      ])
     }
     for (port, input) in stage.inputs.sorted(by: { $0.key < $1.key }) {
       table.add(["in.\(port)", "\(input.digest)  \(formatted(bytes: input.bytes))  \(input.source ?? "")"])
