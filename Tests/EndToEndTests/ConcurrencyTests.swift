@@ -33,7 +33,7 @@ import Testing
         $0.output.contains("[slow] waits for process ") && $0.output.contains("which runs stage `slow`")
       })
     struct Line: Decodable { var state: String, stages: [String: Int] }
-    let runs = try await project.retort("runs", "--json").decoded([Line].self)
+    let runs = try await project.retort("runs", "--all", "--json").decoded([Line].self)
     #expect(runs.map(\.state) == Array(repeating: "done", count: 4))
     #expect(runs.reduce(0) { $0 + ($1.stages["ran"] ?? 0) } == 2)
     #expect(try project.read("kept/text.txt") == "one\n")
@@ -50,7 +50,7 @@ import Testing
     #expect(second.code == 4 && second.output.contains("waited too long for process"), "\(second)")
     // Reading does not wait either.
     #expect(try await project.retort("status", "pipeline.yaml").code == 0)
-    #expect(try await project.retort("runs", "--json").output.contains("running"))
+    #expect(try await project.retort("runs", "--all", "--json").output.contains("running"))
     try project.write("", to: "go")
     #expect(try await first.code == 0)
   }

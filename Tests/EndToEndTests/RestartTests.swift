@@ -80,7 +80,7 @@ import Testing
   }
 
   private func runs(_ project: Project) async throws -> [Line] {
-    try await retort(project, "runs", "--json").decoded([Line].self)
+    try await retort(project, "runs", "--all", "--json").decoded([Line].self)
   }
 
   /// One stage that is done, and one that does something the first time.

@@ -30,7 +30,7 @@ struct Watch: AsyncParsableCommand {
     var watcher = try RunWatcher(run, journal: journal, store: store)
     if json { return try printJSON(try watcher.look()) }
     guard Terminal.isInteractive, !once else {
-      let columns = Terminal.isInteractive ? Screen.current.columns : 80
+      let columns = Terminal.isInteractive ? Screen.current.columns : .max
       for line in try watcher.look().lines(columns: columns) { Terminal.say(line) }
       return
     }
