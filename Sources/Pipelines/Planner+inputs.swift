@@ -153,8 +153,9 @@ extension Planner {
     let fit = checkTypes(stage)
     for (index, output) in stage.outputs.enumerated() {
       guard let like = stage.description.outputs.first(where: { $0.name == output.port })?.like else { continue }
-      let types = Set(stage.inputs.filter { $0.declaredPort == like }.map(\.type))
-      stage.outputs[index].type = types.count == 1 ? types.first ?? nil : nil
+      // A member of a list has its port's name with a number behind it.
+      let bound = stage.inputs.filter { $0.label == nil ? $0.port == like : $0.declaredPort == like }
+      stage.outputs[index].type = bound.allSatisfy { $0.type == bound[0].type } ? bound.first?.type : nil
     }
     if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
     if fit { models?.look(at: stage) }
