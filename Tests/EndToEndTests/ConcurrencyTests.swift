@@ -33,7 +33,7 @@ import Testing
         $0.output.contains("[slow] waits for process ") && $0.output.contains("which runs stage `slow`")
       })
     struct Line: Decodable { var state: String, stages: [String: Int] }
-    let runs = try await project.retort("runs", "--json").decoded([Line].self)
+    let runs = try await project.retort("runs", "--all", "--json").decoded([Line].self)
     #expect(runs.map(\.state) == Array(repeating: "done", count: 4))
     #expect(runs.reduce(0) { $0 + ($1.stages["ran"] ?? 0) } == 2)
     #expect(try project.read("kept/text.txt") == "one\n")
