@@ -92,6 +92,7 @@ struct RunFilterCompiler {
           WHERE step IS NULL AND base = coalesce(?1, base)
         UNION SELECT DISTINCT substr(name, 6) FROM key_component
           WHERE name >= 'with.' AND name < 'with/' AND (?1 IS NULL OR key IN (SELECT key FROM stage_run WHERE base = ?1))
+        UNION SELECT DISTINCT one.key FROM variant, json_each(coordinates) AS one WHERE part = '' AND ?1 IS NULL
         UNION SELECT 'seed'
         """, arguments: [stage])
   }

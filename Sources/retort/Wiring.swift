@@ -138,6 +138,7 @@ private func pipelineFiles(near file: String) -> [String] {
   let own = parts.dropLast().joined(separator: "/")
   return [own, "pipelines", "experiments"].uniqued().flatMap { folder in
     let path = folder.isEmpty ? (file.hasPrefix("/") ? "/" : ".") : folder
+    // A folder that cannot be read has nothing to suggest.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
       .map { folder.isEmpty ? (file.hasPrefix("/") ? "/\($0)" : $0) : "\(folder)/\($0)" }

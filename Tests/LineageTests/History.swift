@@ -50,7 +50,7 @@ struct History {
       RunStart(
         pipeline: pipeline, file: file, root: URL(filePath: "/project"), time: start, version: version,
         revision: revision,
-        comparison: comparison, name: name, headline: headline ?? declaredHeadline(of: stages))
+        comparison: comparison, stages: stages.count, name: name, headline: headline ?? declaredHeadline(of: stages))
     ) { _ in }
     var made: [String: StoredArtifact] = [:]
     var entries: [JournalEntry] = []

@@ -170,6 +170,7 @@ import Testing
       "scoers.ndcg@10 > 1",
       "no run has a metric, a parameter or a field `scoers.ndcg@10`; did you mean `scores.ndcg@10`?", 0
     ),
+    ("taau = 1", "no run has a metric, a parameter or a field `taau`; did you mean `tau`?", 0),
     ("scores.ndcg > 1", "the stage `scores` has no metric or parameter `ndcg` in any run", 0),
     ("ndcg@10 > high", "`ndcg@10` is a number; expected one, found `high`", 10),
     ("pipeline > 3", "`>` compares numbers and times; `pipeline` and `3` are not such, so write `=` or `!=`", 11),
