@@ -9,7 +9,12 @@ func stageVariants(
   let places = Dictionary(stages.enumerated().map { ($1.key, $0) }) { first, _ in first }
   let upstream = stages.map { stage in
     Set(
-      (stage.value["in"]?.elements ?? []).flatMap(\.value.members).compactMap { producer($0, places, &substitution) }
+      (stage.value["in"]?.elements ?? []).flatMap { entry -> [Int] in
+        guard case .sequence(let members) = entry.value.value else {
+          return producer(entry.value, places, &substitution).map { [$0] } ?? []
+        }
+        return members.compactMap { producer($0, places, &substitution) }
+      }
     ).sorted()
   }
   var variants: [[Combination]?] = Array(repeating: [[]], count: stages.count)
@@ -84,7 +89,5 @@ private func producer(_ node: Node, _ places: [String: Int], _ substitution: ino
 
 extension Node {
   fileprivate var elements: [Entry] { if case .mapping(let entries) = value { entries } else { [] } }
-  /// Itself, or what is in it if it is a list.
-  fileprivate var members: [Node] { if case .sequence(let nodes) = value { nodes } else { [self] } }
   fileprivate var isNull: Bool { if case .scalar(.null, _) = value { true } else { false } }
 }
