@@ -42,12 +42,16 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(
+      name: "Reports",
+      dependencies: ["Basics", "JSONText", "Escaping", "Scheduling", "Lineage", "Pipelines", "Artifacts"]),
+    .target(
       name: "Stages",
       dependencies: ["Basics", "JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Basics", "CSystem", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText", "Escaping",
+        "Basics", "CSystem", "Reports", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
+        "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.embedInCode("Topics")]),
 
@@ -70,7 +74,7 @@ let package = Package(
       name: "LineageTests",
       dependencies: ["Basics", "Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
-    .testTarget(name: "RetortTests", dependencies: ["retort"]),
+    .testTarget(name: "RetortTests", dependencies: ["Reports", "retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

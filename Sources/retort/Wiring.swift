@@ -38,14 +38,6 @@ extension Journal {
   }
 }
 
-/// Free space of the disk that a folder lies on, or will lie on.
-func freeBytes(at folder: URL) throws -> Int {
-  let existing = sequence(first: folder) { $0.deletingLastPathComponent() }
-    .first { FileManager.default.fileExists(atPath: $0.path) }
-  let free = try FileManager.default.attributesOfFileSystem(forPath: existing?.path ?? "/")[.systemFreeSize]
-  return (free as? NSNumber)?.intValue ?? 0
-}
-
 /// What a program prints; nothing if it cannot be started or fails.
 func outputLines(of command: [String]) -> [String] {
   let process = Process()

@@ -4,6 +4,7 @@ import Testing
 
 @testable import Lineage
 
+@testable import Reports
 @testable import retort
 
 private let most = Double.greatestFiniteMagnitude

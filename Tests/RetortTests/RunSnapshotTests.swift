@@ -2,6 +2,7 @@
 import Foundation
 import Testing
 
+@testable import Reports
 @testable import retort
 
 @Suite struct RunSnapshotTests {

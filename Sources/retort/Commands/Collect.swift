@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Reports
 
 struct Collect: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Reports
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Reports
 import Scheduling
 import Tensors
 
@@ -75,7 +76,7 @@ struct Doctor: ParsableCommand {
 
   private var disk: Finding {
     get throws {
-      let bytes = try freeBytes(at: folder)
+      let bytes = try MachineDisk.freeBytes(at: folder)
       return Finding(
         name: "disk", value: "\(formatted(bytes: bytes)) free",
         remedy: bytes < 2_000_000_000 ? "less than 2 GB; a training of a real model may fill it" : nil)

@@ -1,6 +1,7 @@
 /// `retort plan FILE`: what a run would do, and what it would take.
 import ArgumentParser
 import Foundation
+import Reports
 import Scheduling
 
 struct PlanCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Reports
 import Scheduling
 
 struct RemoteOptions: ParsableArguments {

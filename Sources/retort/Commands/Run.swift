@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Reports
 import Scheduling
 
 struct Run: AsyncParsableCommand {
@@ -139,8 +140,9 @@ struct Run: AsyncParsableCommand {
     }
     if !json, plan.comparison != nil, let table = try ComparisonTable(ofRun: outcome.run, in: journal, store) {
       Terminal.say("\n" + table.text)
-    } else if !json, let table = try evaluationTable(ofRun: outcome.run, plan, journal, store) {
-      Terminal.say("\n" + table.text)
+    } else if !json {
+      let evaluations = try evaluations(ofRun: outcome.run, plan, journal, store)
+      if !evaluations.isEmpty { Terminal.say("\n" + evaluations.text) }
     }
     if !json { try tellEnd(outcome, plan, selected.union(forced), journal, store) }
     await hooks.end()
@@ -148,11 +150,13 @@ struct Run: AsyncParsableCommand {
     if outcome.outcome != .done { throw ExitCode(outcome.outcome.exitCode) }
   }
 
-  private func evaluationTable(
+  private func evaluations(
     ofRun run: Int, _ plan: Plan, _ journal: Journal, _ store: Store
-  ) throws -> EvaluationTable? {
+  ) throws -> ReportSection {
     let kinds = Set(plan.stages.map(\.description).filter { !$0.tabulated.isEmpty }.map(\.kind.name))
-    return kinds.isEmpty ? nil : EvaluationTable(try journal.report(of: run, kinds: kinds, store: store))
+    guard !kinds.isEmpty else { return ReportSection(title: "evaluation") }
+    let report = try journal.report(of: run, kinds: kinds, store: store)
+    return ReportSection(evaluationsOf: report, .builtIn)
   }
 
   private func tellEnd(
@@ -160,7 +164,7 @@ struct Run: AsyncParsableCommand {
   ) throws {
     let trains = plan.stages.contains { $0.description.trains && selected.contains($0.id) }
     let verdicts = try trains ? journal.judgedTrainings(ofRun: summary.run) : []
-    if let table = VerdictTable(verdicts) { Terminal.say("\n" + table.text) }
+    if !verdicts.isEmpty { Terminal.say("\n" + ReportSection(verdicts).text) }
     guard summary.outcome == .done else { return }
     let lines = try RunEnding(summary, plan, selected: selected, verdicts, journal, store).lines
     if !lines.isEmpty { Terminal.say("\n" + lines.joined(separator: "\n")) }

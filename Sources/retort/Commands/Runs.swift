@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Lineage
 import Pipelines
+import Reports
 
 struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -49,7 +50,7 @@ struct Runs: ParsableCommand {
     question.neutral = StageCatalog.builtIn.neutralParameters
     let (lines, count) = try storeOptions.reading().journal.runs(question)
     if json { return try printJSON(lines) }
-    Terminal.say(RunTable(lines).text)
+    Terminal.say(lines.isEmpty ? "no run fits" : ReportSection(lines).text)
     if count > lines.count { Terminal.say("\(lines.count) of \(count); --limit \(count) shows all") }
   }
 }
@@ -63,66 +64,4 @@ extension StageCatalog {
       }
     }
   }
-}
-
-/// Lines of `runs`: a column for each headline metric while these are few, and for what was asked for.
-private struct RunTable {
-  let text: String
-  private static let mostColumns = 4
-
-  init(_ lines: [RunLine]) {
-    // A headline has its column already.
-    let asked = (lines.first?.columns.map(\.name) ?? []).filter { name in
-      !lines.allSatisfy { $0.headline.contains { $0.metric == name || $0.metric.hasSuffix(".\(name)") } }
-    }
-    let metrics = lines.flatMap { $0.headline.map(\.metric) }.uniqued()
-    let isWide = metrics.count > Self.mostColumns
-    let headings = isWide ? ["headline"] : metrics
-    let hasLabels = lines.contains { !$0.labels.isEmpty }
-    let hasNotes = lines.contains { $0.note != nil }
-    let header =
-      ["run"] + (hasLabels ? ["name"] : []) + asked + headings + ["pipeline", "state", "started", "time", "stages"]
-      + (hasNotes ? ["note"] : [])
-    let first = hasLabels ? 2 : 1
-    let numbers = Set(first..<(first + asked.count + (isWide ? 0 : metrics.count)))
-    var table = Table(header, numbers: numbers.union([header.count - (hasNotes ? 3 : 2)]))
-    for line in lines {
-      let values = line.headline.map { ($0.metric, Self.range($0.values)) }
-      let shown =
-        isWide
-        ? [values.prefix(Self.mostColumns).map { "\($0) \($1)" }.joined(separator: "  ")]
-        : metrics.map { metric in values.first { $0.0 == metric }?.1 ?? "" }
-      let stages = line.stages.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
-      table.add(
-        [line.id] + (hasLabels ? [line.labels.joined(separator: ", ")] : [])
-          + line.columns.filter { asked.contains($0.name) }.map { $0.values.map(Self.shown).joined(separator: ", ") }
-          + shown
-          + [
-            line.pipeline, line.state, line.started.formatted(.iso8601), line.seconds.map(formatted(seconds:)) ?? "",
-            stages,
-          ] + (hasNotes ? [line.note.map(Self.oneLine) ?? ""] : []))
-    }
-    text = lines.isEmpty ? "no run fits" : table.text
-  }
-
-  /// `0.61–0.72` of several.
-  private static func range(_ values: [Double]) -> String {
-    let texts = [values.min(), values.max()].compactMap { $0.map(formatted(metric:)) }
-    return texts.uniqued().joined(separator: "–")
-  }
-
-  private static func shown(_ value: ParameterValue) -> String {
-    if case .double(let number) = value, number != number.rounded() { return "\(Float(number))" }
-    return value.shown
-  }
-
-  private static func oneLine(_ note: String) -> String {
-    let line = note.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
-    return line.count > 60 ? line.prefix(59) + "…" : line
-  }
-}
-
-extension RunLine {
-  /// What people call it.
-  fileprivate var labels: [String] { [name].compactMap { $0 } + tags }
 }

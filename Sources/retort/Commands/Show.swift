@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Reports
 import Scheduling
 
 struct Show: ParsableCommand {
@@ -42,7 +43,8 @@ struct Show: ParsableCommand {
       let recorded = try journal.recordedStages(ofRun: number, store: store)
       for index in report.stages.indices {
         try nameOutputs(of: &report.stages[index], in: store, journal)
-        report.stages[index].parameters = recorded.first { $0.report.name == report.stages[index].name }?.parameters
+        report.stages[index].parameters = recorded.first { $0.report.name == report.stages[index].name }?.parameters(
+          .builtIn)
       }
     }
     if json { return try printJSON(report) }
@@ -58,7 +60,8 @@ struct Show: ParsableCommand {
       try printDetails(report.stages[0], in: store)
     } else {
       printSummary(report)
-      if stage == nil, let table = VerdictTable(report.judgedTrainings) { Terminal.say("\n" + table.text) }
+      let verdicts = ReportSection(report.judgedTrainings)
+      if stage == nil, !verdicts.isEmpty { Terminal.say("\n" + verdicts.text) }
       if let stage { Terminal.say("retort show \(number) '\(report.stages[0].name)' shows one of `\(stage)`") }
     }
     for warning in report.warnings where stage == nil { Terminal.say("warning: \(warning)") }
@@ -127,7 +130,8 @@ struct Show: ParsableCommand {
     for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
     if let verdict = stage.verdict { table.add(["verdict", verdict.sentence]) }
     Terminal.say(table.text)
-    if let types = try TypeTable(stage) { Terminal.say("\n" + types.text) }
+    let types = try ReportSection(typesOf: stage, .builtIn)
+    if !types.isEmpty { Terminal.say("\n" + types.text) }
     if let profile = stage.profile { Terminal.say("\n" + profile.table) }
     for failure in stage.failures { Terminal.say("\nfailed, \(failure.time.formatted(.iso8601)): \(failure.message)") }
     if stage.failures.isEmpty, let error = stage.error { Terminal.say(error) }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Pipelines
+import Reports
 import Scheduling
 
 struct Status: ParsableCommand {

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Reports
 import Scheduling
 import Synchronization
 

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Reports
 import Scheduling
 
 struct Watch: AsyncParsableCommand {
@@ -48,7 +49,8 @@ struct Watch: AsyncParsableCommand {
       }
       snapshot = try watcher.look()
     }
-    if let table = EvaluationTable(try journal.report(of: run, store: store)) { Terminal.say("\n" + table.text) }
+    let evaluations = ReportSection(evaluationsOf: try journal.report(of: run, store: store), .builtIn)
+    if !evaluations.isEmpty { Terminal.say("\n" + evaluations.text) }
     let code = RunOutcome(rawValue: snapshot.state)?.exitCode ?? Exit.interrupted.rawValue
     if code != 0 { throw ExitCode(code) }
   }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Lineage
 import Pipelines
+import Reports
 import Scheduling
 
 struct Why: ParsableCommand {

@@ -2,10 +2,11 @@
 import Artifacts
 import Escaping
 import Foundation
+import Reports
 import Scheduling
 
 struct Registration {
-  enum Kind: String, Codable { case systemd, cron }
+  typealias Kind = RunSnapshot.Restart.Kind
   let kind: Kind
   let order: OrderFile
 

@@ -2,6 +2,7 @@
 import Escaping
 import Foundation
 import Lineage
+import Reports
 
 struct ComparisonPage {
   /// The curves of one variant's stages, by `stage.metric`.

@@ -3,6 +3,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Reports
 import Stages
 
 struct ComparisonTable {

@@ -3,6 +3,7 @@ import Basics
 import Escaping
 import Foundation
 import Lineage
+import Reports
 
 struct LinePlot {
   struct Line {

@@ -1,4 +1,5 @@
 /// Forecasts as cells of the plan's table, and their sum as lines under it.
+import Reports
 
 extension StageForecast {
   static let columns = ["time", "memory", "disk", "from"]

@@ -1,6 +1,7 @@
 /// Shows a run while it happens: lines for people, or JSON lines for programs.
 import Foundation
 import Pipelines
+import Reports
 import Scheduling
 
 protocol RunReporter: AnyObject {

@@ -1,5 +1,6 @@
 /// What `retort search` found, for people and as JSON.
 import Foundation
+import Reports
 import Stages
 
 extension Search.Found {

@@ -1,7 +1,9 @@
 /// What a snapshot says of runs that were cut off and of those that go on with them.
+import Artifacts
 import Escaping
 import Foundation
 import Lineage
+import Reports
 import Scheduling
 
 extension Recovery {
@@ -14,16 +16,6 @@ extension Recovery {
 }
 
 extension RunSnapshot {
-  /// How a run that was cut off goes on by itself.
-  struct Restart: Encodable {
-    /// The order, a file of the store.
-    var order: String
-    /// systemd, cron
-    var registration: Registration.Kind
-    /// Whether a process is about to start it again.
-    var isKept: Bool
-  }
-
   var recoveryLines: [StyledLine] {
     recovery.map { [StyledLine($0.words(run: run, isOver: isOver))] } ?? []
   }
@@ -45,6 +37,14 @@ extension RunSnapshot {
 }
 
 extension RunWatcher {
+  init(_ run: Int, journal: Journal, store: Store) throws {
+    try self.init(run, journal: journal, store: store) { run in
+      try OrderFile.order(after: run, in: store).map { file, order in
+        RunSnapshot.Restart(order: file.url.posixPath, registration: order.registration, isKept: try file.isKept)
+      }
+    }
+  }
+
   /// The run that goes on where this one was cut off; waits for it where it is about to be started.
   mutating func next(after snapshot: RunSnapshot) async throws -> Int? {
     var snapshot = snapshot

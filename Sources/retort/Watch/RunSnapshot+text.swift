@@ -1,6 +1,7 @@
 /// The snapshot as lines for people.
 import Foundation
 import Lineage
+import Reports
 import Scheduling
 
 extension RunSnapshot {

@@ -1,29 +1,9 @@
-/// A report as sections of tables, and its forms as plain text and as Markdown.
+/// Sections of a report as plain text and as Markdown.
 import Escaping
+import Reports
 
-struct ReportCell: ExpressibleByStringLiteral, Equatable {
-  enum Tone: String { case plain, better, worse }
-  var text: String
-  var tone = Tone.plain
-
-  init(_ text: String, _ tone: Tone = .plain) {
-    self.text = text
-    self.tone = tone
-  }
-  init(stringLiteral text: String) { self.init(text) }
-}
-
-struct ReportSection: Equatable {
-  var title: String
-  var header: [String] = []
-  /// As wide as the header.
-  var rows: [[ReportCell]] = []
-  /// Columns of numbers, which end at the right.
-  var numbers: Set<Int> = []
-  /// Sentences below the table.
-  var lines: [String] = []
-
-  var isEmpty: Bool { rows.isEmpty && lines.isEmpty }
+extension ReportSection {
+  var text: String { [self].text }
 }
 
 extension [ReportSection] {

@@ -5,7 +5,7 @@ import Foundation
 import Lineage
 import Scheduling
 
-struct RunWatcher {
+package struct RunWatcher {
   private let run: Int
   private let journal: Journal
   private let store: Store
@@ -14,15 +14,20 @@ struct RunWatcher {
   private var looks: [String: [(time: Date, done: Int)]] = [:]
   /// Seconds by the stage's name, of an earlier run.
   private let expected: [String: Double]
+  private let restart: (_ run: Int) throws -> RunSnapshot.Restart?
 
-  init(_ run: Int, journal: Journal, store: Store) throws {
+  /// - Parameter restart: what is going to start a run again that was cut off, if something is.
+  package init(
+    _ run: Int, journal: Journal, store: Store, restart: @escaping (_ run: Int) throws -> RunSnapshot.Restart?
+  ) throws {
+    self.restart = restart
     expected = try journal.expectedSeconds(ofRun: run)
     self.run = run
     self.journal = journal
     self.store = store
   }
 
-  mutating func look(at now: Date = Date()) throws -> RunSnapshot {
+  package mutating func look(at now: Date = Date()) throws -> RunSnapshot {
     // In this order: a coordinator records the end before it lets its lock go.
     let isHeld = try store.isRunning(run)
     let watched = try journal.watched(run)
@@ -35,9 +40,7 @@ struct RunWatcher {
       planned: watched.planned,
       stages: [], recovery: watched.recovery, continuedBy: watched.continuedBy)
     if ["died", "interrupted"].contains(snapshot.state), snapshot.continuedBy == nil {
-      snapshot.restart = try OrderFile.order(after: run, in: store).map { file, order in
-        RunSnapshot.Restart(order: file.url.posixPath, registration: order.registration, isKept: try file.isKept)
-      }
+      snapshot.restart = try restart(run)
     }
     for stage in watched.stages {
       var shown = RunSnapshot.Stage(

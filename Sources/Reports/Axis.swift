@@ -2,9 +2,9 @@
 import Foundation
 
 /// Spans any finite numbers: those whose distance is beyond a Double, or too small to be divided, included.
-struct Axis {
+package struct Axis {
   /// Where all values are the same.
-  let point: Double?
+  package let point: Double?
   private let low: Double
   private let high: Double
   /// Beyond it, distances would not be finite.
@@ -15,7 +15,7 @@ struct Axis {
   /// - Parameters:
   ///   - pad: left free at both ends, as a share of what the values span.
   /// - Returns: `nil` if there are no values.
-  init?(_ values: [Double], pad: Double) {
+  package init?(_ values: [Double], pad: Double) {
     guard let least = values.min(), let most = values.max() else { return nil }
     let (start, end) = (Self.bounded(least), Self.bounded(most))
     let isPoint = end - start < Swift.max(Self.least, Swift.max(abs(start), abs(end)) * Self.leastShare)
@@ -25,10 +25,10 @@ struct Axis {
   }
 
   /// From 0 at the low end to 1 at the high end.
-  func share(_ value: Double) -> Double { (Self.bounded(value) - low) / (high - low) }
+  package func share(_ value: Double) -> Double { (Self.bounded(value) - low) / (high - low) }
 
   /// Round numbers on the axis: multiples of 1, 2 or 5 times a power of ten.
-  func ticks(about count: Int) -> [Double] {
+  package func ticks(about count: Int) -> [Double] {
     let rough = (high - low) / Double(count)
     let power = pow(10, floor(log10(rough)))
     let step = power * ([1.0, 2, 5, 10].first { $0 * power >= rough } ?? 10)

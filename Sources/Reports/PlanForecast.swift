@@ -6,34 +6,34 @@ import Pipelines
 import Scheduling
 
 /// Of one stage, or of all.
-struct StageForecast: Encodable {
-  struct Quantity: Encodable {
-    var value: Double
-    var least: Double?
-    var most: Double?
+package struct StageForecast: Encodable {
+  package struct Quantity: Encodable {
+    package var value: Double
+    package var least: Double?
+    package var most: Double?
   }
   /// `history`: of this stage; `kind`: of other stages of its kind; `estimated`: from the first steps.
-  var basis: String
+  package var basis: String
   /// Executions that it rests on; steps, where it is estimated.
-  var samples: Int
-  var seconds: Quantity
+  package var samples: Int
+  package var seconds: Quantity
   /// Bytes.
-  var memory: Quantity?
+  package var memory: Quantity?
   /// Bytes of outputs.
-  var disk: Quantity?
+  package var disk: Quantity?
 }
 
 /// Of a whole plan: of an experiment, all its combinations.
-struct PlanTotal: Encodable {
-  var seconds: StageForecast.Quantity
+package struct PlanTotal: Encodable {
+  package var seconds: StageForecast.Quantity
   /// Bytes; of the stage that needs most.
-  var memory: Double?
+  package var memory: Double?
   /// Bytes of new outputs.
-  var disk: StageForecast.Quantity
+  package var disk: StageForecast.Quantity
   /// Bytes that are free where the store lies.
-  var freeDisk: Int
+  package var freeDisk: Int
   /// Stages to run of which nothing is known yet, so that the sums are of the others.
-  var unknown: [String]
+  package var unknown: [String]
 }
 
 extension Preview {
@@ -41,7 +41,7 @@ extension Preview {
   /// - Parameters:
   ///   - probe: times first steps of trainings that have no history and whose inputs are there; absent: does not.
   ///   - notice: told before such a timing, which takes a while, and what came in its way.
-  func forecasts(
+  package func forecasts(
     probe: StageProbe?, notice: (String) -> Void
   ) async throws -> (ofStage: [StageID: StageForecast], total: PlanTotal) {
     var lines: [Digest: Int?] = [:]
@@ -94,7 +94,7 @@ extension Preview {
     let all = forecasts.values
     return PlanTotal(
       seconds: sum(all.map(\.seconds)), memory: all.compactMap { $0.memory?.value }.max(),
-      disk: sum(all.compactMap(\.disk)), freeDisk: try freeBytes(at: store.root),
+      disk: sum(all.compactMap(\.disk)), freeDisk: try MachineDisk.freeBytes(at: store.root),
       unknown: stages.filter { preview in
         switch preview.verdict {
         case .willRun, .mayRun: forecasts[preview.id] == nil

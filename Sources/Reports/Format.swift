@@ -1,9 +1,10 @@
 /// Numbers as people read them.
 import Foundation
+import Lineage
 
-func formatted(bytes: Int) -> String { formatted(bytes: Double(bytes)) }
+package func formatted(bytes: Int) -> String { formatted(bytes: Double(bytes)) }
 
-func formatted(bytes: Double) -> String {
+package func formatted(bytes: Double) -> String {
   let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
   var value = bytes
   var unit = 0
@@ -15,7 +16,7 @@ func formatted(bytes: Double) -> String {
   return String(format: unit == 0 ? "%.0f %@" : "%.1f %@", value, units[unit])
 }
 
-func formatted(seconds: Double) -> String {
+package func formatted(seconds: Double) -> String {
   let most = 3600e6  // more than a century
   switch seconds {
   case _ where !seconds.isFinite: return "unknown"
@@ -27,8 +28,21 @@ func formatted(seconds: Double) -> String {
 }
 
 /// Four decimals for what lies between −10 and 10, fewer for larger numbers, a power of ten for the largest.
-func formatted(metric value: Double) -> String {
+package func formatted(metric value: Double) -> String {
   if abs(value) >= 1e15 { return String(format: "%.6g", value) }
   return value == value.rounded() && abs(value) < 1e9
     ? String(format: "%.0f", value) : String(format: abs(value) < 10 ? "%.4f" : "%.2f", value)
+}
+
+package func formatted(sample: Sample) -> String {
+  formatted(metric: sample.mean) + (sample.deviation.map { " ± \(formatted(metric: $0))" } ?? "")
+}
+
+/// With its sign.
+package func formatted(difference: Double) -> String {
+  difference == 0 ? "0" : (difference < 0 ? "-" : "+") + formatted(metric: abs(difference))
+}
+
+package func formatted(p: Double) -> String {
+  p < 0.001 ? "<0.001" : String(format: p < 0.1 ? "%.3f" : "%.2f", p)
 }

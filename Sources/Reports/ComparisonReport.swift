@@ -3,19 +3,19 @@ import Basics
 import Foundation
 import Lineage
 
-struct ComparisonReport {
+package struct ComparisonReport {
   private let comparison: RunComparison
   private let all: Bool
   /// Beyond so many columns of metrics, metrics become the table's lines.
   private static let mostColumns = 4
 
   /// - Parameter all: also what does not differ.
-  init(_ comparison: RunComparison, all: Bool) {
+  package init(_ comparison: RunComparison, all: Bool) {
     self.comparison = comparison
     self.all = all
   }
 
-  var sections: [ReportSection] {
+  package var sections: [ReportSection] {
     let shown = [
       metrics, types, ReportSection(verdicts: comparison.verdicts, names: names),
       lines("parameters", comparison.parameters),
@@ -38,7 +38,7 @@ struct ComparisonReport {
     }
   }
 
-  var metrics: ReportSection {
+  package var metrics: ReportSection {
     let metrics = comparison.metrics
     let isTested = metrics.contains { $0.cells.contains { $0.test != nil } }
     let isSeedTested = metrics.contains { $0.cells.contains { $0.seedTest != nil } }
@@ -185,19 +185,6 @@ private struct Columns {
       return row
     }
   }
-}
-
-func formatted(sample: Sample) -> String {
-  formatted(metric: sample.mean) + (sample.deviation.map { " ± \(formatted(metric: $0))" } ?? "")
-}
-
-/// With its sign.
-func formatted(difference: Double) -> String {
-  difference == 0 ? "0" : (difference < 0 ? "-" : "+") + formatted(metric: abs(difference))
-}
-
-func formatted(p: Double) -> String {
-  p < 0.001 ? "<0.001" : String(format: p < 0.1 ? "%.3f" : "%.2f", p)
 }
 
 /// A value that may be a whole script, as the beginning of one line.

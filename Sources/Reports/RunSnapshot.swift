@@ -4,67 +4,83 @@ import Foundation
 import Lineage
 import Scheduling
 
-struct RunSnapshot: Encodable {
-  struct Stage: Encodable {
-    struct Series: Encodable {
-      var name: String
-      var last: Double?
+package struct RunSnapshot: Encodable {
+  package struct Stage: Encodable {
+    package struct Series: Encodable {
+      package var name: String
+      package var last: Double?
       /// At most `width` means of neighbours, oldest first; `nil` for what is not a number.
-      var values: [Double?]
-      static let width = 40
+      package var values: [Double?]
+      package static let width = 40
     }
-    var name: String
-    var kind: String
+    package var name: String
+    package var kind: String
     /// running, ran, cached, failed, skipped, interrupted
-    var state: String
-    var attempt: Int
+    package var state: String
+    package var attempt: Int
     /// Absent if nobody wrote down when it ended.
-    var seconds: Double?
-    var error: String?
+    package var seconds: Double?
+    package var error: String?
     // Of a running one:
-    var done: Int?
-    var total: Int?
-    var detail: String?
+    package var done: Int?
+    package var total: Int?
+    package var detail: String?
     /// Units a second, and the seconds that are left at that rate.
-    var rate: Double?
-    var secondsLeft: Double?
+    package var rate: Double?
+    package var secondsLeft: Double?
     /// Resident bytes of the worker and what it started.
-    var memory: Int?
+    package var memory: Int?
     /// The loss, and one metric of validation.
-    var series: [Series] = []
+    package var series: [Series] = []
   }
-  var run: Int
-  var pipeline: String
-  var file: String
+  package var run: Int
+  package var pipeline: String
+  package var file: String
   /// running, done, failed, waited too long, interrupted; `died` if it says that it runs and nobody runs it.
-  var state: String
-  var pid: Int32
-  var host: String
-  var started: Date
+  package var state: String
+  package var pid: Int32
+  package var host: String
+  package var started: Date
   /// Absent if nobody wrote down when it ended.
-  var seconds: Double?
+  package var seconds: Double?
   /// How many stages it is to bring to an end.
-  var planned: Int?
+  package var planned: Int?
   /// Of one that goes on: until its end, by the progress of what is running and what the rest took before.
-  var secondsLeft: Double?
+  package var secondsLeft: Double?
   /// Stages to come, or running, of which nobody can tell, so that `secondsLeft` is without them.
-  var unknown = 0
-  var stages: [Stage]
+  package var unknown = 0
+  package var stages: [Stage]
   /// Of a run that goes on where another one was cut off.
-  var recovery: Recovery?
+  package var recovery: Recovery?
   /// Of a run that was cut off: the one that goes on with it, or what is going to start that.
-  var continuedBy: Int?
-  var restart: Restart?
+  package var continuedBy: Int?
+  package var restart: Restart?
 
-  var isOver: Bool { state != "running" }
-  func count(_ state: StageRecord.State) -> Int { stages.count { $0.state == state.rawValue } }
-  var counts: [(state: StageRecord.State, count: Int)] {
+  /// How a run that was cut off goes on by itself.
+  package struct Restart: Encodable {
+    package enum Kind: String, Codable, Sendable { case systemd, cron }
+    /// The order, a file of the store.
+    package var order: String
+    package var registration: Kind
+    /// Whether a process is about to start it again.
+    package var isKept: Bool
+
+    package init(order: String, registration: Kind, isKept: Bool) {
+      self.order = order
+      self.registration = registration
+      self.isKept = isKept
+    }
+  }
+
+  package var isOver: Bool { state != "running" }
+  package func count(_ state: StageRecord.State) -> Int { stages.count { $0.state == state.rawValue } }
+  package var counts: [(state: StageRecord.State, count: Int)] {
     [.ran, .cached, .failed, .skipped, .interrupted].map { ($0, count($0)) }
   }
 }
 
 extension RunSnapshot.Stage.Series {
-  init(_ name: String, _ all: [Double]) {
+  package init(_ name: String, _ all: [Double]) {
     self.name = name
     last = all.last.flatMap { $0.isFinite ? $0 : nil }
     let bins = min(all.count, Self.width)
@@ -75,7 +91,7 @@ extension RunSnapshot.Stage.Series {
   }
 
   /// One character a value, from the least to the largest.
-  var sparkline: String {
+  package var sparkline: String {
     let known = values.compactMap { $0 }
     guard let axis = Axis(known, pad: 0) else { return "" }
     let blocks = Array("▁▂▃▄▅▆▇█")

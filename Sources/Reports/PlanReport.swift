@@ -5,28 +5,28 @@ import Lineage
 import Pipelines
 import Scheduling
 
-struct PlanReport: Encodable {
-  struct Stage: Encodable {
-    var name: String
-    var kind: String
+package struct PlanReport: Encodable {
+  package struct Stage: Encodable {
+    package var name: String
+    package var kind: String
     /// `cached`, `will run`, `may run` or `broken`.
-    var state: String
-    var reason: String
-    var key: String?
+    package var state: String
+    package var reason: String
+    package var key: String?
     /// Where its outputs are copied to when it is done, and on which condition.
-    var publish: Destination?
+    package var publish: Destination?
     /// Of what will or may run, where something is known of it.
-    var forecast: StageForecast?
+    package var forecast: StageForecast?
   }
-  struct Destination: Encodable {
-    var path: String
-    var `if`: String?
+  package struct Destination: Encodable {
+    package var path: String
+    package var `if`: String?
   }
-  let pipeline: String
-  private(set) var stages: [Stage]
-  private(set) var total: PlanTotal?
+  package let pipeline: String
+  package private(set) var stages: [Stage]
+  package private(set) var total: PlanTotal?
 
-  init(_ preview: Preview, forced: Set<StageID> = []) throws {
+  package init(_ preview: Preview, forced: Set<StageID> = []) throws {
     pipeline = preview.plan.name
     stages = try preview.stages.map { stage in
       let (state, reason) = try preview.verdict(of: stage, forced: forced)
@@ -38,49 +38,32 @@ struct PlanReport: Encodable {
     }
   }
 
-  mutating func add(_ forecasts: [StageID: StageForecast], of preview: Preview, _ total: PlanTotal) {
+  package mutating func add(_ forecasts: [StageID: StageForecast], of preview: Preview, _ total: PlanTotal) {
     for (index, stage) in preview.stages.enumerated() { stages[index].forecast = forecasts[stage.id] }
     self.total = total
-  }
-
-  func show(json: Bool) throws {
-    if json { return try printJSON(self) }
-    let columns = ["stage", "kind", "state", "reason"]
-    var table = Table(columns + (total == nil ? [] : StageForecast.columns))
-    for stage in stages {
-      let row = [stage.name, stage.kind, stage.state, stage.reason]
-      let runs = stage.state == "will run" || stage.state == "may run"
-      table.add(row + (total == nil ? [] : runs ? StageForecast.cells(stage.forecast) : StageForecast.noCells))
-    }
-    Terminal.say(table.text)
-    for stage in stages where stage.publish?.if != nil {
-      Terminal.say(
-        "\(stage.name) is published to \(stage.publish?.path ?? "") unless training made it worse (not_worse)")
-    }
-    let counts = ["cached", "will run", "may run", "broken"].compactMap { state in
-      let count = stages.count { $0.state == state }
-      return count > 0 ? "\(count) \(state)" : nil
-    }
-    Terminal.say("\n\(pipeline): \(counts.joined(separator: ", "))")
-    if let total, stages.contains(where: { $0.forecast != nil }) || !total.unknown.isEmpty { Terminal.say(total.text) }
   }
 }
 
 /// A plan held against the store.
-struct Preview {
-  let plan: Plan
-  let store: Store
-  let lineage: Journal
-  let stages: [StagePreview]
+package struct Preview {
+  package let plan: Plan
+  package let store: Store
+  package let lineage: Journal
+  package let stages: [StagePreview]
 
-  init(_ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store options: StoreOptions) throws {
+  /// - Parameter context: what enters keys from the machine.
+  package init(
+    _ plan: Plan, selected: Set<StageID>? = nil, forced: Set<StageID> = [], store: Store, journal: Journal,
+    context: KeyContext
+  ) {
     self.plan = plan
-    (store, lineage) = try options.reading(root: plan.root)
+    self.store = store
+    lineage = journal
     stages = plan.preview(
-      selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: lineage, context: .thisMachine)
+      selected ?? Set(plan.stages.map(\.id)), forced: forced, store: store, journal: journal, context: context)
   }
 
-  func verdict(of preview: StagePreview, forced: Set<StageID>) throws -> (state: String, reason: String) {
+  package func verdict(of preview: StagePreview, forced: Set<StageID>) throws -> (state: String, reason: String) {
     switch preview.verdict {
     case .cached: return ("cached", "")
     case .broken(let problem): return ("broken", problem)
@@ -113,7 +96,7 @@ struct Preview {
   }
 
   /// What differs from the key of the stage's last result; `nil` if it has none.
-  func changes(of preview: StagePreview) throws -> [KeyDifference]? {
+  package func changes(of preview: StagePreview) throws -> [KeyDifference]? {
     guard let preimage = preview.resolved?.material.preimage else { return nil }
     return try lineage.differences(
       of: preimage, pipeline: plan.name, file: plan.file, stage: plan[preview.id].name)

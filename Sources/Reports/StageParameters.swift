@@ -4,12 +4,12 @@ import Pipelines
 
 extension RecordedStage {
   /// By name, then the seed; `nil` if the store no longer knows what the key was made of.
-  var parameters: [RunReport.Parameter]? {
+  package func parameters(_ catalog: StageCatalog) -> [RunReport.Parameter]? {
     guard !components.isEmpty else { return nil }
     let prefix = "with."
     let recorded = components.filter { $0.name.hasPrefix(prefix) }
       .map { (name: String($0.name.dropFirst(prefix.count)), value: $0.value) }
-    let declared = (StageCatalog.builtIn.describe(report.kind)?.parameters ?? []).flatMap {
+    let declared = (catalog.describe(report.kind)?.parameters ?? []).flatMap {
       $0.leaves(prefix: "", recorded.map(\.name))
     }
     let values = Dictionary(recorded.map { ($0.name, $0.value) }) { $1 }

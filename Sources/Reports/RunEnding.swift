@@ -7,7 +7,7 @@ import Lineage
 import Pipelines
 import Scheduling
 
-struct RunEnding {
+package struct RunEnding {
   private let run: Int
   private let isNews: Bool
   private let stages: [PlannedStage]
@@ -17,7 +17,7 @@ struct RunEnding {
   private let verdicts: [JudgedTraining]
 
   /// - Parameter selected: the stages that the run was to bring to an end.
-  init(
+  package init(
     _ summary: RunSummary, _ plan: Plan, selected: Set<StageID>, _ verdicts: [JudgedTraining], _ journal: Journal,
     _ store: Store
   ) {
@@ -31,7 +31,7 @@ struct RunEnding {
   }
 
   /// Nothing for a pipeline without models and pictures.
-  var lines: [String] {
+  package var lines: [String] {
     get throws {
       let trained = stages.last { $0.description.trains }
       let model = try trained.flatMap { try place(of: .model, $0) }

@@ -2,27 +2,23 @@
 import Lineage
 import Pipelines
 
-struct VerdictTable {
-  let text: String
-
-  /// `nil` for no trainings.
-  init?(_ trainings: [JudgedTraining]) {
-    guard !trainings.isEmpty else { return nil }
-    var table = Table(
-      ["training", "verdict", "held against", "nDCG@10 before", "after", "queries", "p"], numbers: [3, 4, 5, 6])
-    for training in trainings {
-      let verdict = training.verdict
-      table.add([
-        training.stage, verdict.outcome.word, verdict.against.word, formatted(metric: verdict.start),
-        formatted(metric: verdict.end), "\(verdict.queries)", verdict.shownP,
-      ])
-    }
-    text = table.text
+extension ReportSection {
+  package init(_ trainings: [JudgedTraining]) {
+    self.init(
+      title: "training",
+      header: ["training", "verdict", "held against", "nDCG@10 before", "after", "queries", "p"],
+      rows: trainings.map { training in
+        let verdict = training.verdict
+        return [
+          training.stage, verdict.outcome.word, verdict.against.word, formatted(metric: verdict.start),
+          formatted(metric: verdict.end), "\(verdict.queries)", verdict.shownP,
+        ].map { ReportCell($0) }
+      }, numbers: [3, 4, 5, 6])
   }
 }
 
 extension RunReport {
-  var judgedTrainings: [JudgedTraining] {
+  package var judgedTrainings: [JudgedTraining] {
     stages.compactMap { stage in stage.verdict.map { JudgedTraining(stage: stage.name, verdict: $0) } }
   }
 }
@@ -61,7 +57,7 @@ extension ReportCell {
 }
 
 extension Verdict.Outcome {
-  var word: String {
+  package var word: String {
     switch self {
     case .better: "better"
     case .worse: "worse"
