@@ -46,7 +46,7 @@ extension Journal {
     }
   }
 
-  /// Of a stage that the run made or took over; empty for others.
+  /// The outputs of a stage that the run made or took over, by port; empty for others.
   package func outputs(ofStage stage: String, run: Int) throws -> [String: StoredArtifact] {
     try database.read { db in
       let rows = try Row.fetchAll(

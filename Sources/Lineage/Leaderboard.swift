@@ -20,7 +20,7 @@ package struct RunLine: Codable, Sendable, Hashable {
   package var run: Int
   /// As arguments name it: `12`, `12[tau=0.1]`.
   package var id: String
-  /// Of the variant; empty for a run.
+  /// The variant's coordinates; empty for a run.
   package var coordinates: [String: ParameterValue]
   package var name: String?
   package var tags: [String]
@@ -32,7 +32,7 @@ package struct RunLine: Codable, Sendable, Hashable {
   package var seconds: Double?
   /// Number of the run's stages by state.
   package var stages: [String: Int]
-  /// Of a run that goes on where another one was cut off.
+  /// What a run took over that goes on where another one was cut off.
   package var recovery: Recovery?
   package var headline: [Headline]
   package var columns: [Column]
@@ -78,7 +78,7 @@ extension Journal {
 }
 
 extension RunQuestion {
-  /// Of the condition and the order, each once.
+  /// The names in the condition and the order, each once.
   fileprivate var names: [String] { distinct((filter?.comparisons.map(\.name) ?? []) + (sort.map { [$0.name] } ?? [])) }
 
   fileprivate func sql(_ columns: [String: RunColumn], _ compiler: RunFilterCompiler) throws -> SQL {

@@ -63,7 +63,7 @@ extension RunComparison {
 
   package struct TypedCells: Codable, Sendable, Hashable {
     package var type: String
-    /// Of this type, that every row has.
+    /// How many queries of this type every row has.
     package var queries: Int
     /// One a row; their samples are means over queries.
     package var cells: [Cell]
@@ -74,12 +74,13 @@ extension RunComparison {
     package var sample: Sample?
     /// One a member.
     package var values: [Double?]
-    /// Of the mean, to the first row's; absent in the first row.
+    /// How far the mean is above the first row's; absent in the first row.
     package var difference: Double?
     package var verdict: Verdict?
-    /// Of the differences to the first row, query by query; each query's value is first averaged over a row's members.
+    /// The test of the differences to the first row, query by query; each query's value is first averaged over a row's
+    /// members.
     package var test: RandomisationTest?
-    /// Of the values of seeds against the first row's.
+    /// The test of the values of seeds against the first row's.
     package var seedTest: WelchTest?
 
     fileprivate mutating func compare(
@@ -158,7 +159,7 @@ extension RunComparison {
 }
 
 extension RandomisationTest {
-  /// Of the queries that both have; `nil` if these are none.
+  /// Tests the queries that both have; `nil` if these are none.
   fileprivate init?(_ values: [String: Double]?, _ reference: [String: Double]?) {
     guard let values, let reference else { return nil }
     // In the order of ids, so that the draws are the same every time.

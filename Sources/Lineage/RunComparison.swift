@@ -51,7 +51,7 @@ package struct RunComparison: Codable, Sendable {
     package var keys: [[String]]
   }
 
-  /// Of more metrics at once results per type are more than anybody reads.
+  /// How many metrics have results per type; more at once are more than anybody reads.
   private static let mostTyped = 4
 
   package var rows: [Row]

@@ -9,9 +9,9 @@ import Pipelines
 /// What a name in a condition, or in `--sort`, stands for.
 enum RunColumn: Hashable {
   case field(Field)
-  /// Of the stages that the run's headline names, or of one stage.
+  /// A metric of the stages that the run's headline names, or of one stage.
   case metric(String, stage: String?)
-  /// Of any stage, or of one.
+  /// A parameter of any stage, or of one.
   case parameter(String, stage: String?)
 
   enum Field: String, CaseIterable { case run, pipeline, state, name, tag, started, seconds, note }
@@ -91,7 +91,7 @@ struct RunFilterCompiler {
     return try Row.fetchOne(db, SQLRequest<Row>(literal: coordinate)) != nil
   }
 
-  /// For suggestions: of one stage, or of all.
+  /// The names of metrics and parameters of one stage, or of all.
   private func names(of stage: String?) throws -> [String] {
     try String.fetchAll(
       db,
@@ -108,7 +108,7 @@ struct RunFilterCompiler {
   /// How a key calls a parameter.
   private func component(_ name: String) -> String { name == "seed" ? name : "with.\(name)" }
 
-  /// Of `one`, a row of `json_each`: the last word of a dotted name is enough.
+  /// Whether `one`, a row of `json_each`, has the name; the last word of a dotted one is enough.
   private func isCoordinate(_ name: String) -> SQL {
     "(one.key = \(name) OR substr(one.key, -length(\(name)) - 1) = '.' || \(name))"
   }

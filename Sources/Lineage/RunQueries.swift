@@ -86,7 +86,7 @@ package struct RunReport: Codable, Sendable, Hashable {
   /// In the order in which they began.
   package var stages: [Stage]
   package var warnings: [String]
-  /// Of a run that goes on where another one was cut off.
+  /// What a run took over that goes on where another one was cut off.
   package var recovery: Recovery?
   /// The run that goes on where this one was cut off.
   package var continuedBy: Int?

@@ -10,7 +10,7 @@ package struct WelchTest: Codable, Sendable, Hashable {
   /// Two-sided.
   package var p: Double
   package var t: Double
-  /// Of freedom, by Welch and Satterthwaite; no whole number.
+  /// The degrees of freedom by Welch and Satterthwaite, which need not be whole.
   package var degrees: Double
 
   /// So many of each: two draws say next to nothing of their spread.

@@ -7,7 +7,7 @@ package struct BertConfig: Sendable, Hashable {
   package var layerCount: Int
   package var headCount: Int
   package var intermediateSize: Int
-  /// Of the feed-forward part.
+  /// The activation of the feed-forward part.
   package var activation = Activation.gelu
   package var maximumPositions: Int
   package var segmentCount: Int

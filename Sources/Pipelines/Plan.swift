@@ -167,8 +167,8 @@ package struct PlannedInput: Sendable {
   /// `nil` where only the content can tell.
   package var type: ArtifactType?
   package var location: SourceLocation
-  /// Of a member of a list: the file's name, from the deepest folder on that holds all of them, or `stage.port`. It
-  /// enters the key.
+  /// What a member of a list is called: its file's name, from the deepest folder on that holds all of them, or
+  /// `stage.port`. It enters the key.
   package var label: String?
 
   package init(
@@ -232,7 +232,7 @@ package struct Publication: Hashable, Sendable {
     case notWorse = "not_worse"
   }
 
-  /// Of what nobody has judged nothing is known to be worse.
+  /// Whether the verdict keeps the files from being published; what nobody has judged is not known to be worse.
   package func isWithheld(by verdict: Verdict?) -> Bool { condition == .notWorse && verdict?.outcome == .worse }
 
   package struct Target: Hashable, Sendable {

@@ -35,7 +35,7 @@ struct Planner {
     var producers: [Int] = []
     /// Whether it is one of several of its port.
     var isMember = false
-    /// Of a file that is one of several: its name among them.
+    /// The name of a file among several.
     var label: String?
   }
 

@@ -26,7 +26,7 @@ package struct Verdict: Hashable, Sendable, Codable {
   package var queries: Int
   /// Those whose values differ.
   package var differing: Int
-  /// Of the two-sided paired randomisation test.
+  /// What the two-sided paired randomisation test gives.
   package var p: Double
   package var against: Start
 
@@ -61,6 +61,9 @@ package struct Verdict: Hashable, Sendable, Codable {
     let number = counted(queries, "validation query", "validation queries")
     return "\(comparison) \(other): \(name) \(short(start)) → \(short(end)) on \(number) (p \(shownP)\(hint))"
   }
+
+  /// The same of a model, as a whole sentence without its full stop: `It is better than where it began: …`
+  package var claim: String { "It \(outcome == .unclear ? "shows" : "is") \(sentence)" }
 
   private var comparison: String {
     switch outcome {

@@ -5,7 +5,7 @@ import Lineage
 import Pipelines
 import Scheduling
 
-/// Of one stage, or of all.
+/// What one stage, or all of them, will take.
 package struct StageForecast: Encodable {
   package struct Quantity: Encodable {
     package var value: Double
@@ -23,7 +23,7 @@ package struct StageForecast: Encodable {
   package var disk: Quantity?
 }
 
-/// Of a whole plan: of an experiment, all its combinations.
+/// What a whole plan will take, an experiment with all its combinations.
 package struct PlanTotal: Encodable {
   package var seconds: StageForecast.Quantity
   /// Bytes; of the stage that needs most.

@@ -15,7 +15,7 @@ package struct PlanReport: Encodable {
     package var key: String?
     /// Where its outputs are copied to when it is done, and on which condition.
     package var publish: Destination?
-    /// Of what will or may run, where something is known of it.
+    /// What a stage that will or may run is going to take, where something is known of it.
     package var forecast: StageForecast?
   }
   package struct Destination: Encodable {

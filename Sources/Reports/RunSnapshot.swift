@@ -45,14 +45,14 @@ package struct RunSnapshot: Encodable {
   package var seconds: Double?
   /// How many stages it is to bring to an end.
   package var planned: Int?
-  /// Of one that goes on: until its end, by the progress of what is running and what the rest took before.
+  /// The time until the end of a run that goes on, by the progress of what is running and what the rest took before.
   package var secondsLeft: Double?
   /// Stages to come, or running, of which nobody can tell, so that `secondsLeft` is without them.
   package var unknown = 0
   package var stages: [Stage]
-  /// Of a run that goes on where another one was cut off.
+  /// What a run took over that goes on where another one was cut off.
   package var recovery: Recovery?
-  /// Of a run that was cut off: the one that goes on with it, or what is going to start that.
+  /// The run that goes on with one that was cut off, or what is going to start that.
   package var continuedBy: Int?
   package var restart: Restart?
 

@@ -37,7 +37,7 @@ extension ReportSection {
 }
 
 extension ReportCell {
-  /// Of a row's members: in full, if there is one; else how many there are of which.
+  /// Shows the verdicts of a row's members: a single one in full, of more how many there are of which.
   fileprivate init(verdicts: [Verdict]) {
     let outcomes = Set(verdicts.map(\.outcome))
     let tone: Tone = outcomes == [.better] ? .better : outcomes == [.worse] ? .worse : .plain

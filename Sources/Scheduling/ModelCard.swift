@@ -37,7 +37,7 @@ struct ModelCard {
           [code(port), code(input.source ?? input.output ?? "another stage"), code(input.digest.description)]
         }),
       Self.table("Parameters", ["parameter", "value"], Self.parameters(of: maker)),
-      maker.verdict.map { "## Verdict\n\nTraining made it \(Escape.markdown($0.sentence))." },
+      maker.verdict.map { "## Verdict\n\n\(Escape.markdown($0.claim))." },
       Self.table(
         "Metrics", ["metric", "value"],
         maker.metrics.sorted { $0.key < $1.key }.map { [code($0.key), String(format: "%.6g", $0.value)] }),

@@ -51,7 +51,7 @@ package struct Provenance: Codable, Sendable, Hashable {
     package var inputs: [String: Input] = [:]
     package var outputs: [String: Output] = [:]
     package var metrics: [String: Double] = [:]
-    /// Of a training with validation.
+    /// What a training with validation was worth.
     package var verdict: Verdict?
 
     package init(name: String, kind: String, key: StageKey) {

@@ -24,7 +24,7 @@ package struct RemoteResult: Codable, Sendable {
   /// What the key was made of.
   package var preimage: [KeyComponent]
   package var metrics: [Metric]
-  /// Of a training with validation.
+  /// What a training with validation was worth.
   package var verdict: Verdict?
   /// Of this file without this and the next one.
   private var check: Digest?

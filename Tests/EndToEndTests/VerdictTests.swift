@@ -97,7 +97,7 @@ import Testing
     let sentence = "better than where it began: nDCG@10 "
     #expect(try await project.retort("show", "2", "student").output.contains(sentence))
     #expect(
-      try project.read("models/student/README.md").contains("## Verdict\n\nTraining made it better than where it began")
+      try project.read("models/student/README.md").contains("## Verdict\n\nIt is better than where it began")
     )
     #expect(try project.read("models/student/retort.json").contains("\"outcome\" : \"better\""))
 

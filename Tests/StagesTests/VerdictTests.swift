@@ -130,6 +130,13 @@ private let labelled = ["train": "groups.jsonl", "validation": "groups.jsonl"]
     #expect(
       sentence(0.5, 0.4, 0.0625, .start, differing: 5).hasSuffix(
         "; 5 of them differ, and fewer than 6 can show nothing: validate on more)"))
+    #expect(
+      Verdict(metric: "ndcg@10", start: 0, end: 1, queries: 1, differing: 1, p: 1, against: .bm25).claim
+        == "It shows no clear difference from BM25: nDCG@10 0.0000 → 1.0000 on 1 validation query "
+        + "(p 1.0000; 1 of them differs, and fewer than 6 can show nothing: validate on more)")
+    #expect(
+      Verdict(metric: "ndcg@10", start: 1, end: 0, queries: 200, differing: 9, p: 0.01, against: .start).claim
+        .hasPrefix("It is worse than where it began: "))
     #expect(Verdict(start: [], end: [], against: .start) == nil)
   }
 

@@ -16,7 +16,7 @@ package enum PoolingMode: String, Sendable, CaseIterable {
   /// How many times as wide as a token's vector the result is.
   package var partCount: Int { parts.count }
 
-  /// Of each part the rows that it is the mean of, among those of a sequence.
+  /// The rows of a sequence that each part is the mean of.
   fileprivate func tokens(_ sequence: Range<Int>) -> [Range<Int>] {
     parts.map { part in
       switch part {

@@ -4,7 +4,7 @@ import Foundation
 import Scheduling
 
 struct RestartOrder: Codable {
-  /// Of `retort`, `run` first.
+  /// The arguments of `retort`, `run` first.
   var arguments: [String]
   /// Where it is run.
   var folder: String
