@@ -145,7 +145,7 @@ import Testing
       """, to: "p.yaml")
     #expect(try await project.retort("run", "p.yaml", "--name", "one").code == 0)
     #expect(try await project.retort("run", "p.yaml", "--force", "a", "--name", "two").code == 0)
-    let pairs = (1...5).map { #"{"query": "q\($0)", "passage": "p\($0)", "label": 1}"# }
+    let pairs = (1...5).map { #"{"query": "q\#($0)", "passage": "p\#($0)", "label": 1}"# }
     try project.write(pairs.joined(separator: "\n"), to: "d.jsonl")
     try project.write(#"{"id": "1", "text": "some text"}"#, to: "c.jsonl")
     let commands: [(String, [String])] = [
