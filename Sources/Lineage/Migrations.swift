@@ -208,7 +208,7 @@ extension DatabaseMigrator {
             run INTEGER NOT NULL REFERENCES run (id)
           ) WITHOUT ROWID;
           CREATE INDEX tag_run ON tag (run);
-          CREATE TABLE variant (               -- of a run with a matrix that ended: which stages belong together
+          CREATE TABLE variant (               -- of runs with a matrix that ended (see recordVariants): which stages belong together
             run INTEGER NOT NULL REFERENCES run (id),
             part TEXT NOT NULL,                -- coordinates of stages that belong to it; empty: of those without any
             coordinates TEXT NOT NULL,         -- the variant's own
