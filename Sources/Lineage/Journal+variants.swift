@@ -9,10 +9,11 @@ extension Database {
     let isWorthIt = try Row.fetchOne(
       cachedStatement(
         sql: """
-          SELECT 1 FROM run WHERE id = ?1 AND EXISTS (SELECT 1 FROM stage_run WHERE run = ?1 AND coordinates IS NOT NULL)
+          SELECT 1 FROM run WHERE id = ?1
             AND (label IS NOT NULL OR note IS NOT NULL OR EXISTS (SELECT 1 FROM tag WHERE tag.run = ?1)
               OR EXISTS (SELECT 1 FROM stage_run AS own
                 WHERE run = ?1 AND (own.state <> 'cached' OR own.origin IS own.id)))
+            AND EXISTS (SELECT 1 FROM stage_run WHERE run = ?1 AND coordinates IS NOT NULL)
           """), arguments: [run])
     if isWorthIt == nil { return }
     try execute(sql: "DELETE FROM variant WHERE run = ?", arguments: [run])

@@ -214,9 +214,6 @@ extension DatabaseMigrator {
             coordinates TEXT NOT NULL,         -- the variant's own
             PRIMARY KEY (run, part, coordinates)
           ) WITHOUT ROWID;
-          CREATE INDEX stage_run_coordinates ON stage_run (run, coordinates) WHERE coordinates IS NOT NULL;
-          DROP INDEX stage_run_key;  -- this one also says, without a look at the row, which runs used a result
-          CREATE INDEX stage_run_use ON stage_run (key, origin, run, base, coordinates);
           CREATE INDEX metric_final ON metric (name, value, stage_run) WHERE step IS NULL;
           CREATE INDEX key_component_parameter ON key_component (name, value) WHERE name >= 'seed' AND name < 'with/';
           UPDATE run SET headline = json_array(json_extract(comparison, '$.metrics[0]'))
