@@ -30,8 +30,6 @@ package struct Descriptor: ~Copyable {
   package let raw: Int32
   package init(_ raw: Int32) { self.raw = raw }
   deinit { close(raw) }
-  /// Whether somebody may yet write to the file, one of this user's; the system need not know.
-  var hasWriters: Bool { retort_has_writers(raw) != 0 }
   /// Hands the descriptor to whoever closes it from now on.
   package consuming func release() -> Int32 {
     let raw = raw
@@ -46,7 +44,7 @@ package struct FileOperations: Sendable {
   package typealias Hook = @Sendable (_ operation: String, _ file: URL) throws -> Void
   /// How many of the bytes that are to be written the system takes at once, at least one; tests make it few.
   package typealias WriteLimit = @Sendable (_ bytes: Int) -> Int
-  private let before: Hook
+  let before: Hook
   private let limit: WriteLimit
   package private(set) var enclosure: Enclosure
 
@@ -86,36 +84,6 @@ package struct FileOperations: Sendable {
     if sealed { try seal(target) }
     try sync(output, at: target)
     return result
-  }
-
-  /// Moves a file to the new name `target` instead of copying it, hashed, sealed and durable when this returns. `nil`,
-  /// with the file at its old name, where it has to be copied: somebody has it open for writing or may reach it by
-  /// another name, it is another user's, or it cannot be moved.
-  func take(_ source: URL, to target: URL) throws -> (digest: Digest, bytes: Int)? {
-    try before("take", source)
-    guard let found = try enclosure.status(of: source), found.isFile, found.links == 1, found.owner == geteuid() else {
-      return nil
-    }
-    let file = try enclosure.open(source, O_RDONLY)
-    do { try move(source, to: target) } catch let error as FileError
-      where [EXDEV, EPERM, EACCES].contains(error.code)
-    { return nil }
-    // What a new file gets there: the folder was made under the same umask.
-    let allowed = try enclosure.status(of: target.deletingLastPathComponent())?.mode ?? 0
-    try before("chmod", target)
-    try check(fchmod(file.raw, 0o444 & allowed), "change the mode of", target)
-    // From here on nobody knows the name, and nobody opens the file for writing.
-    let status = try file.status(of: target)
-    if status.links == 1, status.stamp.inode == found.stamp.inode, !file.hasWriters {
-      let content = try FileContent.read(file, target) { _ in }
-      if try file.status(of: target).stamp == status.stamp {
-        try seal(target)
-        try sync(file, at: target)
-        return content
-      }
-    }
-    try move(target, to: source)
-    return nil
   }
 
   /// Writes a new file, durable when this returns.
@@ -312,12 +280,12 @@ package struct FileOperations: Sendable {
     }
   }
 
-  private func sync(_ file: borrowing Descriptor, at url: URL) throws {
+  func sync(_ file: borrowing Descriptor, at url: URL) throws {
     try before("sync", url)
     try check(fsync(file.raw), "sync", url)
   }
 
-  private func check(_ result: Int32, _ operation: String, _ url: URL) throws {
+  func check(_ result: Int32, _ operation: String, _ url: URL) throws {
     if result < 0 { throw FileError(operation, url) }
   }
 }

@@ -96,8 +96,7 @@ package struct Worker: Sendable {
     case .pulled: return .pulled
     case .computes(let reason): trouble = reason
     }
-    let here = numericsProfile(job.precision)
-    if let asked = order.numerics, asked != here { throw OtherNumerics(asked: asked, here: here) }
+    if let asked = order.numerics { try OtherNumerics.check(asked, here: numericsProfile(job.precision)) }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     // Only a command and a training have a use for what an earlier attempt left there.
@@ -194,21 +193,8 @@ package struct Worker: Sendable {
     for (port, output) in job.outputs.sorted(by: { $0.key < $1.key }) where FileStatus.of(output.url) == nil {
       throw MissingOutput(port: port, path: output.url.lastPathComponent)
     }
-    let moves = try outputsLieApart
+    let moves = try job.outputsLieApart(in: files.enclosure)
     return try job.outputs.mapValues { try store.ingest($0.url, owner: owner, moves: moves) }
-  }
-
-  /// Whether none of the outputs is reached through another, by a link or as a part of it.
-  private var outputsLieApart: Bool {
-    get throws {
-      do {
-        for output in job.outputs.values where try files.enclosure.status(of: output.url)?.isLink != false {
-          return false
-        }
-      } catch is UnexpectedFile { return false }  // a link on the way
-      let folders = job.outputs.values.map { $0.url.pathBytes + [UInt8(ascii: "/")] }
-      return folders.allSatisfy { folder in folders.count { $0.starts(with: folder) } == 1 }
-    }
   }
 
   private func context(_ start: StartingPoint?, _ events: EventWriter) -> StageContext {
@@ -305,16 +291,6 @@ struct InputChanged: Error, CustomStringConvertible {
   var description: String {
     "input `\(port)`, the output \(name), was changed while the stage ran, by its command or by another that ran then; the "
       + "result was discarded. A command writes to its outputs alone: copy an input before you edit it. \(damage)"
-  }
-}
-
-/// The result would not be the one that the key stands for.
-struct OtherNumerics: PermanentFailure, CustomStringConvertible {
-  let asked: String
-  let here: String
-  var description: String {
-    "the stage was planned for `\(asked)`, and this worker computes with `\(here)`, whose results have another key; run "
-      + "it where both are the same, or give the run and its workers the same retort and the same RETORT_KERNELS"
   }
 }
 
