@@ -20,7 +20,10 @@ package struct Sample: Codable, Sendable, Hashable {
   package init?(_ values: [Double]) {
     guard !values.isEmpty else { return nil }
     count = values.count
-    let mean = values.reduce(0, +) / Double(count)
+    // In order and never beyond the values: the same values have the same mean, in whichever order they come, and equal
+    // ones have no rounding that a test would take for a difference.
+    let ordered = values.sorted()
+    let mean = min(max(ordered.reduce(0, +) / Double(count), ordered[0]), ordered[count - 1])
     self.mean = mean
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     deviation = count > 1 ? (squares / Double(count - 1)).squareRoot() : nil

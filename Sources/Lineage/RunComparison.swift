@@ -19,7 +19,7 @@ package struct RunComparison: Codable, Sendable {
     package var values: [[String]]
     package var differs: Bool
   }
-  /// A training stage and its verdicts: for each row those of its members.
+  /// A training stage and its verdicts: for each row those of its members, one for each time it was made.
   package struct Trained: Codable, Sendable, Hashable {
     package var stage: String
     package var verdicts: [[Pipelines.Verdict]]
@@ -112,7 +112,13 @@ package struct RunComparison: Codable, Sendable {
       types: requested.names.count > Self.mostTyped ? { _ in [:] } : types)
     moreMetrics = requested.more
     verdicts = bases.map { base in
-      let found = groups.map { group in group.members.compactMap { $0.stage(base)?.report.verdict } }
+      // A training that several members share was made once and counts once.
+      let found = groups.map { group in
+        let stages = group.members.compactMap { $0.stage(base) }
+        return distinct(stages.map(\.maker)).compactMap { maker in
+          stages.first { $0.maker == maker }?.report.verdict
+        }
+      }
       return Trained(stage: base, verdicts: found)
     }.filter { !$0.verdicts.joined().isEmpty }
     parameters = bases.flatMap { base in

@@ -43,17 +43,25 @@ struct RunFilterCompiler {
     if !rest.isEmpty, try isStage(stage) {
       if try isMetric(rest, of: stage) { return .metric(rest, stage: stage) }
       if try isParameter(rest, of: stage) { return .parameter(rest, stage: stage) }
-      throw RunFilterError(
+      throw unknown(
         "the stage `\(stage)` has no metric or parameter `\(rest)` in any run", in: text, at: place,
-        suggestion: nearest(to: rest, in: try names(of: stage)).map { "\(stage).\($0)" })
+        nearest(to: rest, in: try names(of: stage)).map { "\(stage).\($0)" }, of: try names(of: stage))
     }
     if try isMetric(name) { return .metric(name, stage: nil) }
     if try isParameter(name) { return .parameter(name, stage: nil) }
     let stages = rest.isEmpty ? [] : try String.fetchAll(db, sql: "SELECT DISTINCT base FROM stage_run")
-    let known = try names(of: nil) + RunColumn.Field.allCases.map(\.rawValue)
+    let known = RunColumn.Field.allCases.map(\.rawValue) + (try names(of: nil))
     let near = nearest(to: stage, in: stages).map { "\($0).\(rest)" } ?? nearest(to: name, in: known)
-    throw RunFilterError(
-      "no run has a metric, a parameter or a field `\(name)`", in: text, at: place, suggestion: near)
+    throw unknown("no run has a metric, a parameter or a field `\(name)`", in: text, at: place, near, of: known)
+  }
+
+  /// Names what there is where nothing is near.
+  private func unknown(
+    _ message: String, in text: String, at place: Int, _ suggestion: String?, of known: [String]
+  ) -> RunFilterError {
+    RunFilterError(
+      suggestion == nil ? "\(message); there are \(listed(known))" : message, in: text, at: place,
+      suggestion: suggestion)
   }
 
   private func isStage(_ name: String) throws -> Bool {
@@ -112,8 +120,8 @@ struct RunFilterCompiler {
     _ condition: RunFilter.Condition, _ columns: [String: RunColumn], in text: String
   ) throws -> SQL {
     switch condition {
-    case .and(let left, let right): "(\(try sql(left, columns, in: text)) AND \(try sql(right, columns, in: text)))"
-    case .or(let left, let right): "(\(try sql(left, columns, in: text)) OR \(try sql(right, columns, in: text)))"
+    case .and(let all): "(\(try all.map { try sql($0, columns, in: text) }.joined(separator: " AND ")))"
+    case .or(let all): "(\(try all.map { try sql($0, columns, in: text) }.joined(separator: " OR ")))"
     case .not(let inner): "(NOT \(try sql(inner, columns, in: text)))"
     case .comparison(let comparison):
       switch columns[comparison.name] ?? .field(.run) {
@@ -129,16 +137,20 @@ struct RunFilterCompiler {
     case .seconds: return "coalesce(\(Self.seconds) \(try number(comparison, in: text)), 0)"
     case .started:
       // As far as it is written: a day is equal to all of its moments.
-      let time = comparison.value.text.split(separator: "T", maxSplits: 1).joined(separator: " ")
+      guard let time = comparison.value.time else {
+        throw RunFilterError(
+          "`started` is a time (UTC); expected one such as 2026-11-20 or 2026-11-20T18:30, found "
+            + "`\(comparison.value.text)`", in: text, at: comparison.valuePlace)
+      }
       return "(substr(run.started, 1, length(\(time))) \(sql: comparison.operation.rawValue) \(time))"
     case .tag:
-      let has: SQL =
-        "EXISTS (SELECT 1 FROM tag WHERE tag.run = line.run AND tag.name \(try equality(comparison, in: text)))"
+      let equal = try equality(comparison, isName: true, in: text)
+      let has: SQL = "EXISTS (SELECT 1 FROM tag WHERE tag.run = line.run AND tag.name \(equal))"
       return comparison.operation == .unequal ? "(NOT \(has))" : has
     case .pipeline, .state, .name, .note:
       let own = field == .name ? "label" : field.rawValue
       let column: SQL = field == .pipeline ? "pipeline.name" : "coalesce(run.\(sql: own), '')"
-      let equal: SQL = "(\(column) \(try equality(comparison, in: text)))"
+      let equal: SQL = "(\(column) \(try equality(comparison, isName: field == .name, in: text)))"
       return comparison.operation == .unequal ? "(NOT \(equal))" : equal
     }
   }
@@ -156,15 +168,20 @@ struct RunFilterCompiler {
   }
 
   /// `= 'text'`, or a pattern; for both `=` and `!=`.
-  private func equality(_ comparison: RunFilter.Comparison, quoted: Bool = false, in text: String) throws -> SQL {
+  /// - Parameter isName: of a run or a tag, which are stored in composed form.
+  private func equality(
+    _ comparison: RunFilter.Comparison, quoted: Bool = false, isName: Bool = false, in text: String
+  ) throws -> SQL {
     guard [.equal, .unequal].contains(comparison.operation) else {
       throw RunFilterError(
         "`\(comparison.operation.rawValue)` compares numbers and times; `\(comparison.name)` and "
           + "`\(comparison.value.text)` are not such, so write `=` or `!=`", in: text, at: comparison.valuePlace)
     }
-    let value = comparison.value.text
-    guard value.contains("*") else { return quoted ? "IN (json_quote(\(value)), \(value))" : "= \(value)" }
-    let pattern = value.map { $0 == "[" || $0 == "?" ? "[\($0)]" : "\($0)" }.joined()
+    let value = isName ? comparison.value.text.precomposedStringWithCanonicalMapping : comparison.value.text
+    guard value.unicodeScalars.contains("*") else {
+      return quoted ? "IN (json_quote(\(value)), \(value))" : "= \(value)"
+    }
+    let pattern = value.unicodeScalars.map { $0 == "[" || $0 == "?" ? "[\($0)]" : "\($0)" }.joined()
     return quoted ? "GLOB \("\"\(pattern)\"")" : "GLOB \(pattern)"
   }
 
@@ -258,15 +275,6 @@ struct RunFilterCompiler {
           """)
       }
       return parts.joined(separator: " UNION ALL ")
-    }
-  }
-}
-
-extension RunFilter.Value {
-  /// As it is written.
-  var text: String {
-    switch self {
-    case .number(_, let text), .text(let text): text
     }
   }
 }

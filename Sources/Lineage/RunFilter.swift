@@ -29,8 +29,8 @@ package struct RunFilter: Sendable, Hashable {
   indirect enum Condition: Sendable, Hashable {
     case comparison(Comparison)
     case not(Condition)
-    case and(Condition, Condition)
-    case or(Condition, Condition)
+    case and([Condition])
+    case or([Condition])
   }
 
   let text: String
@@ -38,12 +38,18 @@ package struct RunFilter: Sendable, Hashable {
   /// In the order in which they are written.
   private(set) var comparisons: [Comparison] = []
 
-  /// More than anybody writes by hand; it keeps what SQLite gets within its limits.
+  // More than anybody writes by hand; they keep what SQLite gets within its limits: patterns of 50,000 bytes, and a parser
+  // whose stack has 100 places, of which a level of nesting takes up to three.
   private static let mostComparisons = 100
+  private static let mostCharacters = 10_000
+  fileprivate static let mostLevels = 16
 
   /// Throws `RunFilterError` with the place.
   package init(_ text: String) throws(RunFilterError) {
     self.text = text
+    guard text.unicodeScalars.count <= Self.mostCharacters else {
+      throw RunFilterError("more than \(Self.mostCharacters) characters", in: text, at: Self.mostCharacters)
+    }
     var parser = try FilterParser(text)
     root = try parser.whole()
     comparisons = parser.comparisons
@@ -51,6 +57,30 @@ package struct RunFilter: Sendable, Hashable {
       throw RunFilterError(
         "more than \(Self.mostComparisons) comparisons", in: text, at: comparisons[Self.mostComparisons].namePlace)
     }
+  }
+}
+
+extension RunFilter.Value {
+  /// As it is written.
+  var text: String {
+    switch self {
+    case .number(_, let text), .text(let text): text
+    }
+  }
+
+  /// A time, or the beginning of one, as the database writes it; `nil` for any other text.
+  var time: String? {
+    let form = Array("0000-00-00 00:00:00.000".utf8)
+    var time = Array(text.utf8)
+    if time.count > 10, time[10] == UInt8(ascii: "T") {
+      time[10] = UInt8(ascii: " ")
+      if time.last == UInt8(ascii: "Z") { time.removeLast() }
+    }
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let isTime =
+      [4, 7, 10, 13, 16, 19, 21, 22, 23].contains(time.count)
+      && zip(time, form).allSatisfy { digits.contains($1) ? digits.contains($0) : $0 == $1 }
+    return isTime ? String(decoding: time, as: UTF8.self) : nil
   }
 }
 
@@ -66,12 +96,18 @@ package struct RunFilterError: Error, CustomStringConvertible {
     (self.message, self.expression, self.place, self.suggestion) = (message, expression, place, suggestion)
   }
 
+  /// So many characters are shown on either side of the place: a line that a terminal breaks would lose the caret.
+  private static let context = 36
+
   package var description: String {
     // A line break would tear the caret from its place.
-    let shown = expression.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-    let indent = shown.prefix(place).reduce(0) { $0 + $1.terminalColumns }
+    let scalars = expression.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+    let (isCut, rest) = (place > Self.context, max(0, scalars.count - place - Self.context))
+    let before = (isCut ? ["…"] : []) + scalars[..<place].suffix(Self.context)
+    let after = scalars[place...].prefix(Self.context) + (rest > 0 ? ["…"] : [])
+    let indent = before.reduce(0) { $0 + $1.terminalColumns }
     return message + (suggestion.map { "; did you mean `\($0)`?" } ?? "") + "\n  "
-      + String(String.UnicodeScalarView(shown)) + "\n  " + String(repeating: " ", count: indent) + "^"
+      + String(String.UnicodeScalarView(before + after)) + "\n  " + String(repeating: " ", count: indent) + "^"
   }
 }
 
@@ -100,21 +136,24 @@ private struct FilterParser {
   }
 
   private mutating func disjunction() throws(RunFilterError) -> RunFilter.Condition {
-    var condition = try conjunction()
-    while take("or") { condition = .or(condition, try conjunction()) }
-    return condition
+    var all = [try conjunction()]
+    while take("or") { all.append(try conjunction()) }
+    return all.count == 1 ? all[0] : .or(all)
   }
 
   private mutating func conjunction() throws(RunFilterError) -> RunFilter.Condition {
-    var condition = try one()
-    while take("and") { condition = .and(condition, try one()) }
-    return condition
+    var all = [try one()]
+    while take("and") { all.append(try one()) }
+    return all.count == 1 ? all[0] : .and(all)
   }
 
   private mutating func one() throws(RunFilterError) -> RunFilter.Condition {
     depth += 1
     defer { depth -= 1 }
-    guard depth < 50 else { throw RunFilterError("nested too deep", in: text, at: tokens[next].place) }
+    guard depth <= RunFilter.mostLevels + 1 else {
+      throw RunFilterError(
+        "nested deeper than \(RunFilter.mostLevels) levels of `(` and `not`", in: text, at: tokens[next].place)
+    }
     if take("not") { return .not(try one()) }
     if tokens[next].kind == .open {
       next += 1
@@ -170,7 +209,8 @@ private struct FilterParser {
       case .close: "`)`"
       case .end: "the end"
       }
-    return RunFilterError("expected \(what), found \(found)", in: text, at: tokens[next].place)
+    let meant = ["`&&`": "and", "`&`": "and", "`||`": "or", "`|`": "or"][found]
+    return RunFilterError("expected \(what), found \(found)", in: text, at: tokens[next].place, suggestion: meant)
   }
 
   private static func tokens(of text: String) throws(RunFilterError) -> [Token] {

@@ -20,7 +20,11 @@ struct SeedGroup {
       let (identity, seeds) = (variant.identityWithoutSeeds, variant.seeds)
       let place =
         seeds.isEmpty
-        ? nil : groups.firstIndex { $0.identity == identity && !$0.seeds.contains(seeds) && !$0.seeds[0].isEmpty }
+        ? nil
+        : groups.firstIndex {
+          ($0.identity == identity || $0.group.members[0].isOfOneMatrix(as: variant))
+            && !$0.seeds.contains(seeds) && !$0.seeds[0].isEmpty
+        }
       if let place {
         groups[place].seeds.append(seeds)
         groups[place].group.members.append(variant)
@@ -38,6 +42,11 @@ extension Variant {
     Set(
       coordinates.filter(\.isSeed).map { [$0.name, $0.value.shown] }
         + stages.compactMap { stage in stage.component("seed").map { [stage.report.base, $0] } })
+  }
+
+  /// Whether both are of one run and have the same coordinates but for seeds, whatever a command makes of a seed.
+  fileprivate func isOfOneMatrix(as other: Variant) -> Bool {
+    run == other.run && coordinates.filter { !$0.isSeed } == other.coordinates.filter { !$0.isSeed }
   }
 
   /// All that decides the results but the seeds and what follows from them, the inputs that other stages made.

@@ -158,11 +158,12 @@ package enum ComparisonError: Error, CustomStringConvertible {
     case .unknownStage(let name, let known): "there is no stage `\(name)`; there are \(listed(known))"
     }
   }
+}
 
-  private func listed(_ names: [String]) -> String {
-    let shown = names.prefix(12).map { "`\($0)`" }.joined(separator: ", ")
-    return names.isEmpty ? "none" : names.count > 12 ? "\(shown) and \(names.count - 12) more" : shown
-  }
+/// What there is, for an error; of many the first twelve.
+func listed(_ names: [String]) -> String {
+  let shown = names.prefix(12).map { "`\($0)`" }.joined(separator: ", ")
+  return names.isEmpty ? "none" : names.count > 12 ? "\(shown) and \(names.count - 12) more" : shown
 }
 
 extension [String: ParameterValue] {

@@ -32,6 +32,12 @@ extension String {
   }
 }
 
+/// Gives `1 stage`, `2 stages`.
+/// - Parameter many: the plural, where it is more than an `s`.
+package func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String {
+  "\(count) \(count == 1 ? one : many ?? one + "s")"
+}
+
 extension Sequence<String> {
   /// `a`, `a or b`, `a, b or c`.
   func joined(last word: String) -> String {

@@ -58,8 +58,8 @@ package struct Verdict: Hashable, Sendable, Codable {
       case .firstStage: "its first stage"
       }
     let name = metric == "ndcg@10" ? "nDCG@10" : metric
-    return
-      "\(comparison) \(other): \(name) \(short(start)) → \(short(end)) on \(queries) validation queries (p \(shownP)\(hint))"
+    let number = counted(queries, "validation query", "validation queries")
+    return "\(comparison) \(other): \(name) \(short(start)) → \(short(end)) on \(number) (p \(shownP)\(hint))"
   }
 
   private var comparison: String {
@@ -76,7 +76,8 @@ package struct Verdict: Hashable, Sendable, Codable {
   /// n differences have 2ⁿ⁻¹ pairs of signs: with five of them even the most extreme one is no rarer than 1 in 16.
   private var hint: String {
     outcome == .unclear && differing <= 5
-      ? "; \(differing) of them differ, and fewer than 6 can show nothing: validate on more" : ""
+      ? "; \(differing) of them \(differing == 1 ? "differs" : "differ"), and fewer than 6 can show nothing: validate on more"
+      : ""
   }
 }
 

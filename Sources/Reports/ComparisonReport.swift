@@ -2,6 +2,7 @@
 import Basics
 import Foundation
 import Lineage
+import Pipelines
 
 package struct ComparisonReport {
   private let comparison: RunComparison
@@ -78,8 +79,7 @@ package struct ComparisonReport {
       section.lines.append("p of seeds: two-sided t-test (Welch) of the figures of seeds")
     }
     if comparison.moreMetrics > 0 {
-      let words =
-        comparison.moreMetrics == 1 ? "1 more metric differs" : "\(comparison.moreMetrics) more metrics differ"
+      let words = counted(comparison.moreMetrics, "more metric differs", "more metrics differ")
       section.lines.append("\(words); --all shows what there is")
     }
     return section
@@ -112,7 +112,12 @@ package struct ComparisonReport {
   private func lines(_ title: String, _ lines: [RunComparison.Line]) -> ReportSection {
     var section = ReportSection(title: title, header: [title] + names)
     section.rows = lines.filter { all ? !$0.values.joined().isEmpty : $0.differs }.map { line in
-      [ReportCell(line.name)] + line.values.map { ReportCell($0.map(oneLine).joined(separator: ", ")) }
+      var shown = excerpts(line.values.flatMap(\.self))[...]
+      return [ReportCell(line.name)]
+        + line.values.map { values in
+          defer { shown = shown.dropFirst(values.count) }
+          return ReportCell(shown.prefix(values.count).joined(separator: ", "))
+        }
     }
     return section
   }
@@ -187,10 +192,20 @@ private struct Columns {
   }
 }
 
-/// A value that may be a whole script, as the beginning of one line.
-private func oneLine(_ text: String) -> String {
-  let line = text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
-  return line.count > 80 ? line.prefix(79) + "…" : line
+/// Gives values, each of which may be a whole script, as lines of about 80 characters that show where they differ.
+func excerpts(_ texts: [String]) -> [String] {
+  let lines = texts.map { text in
+    Array(text.split(whereSeparator: \.isNewline).joined(separator: " ⏎ ").unicodeScalars)
+  }
+  let shortest = lines.map(\.count).min() ?? 0
+  let difference = (0..<shortest).first { place in lines.contains { $0[place] != lines[0][place] } } ?? shortest
+  let isDifferent = difference < shortest || lines.contains { $0.count > shortest }
+  return lines.map { line in
+    let start = line.count > 80 && isDifferent && difference > 60 ? difference - 20 : 0
+    let shown = line.count > 80 ? line[start...].prefix(78) : line[...]
+    let text = String(String.UnicodeScalarView(shown))
+    return (start > 0 ? "…" : "") + text + (shown.endIndex < line.count ? "…" : "")
+  }
 }
 
 extension RunComparison.Relation {

@@ -43,29 +43,43 @@ package struct RunEnding {
       guard model != nil || picture != nil else { return [] }
       let next = try ["retort show \(run)", comparison, trained.flatMap { try use($0) }].compactMap { $0 }
       return try [
-        model.map { "model: \($0)" }, picture.map { "picture: \($0)" }, targets,
+        model.map { "model\(variant(trained)): \($0)" }, picture.map { "picture\(variant(painter)): \($0)" }, targets,
         "next: " + next.joined(separator: " | "),
       ].compactMap { $0 }
     }
   }
 
-  /// Metrics that a stage's parameters set targets for.
+  /// ` of student[tau=0.1]` where a matrix made several stages, of which the last one is shown.
+  private func variant(_ stage: PlannedStage?) -> String {
+    stage.map { $0.coordinates.isEmpty ? "" : " of \($0.name)" } ?? ""
+  }
+
+  /// Metrics that a stage's parameters set targets for; those of a matrix's variants are counted.
   private var targets: String? {
     get throws {
-      let targets = try stages.flatMap { stage -> [String] in
+      var reached: [(aim: String, name: String, value: String, isMet: Bool)] = []
+      for stage in stages {
         let metrics = stage.description.metrics.filter { $0.target != nil }
         let values = metrics.isEmpty ? [:] : try journal.finalMetrics(ofStage: stage.name, run: run)
-        return metrics.compactMap { metric in
+        for metric in metrics {
           guard let value = values[metric.name], let direction = metric.direction,
             let target = metric.target.flatMap({ stage.parameters[$0] }).flatMap(Double.init(parameter:))
-          else { return nil }
-          let isMet = !direction.prefers(target, to: value)
-          return
-            "\(stage.name) \(metric.name) \(formatted(metric: value)), at \(direction == .lower ? "most" : "least") "
-            + "\(formatted(metric: target)): \(isMet ? "met" : "missed")"
+          else { continue }
+          let limit = "at \(direction == .lower ? "most" : "least") \(formatted(metric: target))"
+          reached.append(
+            (
+              "\(stage.base) \(metric.name) \(limit)", "\(stage.name) \(metric.name)",
+              "\(formatted(metric: value)), \(limit)", !direction.prefers(target, to: value)
+            ))
         }
       }
-      return targets.isEmpty ? nil : "targets: " + targets.joined(separator: "; ")
+      let lines = distinct(reached.map(\.aim)).map { aim in
+        let own = reached.filter { $0.aim == aim }
+        return own.count == 1
+          ? "\(own[0].name) \(own[0].value): \(own[0].isMet ? "met" : "missed")"
+          : "\(aim): met by \(own.count(where: \.isMet)) of \(own.count)"
+      }
+      return lines.isEmpty ? nil : "targets: " + lines.joined(separator: "; ")
     }
   }
 

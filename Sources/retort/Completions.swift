@@ -20,7 +20,7 @@ extension CompletionKind {
       guard let file = words.first(where: { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }) else { return [] }
       do {
         let stages = try Plan.read(file).stages
-        return stages.map(\.base).uniqued() + stages.filter { !$0.coordinates.isEmpty }.map(\.name)
+        return distinct(stages.map(\.base)) + stages.filter { !$0.coordinates.isEmpty }.map(\.name)
       } catch { return [] }
     }
   }
@@ -45,13 +45,5 @@ extension CompletionKind {
 
   private static func typedStore() throws -> (store: Store, journal: Journal) {
     try StoreOptions.parse([]).reading()
-  }
-}
-
-extension Sequence where Element: Hashable {
-  /// Each element once, in the order of first appearance.
-  func uniqued() -> [Element] {
-    var seen: Set<Element> = []
-    return filter { seen.insert($0).inserted }
   }
 }

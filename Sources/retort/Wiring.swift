@@ -119,7 +119,7 @@ struct PlanOptions: ParsableArguments {
 /// The rest of a message on a name that is none: the nearest one, else all, or the first of many.
 func hint(_ name: String, among known: [String]) -> String {
   if let near = nearest(to: name, in: known) { return "; did you mean `\(near)`?" }
-  let all = known.uniqued()
+  let all = distinct(known)
   let more = all.count > 100 ? " and \(all.count - 100) more" : ""
   return all.isEmpty ? "" : "; it has \(all.prefix(100).joined(separator: ", "))\(more)"
 }
@@ -128,7 +128,7 @@ func hint(_ name: String, among known: [String]) -> String {
 private func pipelineFiles(near file: String) -> [String] {
   let parts = file.split(separator: "/", omittingEmptySubsequences: false)
   let own = parts.dropLast().joined(separator: "/")
-  return [own, "pipelines", "experiments"].uniqued().flatMap { folder in
+  return distinct([own, "pipelines", "experiments"]).flatMap { folder in
     let path = folder.isEmpty ? (file.hasPrefix("/") ? "/" : ".") : folder
     // A folder that cannot be read has nothing to suggest.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []

@@ -277,8 +277,9 @@ import Testing
     struct Finding: Decodable { var name: String, value: String, remedy: String? }
     let project = try project(pipeline("true"), systemd: true)
     func finding() async throws -> Finding {
-      try #require(
-        try await retort(project, "doctor", "--json").decoded([Finding].self).first { $0.name == "restart" })
+      let findings = try await retort(project, "doctor", "--json").decoded([Finding].self)
+      let restart = findings.first { $0.name == "restart" }
+      return try #require(restart)
     }
     var found = try await finding()
     #expect(found.value == "by systemd's user units, lingering is off")

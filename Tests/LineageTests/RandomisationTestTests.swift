@@ -39,7 +39,7 @@ private struct Golden: Decodable {
     let ones = (0..<count).map { $0 % 3 == 0 ? -1.0 : 1 }
     let expected = RandomisationTest(differences: ones)
     #expect(RandomisationTest(differences: ones.map { $0 * .greatestFiniteMagnitude }) == expected)
-    #expect(RandomisationTest(differences: ones.map { $0 * 5e-324 }) == expected)
+    #expect(RandomisationTest(differences: ones.map { $0 * .leastNonzeroMagnitude }) == expected)
     #expect(RandomisationTest(differences: ones + [.nan, .infinity, -.infinity]) == expected)
   }
 

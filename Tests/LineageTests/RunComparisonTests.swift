@@ -167,6 +167,18 @@ private func noQueries(_: RecordedStage, _: String) -> PerQuery { .none }
     #expect(comparison.parameters.first { line in line.name == "student.seed" }?.values == [["0", "1"], ["0", "1"]])
   }
 
+  @Test func `commands that have the seed in their text are one row, others of another run are not`() throws {
+    for _ in 1...2 {
+      try history.run(
+        [1, 2].map { seed in
+          History.Stage(
+            base: "train", kind: "cmd", coordinates: [Coordinate("seed", .int(seed))],
+            components: [("cmd", .string("train --seed \(seed)"))], outputs: ["out": nil], metrics: ["loss": 0.5])
+        })
+    }
+    #expect(try compare("1", "2").rows.map(\.members) == [["1[seed=1]", "1[seed=2]"], ["2[seed=1]", "2[seed=2]"]])
+  }
+
   @Test func `what the experiment says decides columns and order, unless the arguments do`() throws {
     try sweep(comparison: Comparison(metrics: ["scores.mean_rank"], sort: "-scores.mean_rank"))
     let own = try compare("1")

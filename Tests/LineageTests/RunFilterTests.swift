@@ -16,6 +16,7 @@ import Testing
     ("a = 'x", "the quote is not closed", 4),
     ("and = 1", "expected the name of a metric, a parameter or a field, found `and`", 0),
     ("a < b < c", "expected `and`, `or` or the end, found `<`", 6),
+    ("a < 1 && b < 1", "expected `and`, `or` or the end, found `&&`; did you mean `and`?", 6),
   ])
   func `what is no condition is shown with a caret at the place`(text: String, message: String, place: Int) {
     #expect {
@@ -29,18 +30,25 @@ import Testing
     #expect { try RunFilter("메모 = 'a' \n x") } throws: { "\($0)".hasSuffix("\n  메모 = 'a'   x\n               ^") }
   }
 
+  @Test func `of a long condition the 36 characters on either side of the place are shown`() {
+    func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
+    #expect { try RunFilter(spaces(100) + "x y" + spaces(100)) } throws: { error in
+      "\(error)".hasSuffix("\n  …\(spaces(34))x y\(spaces(35))…\n  \(spaces(37))^")
+    }
+  }
+
   @Test func `and binds closer than or, not closer than both`() throws {
     func shape(_ condition: RunFilter.Condition) -> String {
       switch condition {
       case .comparison(let one): one.name
       case .not(let inner): "!\(shape(inner))"
-      case .and(let left, let right): "(\(shape(left))&\(shape(right)))"
-      case .or(let left, let right): "(\(shape(left))|\(shape(right)))"
+      case .and(let all): "(\(all.map(shape).joined(separator: "&")))"
+      case .or(let all): "(\(all.map(shape).joined(separator: "|")))"
       }
     }
     func shape(_ text: String) throws -> String { shape(try RunFilter(text).root) }
     #expect(try shape("a=1 or b=1 and not c=1") == "(a|(b&!c))")
-    #expect(try shape("(a=1 OR b=1) AND c=1 and d=1") == "(((a|b)&c)&d)")
+    #expect(try shape("(a=1 OR b=1) AND c=1 and d=1") == "((a|b)&c&d)")
     #expect(try shape("not (student-test.ndcg@10 >= .5)") == "!student-test.ndcg@10")
   }
 
@@ -48,6 +56,7 @@ import Testing
     for text in [
       String(repeating: "(", count: 1000), String(repeating: "not ", count: 1000) + "a=1",
       Array(repeating: "a=1", count: 101).joined(separator: " or "),
+      "a='" + String(repeating: "*", count: 60_000) + "'", String(repeating: "(", count: 17) + "a=1",
     ] { #expect(throws: RunFilterError.self) { try RunFilter(text) } }
   }
 }
@@ -141,6 +150,47 @@ import Testing
     #expect(try lines("started > 1970-01-12") == [])
   }
 
+  @Test func `a time as runs prints it is found`() throws {
+    #expect(try lines("started = 1970-01-12T13:46:40Z or started = '1970-01-12 13:46:40.000'") == ["3", "2", "1"])
+    for wrong in ["1970-1", "1970-01-12T", "12.01.1970", "1970-01-12Z", "1970-01-12T13:46:40+00:00"] {
+      #expect(throws: RunFilterError.self) { try lines("started = '\(wrong)'") }
+    }
+  }
+
+  @Test func `a name is found however its letters are composed`() throws {
+    _ = try history.journal.tag(2, RunName("caf\u{e9}"))
+    #expect(try lines("tag = cafe\u{301}") == ["2"] && lines("tag = 'cafe\u{301}*'") == ["2"])
+    #expect(try lines("not tag != cafe\u{301}") == ["2"])
+  }
+
+  /// With an even number of levels the comparison's own lines remain, or those that it or its opposite holds for.
+  @Test(arguments: [
+    ("not ", "", 1, "X"), ("(X or not ", ")", 2, "X"), ("not (X and ", ")", 2, "X or not X"),
+    ("(X and (X or ", "))", 2, "X"),
+  ])
+  func `a condition as deep as may be runs`(opening: String, closing: String, levels: Int, same: String) throws {
+    for comparison in ["run = 1", "tau = 0.1", "scores.ndcg@10 = 0.5"] {
+      func repeated(_ text: String) -> String { String(repeating: text, count: 16 / levels) }
+      let text = repeated(opening).replacing("X", with: comparison) + comparison + repeated(closing)
+      #expect(try lines(text) == lines(same.replacing("X", with: comparison)))
+    }
+  }
+
+  @Test(arguments: ["and", "or"]) func `a condition as long as may be runs`(word: String) throws {
+    for comparison in ["run = 1", "tau = 0.1", "scores.ndcg@10 = 0.5"] {
+      let text = Array(repeating: comparison, count: 100).joined(separator: " \(word) ")
+      #expect(try lines(text) == lines(comparison))
+    }
+  }
+
+  @Test func `where nothing is near, what there is is named`() {
+    #expect { try lines("scores.ndcg > 1") } throws: { error in
+      "\(error)".hasPrefix("the stage `scores` has no metric or parameter `ndcg` in any run; there are `")
+        && "\(error)".contains("`ndcg@10`")
+    }
+    #expect { try lines("xyzzy = 1") } throws: { "\($0)".contains("`; there are `run`, `pipeline`, `state`") }
+  }
+
   @Test func `lines are ordered by a metric, a parameter or a field, those without it last`() throws {
     try history.run([History.Stage(base: "other", outputs: ["out": "x"])])
     #expect(
@@ -182,7 +232,10 @@ import Testing
       "no run has a metric, a parameter or a field `scoers.ndcg@10`; did you mean `scores.ndcg@10`?", 0
     ),
     ("taau = 1", "no run has a metric, a parameter or a field `taau`; did you mean `tau`?", 0),
-    ("scores.ndcg > 1", "the stage `scores` has no metric or parameter `ndcg` in any run", 0),
+    (
+      "started = yesterday",
+      "`started` is a time (UTC); expected one such as 2026-11-20 or 2026-11-20T18:30, found `yesterday`", 10
+    ),
     ("ndcg@10 > high", "`ndcg@10` is a number; expected one, found `high`", 10),
     ("pipeline > 3", "`>` compares numbers and times; `pipeline` and `3` are not such, so write `=` or `!=`", 11),
   ])

@@ -37,4 +37,16 @@ import Testing
     #expect(try WelchTest(sample(1, 1, 1), sample(2, 2, 2)) == nil)
     #expect(try WelchTest(sample(1, .infinity, 1), sample(2, 2, 3)) == nil)
   }
+
+  @Test(arguments: [0.1, 0.7, 0.63, 1.0 / 3], [3, 6, 7]) func `equal values have that mean and no deviation`(
+    value: Double, count: Int
+  ) throws {
+    // A sum of 0.7 three times and six times, divided by as many, is off by a rounding each, in opposite directions.
+    let sample = try #require(Sample([Double](repeating: value, count: count)))
+    #expect(sample.mean == value && sample.deviation == 0)
+  }
+
+  @Test func `the same values have the same mean in whichever order they come`() throws {
+    #expect(try sample(0.1, 0.2, 0.3).mean == sample(0.3, 0.2, 0.1).mean)
+  }
 }

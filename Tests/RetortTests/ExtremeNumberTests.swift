@@ -11,7 +11,7 @@ private let most = Double.greatestFiniteMagnitude
 
 @Suite struct ExtremeNumberTests {
   static let curves: [[Double]] = [
-    [0, 5e-324], [5e-324, 5e-324], [-5e-324, 5e-324], [0, 1e-310], [most, -most], [most, most], [0, most],
+    [0, .leastNonzeroMagnitude], [.leastNonzeroMagnitude, .leastNonzeroMagnitude], [-Double.leastNonzeroMagnitude, .leastNonzeroMagnitude], [0, 1e-310], [most, -most], [most, most], [0, most],
     [.infinity, 1, 2], [-.infinity, .nan, 1], [1, 1 + 2.3e-16], [9_007_199_254_740_992, 9_007_199_254_740_994],
     [0x1p1000, 0x1p1000 * (1 + 2.3e-16)], [0],
   ]
@@ -65,12 +65,12 @@ private let most = Double.greatestFiniteMagnitude
 
   @Test(
     arguments: [
-      (most, "1.79769e+308"), (-most, "-1.79769e+308"), (5e-324, "0.0000"), (.infinity, "inf"), (.nan, "nan"),
+      (most, "1.79769e+308"), (-most, "-1.79769e+308"), (.leastNonzeroMagnitude, "0.0000"), (.infinity, "inf"), (.nan, "nan"),
     ]
       as [(Double, String)])
   func `any metric can be read`(value: Double, text: String) { #expect(formatted(metric: value) == text) }
 
-  @Test(arguments: [[0, 5e-324], [-most, most], [most, most, -most], [.nan, 1, .infinity]] as [[Double]])
+  @Test(arguments: [[0, .leastNonzeroMagnitude], [-most, most], [most, most, -most], [.nan, 1, .infinity]] as [[Double]])
   func `any series has a sparkline of as many signs as values`(values: [Double]) {
     let series = RunSnapshot.Stage.Series("loss", values)
     #expect(series.sparkline.count == values.count)

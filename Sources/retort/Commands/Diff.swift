@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Models
+import Pipelines
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -48,7 +49,7 @@ struct Diff: ParsableCommand {
 
   private static func show(_ report: Report) {
     guard let first = report.first else {
-      Terminal.say("\(report.left) and \(report.right) are the same: \(report.stages.count) stages")
+      Terminal.say("\(report.left) and \(report.right) are the same: \(counted(report.stages.count, "stage"))")
       return
     }
     Terminal.say("\(report.left) and \(report.right) first differ in `\(first)`")

@@ -17,7 +17,10 @@ struct Help: ParsableCommand {
     if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
     if let topic = Topic.all.first(where: { $0.name == subject }) { return try Terminal.pass(topic.text) }
     let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName } + Topic.all.map(\.name)
-    let hint = nearest(to: subject, in: known).map { "; did you mean `\($0)`?" } ?? ""
+    let topics = Topic.all.map { "`\($0.name)`" }.joined(separator: ", ")
+    let hint =
+      nearest(to: subject, in: known).map { "; did you mean `\($0)`?" }
+      ?? "; the topics are \(topics); `retort stages` lists the kinds, `retort --help` the commands"
     throw Failure("there is no stage kind, command or topic `\(subject)`\(hint)")
   }
 }

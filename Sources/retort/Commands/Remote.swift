@@ -93,10 +93,12 @@ struct Push: ParsableCommand {
       report.stages.append(result.stage)
       report.files += sent.files
       report.bytes += sent.bytes
-      if !json { Terminal.say("[\(result.stage)] \(sent.files) files sent, \(formatted(bytes: sent.bytes))") }
+      if !json {
+        Terminal.say("[\(result.stage)] \(counted(sent.files, "file")) sent, \(formatted(bytes: sent.bytes))")
+      }
     }
     if json { return try printJSON(report) }
-    Terminal.say("run \(number): \(results.count) results are in \(remote.root.path)")
+    Terminal.say("run \(number): \(counted(results.count, "result")) in \(remote.root.path)")
   }
 }
 

@@ -3,6 +3,7 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Lineage
+import Pipelines
 import Reports
 import Scheduling
 
@@ -111,7 +112,7 @@ struct Show: ParsableCommand {
 
   private func printDetails(_ stage: RunReport.Stage, in store: Store) throws {
     var table = Table(["", ""])
-    table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(stage.attempts) attempts"])
+    table.add(["stage", "\(stage.name) (\(stage.kind)), \(stage.state), \(counted(stage.attempts, "attempt"))"])
     if let seconds = stage.seconds { table.add(["time", formatted(seconds: seconds)]) }
     if let key = stage.key { table.add(["key", key.description]) }
     for parameter in stage.parameters ?? [] {

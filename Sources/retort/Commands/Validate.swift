@@ -49,7 +49,7 @@ struct Validate: ParsableCommand {
     } else {
       for warning in warnings { Terminal.complain("\(warning)") }
       for report in reports where report.problems.isEmpty {
-        Terminal.say("\(report.file): valid, \(report.stages) stages")
+        Terminal.say("\(report.file): valid, \(counted(report.stages, "stage"))")
       }
     }
     guard found.isEmpty else {

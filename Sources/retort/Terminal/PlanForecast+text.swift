@@ -1,4 +1,5 @@
 /// Forecasts as cells of the plan's table, and their sum as lines under it.
+import Pipelines
 import Reports
 
 extension StageForecast {
@@ -15,7 +16,7 @@ extension StageForecast {
   }
 
   private var source: String {
-    let times = samples == 1 ? "1 run" : "\(samples) runs"
+    let times = counted(samples, "run")
     return switch basis {
     case "history": times
     case "kind": "\(times) of the kind"

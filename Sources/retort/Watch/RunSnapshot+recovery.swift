@@ -3,13 +3,14 @@ import Artifacts
 import Escaping
 import Foundation
 import Lineage
+import Pipelines
 import Reports
 import Scheduling
 
 extension Recovery {
   /// - Parameter isOver: whether the run that went on has ended.
   func words(run: Int, isOver: Bool) -> String {
-    let kept = "\(kept) stage\(kept == 1 ? "" : "s") kept"
+    let kept = "\(counted(kept, "stage")) kept"
     return "run \(run) \(isOver ? "went" : "goes") on where run \(of.run) was cut off (\(of.reason.rawValue)): "
       + ([kept] + resumed.map { "\($0.stage) \($0.words)" }).joined(separator: ", ")
   }
