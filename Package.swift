@@ -75,7 +75,7 @@ let package = Package(
       dependencies: ["Basics", "Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
     .testTarget(name: "RetortTests", dependencies: ["Reports", "retort"]),
-    .testTarget(name: "EndToEndTests", dependencies: ["retort", "TestSupport"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["retort", "Tensors", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -44,7 +44,7 @@ package struct FileOperations: Sendable {
   package typealias Hook = @Sendable (_ operation: String, _ file: URL) throws -> Void
   /// How many of the bytes that are to be written the system takes at once, at least one; tests make it few.
   package typealias WriteLimit = @Sendable (_ bytes: Int) -> Int
-  private let before: Hook
+  let before: Hook
   private let limit: WriteLimit
   package private(set) var enclosure: Enclosure
 
@@ -280,12 +280,12 @@ package struct FileOperations: Sendable {
     }
   }
 
-  private func sync(_ file: borrowing Descriptor, at url: URL) throws {
+  func sync(_ file: borrowing Descriptor, at url: URL) throws {
     try before("sync", url)
     try check(fsync(file.raw), "sync", url)
   }
 
-  private func check(_ result: Int32, _ operation: String, _ url: URL) throws {
+  func check(_ result: Int32, _ operation: String, _ url: URL) throws {
     if result < 0 { throw FileError(operation, url) }
   }
 }

@@ -3,35 +3,41 @@ import Foundation
 
 extension Store {
   /// Copies a file or folder into the store and returns what it is.
-  /// - Parameter owner: names the staging folder, which is cleared first: its lock is the caller's.
-  package func ingest(_ url: URL, owner: String) throws -> StoredArtifact {
+  /// - Parameters:
+  ///   - owner: names the staging folder, which is cleared first: its lock is the caller's.
+  ///   - moves: whether the files are the caller's, who needs them no more: they are moved where that is safe.
+  package func ingest(_ url: URL, owner: String, moves: Bool = false) throws -> StoredArtifact {
     let staging = stagingFolder(of: owner)
     try files.remove(staging)
     try files.makeFolder(staging)
     guard let status = FileStatus.of(url) else { throw FileError("read", url) }
     let artifact: StoredArtifact
     if status.isFolder {
-      artifact = try ingestFolder(url, staging: staging)
+      artifact = try ingestFolder(url, moves: moves, staging: staging)
     } else {
-      let file = try ingestFile(url, staging: staging)
+      let file = try ingestFile(url, moves: moves, staging: staging)
       artifact = StoredArtifact(digest: file.digest, bytes: file.bytes, kind: .file)
     }
     try files.remove(staging)
     return artifact
   }
 
-  private func ingestFile(_ url: URL, staging: URL) throws -> (digest: Digest, bytes: Int) {
+  private func ingestFile(_ url: URL, moves: Bool, staging: URL) throws -> (digest: Digest, bytes: Int) {
     let temporary = staging.appending(path: "object")
-    let content = try files.copy(url, to: temporary, mode: 0o444, sealed: true)
+    let taken = moves ? try files.take(url, to: temporary) : nil
+    let content = try taken ?? files.copy(url, to: temporary, mode: 0o444, sealed: true)
     try admit(temporary, as: content.digest, bytes: content.bytes)
     return content
   }
 
-  private func ingestFolder(_ url: URL, staging: URL) throws -> StoredArtifact {
+  private func ingestFolder(_ url: URL, moves: Bool, staging: URL) throws -> StoredArtifact {
+    let entries = try FolderScan.entries(of: url)
+    // A file that links in the folder lead to is read once for each.
+    let readers = moves ? Dictionary(entries.map { ($0.url.pathBytes, 1) }, uniquingKeysWith: +) : [:]
     let manifest = FolderManifest(
-      entries: try FolderScan.entries(of: url).map { entry in
+      entries: try entries.map { entry in
         guard entry.isFile else { return .init(path: entry.path, content: .emptyFolder) }
-        let file = try ingestFile(entry.url, staging: staging)
+        let file = try ingestFile(entry.url, moves: readers[entry.url.pathBytes] == 1, staging: staging)
         return .init(
           path: entry.path, content: .file(file.digest, bytes: file.bytes, executable: entry.isExecutable))
       })

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -54,6 +55,15 @@ static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, i
 // From now on descendants whose parents end become children of this process.
 static inline int retort_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
+// Whether somebody may yet write to a file of this user's that is open here for reading: it is open for writing, or
+// mapped so, anywhere. Where the system cannot tell, somebody may. A lease is granted only on a file without writers.
+static inline int retort_has_writers(int file) {
+  const int set_signal = 10, set_lease = 1024;  // F_SETSIG, F_SETLEASE
+  // Whoever opens the file meanwhile has this process told, by a signal that would end it, unless it is this one.
+  if (fcntl(file, set_signal, SIGURG) != 0 || fcntl(file, set_lease, F_RDLCK) != 0) return 1;
+  return fcntl(file, set_lease, F_UNLCK) != 0;
+}
+
 // The filesystem's magic number as in statfs(2); 0 where it cannot be asked.
 static inline unsigned retort_filesystem(const char *path) {
   struct statfs status;
@@ -75,6 +85,11 @@ static inline int retort_spawn_close_from(posix_spawn_file_actions_t *actions, i
 }
 
 static inline int retort_adopt_orphans(void) { return 0; }
+
+static inline int retort_has_writers(int file) {
+  (void)file;
+  return 1;
+}
 
 static inline unsigned retort_filesystem(const char *path) {
   (void)path;

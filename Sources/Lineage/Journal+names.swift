@@ -36,6 +36,7 @@ extension Journal {
     try database.write { db in
       let old = try Int.fetchOne(db, sql: "SELECT run FROM tag WHERE name = ?", arguments: [name.text])
       try db.execute(sql: "INSERT OR REPLACE INTO tag (name, run) VALUES (?, ?)", arguments: [name.text, run])
+      try db.recordVariants(of: run)
       return old
     }
   }
@@ -60,7 +61,10 @@ extension Journal {
 
   /// Replaces what people wrote of a run; `nil` removes it.
   package func setNote(_ run: Int, _ note: String?) throws {
-    try database.write { try $0.execute(sql: "UPDATE run SET note = ? WHERE id = ?", arguments: [note, run]) }
+    try database.write { db in
+      try db.execute(sql: "UPDATE run SET note = ? WHERE id = ?", arguments: [note, run])
+      try db.recordVariants(of: run)
+    }
   }
 
   package func note(of run: Int) throws -> String? {

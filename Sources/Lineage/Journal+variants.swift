@@ -3,13 +3,23 @@ import GRDB
 import JSONText
 
 extension Database {
-  /// Writes the rows of `variant` anew; does nothing for a run without a matrix.
+  /// Writes the rows of `variant` anew. Does nothing for a run without a matrix, nor for one that only found cached
+  /// results, unless people named, tagged or noted it: nobody looks for its variants, and it is to be over soon.
   func recordVariants(of run: Int) throws {
+    let isWorthIt = try Row.fetchOne(
+      cachedStatement(
+        sql: """
+          SELECT 1 FROM run WHERE id = ?1
+            AND (label IS NOT NULL OR note IS NOT NULL OR EXISTS (SELECT 1 FROM tag WHERE tag.run = ?1)
+              OR EXISTS (SELECT 1 FROM stage_run AS own
+                WHERE run = ?1 AND (own.state <> 'cached' OR own.origin IS own.id)))
+            AND EXISTS (SELECT 1 FROM stage_run WHERE run = ?1 AND coordinates IS NOT NULL)
+          """), arguments: [run])
+    if isWorthIt == nil { return }
+    try execute(sql: "DELETE FROM variant WHERE run = ?", arguments: [run])
     let texts = try String.fetchAll(
       self, sql: "SELECT DISTINCT coordinates FROM stage_run WHERE run = ? AND coordinates IS NOT NULL ORDER BY 1",
       arguments: [run])
-    if texts.isEmpty { return }
-    try execute(sql: "DELETE FROM variant WHERE run = ?", arguments: [run])
     let insert = try cachedStatement(sql: "INSERT INTO variant (run, part, coordinates) VALUES (?, ?, ?)")
     for (variant, parts) in try variantParts(of: texts) {
       for part in [""] + parts { try insert.execute(arguments: [run, part, variant]) }

@@ -208,15 +208,12 @@ extension DatabaseMigrator {
             run INTEGER NOT NULL REFERENCES run (id)
           ) WITHOUT ROWID;
           CREATE INDEX tag_run ON tag (run);
-          CREATE TABLE variant (               -- of a run with a matrix that ended: which stages belong together
+          CREATE TABLE variant (               -- of runs with a matrix that ended (see recordVariants): which stages belong together
             run INTEGER NOT NULL REFERENCES run (id),
             part TEXT NOT NULL,                -- coordinates of stages that belong to it; empty: of those without any
             coordinates TEXT NOT NULL,         -- the variant's own
             PRIMARY KEY (run, part, coordinates)
           ) WITHOUT ROWID;
-          CREATE INDEX stage_run_coordinates ON stage_run (run, coordinates) WHERE coordinates IS NOT NULL;
-          DROP INDEX stage_run_key;  -- this one also says, without a look at the row, which runs used a result
-          CREATE INDEX stage_run_use ON stage_run (key, origin, run, base, coordinates);
           CREATE INDEX metric_final ON metric (name, value, stage_run) WHERE step IS NULL;
           CREATE INDEX key_component_parameter ON key_component (name, value) WHERE name >= 'seed' AND name < 'with/';
           UPDATE run SET headline = json_array(json_extract(comparison, '$.metrics[0]'))

@@ -47,9 +47,6 @@ extension RunComparison {
     case unclear
   }
 
-  /// A difference that is chance with a probability below is clear.
-  package static let clear = 0.05
-
   package struct Metric: Codable, Sendable, Hashable {
     /// `scores.ndcg@10`
     package var name: String
@@ -91,7 +88,7 @@ extension RunComparison {
       (self.difference, self.test, self.seedTest) = (difference, test, seedTest)
       if difference == 0 {
         verdict = .same
-      } else if [test?.p, seedTest?.p].contains(where: { $0 ?? 0 >= RunComparison.clear }) {
+      } else if [test?.p, seedTest?.p].contains(where: { $0 ?? 0 >= Pipelines.Verdict.alpha }) {
         verdict = .unclear
       } else {
         verdict = direction.map { $0.prefers(sample.mean, to: first.mean) ? .better : .worse }

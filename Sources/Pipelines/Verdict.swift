@@ -30,7 +30,7 @@ package struct Verdict: Hashable, Sendable, Codable {
   package var p: Double
   package var against: Start
 
-  /// The largest p at which a difference counts.
+  /// A difference counts where p is below it: here and in comparisons.
   package static let alpha = 0.05
 
   /// - Parameters:
@@ -39,7 +39,7 @@ package struct Verdict: Hashable, Sendable, Codable {
   package init(
     metric: String, start: Double, end: Double, queries: Int, differing: Int, p: Double, against: Start
   ) {
-    outcome = p > Self.alpha || start == end ? .unclear : end > start ? .better : .worse
+    outcome = p >= Self.alpha || start == end ? .unclear : end > start ? .better : .worse
     self.metric = metric
     self.start = start
     self.end = end

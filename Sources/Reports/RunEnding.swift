@@ -33,13 +33,15 @@ package struct RunEnding {
   /// Nothing for a pipeline without models and pictures.
   package var lines: [String] {
     get throws {
-      let trained = stages.last { $0.description.trains }
+      let trainings = stages.filter(\.description.trains)
+      let worse = Set(verdicts.filter { $0.verdict.outcome == .worse }.map(\.stage))
+      let trained = trainings.last { !worse.contains($0.name) } ?? trainings.last
       let model = try trained.flatMap { try place(of: .model, $0) }
       let painters = stages.filter { $0.output(.picture) != nil }
       let painter = painters.last { $0.description.metrics.contains(where: \.isHeadline) } ?? painters.last
       let picture = try painter.flatMap { try place(of: .picture, $0) }
       guard model != nil || picture != nil else { return [] }
-      let next = try ["retort show \(run)", comparison, trained.flatMap { try search($0, model) }].compactMap { $0 }
+      let next = try ["retort show \(run)", comparison, trained.flatMap { try use($0) }].compactMap { $0 }
       return try [
         model.map { "model\(variant(trained)): \($0)" }, picture.map { "picture\(variant(painter)): \($0)" }, targets,
         "next: " + next.joined(separator: " | "),
@@ -85,18 +87,21 @@ package struct RunEnding {
     get throws { try isNews ? journal.runBefore(run).map { "retort compare \($0) \(run)" } : nil }
   }
 
-  /// A question to the model, where it embeds texts and the pipeline has a corpus.
-  private func search(_ stage: PlannedStage, _ model: String?) throws -> String? {
-    let isBiEncoder = stage.description.inputs.contains { $0.modelUse == .student }
-    guard isBiEncoder, let model, let input = stages.lazy.flatMap(\.inputs).last(where: { $0.port == "corpus" })
-    else { return nil }
+  /// Asks the published model, where it embeds texts and the pipeline has a corpus; else gets it out of the store.
+  private func use(_ stage: PlannedStage) throws -> String? {
+    guard let model = stage.output(.model), try place(of: model.port, stage) != nil else { return nil }
+    guard let folder = published(model.port, stage) else {
+      return "retort export \(run) \(Escape.shellWord(stage.name)) \(Escape.shellWord(stage.base))"
+    }
+    let embeds = stage.description.inputs.contains { $0.modelUse == .student }
+    guard embeds, let input = stages.lazy.flatMap(\.inputs).last(where: { $0.port == "corpus" }) else { return nil }
     let corpus: String? =
       switch input.source {
       case .file(let url): shown(url)
       case .stage(let id, let port): try place(of: port, plan[id])
       case .hub: nil
       }
-    return corpus.map { "retort search \(Escape.shellWord(model)) \(Escape.shellWord($0)) 'QUESTION'" }
+    return corpus.map { "retort search \(Escape.shellWord(folder)) \(Escape.shellWord($0)) 'QUESTION'" }
   }
 
   private func place(of type: ArtifactType, _ stage: PlannedStage) throws -> String? {
@@ -105,14 +110,17 @@ package struct RunEnding {
 
   /// Where an output was published, else where it lies in the store under a name that tells what it is.
   private func place(of port: String, _ stage: PlannedStage) throws -> String? {
-    if let target = stage.publish?.targets.first(where: { $0.port == port })?.url, !isWithheld(stage),
-      FileStatus.of(target) != nil
-    {
-      return shown(target)
-    }
+    if let published = published(port, stage) { return published }
     guard let artifact = try journal.outputs(ofStage: stage.name, run: run)[port] else { return nil }
     let file = stage.outputs.first { $0.port == port }?.file ?? port
     return shown(try store.view(of: artifact, named: file))
+  }
+
+  private func published(_ port: String, _ stage: PlannedStage) -> String? {
+    guard let target = stage.publish?.targets.first(where: { $0.port == port })?.url, !isWithheld(stage),
+      FileStatus.of(target) != nil
+    else { return nil }
+    return shown(target)
   }
 
   private func isWithheld(_ stage: PlannedStage) -> Bool {

@@ -127,7 +127,9 @@ package actor Coordinator {
     case .record, .resolve, .finish: break
     case .terminate(let id): attempts[id]?.cancel()
     case .start(let id, let attempt):
-      guard let resolved = resolved[id] else { return }
+      guard let resolved = resolved[id] else {
+        return inbox.put(.ended(id, .failure(NeverResolved(stage: plan[id].name))))
+      }
       let forced = options.forced.contains(id)
       let order = try orders.order(
         for: resolved, anew: forced && attempt == 1 && !options.begun.contains(id), forced: forced,
@@ -161,7 +163,9 @@ package actor Coordinator {
         inbox.put(.retry(id))
       }
     case .publish(let id):
-      guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else { return }
+      guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else {
+        return inbox.put(.published(id, .failure(NeverResolved(stage: plan[id].name))))
+      }
       let provenance = Provenance(
         pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
       let verdict = provenance.stages.last?.verdict
@@ -252,7 +256,7 @@ package actor Coordinator {
     _ id: StageID, _ success: StageState.Success, _ result: MadeResult
   ) throws {
     let made = result.outputs
-    guard let stage = resolved[id] else { return }
+    guard let stage = resolved[id] else { throw NeverResolved(stage: plan[id].name) }
     try keepAll()
     // Taken from another run, which mostly has recorded it by now; one that was killed has not.
     if success == .cached, try journal.result(for: stage.key)?.outputs == made {
@@ -322,6 +326,15 @@ package actor Coordinator {
     return RunSummary(
       run: run, outcome: outcome, ran: counts[.ran, default: 0], cached: counts[.cached, default: 0],
       failed: failures.count, skipped: counts[.skipped, default: 0])
+  }
+}
+
+/// An error of ours, for which no stage may stay unfinished.
+struct NeverResolved: Error, CustomStringConvertible {
+  let stage: String
+  var description: String {
+    "stage `\(stage)` was to be run or published before its inputs or outputs were known, which is an error in retort; "
+      + "please report it, and run again"
   }
 }
 

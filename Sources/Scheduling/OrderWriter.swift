@@ -40,6 +40,7 @@ struct OrderWriter: Sendable {
       sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
       force: forced, remote: remote, profiles: profiles)
     order.anew = anew
+    order.numerics = stage.material.stage.description.numeric ? stage.material.numericsProfile : nil
     order.continuation = stage.material.continuation.map { key, length in
       Continuation(key: key, length: length, from: state.map { store.url(of: $0.artifact) })
     }

@@ -27,6 +27,8 @@ package struct WorkOrder: Codable, Sendable {
   package var anew = false
   /// Of a stage whose longer runs may go on from shorter ones.
   package var continuation: Continuation?
+  /// What the key says of precision, instructions and engine; absent where the stage computes nothing.
+  package var numerics: String?
 }
 
 package struct WorkResult: Codable, Sendable {

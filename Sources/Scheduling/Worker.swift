@@ -15,10 +15,14 @@ package struct Worker: Sendable {
   private let stop: StopRequest
   private let files: FileOperations
   private let remoteKey: RemoteKey?
+  private let numericsProfile: @Sendable (String) -> String
 
   /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
+  /// - Parameter numericsProfile: what this process computes with in a precision, as `KeyContext` has it.
   /// - Returns: the exit code, see `WorkerExit`.
-  package static func main(orderFile: URL, catalog: StageCatalog) async -> Int32 {
+  package static func main(
+    orderFile: URL, catalog: StageCatalog, numericsProfile: @escaping @Sendable (_ precision: String) -> String
+  ) async -> Int32 {
     _ = retort_adopt_orphans()  // where it is not to be had, what a command leaves behind may only be found later
     var job: Job?
     // What left its session is found while this process, its parent now, lives.
@@ -35,7 +39,9 @@ package struct Worker: Sendable {
         try await StageProbe.work(order.job, steps: steps, catalog: catalog)
         return WorkerExit.done.rawValue
       }
-      return try await Worker(order, catalog: catalog, stop: stop, remoteKey: remoteKey).run().rawValue
+      return try await Worker(
+        order, catalog: catalog, numericsProfile: numericsProfile, stop: stop, remoteKey: remoteKey
+      ).run().rawValue
     } catch {
       let secrets = job?.command?.mask(ProcessInfo.processInfo.environment) ?? MaskingFilter([])
       let text = secrets.masked(job?.namingInputs(in: "\(error)") ?? "\(error)")
@@ -56,12 +62,14 @@ package struct Worker: Sendable {
   }
 
   /// - Parameters:
+  ///   - numericsProfile: what this process computes with in a precision.
   ///   - environment: where secrets, PATH and HOME come from.
   ///   - output: takes what the stage prints.
   ///   - stop: seen by stages that can be resumed.
   ///   - remoteKey: with which what comes from a remote store has to be signed.
   package init(
-    _ order: WorkOrder, catalog: StageCatalog, environment: [String: String] = ProcessInfo.processInfo.environment,
+    _ order: WorkOrder, catalog: StageCatalog, numericsProfile: @escaping @Sendable (String) -> String,
+    environment: [String: String] = ProcessInfo.processInfo.environment,
     output: FileHandle = .standardOutput, stop: StopRequest = StopRequest(), remoteKey: RemoteKey? = nil
   ) throws {
     self.order = order
@@ -70,6 +78,7 @@ package struct Worker: Sendable {
     self.environment = environment
     self.output = output
     self.remoteKey = remoteKey
+    self.numericsProfile = numericsProfile
     store = try Store(at: order.job.store)
     files = store.files
     work = WorkFolder(order.job.work)
@@ -87,6 +96,7 @@ package struct Worker: Sendable {
     case .pulled: return .pulled
     case .computes(let reason): trouble = reason
     }
+    if let asked = order.numerics { try OtherNumerics.check(asked, here: numericsProfile(job.precision)) }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     // Only a command and a training have a use for what an earlier attempt left there.
@@ -183,7 +193,8 @@ package struct Worker: Sendable {
     for (port, output) in job.outputs.sorted(by: { $0.key < $1.key }) where FileStatus.of(output.url) == nil {
       throw MissingOutput(port: port, path: output.url.lastPathComponent)
     }
-    return try job.outputs.mapValues { try store.ingest($0.url, owner: owner) }
+    let moves = try job.outputsLieApart(in: files.enclosure)
+    return try job.outputs.mapValues { try store.ingest($0.url, owner: owner, moves: moves) }
   }
 
   private func context(_ start: StartingPoint?, _ events: EventWriter) -> StageContext {

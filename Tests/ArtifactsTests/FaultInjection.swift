@@ -89,7 +89,8 @@ final class FaultyDisk: Sendable {
         default: break
         }
       }
-      if operation == "write", let inode { state.dirty.insert(inode) }
+      // Nobody has synced what others wrote.
+      if ["write", "take"].contains(operation), let inode { state.dirty.insert(inode) }
       if operation == "sync" { state.syncing = inode }
     }
   }

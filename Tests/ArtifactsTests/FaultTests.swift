@@ -8,11 +8,11 @@ import Testing
   private let scratch: ScratchFolder
   init() throws { scratch = try ScratchFolder(inMemory: true) }
 
-  private func folder() throws -> URL {
-    try scratch.write("weights", to: "model/model.safetensors")
-    let script = try scratch.write("#!/bin/sh\n", to: "model/bin/run.sh")
+  private func folder(_ name: String = "model") throws -> URL {
+    try scratch.write("weights", to: "\(name)/model.safetensors")
+    let script = try scratch.write("#!/bin/sh\n", to: "\(name)/bin/run.sh")
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.posixPath)
-    let model = scratch.url.appending(path: "model")
+    let model = scratch.url.appending(path: name)
     try FileManager.default.createDirectory(at: model.appending(path: "empty"), withIntermediateDirectories: true)
     return model
   }
@@ -68,6 +68,27 @@ import Testing
     } check: { store, place throws in
       #expect(try store.ingest(source, owner: "test") == expected, "\(place)")
       #expect(try store.damage(of: expected, owner: "test") == nil, "\(place)")
+      #expect(
+        try SourceHasher(memory: KnownStamps()).hash(store.url(of: expected)).artifact == expected, "\(place)")
+      #expect(try FolderScan.names(in: store.root.appending(path: "tmp")).isEmpty, "\(place)")
+    }
+  }
+
+  @Test func `a move into the store that fails anywhere leaves nothing half, and the next one succeeds`() throws {
+    func made(_ store: Store) throws -> URL {
+      let made = try folder("\(store.root.deletingLastPathComponent().lastPathComponent)/made")
+      for path in ["model.safetensors", "bin/run.sh"] { _ = try settled(made.appending(path: path)) }
+      return made
+    }
+    let expected = try Store(at: scratch.url.appending(path: "whole/.retort")).ingest(folder(), owner: "test")
+    try everywhere { store throws in
+      _ = try made(store)
+    } _: { store throws in
+      _ = try store.ingest(
+        store.root.deletingLastPathComponent().appending(path: "made"), owner: "test", moves: true)
+    } check: { store, place throws in
+      // The stage writes its outputs again.
+      #expect(try store.ingest(made(store), owner: "test", moves: true) == expected, "\(place)")
       #expect(
         try SourceHasher(memory: KnownStamps()).hash(store.url(of: expected)).artifact == expected, "\(place)")
       #expect(try FolderScan.names(in: store.root.appending(path: "tmp")).isEmpty, "\(place)")

@@ -1,5 +1,5 @@
 /// The store takes files and folders in as a whole or not at all, whatever fails on the way.
-import Artifacts
+@testable import Artifacts
 import Foundation
 import TestSupport
 import Testing
@@ -70,5 +70,89 @@ import Testing
     try FileOperations().remove(store.url(of: artifact))
     #expect(try store.damage(of: artifact, owner: "test") == nil)
     #expect(try SourceHasher(memory: KnownStamps()).hash(store.url(of: artifact)).artifact == artifact)
+  }
+
+  /// The inode tells a moved file from a copy.
+  private func inode(_ url: URL) throws -> Int64 { try #require(FileStatus.of(url)).stamp.inode }
+
+  @Test func `what the caller needs no more is moved, sealed and read-only, and executables stay executable`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let folder = try folder()
+    let weights = try settled(folder.appending(path: "model.safetensors"))
+    let digest = try SourceHasher(memory: KnownStamps()).hash(folder).artifact.digest
+    let before = try inode(weights)
+    let artifact = try store.ingest(folder, owner: "test", moves: true)
+    #expect(artifact.digest == digest)
+    let kept = store.url(of: artifact).appending(path: "model.safetensors")
+    #expect(try inode(kept) == before && FileStatus.of(weights) == nil)
+    // 2000-01-01T00:00:00Z, by which a later change is seen.
+    let status = try #require(FileStatus.of(kept))
+    #expect(status.mode & 0o222 == 0 && status.stamp.modified == 946_684_800_000_000_000)
+    #expect(try FolderScan.entries(of: store.url(of: artifact)).map(\.isExecutable) == [true, false, false])
+    #expect(try store.damage(of: artifact, owner: "test") == nil)
+  }
+
+  @Test func `a copy gets the mode that a new file has, and so does what is moved`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let copied = try store.ingest(scratch.write("one", to: "one"), owner: "test")
+    let secret = try settled(scratch.write("two", to: "two"))
+    chmod(secret.posixPath, 0o600)
+    let moved = try store.ingest(secret, owner: "test", moves: true)
+    let modes = [copied, moved].map { FileStatus.of(store.url(of: $0))?.mode }
+    #expect(modes[0] == modes[1])
+  }
+
+  @Test func `a file that somebody may yet write to is copied`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let open = try scratch.write("open", to: "open")
+    let writer = try FileHandle(forUpdating: open)
+    let mapped = try scratch.write("mapped", to: "mapped")
+    let memory: UnsafeMutableRawPointer?
+    do {
+      let file = try FileHandle(forUpdating: mapped)
+      memory = mmap(nil, 6, PROT_READ | PROT_WRITE, MAP_SHARED, file.fileDescriptor, 0)
+      try file.close()
+    }
+    let linked = try scratch.write("linked", to: "linked")
+    #expect(try FileOperations().link(linked, at: scratch.url.appending(path: "elsewhere")))
+    for url in [open, mapped, linked] {
+      let artifact = try store.ingest(url, owner: "test", moves: true)
+      #expect(try inode(store.url(of: artifact)) != inode(url), "\(url)")
+    }
+    // What is written later does not reach the store.
+    try writer.write(contentsOf: Data("shut".utf8))
+    try writer.close()
+    let bytes = try #require(memory)
+    bytes.storeBytes(of: UInt8(ascii: "M"), as: UInt8.self)
+    munmap(bytes, 6)
+    for text in ["open", "mapped", "linked"] {
+      let url = store.url(of: StoredArtifact(digest: Digest(of: text), bytes: text.utf8.count, kind: .file))
+      #expect(try String(contentsOf: url, encoding: .utf8) == text)
+    }
+    let free = try inode(open)
+    #expect(try inode(store.url(of: store.ingest(settled(open), owner: "test", moves: true))) == free)
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "only root gives files away"))
+  func `a file of another user is copied`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let file = try scratch.write("theirs", to: "theirs")
+    try #require(chown(file.posixPath, 65534, 65534) == 0)
+    let artifact = try store.ingest(file, owner: "test", moves: true)
+    #expect(try inode(store.url(of: artifact)) != inode(file))
+  }
+
+  @Test func `files that links in a folder lead to are taken in once for each`() throws {
+    let store = try Store(at: scratch.url.appending(path: ".retort"))
+    let file = try scratch.write("x", to: "made/data/file")
+    let folder = scratch.url.appending(path: "made")
+    for (name, target) in [("again", "data"), ("first", "data/file")] {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.appending(path: name).posixPath, withDestinationPath: target)
+    }
+    let expected = try SourceHasher(memory: KnownStamps()).hash(folder).artifact
+    #expect(try store.ingest(folder, owner: "test", moves: true) == expected)
+    #expect(FileStatus.of(file) != nil)
+    #expect(try FolderScan.entries(of: store.url(of: expected)).map(\.path) == ["again/file", "data/file", "first"])
   }
 }

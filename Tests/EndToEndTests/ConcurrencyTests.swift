@@ -3,13 +3,17 @@ import Foundation
 import Testing
 
 @Suite struct ConcurrencyTests {
-  /// Two stages, of which the first takes a while.
+  /// Two stages, of which the first ends when another run has said that it waits for it.
   private let pipeline = """
     version: 1
     stages:
       slow:
-        cmd: echo $PPID >> $HOME/executions; sleep 1.5; echo one > ${out.text}
+        cmd: |
+          echo $PPID >> $HOME/executions
+          until grep -qs 'waits for process' $HOME/.*.output; do sleep 0.05; done
+          echo one > ${out.text}
         out: {text: {path: text.txt, type: text}}
+        timeout: 120s
       next:
         cmd: cat ${in.text} > ${out.text}
         in: {text: slow.text}
@@ -40,8 +44,9 @@ import Testing
   }
 
   @Test func `a run that may not wait so long ends with 4`() async throws {
-    let waits = "touch $HOME/begun; until [ -e $HOME/go ]; do sleep 0.05; done"
-    let project = try Project(pipeline.replacing("sleep 1.5", with: waits))
+    let project = try Project(
+      pipeline.replacing(
+        "until grep -qs 'waits for process' $HOME/.*.output", with: "touch $HOME/begun; until [ -e $HOME/go ]"))
     async let first = project.retort("run", "pipeline.yaml")
     while !FileManager.default.fileExists(atPath: project.root.appending(path: "begun").path) {
       try await Task.sleep(for: .milliseconds(20))

@@ -225,4 +225,26 @@ import Testing
       #expect(run["handed-on"]?.error?.contains(part.replacing(name, with: "copy.data")) == true)
     }
   }
+
+  @Test func `a worker with other kernels than the run was planned with computes nothing and names both`() async throws
+  {
+    let project = try Project(
+      "version: 1\nstages: {vectors: {uses: embed, in: {model: model, texts: texts.jsonl}}}\n",
+      data: ["texts.jsonl": #"{"id": "t", "text": "the word"}"# + "\n"])
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
+    let planned = try await project.retort("run", "pipeline.yaml", environment: ["RETORT_KERNELS": "portable"])
+    #expect(planned.code == 0, "\(planned)")
+    try FileManager.default.removeItem(at: project.store.appending(path: "work"))
+    // A worker ends with its standard input, and then all of its group.
+    let worker = try await project.run(
+      URL(filePath: "/bin/bash"),
+      ["-c", "mkfifo open; exec setsid --wait \(retortProgram.path) worker .retort/logs/1/vectors.1.job.json <> open"],
+      environment: ["RETORT_KERNELS": "reference"])
+    #expect(
+      worker.code == 118
+        && worker.errors.contains(", fp32, portable`, and this worker computes with `engine ")
+        && worker.errors.contains(", fp32, reference`"), "\(worker)")
+    let work = try FileManager.default.contentsOfDirectory(atPath: project.store.appending(path: "work").path)
+    #expect(work.count == 1 && !FileManager.default.fileExists(atPath: project.store.path + "/work/\(work[0])/out"))
+  }
 }

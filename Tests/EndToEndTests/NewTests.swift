@@ -320,7 +320,7 @@ private let numbers = words.indices
     #expect(try await project.retort("new", "data.csv", "--force").code == 0)
     let broken = try await project.retort("new", "broken.csv")
     #expect(broken.code == 2 && broken.errors.contains("broken.csv:2: error: record 1: 3 fields"))
-    #expect(try await project.retort("new", "few.csv").errors.contains("2 queries are too few"))
+    #expect(try await project.retort("new", "few.csv").errors.contains("at least 5 queries; there are 2"))
     #expect(try await project.retort("new", "nowhere.csv").errors.contains("there is no file nowhere.csv"))
     #expect(try await project.retort("new", "data.csv", "--columns", "queri=a").errors.contains("did you mean `query`"))
   }

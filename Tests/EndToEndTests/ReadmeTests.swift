@@ -125,4 +125,45 @@ import Testing
       #expect(try Data(contentsOf: project.root.appending(path: name)) == shipped, "\(name)")
     }
   }
+
+  /// The words of a command's paragraph in the topic `automation`.
+  private func documentedWords(_ command: String) throws -> Set<Substring> {
+    let lines = try #require(topics["automation"]).split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("    \(command) ") || $0.hasPrefix("    \(command),") })
+    let more = lines[(start + 1)...].prefix { $0.hasPrefix("                ") }
+    return Set((Array(lines[start...start]) + more).joined(separator: " ").split { !$0.isLetter })
+  }
+
+  @Test func `every key of the JSON that commands print is documented`() async throws {
+    let project = try Project()
+    try project.write(
+      """
+      version: 1
+      stages:
+        a: {cmd: 'echo 1 > ${out.x}', out: {x: x.txt}}
+        b: {cmd: 'cat ${in.x} > ${out.y}', in: {x: a.x}, out: {y: y.txt}}
+      """, to: "p.yaml")
+    #expect(try await project.retort("run", "p.yaml", "--name", "one").code == 0)
+    #expect(try await project.retort("run", "p.yaml", "--force", "a", "--name", "two").code == 0)
+    let pairs = (1...5).map { #"{"query": "q\#($0)", "passage": "p\#($0)", "label": 1}"# }
+    try project.write(pairs.joined(separator: "\n"), to: "d.jsonl")
+    try project.write(#"{"id": "1", "text": "some text"}"#, to: "c.jsonl")
+    let commands: [(String, [String])] = [
+      ("runs", ["--all"]), ("show", ["latest"]), ("compare", ["1", "2"]), ("diff", ["1", "2"]),
+      ("plan", ["p.yaml"]), ("why", ["p.yaml", "b"]), ("status", ["p.yaml"]), ("watch", []), ("lineage", ["b"]),
+      ("validate", ["p.yaml"]), ("search", ["--bm25", "c.jsonl", "text"]), ("gc", []), ("verify", ["-n"]),
+      ("new", ["d.jsonl", "-o", "n.yaml"]),
+    ]
+    for (command, arguments) in commands {
+      let printed = try await project.run(retortProgram, [command] + arguments + ["--json"])
+      try #require(printed.code == 0, "\(command): \(printed.errors)")
+      let value = try JSONSerialization.jsonObject(with: Data(printed.output.utf8))
+      let first = (value as? [Any])?.first ?? value
+      let object = try #require(first as? [String: Any], "\(command): \(printed)")
+      let stages = (object["stages"] as? [Any])?.first as? [String: Any] ?? [:]
+      let documented = try documentedWords(command)
+      let missing = (Array(object.keys) + stages.keys).filter { !documented.contains(Substring($0)) }
+      #expect(missing == [], "\(command)")
+    }
+  }
 }

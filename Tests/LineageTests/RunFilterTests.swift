@@ -101,6 +101,17 @@ import Testing
     #expect(try lines("mean_rank < 3") == ["3[tau=0.2,seed=2]", "2"])
   }
 
+  @Test func `a run that only found cached results has variants when somebody cares`() throws {
+    let two = trained(tau: 0.1, seed: 2, ndcg: 0.625) + trained(tau: 0.3, seed: 2, ndcg: 0.5).dropFirst()
+    for name in [nil, nil, nil, "again"] { try history.run(two, name: name) }
+    func ids() throws -> [String] { try lines("seed = 2 and run > 4", all: true) }
+    func both(_ run: Int) -> [String] { ["\(run)[tau=0.1,seed=2]", "\(run)[tau=0.3,seed=2]"] }
+    #expect(try ids() == both(8) + ["7", "6"] + both(5))
+    _ = try history.journal.tag(7, RunName("best"))
+    try history.journal.setNote(6, "as before")
+    #expect(try ids() == both(8) + both(7) + both(6) + both(5))
+  }
+
   @Test func `a bare metric is of the stages that the headline names`() throws {
     var stages = trained(tau: 0.3, seed: 1, ndcg: 0.5, coordinates: false)
     stages.append(stages[2])

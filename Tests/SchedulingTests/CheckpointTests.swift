@@ -76,7 +76,8 @@ private struct CountingBench {
     Counting.stops.withLock { $0[owner] = stop.map { ($0, request) } }
     let file = try scratch.write("", to: "printed")
     let worker = try Worker(
-      order, catalog: StageCatalog([Counting.self]), environment: [:], output: FileHandle(forWritingTo: file),
+      order, catalog: StageCatalog([Counting.self]), numericsProfile: Bench.context.numericsProfile,
+      environment: [:], output: FileHandle(forWritingTo: file),
       stop: request)
     if stop == nil {
       #expect(try await worker.run() == .done)
@@ -206,7 +207,8 @@ private struct CountingBench {
     let request = StopRequest()
     request.ask()
     let worker = try Worker(
-      bench.order(), catalog: StageCatalog([Counting.self]), environment: [:],
+      bench.order(), catalog: StageCatalog([Counting.self]), numericsProfile: Bench.context.numericsProfile,
+      environment: [:],
       output: FileHandle(forWritingTo: bench.scratch.write("", to: "printed")), stop: request)
     await #expect(throws: StageInterrupted.self) { try await worker.run() }
   }

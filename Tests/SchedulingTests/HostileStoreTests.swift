@@ -15,7 +15,8 @@ import Testing
   }
   private func work(_ order: WorkOrder, in bench: Bench) async throws -> WorkerExit {
     try await Worker(
-      order, catalog: StageCatalog([]), environment: ["PATH": "/usr/bin:/bin"],
+      order, catalog: StageCatalog([]), numericsProfile: Bench.context.numericsProfile,
+      environment: ["PATH": "/usr/bin:/bin"],
       output: FileHandle(forWritingTo: bench.scratch.write("", to: "printed"))
     ).run()
   }

@@ -138,11 +138,12 @@ struct InProcessExecutor: Executor {
     _ order: WorkOrder, as name: String, logs: URL, timeout: Duration?,
     report: @escaping @Sendable (AttemptReport) -> Void
   ) async throws -> AttemptEnd {
-    FileManager.default.createFile(atPath: output.posixPath, contents: nil)
+    _ = FileManager.default.createFile(atPath: output.posixPath, contents: nil)
     let output = try FileHandle(forWritingTo: output)
     do {
       let exit = try await Worker(
-        order, catalog: StageCatalog([]), environment: ["PATH": "/usr/bin:/bin", "TOKEN": "secret-token"],
+        order, catalog: StageCatalog([]), numericsProfile: Bench.context.numericsProfile,
+        environment: ["PATH": "/usr/bin:/bin", "TOKEN": "secret-token"],
         output: output
       ).run()
       return try .success(reading: WorkFolder(order.job.work), exit == .adopted ? .cached : .ran)

@@ -9,7 +9,7 @@ import Testing
   private func work(_ order: WorkOrder, in bench: Bench) async throws -> (exit: WorkerExit, printed: String) {
     let file = try bench.scratch.write("", to: "printed")
     let exit = try await Worker(
-      order, catalog: StageCatalog([]),
+      order, catalog: StageCatalog([]), numericsProfile: Bench.context.numericsProfile,
       environment: ["PATH": "/usr/bin:/bin", "HOME": "/home", "TOKEN": "s3cret", "OTHER": "x"],
       output: FileHandle(forWritingTo: file)
     ).run()
@@ -105,6 +105,46 @@ import Testing
     try FileOperations().remove(bench.store.url(of: artifact))
     #expect(try await work(order, in: bench).exit == .done)
     #expect(try bench.store.damage(of: artifact, owner: "test") == nil)
+  }
+
+  @Test
+  func `a worker of other numerics than the key's computes nothing, names both, and takes a result that is there`()
+    async throws
+  {
+    var bench = try Bench()
+    bench.add("make", "echo 1 >out")
+    var order = try bench.order("make")
+    order.numerics = "engine 4, fp32, avx2"
+    let error = await #expect(throws: OtherNumerics.self) { try await work(order, in: bench) }
+    #expect(
+      error?.description.contains("planned for `engine 4, fp32, avx2`, and this worker computes with `fp32`") == true)
+    #expect(FileStatus.of(order.job.work.appending(path: "cwd")) == nil)
+    order.numerics = "fp32"
+    #expect(try await work(order, in: bench).exit == .done)
+    order.numerics = "engine 4, fp32, avx2"
+    #expect(try await work(order, in: bench).exit == .adopted)
+  }
+
+  @Test func `an output is moved into the store, unless it is a part of another or a link leads to it`() async throws {
+    var bench = try Bench()
+    bench.add("apart", "echo 1 > a; echo 2 > b; stat -c %i a b > \(bench.root.path)/inodes", outputs: ["a", "b"])
+    bench.add("linked", "echo 3 > a; ln -s a b; stat -c %i a b > \(bench.root.path)/inodes", outputs: ["a", "b"])
+    for name in ["apart", "linked"] {
+      let order = try bench.order(name)
+      #expect(try await work(order, in: bench).exit == .done)
+      let outputs = try #require(try WorkFolder(order.job.work).readResult()).outputs
+      let kept = try ["a", "b"].map { port in
+        let artifact = try #require(outputs[port])
+        return try #require(FileStatus.of(bench.store.url(of: artifact))).stamp.inode
+      }
+      #expect((try bench.text("inodes") == "\(kept[0])\n\(kept[1])\n") == (name == "apart"), "\(name)")
+    }
+    bench.add("nested", "echo 4 > d/run; chmod +x d/run", outputs: ["d", "run"])
+    bench.stages[2].command?.outputs["run"] = "d/run"
+    let order = try bench.order("nested")
+    #expect(try await work(order, in: bench).exit == .done)
+    let folder = try #require(try WorkFolder(order.job.work).readResult()?.outputs["d"])
+    #expect(try FolderScan.entries(of: bench.store.url(of: folder)).map(\.isExecutable) == [true])
   }
 
   @Test func `a source that changes meanwhile is named and nothing is kept`() async throws {

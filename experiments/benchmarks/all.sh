@@ -51,6 +51,7 @@ bench step-cost      step_cost
 bench exactness      exactness "$model"
 bench parity         parity "$model"
 bench reuse          record_reuse --records 500
+bench leaderboard    leaderboard
 bench runner         runner
 bench concurrent     concurrent_runs
 bench crashes        crashes

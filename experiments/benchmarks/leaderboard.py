@@ -1,6 +1,6 @@
 """Measures `retort runs` on the history of many weeks: 10,000 runs, 100,000 stages.
 
-    python3 experiments/benchmarks/leaderboard.py --retort PATH [--store DIR] [--rounds 5]
+    python3 experiments/benchmarks/leaderboard.py [--retort PATH] [--store DIR] [--rounds 5]
 
 Writes the history through the journal itself, by a test that does nothing else (`swift test --filter LargeHistory`, from
 the repository's root; a minute), unless DIR has one already. Prints for each question the median of the wall times and of
@@ -31,7 +31,7 @@ def measure(command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--retort", required=True)
+    parser.add_argument("--retort", default="retort")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

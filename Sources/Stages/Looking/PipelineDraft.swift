@@ -29,7 +29,7 @@ package struct PipelineDraft {
     self.schema = relativePath(schema, from: folder)
     guard look.hasGold else { return }
     guard parsed.groups >= 5 else {
-      throw CannotTell("\(parsed.groups) queries are too few to train, choose and test on; 5 are the least")
+      throw CannotTell("training, choosing and testing take at least 5 queries; there are \(parsed.groups)")
     }
     guard negatives > 0 else {
       throw CannotTell(

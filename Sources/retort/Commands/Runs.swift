@@ -16,7 +16,7 @@ struct Runs: ParsableCommand {
       tau != 0.1 wants another tau, not tau = 0.1 takes runs without one too.
 
       Where metrics or parameters are asked for, each variant of a run is a line. A run that only found cached results \
-      is left out, unless it has a name, a tag or a note.
+      is left out, unless it has a name, a tag or a note; with --all it is one line, whatever variants it has.
 
       The headline is what `headline: [STAGE.METRIC]` in the file says, else the first metric of `compare`, else \
       nDCG@10 of each evaluation.

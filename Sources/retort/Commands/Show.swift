@@ -95,19 +95,28 @@ struct Show: ParsableCommand {
   private func printSummary(_ report: RunReport) {
     var table = Table(["stage", "kind", "state", "time", "metrics"], numbers: [3])
     for stage in report.stages {
-      // The headline first.
-      let isFirst = Dictionary(
-        uniqueKeysWithValues: stage.metrics.keys.map { ($0, report.headline.contains("\(stage.base).\($0)")) })
-      let metrics = stage.metrics.sorted {
-        (isFirst[$0.key] == true ? 0 : 1, $0.key) < (isFirst[$1.key] == true ? 0 : 1, $1.key)
-      }
-      let shown = metrics.prefix(4).map { "\($0.key) \(formatted(metric: $0.value))" }.joined(separator: "  ")
+      let metrics = orderedMetrics(stage) { report.headline.contains("\(stage.base).\($0)") }
+      let shown = metrics.prefix(4).map { "\($0.name) \(formatted(metric: $0.value))" }.joined(separator: "  ")
       table.add([
         stage.name, stage.kind, stage.state, stage.seconds.map(formatted(seconds:)) ?? "",
         shown + (metrics.count > 4 ? "  … \(metrics.count - 4) more" : ""),
       ])
     }
     Terminal.say(table.text)
+  }
+
+  /// The file's headline, then as the stage's kind declares them, its own headline before the rest.
+  private func orderedMetrics(
+    _ stage: RunReport.Stage, isFirst: (String) -> Bool = { _ in false }
+  ) -> [(name: String, value: Double)] {
+    let declared = StageCatalog.builtIn.describe(stage.kind)?.metrics ?? []
+    func place(_ name: String) -> Int {
+      if isFirst(name) { return -2 }
+      guard let index = declared.firstIndex(where: { $0.describes(name) }) else { return declared.count }
+      return declared[index].isHeadline ? -1 : index
+    }
+    return stage.metrics.map { (place($0.key), $0.key, $0.value) }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+      .map { ($0.1, $0.2) }
   }
 
   private func printDetails(_ stage: RunReport.Stage, in store: Store) throws {
@@ -128,7 +137,7 @@ struct Show: ParsableCommand {
     for (port, output) in stage.outputs.sorted(by: { $0.key < $1.key }) {
       table.add(["out.\(port)", "\(output.path)  \(formatted(bytes: output.bytes))"])
     }
-    for (name, value) in stage.metrics.sorted(by: { $0.key < $1.key }) { table.add([name, formatted(metric: value)]) }
+    for (name, value) in orderedMetrics(stage) { table.add([name, formatted(metric: value)]) }
     if let verdict = stage.verdict { table.add(["verdict", verdict.sentence]) }
     Terminal.say(table.text)
     let types = try ReportSection(typesOf: stage, .builtIn)

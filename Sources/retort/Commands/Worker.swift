@@ -10,6 +10,8 @@ struct WorkerCommand: AsyncParsableCommand {
   @Argument(help: "The job file.") var job: String
 
   func run() async throws {
-    throw ExitCode(await Worker.main(orderFile: URL(filePath: job), catalog: .builtIn))
+    throw ExitCode(
+      await Worker.main(
+        orderFile: URL(filePath: job), catalog: .builtIn, numericsProfile: KeyContext.thisMachine.numericsProfile))
   }
 }

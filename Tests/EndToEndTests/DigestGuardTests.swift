@@ -1,0 +1,132 @@
+/// Two stages with one key have the same outputs: a change of the engine that changes results raises its revision.
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct DigestGuardTests {
+  /// Tests/Fixtures/engine/digests.json, made anew by `RETORT_RECORD_DIGESTS=1 swift test --filter DigestGuardTests`.
+  private struct Golden: Codable {
+    struct Stage: Codable, Equatable {
+      /// Of the stage's kind and parameters, of its inputs' content, and of the engine's revision.
+      var key: String
+      var outputs: [String: String]
+    }
+    /// Of the engine that made these.
+    var revision: Int
+    var stages: [String: Stage]
+  }
+
+  private let file = checkout.appending(path: "Tests/Fixtures/engine/digests.json")
+
+  private let pipeline = """
+    version: 1
+    defaults: {seed: 7, threads: 1, memory: 500MB}
+    stages:
+      groups:
+        uses: groups
+        in: {data: data/questions.json, passages: data/book.jsonl}
+      base:
+        uses: init
+        in: {groups: groups.groups, corpus: groups.corpus}
+        with:
+          {vocab_size: 120, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64,
+           max_position_embeddings: 32, initializer_range: 0.2}
+      candidates:
+        uses: mine
+        in: {groups: groups.groups, corpus: groups.corpus}
+        with: {num_negatives: 3, strategy: bm25}
+      teacher:
+        uses: teacher
+        in: {base: base.model, train: candidates.candidates, validation: groups.groups}
+        with: &teacher {epochs: 1, batch_size: 4, lr: 1e-3, max_len: 32, head_dropout: 0.1, schedule: cosine}
+      teacher-lora:
+        uses: teacher
+        in: {base: base.model, train: candidates.candidates, validation: groups.groups}
+        with: {<<: *teacher, lora: &lora {r: 4, alpha: 8, dropout: 0.2}}
+        precision: bf16
+      scored:
+        uses: score
+        in: {teacher: teacher.model, candidates: candidates.candidates}
+      scored-bf16:
+        uses: score
+        in: {teacher: teacher-lora.model, candidates: candidates.candidates}
+        precision: bf16
+      student:
+        uses: distill
+        in: {base: base.model, scores: scored.scores, validation: groups.groups, corpus: groups.corpus}
+        with: &student {epochs: 1, batch_size: 4, lr: 1e-3, max_len: 32, K: 4, contrastive: infonce}
+      student-lora:
+        uses: distill
+        in: {base: base.model, scores: scored-bf16.scores}
+        with: {<<: *student, lora: *lora}
+        precision: bf16
+      vectors:
+        uses: embed
+        in: {model: student.student, texts: groups.corpus}
+      vectors-bf16:
+        uses: embed
+        in: {model: student-lora.student, texts: groups.corpus}
+        precision: bf16
+      vectors-int8:
+        uses: embed
+        in: {model: student.student, texts: groups.corpus}
+        precision: int8
+
+    """
+
+  /// What the pipeline makes with the kernels that every machine has.
+  private func made(_ environment: [String: String] = [:]) async throws -> [Run.Stage] {
+    let project = try Project(pipeline, data: smallData)
+    let portable = environment.merging(["RETORT_KERNELS": "portable"]) { $1 }
+    let ended = try await project.retort("run", "pipeline.yaml", environment: portable)
+    try #require(ended.code == 0, "\(ended.output)\(ended.errors)")
+    return try await project.retort("show", "latest", "--json").decoded(Run.self).stages
+  }
+
+  @Test func `with the portable kernels a key stands for the bytes that were recorded with it`() async throws {
+    let stages = try await made()
+    if ProcessInfo.processInfo.environment["RETORT_RECORD_DIGESTS"] != nil {
+      let made = try stages.map { stage in
+        (stage.name, Golden.Stage(key: try #require(stage.key), outputs: stage.outputs.mapValues(\.digest)))
+      }
+      let golden = Golden(
+        revision: NumericsProfile.revision, stages: Dictionary(uniqueKeysWithValues: made))
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+      try (encoder.encode(golden) + Data("\n".utf8)).write(to: file)
+      Issue.record("recorded \(file.path); now run without RETORT_RECORD_DIGESTS")
+      return
+    }
+    let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
+    let again = "record anew with `RETORT_RECORD_DIGESTS=1 swift test --filter DigestGuardTests`"
+    try #require(
+      golden.revision == NumericsProfile.revision,
+      "\(file.path) is of engine \(golden.revision), this is engine \(NumericsProfile.revision): \(again)")
+    #expect(Set(golden.stages.keys) == Set(stages.map(\.name)), "the pipeline has other stages: \(again)")
+    for stage in stages {
+      let recorded = try #require(golden.stages[stage.name], "stage `\(stage.name)` is new: \(again)")
+      try #require(
+        recorded.key == stage.key,
+        "the key of stage `\(stage.name)` changed, by its kind's revision, a parameter or what it is given: \(again)")
+      try #require(
+        recorded.outputs == stage.outputs.mapValues(\.digest),
+        """
+        stage `\(stage.name)` makes other bytes for the same key, and stores that hold the old ones would go on with \
+        them. Where that is meant, raise `NumericsProfile.revision`, or the revision of its StageKind where the engine \
+        is as it was; then \(again)
+        """)
+    }
+  }
+
+  /// The kernels call no function of the C library; losses, the optimizer's bias, schedules and random weights do, in
+  /// double precision, and glibc's exp, log, pow, sin and cos differ in a last bit between processors with and without
+  /// fused multiplication. Rounded to float that is lost here; this test hides those instructions from the library.
+  @Test func `the portable kernels' bytes are those of a processor without fused multiplication`() async throws {
+    let tunables = "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2,-AVX512F"
+    let (here, there) = (try await made(), try await made(["GLIBC_TUNABLES": tunables]))
+    for stage in here {
+      let other = try #require(there.first { $0.name == stage.name })
+      #expect(stage.outputs.mapValues(\.digest) == other.outputs.mapValues(\.digest), "\(stage.name)")
+    }
+  }
+}
