@@ -112,7 +112,7 @@ import Testing
     try project.write(
       "version: 1\nstages:\n  s: {uses: distill, in: {base: dotted, scores: texts.jsonl}}\n", to: "p.yaml")
     let ended = try await project.retort("validate", "p.yaml")
-    #expect(ended.code == 0 && ended.output == "p.yaml: valid, 1 stages\n")
+    #expect(ended.code == 0 && ended.output == "p.yaml: valid, 1 stage\n")
     #expect(
       ended.errors.hasPrefix("p.yaml:3:33: warning: base of stage `s`: the student's folder compares by dot product"))
     let report = try await project.retort("validate", "p.yaml", "--json").decoded([Report].self)
