@@ -24,7 +24,9 @@ extension Journal {
   package func run(named name: String) throws -> Int {
     try database.read { db in
       if let run = try db.run(named: name) { return run }
-      throw UnknownRun(name: name, suggestion: nearest(to: name, in: try db.runNames() + ["latest"]))
+      // No number is a slip of the pen for a name.
+      let known = Int(name) == nil ? try db.runNames() + ["latest"] : []
+      throw UnknownRun(name: name, suggestion: nearest(to: name, in: known))
     }
   }
 

@@ -276,19 +276,17 @@ import Testing
   @Test func `doctor says what starts runs again, and what is missing`() async throws {
     struct Finding: Decodable { var name: String, value: String, remedy: String? }
     let project = try project(pipeline("true"), systemd: true)
-    func finding() async throws -> Finding {
-      let findings = try await retort(project, "doctor", "--json").decoded([Finding].self)
-      let restart = findings.first { $0.name == "restart" }
-      return try #require(restart)
+    func finding() async throws -> Finding? {
+      try await retort(project, "doctor", "--json").decoded([Finding].self).first { $0.name == "restart" }
     }
     var found = try await finding()
-    #expect(found.value == "by systemd's user units, lingering is off")
-    #expect(found.remedy?.contains("`loginctl enable-linger`") == true)
+    #expect(found?.value == "by systemd's user units, lingering is off")
+    #expect(found?.remedy?.contains("`loginctl enable-linger`") == true)
     try project.write("", to: "lingers")
     found = try await finding()
-    #expect(found.value == "by systemd's user units, lingering is on" && found.remedy == nil)
+    #expect(found?.value == "by systemd's user units, lingering is on" && found?.remedy == nil)
     try await bash(project, "rm has-systemd")
-    #expect(try await finding().value.hasPrefix("by cron's @reboot, "))
+    #expect(try await finding()?.value.hasPrefix("by cron's @reboot, ") == true)
   }
 
   @Test func `watch goes over to the run that goes on`() async throws {

@@ -17,7 +17,9 @@ import Testing
 
   /// A hundred records; `changed` reads otherwise in both files.
   private func data(changed: Int? = nil) -> [String: String] {
-    let texts = (0..<100).map { $0 == changed ? "a river in the forest" : "tree and wood \($0)" }
+    let texts = (0..<100).map { (place: Int) in
+      place == changed ? "a river in the forest" : "tree and wood \(place)"
+    }
     return [
       "texts.jsonl": texts.enumerated().map { "{\"id\": \"t\($0)\", \"text\": \"\($1)\"}\n" }.joined(),
       "candidates.jsonl": texts.enumerated().map { index, text in

@@ -54,6 +54,8 @@ import Testing
   @Test func `an unknown name is answered with the nearest one`() throws {
     #expect { try journal.run(named: "bsae") } throws: { "\($0)".contains("did you mean `base`?") }
     #expect { try journal.run(named: "lates") } throws: { "\($0)".contains("did you mean `latest`?") }
+    _ = try journal.tag(1, RunName("e9"))
+    #expect { try journal.run(named: "99") } throws: { "\($0)" == "there is no run `99`; `retort runs` lists them" }
   }
 
   @Test func `a report says name, tags and note; lineage takes a name`() throws {

@@ -12,7 +12,7 @@ private let most = Double.greatestFiniteMagnitude
 @Suite struct ExtremeNumberTests {
   static let curves: [[Double]] = [
     [0, .leastNonzeroMagnitude], [.leastNonzeroMagnitude, .leastNonzeroMagnitude],
-    [-Double.leastNonzeroMagnitude, .leastNonzeroMagnitude], [0, 1e-310], [most, -most], [most, most], [0, most],
+    [-Double.leastNonzeroMagnitude, .leastNonzeroMagnitude], [0, 0x1p-1030], [most, -most], [most, most], [0, most],
     [.infinity, 1, 2], [-.infinity, .nan, 1], [1, 1 + 2.3e-16], [9_007_199_254_740_992, 9_007_199_254_740_994],
     [0x1p1000, 0x1p1000 * (1 + 2.3e-16)], [0],
   ]
