@@ -9,6 +9,8 @@ set -euo pipefail
 [ $# = 2 ] || { sed -n '4,7s/^# \{0,3\}//p' "$0" >&2; exit 2; }
 results=$1 model=$2 here=$(cd "$(dirname "$0")" && pwd) python=${PYTHON:-python3}
 mkdir -p "$results"
+results=$(cd "$results" && pwd) model=$(cd "$model" && pwd)
+cd "$here/../.."
 
 machine() {
   retort --version; sha256sum "$(command -v retort)" | cut -c1-16
