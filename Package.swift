@@ -74,7 +74,7 @@ let package = Package(
       name: "LineageTests",
       dependencies: ["Basics", "Lineage", "Stages", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "StagesTests", dependencies: ["Stages", "TestSupport"]),
-    .testTarget(name: "RetortTests", dependencies: ["Reports", "retort"]),
+    .testTarget(name: "RetortTests", dependencies: ["Reports", "TestSupport", "retort"]),
     .testTarget(name: "EndToEndTests", dependencies: ["retort", "Tensors", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

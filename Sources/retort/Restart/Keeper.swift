@@ -145,8 +145,10 @@ final class Keeper: Sendable {
 
   private static func pause(seconds: Int, until isOver: () -> Bool) async {
     let end = ContinuousClock.now + .seconds(seconds)
-    // One that is cancelled asks again at once, and stops if that is what it asks for.
-    while !isOver(), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(50)) }
+    while !isOver(), ContinuousClock.now < end {
+      // A task that is cancelled waits no longer.
+      do { try await Task.sleep(for: .milliseconds(50)) } catch { return }
+    }
   }
 
   /// Notes that a run died and waits before the next one.

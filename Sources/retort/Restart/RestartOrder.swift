@@ -115,8 +115,8 @@ struct OrderFile {
   /// The order that goes on with a run, where it is the user's own.
   static func order(after run: Int, in store: Store) throws -> (file: OrderFile, order: RestartOrder)? {
     for file in try all(in: store) {
-      // What cannot be read is another user's.
-      if let order = try? file.read(), order.runs.last == run { return (file, order) }
+      guard try store.files.enclosure.status(of: file.url)?.owner == getuid() else { continue }
+      if let order = try file.read(), order.runs.last == run { return (file, order) }
     }
     return nil
   }
@@ -155,8 +155,9 @@ struct OrderFile {
   /// The order as it was when the matter ended; `nil` if it has not. Nobody waits any more.
   func takeEnd() throws -> RestartOrder? {
     try store.files.remove(awaited)
-    defer { try? store.files.remove(ended) }  // what is left there harms nobody
-    return try read(ended)
+    let order = try read(ended)
+    try store.files.remove(ended)
+    return order
   }
 
   /// The matter is over.

@@ -27,12 +27,14 @@ enum Tool {
     let (given, output, errors) = (Pipe(), Pipe(), Pipe())
     (process.standardInput, process.standardOutput, process.standardError) = (given, output, errors)
     try process.run()
-    // A program that ends before it has read all says by its exit code what that means.
-    do { try given.fileHandleForWriting.write(contentsOf: input) } catch {}
+    var unread: (any Error)?
+    do { try given.fileHandleForWriting.write(contentsOf: input) } catch { unread = error }
     try given.fileHandleForWriting.close()
     let data = try output.fileHandleForReading.readToEnd() ?? Data()
     let said = try errors.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
+    // A program that fails before it has read all says why itself; one that ends well has to have read all.
+    if let unread, process.terminationStatus == 0 { throw unread }
     return Result(code: process.terminationStatus, output: data, errors: String(decoding: said, as: UTF8.self))
   }
 }
