@@ -3,20 +3,14 @@ import Foundation
 import Pipelines
 import Training
 
-struct LabelledFile: InputValue {
+struct LabelledFile: LookedAtFile {
   static let accepts: [ArtifactType] = [.groups, .candidates]
-  let url: URL
-  private let type: ArtifactType?
-
-  init?(bound: BoundArtifact?) {
-    guard let bound else { return nil }
-    url = bound.url
-    type = bound.type
-  }
+  let bound: BoundArtifact
+  init(_ bound: BoundArtifact) { self.bound = bound }
 
   /// Candidates become groups; a query without negatives gets `count` of other queries' passages, drawn by lot.
   func read(drawing count: Int, seed: UInt64) throws -> [QueryGroup] {
-    let holdsCandidates = try (type ?? ArtifactType(lookingAt: url)) == .candidates
+    let holdsCandidates = try type() == .candidates
     let groups = (holdsCandidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url))
       .map { $0.withoutRepeats() }
     guard count > 0, groups.contains(where: \.negatives.isEmpty) else { return groups }

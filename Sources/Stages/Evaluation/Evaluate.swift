@@ -98,7 +98,7 @@ struct Evaluate: Stage {
   }
 
   private func read(_ context: StageContext) throws -> EvaluationData {
-    if try data.holdsGroups() {
+    if try data.type() == .groups {
       if queryTemplate != "{text}" || passageTemplate != "{text}" || !columns.isEmpty {
         context.warn("[evaluate] templates and `columns` are for tables; the `groups` stage gives groups their form")
       }

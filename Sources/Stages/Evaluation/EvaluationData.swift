@@ -3,19 +3,10 @@ import Foundation
 import Pipelines
 
 /// Groups, or records of triplets.
-struct EvaluationFile: InputValue {
+struct EvaluationFile: LookedAtFile {
   static let accepts: [ArtifactType] = [.groups, .records]
-  let url: URL
-  private let type: ArtifactType?
-
-  init?(bound: BoundArtifact?) {
-    guard let bound else { return nil }
-    url = bound.url
-    type = bound.type
-  }
-
-  /// Whether it is lines of groups; a file given by its path is looked at.
-  func holdsGroups() throws -> Bool { try (type ?? ArtifactType(lookingAt: url)) == .groups }
+  let bound: BoundArtifact
+  init(_ bound: BoundArtifact) { self.bound = bound }
 }
 
 /// A query with one passage that answers it and one that does not.
