@@ -242,7 +242,7 @@ struct RunFilterCompiler {
         run == nil
         ? "key_component CROSS JOIN stage_run AS used ON used.key = key_component.key"
         : "stage_run AS used CROSS JOIN key_component ON key_component.key = used.key"
-      // Of one run the key leads to the component; the index on names would lead through those of all runs.
+      // Where one run is looked at, the key leads to the component; the index on names would lead through those of all runs.
       let isNamed: SQL =
         run == nil
         ? "name = \(component(name)) AND name >= 'seed' AND name < 'with/'" : "+name = \(component(name))"

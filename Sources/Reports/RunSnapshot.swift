@@ -21,7 +21,7 @@ package struct RunSnapshot: Encodable {
     /// Absent if nobody wrote down when it ended.
     package var seconds: Double?
     package var error: String?
-    // Of a running one:
+    // These a running one has:
     package var done: Int?
     package var total: Int?
     package var detail: String?

@@ -16,7 +16,7 @@ struct Evaluation {
   /// Wang and Isola's uniformity of the passages' vectors.
   var uniformity: Double?
   var samples: [SampleScore] = []
-  /// Of the rows of positive and negative, where the scores are cosines and there are rows.
+  /// The figures of the rows of positive and negative, where the scores are cosines and there are rows.
   let triplets: TripletScores?
   let firstRow: TripletSample?
   let negativesStride: Int

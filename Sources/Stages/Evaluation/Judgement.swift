@@ -38,7 +38,7 @@ struct Judge {
   let order: TieOrder
   private let positives: [[Int]]
   private let given: [[Int]]
-  /// Of each query, the triplets whose passages the pool has.
+  /// The triplets of each query whose passages the pool has.
   private let triplets: [[(row: Int, positive: Int, negative: Int)]]
   /// Given negatives that are not in the pool.
   let missingNegatives: Int

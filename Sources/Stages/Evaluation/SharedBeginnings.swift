@@ -21,7 +21,7 @@ struct SharedBeginnings {
       let middle = (low + high) / 2
       if sorted[middle].lexicographicallyPrecedes(scalars) { low = middle + 1 } else { high = middle }
     }
-    // Of queries in order, those that share most stand around it.
+    // In the sorted order the queries that share most with one stand around it.
     let first = max(0, low - fewest + 1)
     let shared =
       (first...max(first, low)).map { start -> Int in

@@ -31,7 +31,7 @@ struct GroupReader {
   var rewrite = false
   /// Labels of this and more are positives; `nil`: labels are 0 or 1.
   var labelThreshold: Double?
-  /// Of a tuple, the first; 0: all.
+  /// How many of a tuple's negatives are taken, from the first on; 0 takes all.
   var maxNegatives = 0
   /// The label of the file that is read, if there are several.
   var source: String?
