@@ -27,7 +27,8 @@ let package = Package(
     .target(name: "JSONText"),
     .target(name: "Basics"),
     .target(name: "Escaping"),
-    .target(name: "Tensors", dependencies: ["CKernels"]),
+    .target(name: "Tensors"),
+    .target(name: "CPU", dependencies: ["CKernels", "Tensors"]),
     .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
     .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
     .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
@@ -46,11 +47,13 @@ let package = Package(
       dependencies: ["Basics", "JSONText", "Escaping", "Scheduling", "Lineage", "Pipelines", "Artifacts"]),
     .target(
       name: "Stages",
-      dependencies: ["Basics", "JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts"]),
+      dependencies: [
+        "Basics", "CPU", "JSONText", "Escaping", "Pipelines", "Training", "Models", "Tokenizers", "Artifacts",
+      ]),
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Basics", "CSystem", "Reports", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
+        "Basics", "CPU", "CSystem", "Reports", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
         "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.embedInCode("Topics")]),
@@ -63,10 +66,10 @@ let package = Package(
     .target(
       name: "TestKernels", dependencies: ["CKernels"], path: "Tests/TestKernels",
       cSettings: [.headerSearchPath("../../Sources/CKernels"), .unsafeFlags(["-O3", "-fno-math-errno"])]),
-    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestKernels", "TestSupport"]),
+    .testTarget(name: "TensorsTests", dependencies: ["CPU", "Tensors", "TestKernels", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
-    .testTarget(name: "ModelsTests", dependencies: ["JSONText", "Models", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(name: "ModelsTests", dependencies: ["CPU", "JSONText", "Models", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["CPU", "Training", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),

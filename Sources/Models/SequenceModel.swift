@@ -1,57 +1,47 @@
 /// What training needs of any model that turns token sequences into vectors or logits.
 import Tensors
 
-package enum ForwardMode: Sendable {
-  case inference
-  /// Keeps what the backward pass needs; seed and step choose the dropout masks.
-  case training(seed: UInt64, step: Int)
-}
-
-extension ForwardMode {
-  /// Runs a forward pass on a tape of this mode.
-  func run(on engine: Engine, _ forward: (Tape) throws -> Variable) rethrows -> ForwardResult {
-    switch self {
-    case .inference:
-      return ForwardResult(output: try forward(Tape(inferenceOn: engine)).value, backward: nil)
-    case .training(let seed, let step):
-      let tape = Tape(on: engine, seed: seed, step: step)
-      let output = try forward(tape)
-      return ForwardResult(output: output.value) { tape.backward(from: output, gradient: $0) }
-    }
-  }
-}
-
-package struct ForwardResult {
-  package let output: Tensor  // [B, outputWidth]
-  /// Adds into the weights' gradients, chunk by chunk in order, given the output's gradient; to be called once.
-  /// Nil in inference.
-  package let backward: ((Tensor) -> Void)?
-}
-
 package protocol SequenceModel: AnyObject {
-  var engine: Engine { get }
-  /// Every weight under its Hugging Face name, unmerged LoRA factors included (`….lora_A.weight`).
-  var weights: [Weight] { get }
+  var parameters: Parameters { get }
   /// Size of an encoder's vectors (pooled, not normalised); 1, the logit, of a cross-encoder.
   var outputWidth: Int { get }
   /// Most tokens that a sequence may have.
   var maxTokens: Int { get }
-  /// The adapters attached, until they are merged.
-  var lora: LoRASettings? { get }
+  /// Probabilities that act on a tape with masks. Zero unless a stage asks for them.
+  var dropout: Dropouts { get set }
 
+  /// → [B, outputWidth]. On a tape that records, `backward` adds into the weights' gradients, chunk by chunk in order.
   /// Throws `ModelError` on a token or segment id or a length that the model has no row for.
-  func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult
+  func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable
 
-  /// Predicted peak in bytes of one forward and backward pass over these sequences, besides the weights,
-  /// their gradients and what exists already.
-  func trainingBytes(tokensPerSequence: [Int]) -> Int
+  /// Peak in bytes of one forward and backward pass over sequences of so many tokens, besides what is in use already.
+  /// Throws `ModelError` on a length that the model has no row for.
+  func trainingBytes(tokensPerSequence: [Int]) throws -> Int
+}
+
+extension SequenceModel {
+  package var device: any Device { parameters.device }
+  /// Every weight under its Hugging Face name, unmerged LoRA factors included (`….lora_A.weight`).
+  package var weights: [Weight] { parameters.all }
+  /// The adapters attached, until they are merged.
+  package var lora: LoRASettings? { parameters.lora }
 
   /// Full fine-tuning: gives every weight a gradient. A new model's weights are all frozen.
-  func trainAllWeights()
+  package func trainAllWeights() { parameters.trainAll() }
 
   /// Freezes the base and gives each target linear an adapter. Throws `ModelError` on a target that matches none.
-  func attach(lora: LoRASettings, seed: UInt64) throws
+  package func attach(lora: LoRASettings, seed: UInt64) throws { try parameters.attach(lora, seed: seed) }
 
   /// W += s·B·A for each adapter, which then is gone.
-  func mergeLoRA()
+  package func mergeLoRA() { parameters.mergeLoRA() }
+
+  /// By a rehearsal of the pass.
+  package func trainingBytes(tokensPerSequence: [Int]) throws -> Int {
+    let batch = PackedBatch(tokensPerSequence.map { Array(repeating: 0, count: $0) })
+    return try device.rehearse { device in
+      let tape = Tape(on: device, records: true, masks: Tape.Masks(seed: 0, step: 0))
+      let output = try forward(batch, on: tape)
+      tape.backward(from: output, gradient: device.uninitialized(output.value.shape))
+    }
+  }
 }

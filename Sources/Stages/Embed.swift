@@ -24,7 +24,7 @@ struct Embed: Stage {
   var embeddings: EmbeddingFolder
 
   func run(_ context: StageContext) async throws {
-    let encoder = try BiEncoder(folder: model.url, engine: context.engine, maxTokens: maxLen)
+    let encoder = try BiEncoder(folder: model.url, on: context.device, maxTokens: maxLen)
     context.tell(encoder.notices, "embed")
     let (count, computed) = try context.embed(
       { body in try Passage.forEach(in: texts.url) { try body($0, prompt) } }, by: encoder, to: embeddings.url)

@@ -4,6 +4,7 @@ import Basics
 import Foundation
 import JSONText
 import Models
+import Tensors
 
 final class EmbeddingMatrix {
   static let file = "embeddings.safetensors"
@@ -13,7 +14,6 @@ final class EmbeddingMatrix {
   /// SHA-256 of the text of each row.
   let digests: [Digest]  // [n]
   private let tensors: SafeTensors
-  private let width: Int
 
   /// - Throws: where the folder has no digests or its matrix is not [digests, width] of f32.
   init(_ folder: URL, width: Int) throws {
@@ -26,7 +26,6 @@ final class EmbeddingMatrix {
       return digest
     }
     tensors = try SafeTensors(contentsOf: folder.appending(path: Self.file), in: folder)
-    self.width = width
     let (shape, type) = (try tensors.shape(of: "embeddings"), try tensors.type(of: "embeddings"))
     guard shape == [digests.count, width], type == .f32 else {
       throw StageInputError(
@@ -49,19 +48,6 @@ final class EmbeddingMatrix {
     }
   }
 
-  /// All rows: [digests.count, width].
-  func floats() throws -> [Float] {
-    try [Float](unsafeUninitializedCapacity: digests.count * width) { floats, count in
-      if let base = floats.baseAddress { try tensors.readFloats("embeddings", into: base) }
-      count = digests.count * width
-    }
-  }
-
-  func withRow(_ row: Int, _ body: (UnsafePointer<Float>) throws -> Void) throws {  // [width]
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { values in
-      guard let base = values.baseAddress else { return }
-      try tensors.readFloats("embeddings", from: row * width, count: width, into: base)
-      try body(base)
-    }
-  }
+  /// Some rows: [rows, width], f32.
+  func rows(_ rows: Range<Int>) throws -> StoredTensor { try tensors.stored("embeddings", rows: rows) }
 }

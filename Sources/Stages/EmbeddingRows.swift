@@ -45,7 +45,7 @@ extension StageContext {
       } progress: {
         progress(computed + $0, of: missing)
       }
-      for (index, text) in held.enumerated() { try writer.rows.write(rows.floats + index * width, row: text.row) }
+      for (bytes, text) in zip(rows.rowBytes, held) { try writer.rows.write(bytes, row: text.row) }
       computed += held.count
       held = []
     }
@@ -53,7 +53,7 @@ extension StageContext {
     try texts { passage, role in
       guard row < digests.count else { return }  // the file grew meanwhile; the worker will say so
       if let (matrix, earlier) = known[digests[row]] {
-        try matrix.withRow(earlier) { try writer.rows.write($0, row: row) }
+        try writer.rows.write(matrix.rows(earlier..<earlier + 1).bytes, row: row)
       } else {
         if role != heldRole { try embedHeld() }
         heldRole = role

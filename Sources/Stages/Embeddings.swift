@@ -1,38 +1,43 @@
-/// Vectors of texts, and their products.
+/// Vectors of texts on a device, and their products.
 import Tensors
 
-/// Vectors, row-major: unit vectors, whose products are cosines, unless they are to be compared as they are.
+/// Unit vectors, whose products are cosines, unless they are to be compared as they are.
 package struct Embeddings: Sendable {
-  package let count: Int
-  package let width: Int
-  package let values: [Float]  // [count, width]
+  private let vectors: Tensor  // [count, width]
 
-  /// Scales each row to length 1, if `normalizing`. A zero vector stays zero.
-  package init(_ rows: some Collection<Float>, width: Int, normalizing: Bool = true) {
-    self.width = width
-    count = width == 0 ? 0 : rows.count / width
-    var values = Array(rows)
-    values.withUnsafeMutableBufferPointer { values in
-      for row in 0..<(normalizing ? values.count / max(1, width) : 0) {
-        let range = row * width..<(row + 1) * width
-        let length = range.reduce(0.0) { $0 + Double(values[$1]) * Double(values[$1]) }.squareRoot()
-        if length > 0 { for index in range { values[index] = Float(Double(values[index]) / length) } }
-      }
-    }
-    self.values = values
+  /// Scales each row to length 1 in place, if `normalizing`. A zero vector stays zero.
+  package init(_ vectors: Tensor, normalizing: Bool = true) {
+    self.vectors = vectors
+    if normalizing { vectors.device.normalizeRows(vectors, floor: .leastNormalMagnitude) }
   }
 
-  /// Rows whose products are computed at once.
-  static let blockRows = PackedRows.most
+  package var count: Int { vectors.rows }
+  private var width: Int { vectors.columns }
+
+  /// Rows whose products with many others are best computed together.
+  static let rowsAtOnce = 96
 
   /// Laid out to take products with.
-  var packed: PackedRows { packed(0..<count) }
-  func packed(_ rows: Range<Int>) -> PackedRows {
-    PackedRows(values[rows.lowerBound * width..<rows.upperBound * width], width: width)
+  func searched(_ rows: Range<Int>) -> any SearchedRows { vectors.device.searched(vectors, rows) }
+
+  /// Products with every row of `others`.
+  func products(of rows: Range<Int>, with others: any SearchedRows) -> [Float] {  // [rows, others.count]
+    vectors.device.products(of: vectors, rows, with: others)
   }
 
-  /// Products of the rows `start ..< start + blockRows` (those that exist) with every row of `others`.
-  func products(from start: Int, with others: PackedRows) -> [Float] {  // [rows, others.count]
-    others.products(values[start * width..<min(start + Self.blockRows, count) * width])
+  /// Products of each row with the row of the same number.
+  func products(with others: Embeddings) -> [Float] {
+    let (left, right, width) = (vectors.array, others.vectors.array, width)
+    return (0..<min(count, others.count)).map { row in
+      let elements = row * width..<(row + 1) * width
+      return Float(elements.reduce(0.0) { (sum: Double, index) in sum + Double(left[index]) * Double(right[index]) })
+    }
+  }
+
+  /// Some rows, copied.
+  func chosen(_ rows: [Int]) -> Embeddings {
+    let (all, width) = (vectors.array, width)
+    return Embeddings(
+      vectors.device.tensor(rows.flatMap { all[$0 * width..<($0 + 1) * width] }, [rows.count, width]))
   }
 }

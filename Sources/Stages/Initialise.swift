@@ -53,7 +53,7 @@ struct Initialise: Stage {
     let vocabulary = try trainer.train(lines)
     try vocabulary.write(to: model.url, modelMaxLength: maxPositionEmbeddings)
 
-    var config = BertConfig(
+    var config = Bert(
       vocabularySize: vocabulary.pieces.count, hiddenSize: hiddenSize, layerCount: numHiddenLayers,
       headCount: numAttentionHeads, intermediateSize: intermediateSize, maximumPositions: maxPositionEmbeddings)
     config.initializerRange = Float(initializerRange)
@@ -67,7 +67,7 @@ struct Initialise: Stage {
       }
     try config.writeNewEncoder(
       to: model.url, tokenizer: model.url, settings: settings, seed: seed,
-      memory: MachineMemory.current.total, on: Engine(threads: context.threads))
+      memory: MachineMemory.current.total, on: context.device)
     context.log("[init] Texts: \(lines.count) | Pieces: \(vocabulary.pieces.count) | Width: \(hiddenSize)")
     context.metric("pieces", Double(vocabulary.pieces.count))
   }

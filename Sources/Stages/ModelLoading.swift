@@ -1,4 +1,5 @@
 /// Models of a pipeline as the stages here use them: something that embeds texts, or something that scores pairs.
+import CPU
 import Models
 import Pipelines
 import Tensors
@@ -21,12 +22,12 @@ protocol PairScoring {
 
 extension StageContext {
   /// What models run on, as the stage asks.
-  var engine: Engine {
+  var device: any Device {
     get throws {
-      guard let precision = Precision(named: precision) else {
+      guard let precision = Kernels.active.precision(named: precision) else {
         throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16, fp32 and int8 are")
       }
-      return Engine(threads: threads, precision: precision)
+      return CPU(threads: threads, precision: precision)
     }
   }
 }
@@ -42,13 +43,13 @@ enum LoadedModel {
 func loadModel(
   _ folder: ModelFolder, base: ModelFolder? = nil, _ context: StageContext, for stage: String
 ) throws -> LoadedModel {
-  let engine = try context.engine
+  let device = try context.device
   if try CheckpointFolder(folder.url, base: base?.url).isCrossEncoder {
-    let model = try CrossEncoder(folder: folder.url, base: base?.url, engine: engine)
+    let model = try CrossEncoder(folder: folder.url, base: base?.url, on: device)
     context.tell(model.notices, stage)
     return .cross(PairScorer(model: model, stage: stage, context: context))
   }
-  let model = try BiEncoder(folder: folder.url, engine: engine)
+  let model = try BiEncoder(folder: folder.url, on: device)
   context.tell(model.notices, stage)
   return .bi(TextEncoder(model: model, stage: stage, context: context))
 }
@@ -81,7 +82,7 @@ private struct TextEncoder: TextEncoding {
     let rows = try model.encode(texts, as: role, normalizing: isCosine, record: record) { done in
       context.progress(done, of: texts.count, detail: "texts embedded")
     }
-    return Embeddings(rows.array, width: rows.columns, normalizing: isCosine)
+    return Embeddings(rows, normalizing: isCosine)
   }
 
   func finish() { context.report(model.health, stage) }

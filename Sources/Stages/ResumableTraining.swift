@@ -21,7 +21,7 @@ extension StageContext {
     if let saved = keeper?.takeStart() {
       // The weights as they were are known only until the saved ones take their place.
       if try !TrainingState.hasStart(saved.outline) { state.start = try judged?.start() }
-      try state.restore(outline: saved.outline, tensors: saved.tensors, engine: model.engine)
+      try state.restore(outline: saved.outline, tensors: saved.tensors)
     }
     do {
       var kept = try loop.run(

@@ -32,15 +32,15 @@ extension Retriever {
 
   /// The best `most` passages of each query, best first, on all threads.
   func best(
-    _ most: Int, in order: TieOrder, on engine: Engine, progress: (_ queries: Int) -> Void = { _ in }
+    _ most: Int, in order: TieOrder, on device: any Device, progress: (_ queries: Int) -> Void = { _ in }
   ) -> [[BestPassages.Hit]] {
     let stretches = stretches
     var best = [[BestPassages.Hit]](repeating: [], count: queryCount)
     best.withUnsafeMutableBufferPointer { best in
       // Some at a time, so that one hears of the progress.
-      for start in stride(from: 0, to: stretches.count, by: engine.threads * 4) {
-        let end = min(start + engine.threads * 4, stretches.count)
-        engine.parallel(end - start) { piece, _ in
+      for start in stride(from: 0, to: stretches.count, by: device.threads * 4) {
+        let end = min(start + device.threads * 4, stretches.count)
+        device.onHost(end - start) { piece in
           let queries = stretches[start + piece]
           var found = [BestPassages](repeating: BestPassages(most, in: order), count: queries.count)
           for (block, passages) in blocks.enumerated() {
@@ -62,7 +62,7 @@ struct DenseRetriever: Retriever {
   let passages: Embeddings
   let blocks: [Range<Int>]
   private let queries: Embeddings
-  private let packed: [PackedRows]
+  private let laidOut: [any SearchedRows]
   /// The scores of a block's passages for some queries stay in a processor's cache.
   private static let passagesAtOnce = 4096
 
@@ -72,14 +72,14 @@ struct DenseRetriever: Retriever {
     blocks = stride(from: 0, to: passages.count, by: Self.passagesAtOnce).map {
       $0..<min($0 + Self.passagesAtOnce, passages.count)
     }
-    packed = blocks.map { passages.packed($0) }
+    laidOut = blocks.map { passages.searched($0) }
   }
 
   var queryCount: Int { queries.count }
-  var queriesAtOnce: Int { Embeddings.blockRows }
+  var queriesAtOnce: Int { Embeddings.rowsAtOnce }
 
   func scores(of queries: Range<Int>, block: Int) -> [Float] {
-    self.queries.products(from: queries.lowerBound, with: packed[block])
+    self.queries.products(of: queries, with: laidOut[block])
   }
 }
 

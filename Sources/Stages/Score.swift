@@ -28,7 +28,7 @@ struct Score: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: teacher.url, base: base?.url, engine: context.engine, maxTokens: maxLen, form: pairForm)
+      folder: teacher.url, base: base?.url, on: context.device, maxTokens: maxLen, form: pairForm)
     context.tell(encoder.notices, "score")
     var (queries, pairs) = (0, 0)
     var records: Set<Digest> = []

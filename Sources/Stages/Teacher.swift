@@ -54,9 +54,8 @@ struct Teacher: Stage {
   func obstacleToExtending() -> String? { training.obstacleToExtending }
 
   func run(_ context: StageContext) async throws {
-    let engine = try context.engine
     let encoder = try CrossEncoder(
-      folder: base.url, base: self.encoder?.url, engine: engine, maxTokens: training.maxLen, newHeadSeed: seed,
+      folder: base.url, base: self.encoder?.url, on: context.device, maxTokens: training.maxLen, newHeadSeed: seed,
       form: pairForm)
     encoder.model.dropout.head = headDropout
     context.tell(encoder.notices, "teacher")

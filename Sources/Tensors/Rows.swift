@@ -1,24 +1,28 @@
 /// What operations need to know of a matrix's rows, besides their number.
-import CKernels
 
 /// The rows of a matrix: tokens of a batch, or its sequences.
 package struct Rows {
-  /// Which sequence, and which place in it, each row is: for dropout.
-  let keys: [retort_row]
+  /// Names a row to dropout. Its layout is that of the kernels' `retort_row`.
+  package struct Key {
+    package let sequence: UInt64
+    /// Its place in the sequence.
+    package let position: UInt32
+  }
+  package let keys: [Key]
   /// Ranges of rows whose gradients are summed alone, in this order.
-  let chunks: [Range<Int>]
+  package let chunks: [Range<Int>]
 
-  var count: Int { keys.count }
+  package var count: Int { keys.count }
 }
 
 extension PackedBatch {
   /// The tokens as rows.
   package var tokenRows: Rows {
-    var keys: [retort_row] = []
+    var keys: [Rows.Key] = []
     keys.reserveCapacity(tokens)
     for index in 0..<count {
       for place in 0..<UInt32(offsets[index + 1] - offsets[index]) {
-        keys.append(retort_row(sequence: sequenceKeys[index], position: place))
+        keys.append(Rows.Key(sequence: sequenceKeys[index], position: place))
       }
     }
     return Rows(keys: keys, chunks: tokenChunks)
@@ -26,6 +30,6 @@ extension PackedBatch {
 
   /// The sequences as rows.
   package var sequenceRows: Rows {
-    Rows(keys: sequenceKeys.map { retort_row(sequence: $0, position: 0) }, chunks: chunks)
+    Rows(keys: sequenceKeys.map { Rows.Key(sequence: $0, position: 0) }, chunks: chunks)
   }
 }

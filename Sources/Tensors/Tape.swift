@@ -4,6 +4,8 @@
 package final class Gradient {
   private var sum: Tensor?
 
+  package init() {}
+
   /// Hands the gradient over; nil if nothing reached the tensor.
   package func take() -> Tensor? {
     defer { sum = nil }
@@ -11,32 +13,29 @@ package final class Gradient {
   }
 
   /// Adds a gradient that several tensors may share; a later addition to one of them copies first.
-  package func add(_ gradient: Tensor, on engine: Engine) {
-    guard let target = takeAlone(on: engine) else {
+  package func add(_ gradient: Tensor) {
+    guard let target = takeAlone() else {
       sum = gradient
       return
     }
-    engine.add(gradient, to: target)
+    target.device.add(gradient, to: target)
     sum = target
   }
 
   /// Adds a matrix that `write(target, accumulate)` computes: it overwrites a new target, or adds to the one there is.
-  func add(_ rows: Int, _ columns: Int, on engine: Engine, _ write: (_ target: Tensor, _ accumulate: Bool) -> Void) {
-    let current = takeAlone(on: engine)
-    let target = current ?? engine.matrix(rows, columns)
+  func add(
+    _ rows: Int, _ columns: Int, on device: any Device, _ write: (_ target: Tensor, _ accumulate: Bool) -> Void
+  ) {
+    let current = takeAlone()
+    let target = current ?? device.uninitialized([rows, columns])
     write(target, current != nil)
     sum = target
   }
 
   /// The sum so far, copied if other gradients share it.
-  private func takeAlone(on engine: Engine) -> Tensor? {
+  private func takeAlone() -> Tensor? {
     guard var target = take() else { return nil }
-    if !target.isUnique() {
-      let copy = engine.matrix(target.rows, target.columns)
-      copy.update(from: target)
-      target = copy
-    }
-    return target
+    return target.isUnique() ? target : target.copy()
   }
 }
 
@@ -52,35 +51,43 @@ package struct Variable {
   }
 }
 
-/// Records operations while training; keeps nothing in inference. Operations are its extensions, one file each.
+/// Runs a forward pass on a device, and perhaps its backward one. Operations are its extensions, one file each. What is
+/// rounded follows from the device's precision alone, never from what is recorded.
 package final class Tape {
-  package let engine: Engine
-  /// What masks of dropout follow from, besides sequence, site and element; nil in inference, when nothing is dropped.
+  /// What masks of dropout follow from, besides sequence, site and element.
+  package struct Masks: Sendable {
+    package var seed: UInt64
+    package var step: Int
+
+    package init(seed: UInt64, step: Int) { (self.seed, self.step) = (seed, step) }
+  }
+
+  package let device: any Device
+  package let records: Bool
+  /// Whether adapters take part, or the model is what it was without them.
+  package let adapters: Bool
+  /// Nil where nothing is dropped.
+  package let masks: Masks?
   let dropoutKey: UInt64?
   private var sites: UInt32 = 0
   private var steps: [() -> Void] = []
 
-  package init(inferenceOn engine: Engine) {
-    self.engine = engine
-    dropoutKey = nil
+  /// - Parameters:
+  ///   - records: keeps what a backward pass needs.
+  ///   - masks: drops elements, the same ones in a repeated pass; absent: none.
+  package init(on device: any Device, records: Bool = false, masks: Masks? = nil, adapters: Bool = true) {
+    (self.device, self.records, self.masks, self.adapters) = (device, records, masks, adapters)
+    dropoutKey = masks.map { Philox.bits(seed: $0.seed, counter: UInt64($0.step)) }
   }
-
-  /// Records. Masks of dropout follow from seed and step, so that a repeated forward pass meets the same ones.
-  package init(on engine: Engine, seed: UInt64, step: Int) {
-    self.engine = engine
-    dropoutKey = philox(seed: seed, counter: UInt64(step))
-  }
-
-  package var isRecording: Bool { dropoutKey != nil }
 
   /// A result whose backward step adds to its inputs' and weights' gradients; `backward` gets the result's gradient.
   /// With `needed` false (nothing below trains), or without recording, nothing is kept. `operation`, `flops` and `bytes`
   /// are what a profile calls and counts of the backward step, `kept` what it keeps of the result itself.
-  func record(
+  package func record(
     _ value: Tensor, needed: Bool, as operation: ProfiledOperation, flops: Int = 0, bytes: Int = 0,
     kept: Kept = Kept(), backward: @escaping (Tensor) -> Void
   ) -> Variable {
-    guard isRecording, needed else { return Variable(value: value, gradient: nil) }
+    guard records, needed else { return Variable(value: value, gradient: nil) }
     let gradient = Gradient()
     steps.append {
       guard let arrived = gradient.take() else { return }
@@ -98,7 +105,7 @@ package final class Tape {
   /// Runs the recorded steps in reverse, once, each released when it is done.
   package func backward(from output: Variable, gradient: Tensor) {
     precondition(gradient.shape == output.value.shape, "gradient \(gradient.shape) for \(output.value.shape)")
-    output.gradient?.add(gradient, on: engine)
+    output.gradient?.add(gradient)
     while let step = steps.popLast() { step() }
   }
 }

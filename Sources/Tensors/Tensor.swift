@@ -1,80 +1,120 @@
-/// Dense arrays of numbers: shape, type of element, and the storage they share.
+/// Dense arrays of numbers on a device, and such arrays outside of one.
+import Foundation
 
 package enum DType: Sendable {
-  case f32, i32
+  case f32
   /// The upper half of an f32.
   case bf16
+  /// IEEE 754's binary16.
+  case f16
+  case i32, u8
 
-  package var bytes: Int { self == .bf16 ? 2 : 4 }
+  package var bytes: Int {
+    switch self {
+    case .f32, .i32: 4
+    case .bf16, .f16: 2
+    case .u8: 1
+    }
+  }
 }
 
-/// A contiguous row-major array. Copies share storage; operations write into tensors they have just made.
-package struct Tensor {
+/// A handle of a contiguous row-major array. Copies share memory; operations write into tensors they have just made.
+/// It has no pointer: only the device that made it can open it.
+package struct Tensor: Sendable {
   package let shape: [Int]
   package let dtype: DType
-  package private(set) var storage: Storage
+  package private(set) var memory: Memory
 
   /// Contents undefined.
-  fileprivate init(_ shape: [Int], _ dtype: DType, _ allocator: Allocator) {
+  package init(_ shape: [Int], _ dtype: DType, on device: any Device) {
     self.shape = shape
     self.dtype = dtype
-    storage = allocator.allocate(bytes: shape.reduce(1, *) * dtype.bytes)
+    memory = device.allocate(bytes: shape.reduce(1, *) * dtype.bytes)
   }
 
+  package var device: any Device { memory.device }
   /// Number of elements.
   package var count: Int { shape.reduce(1, *) }
   /// Length of the last dimension; the others are rows.
   package var columns: Int { shape.last ?? 1 }
   package var rows: Int { shape.dropLast().reduce(1, *) }
 
-  /// Elements of an f32 tensor, valid as long as the tensor lives.
-  package var floats: UnsafeMutablePointer<Float> {
-    precondition(dtype == .f32, "floats of a tensor of \(dtype)")
-    return storage.base.assumingMemoryBound(to: Float.self)
-  }
-
-  /// Elements of an i32 tensor, valid as long as the tensor lives.
-  package var ints: UnsafeMutablePointer<Int32> {
-    precondition(dtype == .i32, "ints of a tensor of \(dtype)")
-    return storage.base.assumingMemoryBound(to: Int32.self)
-  }
-
-  /// Elements of a bf16 tensor, valid as long as the tensor lives.
-  var brains: UnsafeMutablePointer<UInt16> {
-    precondition(dtype == .bf16, "bf16 of a tensor of \(dtype)")
-    return storage.base.assumingMemoryBound(to: UInt16.self)
-  }
-
-  /// Elements of an f32 tensor, copied out.
-  package var array: [Float] { Array(UnsafeBufferPointer(start: floats, count: count)) }
-
-  package func fill(_ value: Float) { floats.update(repeating: value, count: count) }
-
-  /// Overwrites the elements with another tensor's of the same count.
-  package func update(from other: Tensor) {
-    precondition(count == other.count, "update of \(shape) from \(other.shape)")
-    floats.update(from: other.floats, count: count)
-  }
-
-  /// True if no other tensor shares the storage.
-  mutating func isUnique() -> Bool { isKnownUniquelyReferenced(&storage) }
+  /// True if no other tensor shares the memory.
+  mutating func isUnique() -> Bool { isKnownUniquelyReferenced(&memory) }
 }
 
-extension Engine {
+/// An array that lies outside of devices: rows of a mapped checkpoint file, or numbers of the host.
+package struct StoredTensor: Sendable {
+  package let shape: [Int]
+  package let dtype: DType
+  /// The elements, row-major and little-endian, at any address.
+  package let bytes: Data
+
+  package init(_ shape: [Int], _ dtype: DType, bytes: Data) {
+    (self.shape, self.dtype, self.bytes) = (shape, dtype, bytes)
+    precondition(bytes.count == shape.reduce(1, *) * dtype.bytes, "\(bytes.count) bytes for \(shape) of \(dtype)")
+  }
+
+  package init(_ values: [Float], _ shape: [Int]) {
+    self.init(shape, .f32, bytes: values.withUnsafeBytes { Data($0) })
+  }
+
+  init(_ values: [Int32]) { self.init([values.count], .i32, bytes: values.withUnsafeBytes { Data($0) }) }
+}
+
+// MARK: - Between the host and a device
+
+extension Tensor {
+  /// Elements of an f32 tensor, read by the host.
+  package var array: [Float] { device.read(self).floats }
+
+  /// Elements as they lie, little-endian. They may change with the tensor.
+  package var bytes: Data { device.read(self) }
+
+  /// The same row by row.
+  package var rowBytes: [Data] {
+    let (all, size) = (bytes, columns * dtype.bytes)
+    return (0..<rows).map { all[all.startIndex + $0 * size..<all.startIndex + ($0 + 1) * size] }
+  }
+
+  package func fill(_ value: Float) { device.fill(self, value) }
+
+  /// Overwrites the elements with another tensor's of the same count and type.
+  package func update(from other: Tensor) {
+    precondition(count == other.count && dtype == other.dtype, "update of \(shape) from \(other.shape)")
+    device.copy(other, to: self)
+  }
+
+  /// Overwrites the elements with those of an array, widened to the tensor's type.
+  package func update(from stored: StoredTensor) {
+    precondition(shape == stored.shape, "update of \(shape) from \(stored.shape)")
+    device.write(stored, to: self)
+  }
+
+  package func copy() -> Tensor {
+    let copy = Tensor(shape, dtype, on: device)
+    copy.update(from: self)
+    return copy
+  }
+
+  /// Whether every element is a finite number.
+  package var isFinite: Bool { device.isFinite(self) }
+}
+
+extension Data {
+  fileprivate var floats: [Float] {
+    withUnsafeBytes { bytes in
+      [Float](unsafeUninitializedCapacity: bytes.count / 4) { floats, count in
+        UnsafeMutableRawBufferPointer(floats).copyMemory(from: bytes)
+        count = bytes.count / 4
+      }
+    }
+  }
+}
+
+extension Device {
   /// A tensor whose contents are undefined.
-  package func uninitialized(_ shape: [Int], _ dtype: DType = .f32) -> Tensor {
-    Tensor(shape, dtype, allocator)
-  }
-
-  /// A matrix whose contents are undefined.
-  func matrix(_ rows: Int, _ columns: Int) -> Tensor { uninitialized([rows, columns]) }
-
-  /// A tensor of the integers.
-  func tensor(_ values: [Int32]) -> Tensor {
-    let tensor = uninitialized([values.count], .i32)
-    for (index, value) in values.enumerated() { tensor.ints[index] = value }
-    return tensor
-  }
+  package func uninitialized(_ shape: [Int], _ dtype: DType = .f32) -> Tensor { Tensor(shape, dtype, on: self) }
 
   package func zeros(_ shape: [Int]) -> Tensor {
     let tensor = uninitialized(shape)
@@ -82,16 +122,14 @@ extension Engine {
     return tensor
   }
 
-  package func tensor(_ values: [Float], _ shape: [Int]) -> Tensor {
-    let tensor = uninitialized(shape)
-    precondition(values.count == tensor.count, "\(values.count) values for shape \(shape)")
-    values.withUnsafeBufferPointer { tensor.floats.update(from: $0.baseAddress!, count: $0.count) }
-    return tensor
-  }
+  package func tensor(_ values: [Float], _ shape: [Int]) -> Tensor { tensor(StoredTensor(values, shape)) }
 
-  package func copy(_ tensor: Tensor) -> Tensor {
-    let copy = uninitialized(tensor.shape)
-    copy.update(from: tensor)
-    return copy
+  func tensor(_ values: [Int32]) -> Tensor { tensor(StoredTensor(values), as: .i32) }
+
+  /// A copy of an array, in its own type unless another is asked for.
+  package func tensor(_ stored: StoredTensor, as dtype: DType? = nil) -> Tensor {
+    let tensor = uninitialized(stored.shape, dtype ?? stored.dtype)
+    tensor.update(from: stored)
+    return tensor
   }
 }

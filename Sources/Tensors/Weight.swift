@@ -1,45 +1,123 @@
 /// A parameter of a model, under the name that its checkpoint gives it.
 
+/// Where a weight's numbers are.
+package enum Matrix {
+  /// On the device: of a vector, a weight that trains or a table of fp32 an f32 tensor, of other tables one of the
+  /// checkpoint's type.
+  case dense(Tensor)
+  /// Where the checkpoint has them, in its type; products read a layout that is made of them row by row.
+  case stored(StoredTensor, any Device)
+  /// Nowhere: the weight is known by name and shape alone.
+  case listed
+}
+
 package final class Weight {
   /// Name in the checkpoint, e.g. `encoder.layer.0.output.dense.weight`.
   package let name: String
-  /// What is saved, merged and optimised. Who writes to it while the weight is frozen calls `changed()`.
-  package let value: Tensor
-  /// Sum of the gradients since it was last zeroed; nil if frozen.
-  package private(set) var gradient: Tensor?
+  package let shape: [Int]
   /// Whether weight decay applies: biases and norms are left alone.
   package let decays: Bool
-  private var layouts: [ProductDirection: PackedWeight] = [:]
+  package private(set) var matrix: Matrix
+  /// Sum of the gradients since it was last zeroed; nil if frozen.
+  package private(set) var gradient: Tensor?
+  /// Counts changes of the numbers.
+  package private(set) var version = 0
+  /// What the device has made of the numbers, by what for; it holds their version against the weight's.
+  package var layouts: [Layout: AnyObject] = [:]
 
-  package init(_ name: String, _ value: Tensor, decays: Bool) {
-    self.name = name
-    self.value = value
-    self.decays = decays
+  /// What a matrix W [out, in] is laid out for.
+  package struct Layout: Hashable {
+    package enum Product: Sendable {
+      /// x·Wᵀ
+      case forward
+      /// dy·W
+      case backward
+    }
+    package let product: Product
+    package let precision: Precision
+
+    package init(_ product: Product, _ precision: Precision) { (self.product, self.precision) = (product, precision) }
+  }
+
+  package convenience init(_ name: String, _ value: Tensor, decays: Bool) {
+    self.init(name, .dense(value), value.shape, decays: decays)
+  }
+
+  package convenience init(_ name: String, stored: StoredTensor, on device: any Device, decays: Bool) {
+    self.init(name, .stored(stored, device), stored.shape, decays: decays)
+  }
+
+  package convenience init(listed name: String, _ shape: [Int]) {
+    self.init(name, .listed, shape, decays: false)
+  }
+
+  private init(_ name: String, _ matrix: Matrix, _ shape: [Int], decays: Bool) {
+    (self.name, self.matrix, self.shape, self.decays) = (name, matrix, shape, decays)
+  }
+
+  package var device: any Device {
+    switch matrix {
+    case .dense(let value): value.device
+    case .stored(_, let device): device
+    case .listed: preconditionFailure("\(name) is listed alone")
+    }
   }
 
   package var isTrainable: Bool { gradient != nil }
+  /// Outputs of a linear map's matrix, rows of a table.
+  package var rows: Int { shape.dropLast().reduce(1, *) }
+  package var columns: Int { shape.last ?? 1 }
+  package var count: Int { shape.reduce(1, *) }
+
+  /// The numbers of a weight that is no stored matrix. Who writes to it calls `changed()`.
+  package var value: Tensor {
+    guard case .dense(let value) = matrix else { preconditionFailure("\(name) is not on a device") }
+    return value
+  }
+
+  /// The numbers in fp32, on the device: the value itself, or a copy.
+  package var floats: Tensor {
+    switch matrix {
+    case .dense(let value): value.dtype == .f32 ? value : device.converted(value, to: .f32)
+    case .stored(let stored, let device): device.tensor(stored, as: .f32)
+    case .listed: preconditionFailure("\(name) is listed alone")
+    }
+  }
 
   package func freeze() { gradient = nil }
 
-  /// Gives the weight a gradient of zeros.
-  package func train(on engine: Engine) {
+  /// Gives the weight a gradient of zeros, and numbers in fp32 that may change.
+  package func train() {
+    makeChangeable()
+    gradient = device.zeros(shape)
+  }
+
+  /// The numbers are others now.
+  package func changed() { version += 1 }
+
+  /// W += s·B·A
+  package func merge(_ adapter: Adapter) {
+    makeChangeable()
+    device.merge(adapter, into: value)
     changed()
-    gradient = engine.zeros(value.shape)
   }
 
-  /// Lets go of the layouts that were made of the value as it was.
-  package func changed() { layouts = [:] }
+  private func makeChangeable() { matrix = .dense(floats) }
+}
 
-  /// Lays a frozen matrix out for both products, to have their memory in use before a training's is predicted.
-  package func pack(on engine: Engine) {
-    for direction in ProductDirection.allCases { _ = packed(direction, engine.precision, on: engine) }
+/// A low-rank adapter on a linear layer (Hu et al. 2021). Its products are fp32 always.
+package final class Adapter {
+  package let down: Weight  // A [r, in]
+  package let up: Weight  // B [out, r]
+  /// The factor s.
+  package let scale: Float
+  /// Probability that an element of the adapter's input is zeroed in training.
+  package let dropout: Double
+
+  package init(down: Weight, up: Weight, scale: Float, dropout: Double) {
+    (self.down, self.up, self.scale, self.dropout) = (down, up, scale, dropout)
   }
 
-  /// The matrix as products want it: of a frozen weight kept, of a trainable one made anew and the caller's to keep.
-  func packed(_ direction: ProductDirection, _ precision: Precision, on engine: Engine) -> PackedWeight {
-    if !isTrainable, let layout = layouts[direction], layout.precision == precision { return layout }
-    let layout = PackedWeight(value, for: direction, in: precision, on: engine)
-    if !isTrainable { layouts[direction] = layout }
-    return layout
-  }
+  /// r
+  package var rank: Int { down.rows }
 }

@@ -5,7 +5,7 @@ import Tensors
 import Tokenizers
 
 package final class BiEncoder {
-  package let model: BertEncoder
+  package let model: Encoder
   /// What it was read from, which also writes it.
   package let folder: CheckpointFolder
   /// Tokens, special ones included, after which a text is cut.
@@ -21,10 +21,10 @@ package final class BiEncoder {
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
   ///   - isStudent: whether it is to be trained; what cannot be is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, engine: Engine, maxTokens: Int? = nil, isStudent: Bool = false) throws {
+  package init(folder url: URL, on device: any Device, maxTokens: Int? = nil, isStudent: Bool = false) throws {
     let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, isStudent: isStudent) }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
-    model = try Profile.measure(.loading) { try folder.encoder(on: engine) }
+    model = try Profile.measure(.loading) { try folder.encoder(on: device) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
     prompts = folder.settings.promptsByRole
   }
@@ -64,7 +64,7 @@ package final class BiEncoder {
     _ texts: [String], as role: TextRole = .plain, record: (Int) -> String = { "text \($0 + 1)" }
   ) throws -> [Encoding] {
     let read = reading(as: role)
-    return try Training.tokenize(texts.count, on: model.engine, into: &health, record: record) {
+    return try Training.tokenize(texts.count, on: model.device, into: &health, record: record) {
       tokenizer.encode(read(texts[$0]), maxLength: maxTokens)
     }
   }

@@ -13,7 +13,7 @@ package enum PairForm: String, Sendable, CaseIterable {
 }
 
 package final class CrossEncoder {
-  package let model: BertCrossEncoder
+  package let model: SequenceClassifier
   /// What it was read from, which also writes it.
   package let folder: CheckpointFolder
   /// Modules that the folder did not have and that were drawn by lot.
@@ -33,7 +33,7 @@ package final class CrossEncoder {
   ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(
-    folder url: URL, base: URL? = nil, engine: Engine, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil,
+    folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil,
     form: PairForm = .pair
   ) throws {
     self.form = form
@@ -41,7 +41,7 @@ package final class CrossEncoder {
       try Self.open(url, base: base, mayLackHead: newHeadSeed != nil)
     }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
-    (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: engine, seed: newHeadSeed ?? 0) }
+    (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: device, seed: newHeadSeed ?? 0) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
   }
 
@@ -68,7 +68,7 @@ package final class CrossEncoder {
   package func tokenize(
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" }
   ) throws -> [Encoding] {
-    try Training.tokenize(pairs.count, on: model.engine, into: &health, record: record) {
+    try Training.tokenize(pairs.count, on: model.device, into: &health, record: record) {
       try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
     }
   }

@@ -27,7 +27,7 @@ extension SequenceModel {
   func outputs(
     count: Int, progress: (Int) -> Void, make: (Range<Int>) throws -> [Encoding]
   ) throws -> Tensor {
-    let result = engine.uninitialized([count, outputWidth])
+    let result = device.uninitialized([count, outputWidth])
     var done = 0
     try lookingAhead((count + inputsAtOnce - 1) / inputsAtOnce) { stretch in
       let range = stretch * inputsAtOnce..<min((stretch + 1) * inputsAtOnce, count)
@@ -35,11 +35,9 @@ extension SequenceModel {
       return Profile.measure(.batchMaking) { InferenceBatch.all(of: inputs, from: range.lowerBound) }
     } use: { batches in
       for batch in batches {
-        let output = try forward(batch.sequences, mode: .inference).output
-        guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.value.isFinite }?.name) }
-        for (index, row) in batch.rows.enumerated() {
-          (result.floats + row * outputWidth).update(from: output.floats + index * outputWidth, count: outputWidth)
-        }
+        let output = try forward(batch.sequences, on: Tape(on: device)).value
+        guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.floats.isFinite }?.name) }
+        device.copyRows(of: output, to: result, at: batch.rows)
         done += batch.rows.count
         progress(done)
       }
@@ -79,11 +77,5 @@ private struct InferenceBatch {
 
 extension Tensor {
   /// Scales each row to length 1: x / max(‖x‖, 10⁻¹²).
-  func normalizeRows() {
-    for row in 0..<rows {
-      let values = UnsafeMutableBufferPointer(start: floats + row * columns, count: columns)
-      let norm = max(values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot(), 1e-12)
-      for index in values.indices { values[index] = Float(Double(values[index]) / norm) }
-    }
-  }
+  func normalizeRows() { device.normalizeRows(self, floor: 1e-12) }
 }

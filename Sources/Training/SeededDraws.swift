@@ -1,5 +1,5 @@
 /// Orders and draws that follow from a seed alone: nothing of them needs to be saved to resume.
-import CKernels
+import Tensors
 
 /// Counter-based random numbers (Philox) for everything that is chosen by lot.
 package struct SeededDraws: Sendable {
@@ -41,22 +41,21 @@ package struct SeededDraws: Sendable {
 
   /// Numbers number 0, 1, 2, … of one purpose, epoch and query.
   private struct Stream {
-    private let key: [UInt32]
-    private var counter: [UInt32]  // index of the number, query, epoch, purpose
+    private let seed: UInt64
+    private let purpose: Purpose
+    private let epoch, query: UInt32
+    private var index: UInt32 = 0
 
     init(_ seed: UInt64, _ purpose: Purpose, _ epoch: Int, _ query: Int) {
-      key = [UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)]
-      counter = [0, UInt32(truncatingIfNeeded: query), UInt32(truncatingIfNeeded: epoch), purpose.rawValue]
+      (self.seed, self.purpose) = (seed, purpose)
+      (self.epoch, self.query) = (UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: query))
     }
 
     /// Even over 0 ..< bound up to bound/2⁶⁴.
     mutating func next(below bound: Int) -> Int {
-      var words: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
-      withUnsafeMutableBytes(of: &words) {
-        retort_philox(counter, key, $0.baseAddress!.assumingMemoryBound(to: UInt32.self))
-      }
-      counter[0] += 1
-      let random = UInt64(words.1) << 32 | UInt64(words.0)
+      let words = Philox.words(counter: (index, query, epoch, purpose.rawValue), key: seed)
+      index += 1
+      let random = UInt64(words[1]) << 32 | UInt64(words[0])
       return Int(random.multipliedFullWidth(by: UInt64(bound)).high)
     }
   }

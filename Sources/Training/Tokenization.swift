@@ -24,16 +24,16 @@ func tokenize(
   }
 }
 
-/// As above for texts `0 ..< count`, on all threads. Throws for the first that is empty.
+/// As above for texts `0 ..< count`, on all of the device's threads. Throws for the first that is empty.
 func tokenize(
-  _ count: Int, on engine: Engine, into health: inout TokenHealth, record: (Int) -> String,
+  _ count: Int, on device: any Device, into health: inout TokenHealth, record: (Int) -> String,
   encode: (Int) throws -> Encoding
 ) throws -> [Encoding] {
   let stretch = 64
   let results = Profile.measure(.tokenizing) {
     [Result<Encoding, any Error>](unsafeUninitializedCapacity: count) { buffer, filled in
       let base = buffer.baseAddress
-      engine.parallel((count + stretch - 1) / stretch) { piece, _ in
+      device.onHost((count + stretch - 1) / stretch) { piece in
         for index in piece * stretch..<min((piece + 1) * stretch, count) {
           (base! + index).initialize(to: Result { try encode(index) })
         }

@@ -35,7 +35,12 @@ package struct TrainingLoop<Task: TrainingTask> {
     from state: inout TrainingState, start: (() throws -> [Double])? = nil, validate: (() throws -> Validation)?,
     keeper: (any TrainingKeeper)? = nil
   ) throws -> Validation {
-    let budget = try stepBudget(state, keepsBest: settings.keep == .best && validate != nil && state.best == nil)
+    let memory = MemoryFit(model: model, limit: settings.memory)
+    func bestBytes() -> Int {
+      settings.keep == .best && validate != nil && state.best == nil ? state.bestBytes : 0
+    }
+    memory.toCome = bestBytes()
+    try checkHeaviestChunk(memory)
     if state.start == nil, let start { state.start = try Profile.measure(.validation) { try start() } }
     try keeper?.reached(state)
     while state.epoch < settings.epochs, !isOver(state) {
@@ -46,7 +51,8 @@ package struct TrainingLoop<Task: TrainingTask> {
           try batches(from: first + index * settings.accumulation, order, epoch: epoch)
         }
       } use: { batches in
-        try step(&state, batches, budget)
+        memory.toCome = bestBytes()
+        try step(&state, batches, memory)
         try observer.stepped(state.step, of: stepsPerEpoch * settings.epochs)
         try keeper?.reached(state)
       }
@@ -73,7 +79,7 @@ package struct TrainingLoop<Task: TrainingTask> {
     }
   }
 
-  private func step(_ state: inout TrainingState, _ batches: [TrainingBatch], _ budget: Int) throws {
+  private func step(_ state: inout TrainingState, _ batches: [TrainingBatch], _ memory: MemoryFit) throws {
     let start = ContinuousClock.now
     for weight in state.weights { weight.gradient?.fill(0) }
     var tokens = 0
@@ -81,19 +87,19 @@ package struct TrainingLoop<Task: TrainingTask> {
     var records: [String] = []
     for (index, batch) in batches.enumerated() {
       let key = state.epoch * batchesPerEpoch + state.batch + index
-      let loss = try accumulate(batch, key: key, state, budget)
+      let loss = try accumulate(batch, key: key, state, memory)
       tokens += batch.sequences.tokens
       records += batch.records
       losses.append(loss)
     }
     let share = 1 / Double(batches.count)
-    let norm = Profile.measure(.optimizer) { gradientNorm(state.weights, engine: model.engine) } * share
+    let norm = Profile.measure(.optimizer) { gradientNorm(state.weights, on: model.device) } * share
     guard norm.isFinite else { throw notFinite(state, records, "the gradient") }
     let rate = schedule.rate(at: state.step)
     Profile.measure(.optimizer) {
       settings.optimizer.step(
         state.weights, &state.moments, rate: rate,
-        gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), engine: model.engine)
+        gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), on: model.device)
     }
 
     state.step += 1
@@ -104,23 +110,29 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   /// Adds a batch's gradient to the weights'. Where the batch does not fit as a whole, its outputs are computed part by
   /// part without keeping activations, and again part by part to run back (Gao et al., 2021): the bits stay the same.
-  private func accumulate(_ batch: TrainingBatch, key: Int, _ state: TrainingState, _ budget: Int) throws -> Loss {
-    let mode = ForwardMode.training(seed: settings.seed, step: key)
-    let runs = batch.microBatches { model.trainingBytes(tokensPerSequence: $0) <= budget }
+  private func accumulate(
+    _ batch: TrainingBatch, key: Int, _ state: TrainingState, _ memory: MemoryFit
+  ) throws -> Loss {
+    func forward(_ part: PackedBatch, records: Bool) throws -> (output: Variable, tape: Tape) {
+      let tape = Tape(on: model.device, records: records, masks: Tape.Masks(seed: settings.seed, step: key))
+      return (try model.forward(part, on: tape), tape)
+    }
+    let runs = try batch.microBatches(fitting: memory.fits)
     if runs.count == 1 {
-      let result = try model.forward(batch.sequences, mode: mode)
-      let loss = try checkedLoss(batch, result.output.doubles, state)
-      result.backward?(result.output.filled(with: loss.gradient[...], model.engine))
+      let (output, tape) = try forward(batch.sequences, records: true)
+      let loss = try checkedLoss(batch, output.value.doubles, state)
+      tape.backward(from: output, gradient: output.value.filled(with: loss.gradient[...]))
       return loss
     }
     let parts = runs.map(batch.sequences.microBatch)
-    let outputs = try parts.flatMap { try model.forward($0, mode: mode).output.doubles }
+    let outputs = try parts.flatMap { try forward($0, records: false).output.value.doubles }
     let loss = try checkedLoss(batch, outputs, state)
     var start = 0
     for part in parts {
-      let result = try model.forward(part, mode: mode)
-      result.backward?(result.output.filled(with: loss.gradient[start..<start + result.output.count], model.engine))
-      start += result.output.count
+      let (output, tape) = try forward(part, records: true)
+      let end = start + output.value.count
+      tape.backward(from: output, gradient: output.value.filled(with: loss.gradient[start..<end]))
+      start = end
     }
     return loss
   }
@@ -138,20 +150,16 @@ package struct TrainingLoop<Task: TrainingTask> {
   /// Weights come first: they were there before the batch; then the gradients, in the model's order.
   private func notFinite(_ state: TrainingState, _ records: [String], _ otherwise: String) -> TrainingError {
     let culprit =
-      model.weights.first { !$0.value.isFinite }.map { "the weight `\($0.name)`" }
+      model.weights.first { !$0.floats.isFinite }.map { "the weight `\($0.name)`" }
       ?? state.weights.first { $0.gradient?.isFinite == false }.map { "the gradient of `\($0.name)`" }
     return .notFinite(step: state.step + 1, records: records, culprit: culprit ?? otherwise)
   }
 
-  /// Bytes that one micro-batch may use.
-  private func stepBudget(_ state: TrainingState, keepsBest: Bool) throws -> Int {
-    let budget = settings.memory - model.engine.allocator.bytesInUse - (keepsBest ? state.bestBytes : 0)
-    let needed = model.trainingBytes(tokensPerSequence: task.heaviestChunk)
-    guard needed <= budget else {
-      let remedies = task.remedies.map { ($0.change, model.trainingBytes(tokensPerSequence: $0.chunk)) }
-      throw TrainingError.doesNotFit(needed: needed, available: budget, remedies: remedies)
-    }
-    return budget
+  private func checkHeaviestChunk(_ memory: MemoryFit) throws {
+    let needed = try model.trainingBytes(tokensPerSequence: task.heaviestChunk)
+    guard needed > memory.available else { return }
+    let remedies = try task.remedies.map { ($0.change, try model.trainingBytes(tokensPerSequence: $0.chunk)) }
+    throw TrainingError.doesNotFit(needed: needed, available: memory.available, remedies: remedies)
   }
 
   // MARK: - An epoch's end
@@ -171,7 +179,7 @@ package struct TrainingLoop<Task: TrainingTask> {
       if let metric = state.validation.first(where: { $0.name == settings.bestMetric }) {
         state.curve.append(metric)
         if settings.keep == .best, state.best.map({ metric.isBetter(than: $0.metric.value) }) ?? true {
-          state.remember(metric, engine: model.engine)
+          state.remember(metric)
         }
       } else if settings.keep == .best || settings.earlyStopping != nil {
         throw TrainingError.unknownMetric(settings.bestMetric, available: state.validation.map(\.name))
@@ -221,13 +229,10 @@ package struct TrainingLoop<Task: TrainingTask> {
 }
 
 extension Tensor {
-  fileprivate var doubles: [Double] { UnsafeBufferPointer(start: floats, count: count).map(Double.init) }
-  var isFinite: Bool { UnsafeBufferPointer(start: floats, count: count).allSatisfy(\.isFinite) }
+  fileprivate var doubles: [Double] { array.map(Double.init) }
 
   /// A tensor of the same shape with these values.
-  fileprivate func filled(with values: ArraySlice<Double>, _ engine: Engine) -> Tensor {
-    engine.tensor(values.map(Float.init), shape)
-  }
+  fileprivate func filled(with values: ArraySlice<Double>) -> Tensor { device.tensor(values.map(Float.init), shape) }
 }
 
 extension Duration {

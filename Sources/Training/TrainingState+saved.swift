@@ -73,11 +73,7 @@ extension TrainingState {
   /// The tensors' bytes: weights, first moments, second moments, best weights where there are some. They are not
   /// copied: they change with the next step.
   package var tensors: [Data] {
-    (weights.map(\.value) + moments.first + moments.second + (best?.weights ?? [])).map { tensor in
-      Data(
-        bytesNoCopy: tensor.floats, count: tensor.count * MemoryLayout<Float>.size,
-        deallocator: .custom { _, _ in withExtendedLifetime(tensor) {} })
-    }
+    (weights.map(\.value) + moments.first + moments.second + (best?.weights ?? [])).map(\.bytes)
   }
 
   /// Whether a saved state knows what the training will be judged against.
@@ -88,7 +84,7 @@ extension TrainingState {
 
   /// Becomes the state that `outline` and `tensors` were read from; the model's weights become that state's.
   /// - Throws: `UnfitState`.
-  package mutating func restore(outline: Data, tensors: [Data], engine: Engine) throws {
+  package mutating func restore(outline: Data, tensors: [Data]) throws {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
@@ -102,13 +98,11 @@ extension TrainingState {
     guard tensors.map(\.count) == [[Int]](repeating: sizes, count: saved.best == nil ? 3 : 4).flatMap({ $0 }) else {
       throw UnfitState(found: "\(tensors.count) tensors of other sizes", expected: "weights and moments")
     }
-    let bestWeights = saved.best.map { _ in weights.map { engine.uninitialized($0.value.shape) } } ?? []
+    let bestWeights = saved.best.map { _ in weights.map { $0.device.uninitialized($0.shape) } } ?? []
     for (tensor, bytes) in zip(weights.map(\.value) + moments.first + moments.second + bestWeights, tensors) {
-      bytes.withUnsafeBytes { bytes in
-        guard let base = bytes.baseAddress else { return }
-        UnsafeMutableRawPointer(tensor.floats).copyMemory(from: base, byteCount: bytes.count)
-      }
+      tensor.update(from: StoredTensor(tensor.shape, .f32, bytes: bytes))
     }
+    for weight in weights { weight.changed() }
     moments.step = saved.updates
     epoch = saved.epoch
     batch = saved.batch

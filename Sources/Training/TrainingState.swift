@@ -39,20 +39,23 @@ package struct TrainingState {
   /// Gradients and moments start at zero.
   package init(model: any SequenceModel) {
     weights = model.weights.filter(\.isTrainable)
-    moments = AdamW.Moments(of: weights, engine: model.engine)
+    moments = AdamW.Moments(of: weights)
   }
 
-  mutating func remember(_ metric: ValidationMetric, engine: Engine) {
+  mutating func remember(_ metric: ValidationMetric) {
     best = Best(
       metric: metric, validation: validation, queries: queries, epoch: epoch,
-      weights: weights.map { engine.copy($0.value) })
+      weights: weights.map { $0.value.copy() })
   }
 
   func restoreBest() {
     guard let best else { return }
-    for (weight, value) in zip(weights, best.weights) { weight.value.update(from: value) }
+    for (weight, value) in zip(weights, best.weights) {
+      weight.value.update(from: value)
+      weight.changed()
+    }
   }
 
   /// Bytes that the best weights will take: to the byte, so that a resumed training splits its batches as before.
-  var bestBytes: Int { weights.reduce(0) { $0 + $1.value.storage.bytes } }
+  var bestBytes: Int { weights.reduce(0) { $0 + $1.value.memory.bytes } }
 }

@@ -1,11 +1,11 @@
 /// `retort`: the command line. Parses arguments, runs one command, and turns how it ended into an exit code.
 import ArgumentParser
+import CPU
 import CSystem
 import Foundation
 import Lineage
 import Pipelines
 import Scheduling
-import Tensors
 
 @main
 struct Retort: AsyncParsableCommand {

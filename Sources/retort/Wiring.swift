@@ -1,12 +1,12 @@
 /// Joins the modules: which stages there are, what enters keys from the machine, and where the store lies.
 import ArgumentParser
 import Artifacts
+import CPU
 import Foundation
 import Lineage
 import Pipelines
 import Scheduling
 import Stages
-import Tensors
 
 extension StageCatalog {
   static let builtIn = StageCatalog(BuiltInStages.all, profiler: EngineProfiler())
@@ -18,7 +18,7 @@ extension StageCatalog {
 extension KeyContext {
   static let thisMachine = KeyContext(
     numericsProfile: { precision in
-      Precision(named: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
+      Kernels.active.precision(named: precision).map { Kernels.active.profile($0).description } ?? precision
     },
     outsideToolVersion: { tool in try versionLine(of: tool) })
 

@@ -1,4 +1,5 @@
 /// The golden file of a tiny BERT, and models with its weights. Made by Tests/Fixtures/generate/bert.py.
+import CPU
 import Foundation
 import TestSupport
 import Tensors
@@ -23,7 +24,7 @@ struct BertGolden {
     entries = try JSONDecoder().decode([String: Entry].self, from: data[8..<body])
   }
 
-  static let config = BertConfig(
+  static let config = Bert(
     vocabularySize: 40, hiddenSize: 32, layerCount: 2, headCount: 4, intermediateSize: 48, maximumPositions: 20)
 
   /// Those that the file has vectors of.
@@ -40,18 +41,18 @@ struct BertGolden {
     }
   }
 
-  func tensor(_ name: String, on engine: Engine) throws -> Tensor {
+  func tensor(_ name: String, on engine: any Device) throws -> Tensor {
     engine.tensor(try values(name), try #require(entries[name], "\(name)").shape)
   }
 
-  func encoder(_ pooling: PoolingMode = .mean, on engine: Engine) throws -> BertEncoder {
-    try BertEncoder(config: Self.config, pooling: pooling, engine: engine) {
-      try tensor("weight/bert.\($0)", on: engine)
-    }
+  func encoder(_ pooling: PoolingMode = .mean, on engine: any Device) throws -> Encoder {
+    try Encoder(
+      Self.config, pooling: pooling, weights: GivenWeights { try tensor("weight/bert.\($0)", on: engine) }, on: engine)
   }
 
-  func crossEncoder(on engine: Engine) throws -> BertCrossEncoder {
-    try BertCrossEncoder(config: Self.config, engine: engine) { try tensor("weight/\($0)", on: engine) }
+  func crossEncoder(on engine: any Device) throws -> SequenceClassifier {
+    try SequenceClassifier(
+      Self.config, weights: GivenWeights { try tensor("weight/\($0)", on: engine) }, on: engine)
   }
 
   /// The file's five sequences, or some of them, in chunks of `chunkSize`.
@@ -68,7 +69,8 @@ struct BertGolden {
   func adapt(_ model: some SequenceModel, _ kind: String) throws {
     try model.attach(lora: LoRASettings(r: 3, alpha: 5, dropout: 0), seed: 1)
     for weight in model.weights where weight.name.contains("lora_") {
-      weight.value.update(from: try tensor("\(kind)/lora/weight/\(weight.name)", on: model.engine))
+      weight.value.update(from: try tensor("\(kind)/lora/weight/\(weight.name)", on: model.device))
+      weight.changed()
     }
   }
 }

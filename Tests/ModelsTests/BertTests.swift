@@ -1,4 +1,5 @@
 /// BERT against transformers and peft: outputs and every gradient.
+import CPU
 import Tensors
 import Testing
 
@@ -12,45 +13,45 @@ private let leastCosine: Float = 0.999
 
 struct BertTests {
   let golden: BertGolden
-  let engine = Engine(threads: 2)
+  let engine = CPU(threads: 2)
 
   init() throws { golden = try BertGolden() }
 
   @Test(arguments: BertGolden.poolings)
   func `pooled vectors equal those of transformers`(pooling: PoolingMode) throws {
     let model = try golden.encoder(pooling, on: engine)
-    let output = try model.forward(golden.batch(), mode: .inference).output
+    let output = try model.output(of: golden.batch())
     #expect(output.shape == [5, 32])
     #expect(relativeError(output.array, try golden.values("encoder/output/\(pooling.rawValue)")) < tolerance)
   }
 
   @Test func `the first token's vector and the mean stand side by side`() throws {
-    let output = try golden.encoder(.clsMean, on: engine).forward(golden.batch(), mode: .inference).output
+    let output = try golden.encoder(.clsMean, on: engine).output(of: golden.batch())
     let parts: [[Float]] = try [golden.values("encoder/output/cls"), golden.values("encoder/output/mean")]
     let expected = (0..<5).flatMap { row in parts.flatMap { $0[row * 32..<(row + 1) * 32] } }
     #expect(output.shape == [5, 64] && relativeError(output.array, expected) < tolerance)
   }
 
   @Test func `logits equal those of transformers`() throws {
-    let output = try golden.crossEncoder(on: engine).forward(golden.batch(), mode: .inference).output
+    let output = try golden.crossEncoder(on: engine).output(of: golden.batch())
     #expect(output.shape == [5, 1])
     #expect(relativeError(output.array, try golden.values("cross-encoder/output")) < tolerance)
   }
 
   @Test(arguments: BertGolden.poolings)
   func `int8 vectors point where those of transformers do`(pooling: PoolingMode) throws {
-    let model = try golden.encoder(pooling, on: Engine(threads: 2, precision: .int8))
+    let model = try golden.encoder(pooling, on: CPU(threads: 2, precision: .int8))
     try expectDirections(of: model, "encoder/output/\(pooling.rawValue)")
   }
 
   @Test func `int8 vectors with attached adapters point where those of peft do`() throws {
-    let model = try golden.encoder(on: Engine(threads: 2, precision: .int8))
+    let model = try golden.encoder(on: CPU(threads: 2, precision: .int8))
     try golden.adapt(model, "encoder")
     try expectDirections(of: model, "encoder/lora/output")
   }
 
-  private func expectDirections(of model: BertEncoder, _ name: String) throws {
-    let found = try model.forward(golden.batch(), mode: .inference).output.array
+  private func expectDirections(of model: Encoder, _ name: String) throws {
+    let found = try model.output(of: golden.batch()).array
     let expected = try golden.values(name)
     func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
     for start in stride(from: 0, to: expected.count, by: 32) {
@@ -75,7 +76,7 @@ struct BertTests {
     let model = try golden.encoder(on: engine)
     try golden.adapt(model, "encoder")
     try expectGradients(of: model, "encoder", "lora")
-    let output = try model.forward(golden.batch(), mode: .inference).output
+    let output = try model.output(of: golden.batch())
     #expect(relativeError(output.array, try golden.values("encoder/lora/output")) < tolerance)
   }
 
@@ -91,22 +92,22 @@ struct BertTests {
     model.mergeLoRA()
     #expect(model.lora == nil)
     #expect(!model.weights.contains { $0.name.contains("lora_") })
-    let output = try model.forward(golden.batch(), mode: .inference).output
+    let output = try model.output(of: golden.batch())
     #expect(relativeError(output.array, try golden.values("encoder/lora/output")) < tolerance)
   }
 
   @Test func `a new adapter changes nothing until it is trained`() throws {
     let model = try golden.encoder(on: engine)
-    let before = try model.forward(golden.batch(), mode: .inference).output.array
+    let before = try model.output(of: golden.batch()).array
     try model.attach(lora: LoRASettings(r: 4, alpha: 8), seed: 3)
-    #expect(try model.forward(golden.batch(), mode: .inference).output.array == before)
+    #expect(try model.output(of: golden.batch()).array == before)
   }
 
   @Test func `what the model has no row for is refused with its sequence`() throws {
     let model = try golden.encoder(on: engine)
     func error(_ sequences: [[Int32]], _ types: [[Int32]]? = nil) -> ModelError? {
       #expect(throws: ModelError.self) {
-        try model.forward(PackedBatch(sequences, typeIDs: types), mode: .inference)
+        try model.output(of: PackedBatch(sequences, typeIDs: types))
       }
     }
     #expect(error([[1], [2, 40]]) == .unknownToken(sequence: 1, id: 40, rows: 40))
@@ -119,8 +120,8 @@ struct BertTests {
 
   /// Runs one training pass and compares every trainable weight's gradient with the file's; both must have the same.
   private func expectGradients(of model: some SequenceModel, _ kind: String, _ tuning: String) throws {
-    let result = try model.forward(golden.batch(), mode: .training(seed: 1, step: 0))
-    result.backward?(try golden.tensor("\(kind)/seed", on: engine))
+    let result = try model.trainingPass(golden.batch(), seed: 1, step: 0)
+    result.backward(try golden.tensor("\(kind)/seed", on: engine))
     let trainable = model.weights.filter(\.isTrainable)
     #expect(trainable.map(\.name).sorted() == golden.names("\(kind)/\(tuning)/gradient/"))
     for weight in trainable {

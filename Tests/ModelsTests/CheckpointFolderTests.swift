@@ -1,3 +1,4 @@
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -5,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct CheckpointFolderTests {
-  let engine = Engine(threads: 1)
+  let engine = CPU(threads: 1)
 
   @Test func `a folder in today's sentence-transformers layout is read`() throws {
     let folder = try CheckpointFolder(golden.appending(path: "sentence-transformer"))
@@ -16,8 +17,8 @@ import Testing
     expected.defaultPromptName = "query"
     #expect(folder.settings == expected)
     #expect(
-      folder.config
-        == BertConfig(
+      folder.architecture as? Bert
+        == Bert(
           vocabularySize: 25, hiddenSize: 8, layerCount: 2, headCount: 2, intermediateSize: 12, maximumPositions: 16))
     #expect(!folder.isCrossEncoder)
   }
@@ -50,7 +51,7 @@ import Testing
     let sharded = try CheckpointFolder(golden.appending(path: "sharded")).encoder(on: engine)
     let whole = try CheckpointFolder(golden.appending(path: "sentence-transformer")).encoder(on: engine)
     #expect(sharded.weights.map(\.name) == whole.weights.map(\.name))
-    #expect(sharded.weights.map(\.value.array) == whole.weights.map(\.value.array))
+    #expect(sharded.weights.map(\.array) == whole.weights.map(\.array))
   }
 
   @Test func `names with a prefix, old norms, buffers and pre-training heads are understood`() throws {
@@ -64,18 +65,18 @@ import Testing
     for weight in original.weights {
       let name = weight.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
         .replacing("LayerNorm.bias", with: "LayerNorm.beta")
-      tensors["bert.\(name)"] = weight.value
+      tensors["bert.\(name)"] = weight.floats
     }
     try SafeTensors.write(tensors, to: scratch.url.appending(path: "model.safetensors"))
     let read = try CheckpointFolder(scratch.url).encoder(on: engine)
-    #expect(read.weights.map(\.value.array) == original.weights.map(\.value.array))
+    #expect(read.weights.map(\.array) == original.weights.map(\.array))
   }
 
   @Test func `every missing, unexpected and misshapen tensor is named`() throws {
     let scratch = try ScratchFolder()
     try copy("sentence-transformer", to: scratch.url)
     var tensors: [String: Tensor] = [:]
-    for weight in try CheckpointFolder(scratch.url).encoder(on: engine).weights { tensors[weight.name] = weight.value }
+    for weight in try CheckpointFolder(scratch.url).encoder(on: engine).weights { tensors[weight.name] = weight.floats }
     tensors["encoder.layer.1.output.dense.bias"] = nil
     tensors["embeddings.LayerNorm.bias"] = nil
     tensors["encoder.layer.2.output.dense.bias"] = engine.zeros([8])
@@ -99,7 +100,7 @@ import Testing
     #expect(model.weights.map(\.name).filter { $0.contains("classifier") } == ["classifier.weight", "classifier.bias"])
     let classifiers = try [3, 3, 4].map { seed in
       try #require(folder.crossEncoder(on: engine, seed: seed).model.weights.first { $0.name == "classifier.weight" })
-        .value.array
+        .array
     }
     #expect(classifiers[0] == classifiers[1] && classifiers[0] != classifiers[2])
     let given = try CheckpointFolder(golden.appending(path: "classifier")).crossEncoder(on: engine, seed: 3)
@@ -175,4 +176,4 @@ import Testing
   }
 }
 
-func values(_ weights: [Weight], _ name: String) -> [Float]? { weights.first { $0.name == name }?.value.array }
+func values(_ weights: [Weight], _ name: String) -> [Float]? { weights.first { $0.name == name }?.array }

@@ -1,3 +1,4 @@
+import CPU
 import Foundation
 import JSONText
 import Models
@@ -6,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct CheckpointFolderWriteTests {
-  let engine = Engine(threads: 1)
+  let engine = CPU(threads: 1)
   let scratch: ScratchFolder
   let out: URL
 
@@ -102,7 +103,7 @@ import Testing
   }
 
   @Test func `a new encoder follows from its seed, has normal weights and an empty row for padding`() throws {
-    let config = BertConfig(
+    let config = Bert(
       vocabularySize: 25, hiddenSize: 32, layerCount: 1, headCount: 2, intermediateSize: 64, maximumPositions: 16)
     let folders = try [5, 5, 6].enumerated().map { index, seed in
       let folder = scratch.url.appending(path: "new-\(index)")
@@ -114,7 +115,7 @@ import Testing
     let bytes = try folders.map { try Data(contentsOf: $0.appending(path: "model.safetensors")) }
     #expect(bytes[0] == bytes[1] && bytes[0] != bytes[2])
     let folder = try CheckpointFolder(folders[0])
-    #expect(folder.config == config && folder.settings == SentenceSettings(maxSequenceLength: 12))
+    #expect(folder.architecture as? Bert == config && folder.settings == SentenceSettings(maxSequenceLength: 12))
     let encoder = try folder.encoder(on: engine)
     let words = try #require(values(encoder.weights, "embeddings.word_embeddings.weight"))
     #expect(words[..<32].allSatisfy { $0 == 0 })

@@ -1,4 +1,5 @@
 /// Any bytes at all, as any file of a model folder, end in a model or in an error that names the file.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -10,7 +11,7 @@ import Testing
   private struct Place {
     let folder: URL
     let file: URL
-    let engine = Engine(threads: 1)
+    let engine = CPU(threads: 1)
 
     init(_ base: String, _ path: String, in scratch: URL) throws {
       folder = scratch.appending(path: "model")
@@ -30,7 +31,7 @@ import Testing
           _ = try read.crossEncoder(on: engine, seed: 1)
         } else {
           let batch = PackedBatch([[1, 2, 3]])
-          _ = try read.encoder(on: engine).forward(batch, mode: .inference)
+          _ = try read.encoder(on: engine).output(of: batch)
         }
         return true
       } catch let error as CheckpointError {
@@ -72,11 +73,7 @@ import Testing
             let count = try read.shape(of: name).reduce(1, *)
             let isFilled = try read.withBytes(of: name) { type, bytes in bytes.count * 8 == count * type.bits }
             guard isFilled else { throw CheckpointError(file, name, found: "other bytes", expected: "the shape's") }
-            var floats = [Float](repeating: 0, count: count)
-            do { try floats.withUnsafeMutableBufferPointer { try read.readFloats(name, into: $0.baseAddress!) } } catch
-            {
-              guard error is CheckpointError else { throw error }
-            }
+            do { _ = try read.floats(name) } catch is CheckpointError {}  // of whole numbers
           }
           return true
         } catch let error as CheckpointError where error.found != "other bytes" {

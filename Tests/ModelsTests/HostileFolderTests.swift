@@ -1,4 +1,5 @@
 /// Model folders that claim what is not so: refused by name before anything is opened, allocated or made.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -149,14 +150,14 @@ import Testing
   }
 
   @Test func `a new model of absurd size is refused before anything is made`() throws {
-    let config = BertConfig(
+    let config = Bert(
       vocabularySize: 1_000_000, hiddenSize: 16_384, layerCount: 128, headCount: 256, intermediateSize: 65_536)
     let out = scratch.url.appending(path: "new")
     // 1,000,000 + 512 + 2 rows of embeddings, 128 layers of 4·16,384² + 2·16,384·65,536 and vectors, and a pooler.
     let error = #expect(throws: ModelError.self) {
       try config.writeNewEncoder(
         to: out, tokenizer: golden, settings: SentenceSettings(maxSequenceLength: 12), seed: 1, memory: 16_000_000_000,
-        on: Engine(threads: 1))
+        on: CPU(threads: 1))
     }
     #expect(
       try #require(error).description == """

@@ -31,13 +31,7 @@ import Testing
       for name in read.names {
         let count = try read.shape(of: name).reduce(1, *)
         guard count <= bytes.count else { throw Oversize(name: name, count: count) }
-        var floats = [Float](repeating: 0, count: count)
-        do {
-          try floats.withUnsafeMutableBufferPointer {
-            if let start = $0.baseAddress { try read.readFloats(name, into: start) }
-          }
-        } catch is CheckpointError {  // of whole numbers
-        }
+        do { _ = try read.floats(name) } catch is CheckpointError {}  // of whole numbers
       }
       return true
     } catch let error as CheckpointError {

@@ -1,4 +1,5 @@
 /// Model folders whose weights PyTorch saved, and teachers of the distillation program.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -6,10 +7,10 @@ import TestSupport
 import Testing
 
 @Suite struct PyTorchFolderTests {
-  private let engine = Engine(threads: 1)
+  private let engine = CPU(threads: 1)
 
   private func weights(_ folder: URL) throws -> [[Float]] {
-    try CheckpointFolder(folder).encoder(on: engine).weights.map(\.value.array)
+    try CheckpointFolder(folder).encoder(on: engine).weights.map(\.array)
   }
 
   @Test(arguments: ["bin", "bin-sharded", "f64"])
@@ -78,7 +79,7 @@ import Testing
     try FileManager.default.copyItem(at: theirs, to: ours)
     try scratch.write(#"{"r": 4, "alpha": 12, "dropout": 0.1}"#, to: "teacher/lora_config.json")
     let weights = try [theirs, ours].map { folder in
-      try CheckpointFolder(folder, base: base).crossEncoder(on: engine, seed: 1).model.weights.map(\.value.array)
+      try CheckpointFolder(folder, base: base).crossEncoder(on: engine, seed: 1).model.weights.map(\.array)
     }
     #expect(weights[0] == weights[1])
   }

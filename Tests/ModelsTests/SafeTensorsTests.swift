@@ -1,3 +1,4 @@
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -8,7 +9,7 @@ import Testing
 let golden = fixtures.appending(path: "models")
 
 @Suite struct SafeTensorsTests {
-  let engine = Engine(threads: 1)
+  let engine = CPU(threads: 1)
 
   @Test func `floats are written byte for byte as the reference writes them`() throws {
     let scratch = try ScratchFolder()
@@ -45,11 +46,7 @@ let golden = fixtures.appending(path: "models")
     #expect(text.contains("hostile.safetensors") && text.contains(hostile.message), "\(text)")
   }
 
-  private func floats(_ name: String, of file: SafeTensors) throws -> [Float] {
-    let tensor = engine.uninitialized(try file.shape(of: name))
-    try file.readFloats(name, into: tensor.floats)
-    return tensor.array
-  }
+  private func floats(_ name: String, of file: SafeTensors) throws -> [Float] { try file.floats(name) }
 }
 
 struct HostileFile: Sendable, CustomTestStringConvertible {

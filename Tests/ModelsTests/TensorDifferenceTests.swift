@@ -1,4 +1,5 @@
 /// The first tensor and element in which two safetensors files differ.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -6,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct TensorDifferenceTests {
-  private let engine = Engine(threads: 1)
+  private let engine = CPU(threads: 1)
   private let scratch: ScratchFolder
 
   init() throws { scratch = try ScratchFolder() }

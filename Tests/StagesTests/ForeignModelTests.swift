@@ -208,8 +208,7 @@ import Testing
     try await run.run(
       Embed.self, inputs: ["model": "prompted", "texts": "corpus.jsonl"], with: ["prompt": .string("passage")])
     let file = try SafeTensors(contentsOf: run.folder.url.appending(path: "embeddings/embeddings.safetensors"))
-    var found = [Float](repeating: 0, count: texts.count * 32)
-    try found.withUnsafeMutableBufferPointer { try file.readFloats("embeddings", into: try #require($0.baseAddress)) }
+    let found = try file.floats("embeddings")
     let expected = try #require(golden["prompted"]?["passage"]?.elements).flatMap { $0.elements ?? [] }
     #expect(isClose(found, expected.compactMap { $0.double.map { Float($0) } }))
   }

@@ -1,7 +1,9 @@
 /// `retrieve`: exact to the last tie, whoever searches; reranked, calibrated, and with vectors of earlier results.
+import CPU
 import Artifacts
 import Foundation
 import JSONText
+import Models
 import Pipelines
 import Tensors
 import TestSupport
@@ -47,7 +49,7 @@ import Testing
     }
     let order = TieOrder(ids: ids)
     for threads in [1, 3] {
-      let best = retriever.best(20, in: order, on: Engine(threads: threads))
+      let best = retriever.best(20, in: order, on: CPU(threads: threads))
       #expect(best.map { $0.map(\.passage) } == expected)
     }
     var seen: [[Int]] = []
@@ -72,7 +74,8 @@ import Testing
       let run = try StageRun()
       try await run.run(
         Embed.self, inputs: ["model": encoder, "texts": self.run.folder.url.appending(path: file).path])
-      let values = try EmbeddingMatrix(run.folder.url.appending(path: "embeddings"), width: 8).floats().map(Double.init)
+      let file = run.folder.url.appending(path: "embeddings/embeddings.safetensors")
+      let values = try SafeTensors(contentsOf: file).floats("embeddings").map(Double.init)
       return stride(from: 0, to: values.count, by: 8).map { start in
         let row = values[start..<start + 8]
         let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()

@@ -228,9 +228,7 @@ private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0
       texts.enumerated().map { Passage(id: "\($0)", text: $1) }, to: workshop.url("texts.jsonl"))
     try await workshop.run(Embed.self, ["model": "base", "texts": "texts.jsonl"], to: "embeddings")
     let file = try SafeTensors(contentsOf: workshop.url("embeddings/embeddings.safetensors"))
-    var floats = [Float](repeating: 0, count: texts.count * 16)
-    try floats.withUnsafeMutableBufferPointer { try file.readFloats("embeddings", into: #require($0.baseAddress)) }
-    let vectors = floats.map(Double.init)
+    let vectors = try file.floats("embeddings").map(Double.init)
     func cosine(_ left: Int, _ right: Int) -> Double {
       func dot(_ a: Int, _ b: Int) -> Double { (0..<16).reduce(0) { $0 + vectors[a * 16 + $1] * vectors[b * 16 + $1] } }
       return dot(left, right) / (dot(left, left) * dot(right, right)).squareRoot()

@@ -4,6 +4,7 @@ import TestKernels
 import TestSupport
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 struct AttentionTests {
@@ -43,7 +44,7 @@ struct AttentionTests {
     _ sequences: [Int], threads: Int, heads: Int, keyValueHeads: Int?, causal: Bool, dropout: Double = 0.1,
     changing token: Int? = nil, repeating copies: Int = 1
   ) -> [[[Float]]] {
-    let engine = Engine(threads: threads)
+    let engine = CPU(threads: threads)
     let batch = PackedBatch(
       sequences.map { Array(repeating: 0, count: Self.lengths[$0]) }, sequenceKeys: sequences.map { UInt64($0) })
     /// Heads of random numbers, each `copies` times side by side.
@@ -62,7 +63,7 @@ struct AttentionTests {
     let inputs = [(heads, 1, 1), (shared, 2, copies), (shared, 3, copies)].map {
       Variable(value: matrix($0.0, $0.1, copies: $0.2), gradient: Gradient())
     }
-    let tape = Tape(on: engine, seed: 3, step: 4)
+    let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 3, step: 4))
     let out = tape.attention(
       inputs[0], inputs[1], inputs[2], heads: heads, keyValueHeads: keyValueHeads, causal: causal, batch: batch,
       dropout: dropout)

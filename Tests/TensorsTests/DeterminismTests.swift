@@ -1,6 +1,7 @@
 /// Bits of multiplications at the sizes of real models.
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 struct DeterminismTests {
@@ -10,15 +11,15 @@ struct DeterminismTests {
     shape: (inputs: Int, outputs: Int), precision: Precision
   ) {
     let (inputs, outputs) = shape
-    let source = Engine(threads: 1)
+    let source = CPU(threads: 1)
     let w = source.uniform([outputs, inputs], -1..<1, seed: 1, stream: 1).array
     let x = source.uniform([200, inputs], -1..<1, seed: 1, stream: 2).array
     func rows(_ range: Range<Int>, threads: Int) -> [ArraySlice<Float>] {
-      let engine = Engine(threads: threads, precision: precision)
+      let engine = CPU(threads: threads, precision: precision)
       let part = engine.tensor(
         Array(x[(range.lowerBound * inputs)..<(range.upperBound * inputs)]), [range.count, inputs])
       let rows = PackedBatch(range.map { _ in [0] }).tokenRows
-      let y = Tape(inferenceOn: engine).linear(
+      let y = Tape(on: engine).linear(
         Variable(value: part, gradient: nil), rows: rows,
         weight: Weight("w", engine.tensor(w, [outputs, inputs]), decays: true),
         bias: Weight("b", engine.zeros([outputs]), decays: false), adapter: nil
@@ -37,12 +38,12 @@ struct DeterminismTests {
 
   @Test(arguments: [(1536, 384), (384, 1536), (384, 16), (16, 1536), (1, 384)])
   func `weight gradients depend neither on threads nor on how chunks are grouped`(outputs: Int, inputs: Int) {
-    let source = Engine(threads: 1)
+    let source = CPU(threads: 1)
     let dy = source.uniform([230, outputs], -1..<1, seed: 2, stream: 1)
     let x = source.uniform([230, inputs], -1..<1, seed: 2, stream: 2)
     let chunks = [0..<80, 80..<93, 93..<230]
     func gradient(threads: Int, _ groups: [[Range<Int>]]) -> [Float] {
-      let engine = Engine(threads: threads)
+      let engine = CPU(threads: threads)
       let sum = engine.zeros([outputs, inputs])
       for group in groups { engine.addWeightGradient(to: sum, dy: dy, x: x, chunks: group) }
       return sum.array

@@ -2,12 +2,13 @@
 import Synchronization
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 struct EngineTests {
   @Test(arguments: [1, 2, 5])
   func `every piece is computed once, by a worker of the pool`(threads: Int) {
-    let engine = Engine(threads: threads)
+    let engine = CPU(threads: threads)
     for pieces in [0, 1, 2, 100] {
       let counts = Mutex([Int](repeating: 0, count: pieces))
       let workers = Mutex(Set<Int>())
@@ -21,7 +22,7 @@ struct EngineTests {
   }
 
   @Test func `jobs that several threads post all run, one after the other`() async {
-    let engine = Engine(threads: 3)
+    let engine = CPU(threads: 3)
     let sums = await withTaskGroup(of: Int.self) { group in
       for poster in 0..<4 {
         group.addTask {
@@ -42,26 +43,25 @@ struct EngineTests {
   }
 
   @Test func `freed memory is lent again, merged with its neighbours`() {
-    let allocator = Allocator()
-    var blocks: [Storage?] = (0..<10).map { _ in allocator.allocate(bytes: 1000) }
-    #expect(allocator.bytesInUse == 10 * 1024)
-    #expect(blocks.allSatisfy { UInt(bitPattern: $0!.base) % 64 == 0 })
-    let mapped = allocator.mappedBytes
+    let cpu = CPU(threads: 1)
+    var blocks: [Memory?] = (0..<10).map { _ in cpu.allocate(bytes: 1000) }
+    #expect(cpu.meter.inUse == 10 * 1024)
+    #expect(blocks.allSatisfy { $0!.address % 64 == 0 })
+    let mapped = cpu.mappedBytes
     for index in [3, 5, 4, 0, 9] { blocks[index] = nil }
-    let large = allocator.allocate(bytes: 3 * 1024)
-    #expect(UInt(bitPattern: large.base) > UInt(bitPattern: blocks[2]!.base))
-    #expect(UInt(bitPattern: large.base) < UInt(bitPattern: blocks[6]!.base))
-    #expect(allocator.peakBytes == 10 * 1024)
-    #expect(allocator.mappedBytes == mapped)
+    let large = cpu.allocate(bytes: 3 * 1024)
+    #expect(large.address > blocks[2]!.address && large.address < blocks[6]!.address)
+    #expect(cpu.meter.peak == 10 * 1024)
+    #expect(cpu.mappedBytes == mapped)
   }
 
   @Test func `blocks outlive the engine that lent them`() {
-    let tensor = Engine(threads: 2).tensor([1, 2, 3], [3])
+    let tensor = CPU(threads: 2).tensor([1, 2, 3], [3])
     #expect(tensor.array == [1, 2, 3])
   }
 
   @Test func `the profile names what decides the bits`() {
-    let profile = NumericsProfile.current(precision: .fp32)
+    let profile = CPU(threads: 1).numerics
     #expect(Kernels.names.contains(profile.instructions))
     #expect(profile.description == "engine \(NumericsProfile.revision), fp32, \(profile.instructions)")
   }

@@ -4,6 +4,7 @@ import Foundation
 import TestKernels
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 /// Table of a class by name, and the reference's.
@@ -190,7 +191,7 @@ struct KernelTests {
   }
 
   @Test func `uniform and normal numbers have their moments`() {
-    let engine = Engine(threads: 1)
+    let engine = CPU(threads: 1)
     let uniform = engine.uniform([40000], -1..<3, seed: 1, stream: 2).array.map(Double.init)
     let normal = engine.normal([40000], deviation: 2, seed: 1, stream: 2).array.map(Double.init)
     func moments(_ x: [Double]) -> (mean: Double, variance: Double) {

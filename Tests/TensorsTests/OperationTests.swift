@@ -1,16 +1,17 @@
 /// Each operation's backward pass against central differences of its forward pass.
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 struct OperationTests {
-  private let engine = Engine(threads: 2)
+  private let engine = CPU(threads: 2)
   private let batch = PackedBatch(
     [[1, 2, 3], [4], [2, 2, 5, 0, 1]], typeIDs: [[0, 1, 1], [0], [0, 0, 1, 1, 1]], chunkSize: 2)
 
   private func weight(_ shape: [Int], _ stream: UInt64) -> Weight {
     let weight = Weight("w\(stream)", engine.uniform(shape, -1..<1, seed: 8, stream: stream), decays: true)
-    weight.train(on: engine)
+    weight.train()
     return weight
   }
 
@@ -23,7 +24,7 @@ struct OperationTests {
     _ inputs: [Weight], _ weights: [Weight] = [], _ operation: (Tape, [Variable]) -> Variable
   ) {
     func run() -> (output: Variable, variables: [Variable], tape: Tape) {
-      let tape = Tape(on: engine, seed: 6, step: 2)
+      let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 6, step: 2))
       let variables = inputs.map { Variable(value: $0.value, gradient: Gradient()) }
       return (operation(tape, variables), variables, tape)
     }
@@ -42,11 +43,15 @@ struct OperationTests {
       let step: Float = 1.0 / 128
       for index in gradient.indices {
         let original = weight.value.floats[index]
-        weight.value.floats[index] = original + step
+        func set(_ number: Float) {
+          weight.value.floats[index] = number
+          weight.changed()
+        }
+        set(original + step)
         let above = value()
-        weight.value.floats[index] = original - step
+        set(original - step)
         let below = value()
-        weight.value.floats[index] = original
+        set(original)
         let expected = (above - below) / Double(2 * step)
         // Differences carry the step's square and fp32's rounding over the step.
         #expect(abs(Double(gradient[index]) - expected) < 2e-3 * max(1, abs(expected)), "\(weight.name)[\(index)]")
@@ -100,7 +105,7 @@ struct OperationTests {
 
   @Test func `dropout keeps the expectation, and its gradient the mask`() {
     check([input(5, 1)]) { tape, x in tape.dropout(x[0], 0.3, rows: batch.tokenRows) }
-    let tape = Tape(on: engine, seed: 1, step: 1)
+    let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 1, step: 1))
     let ones = engine.matrix(batch.tokens, 4000)
     ones.fill(1)
     let dropped = tape.dropout(Variable(value: ones, gradient: nil), 0.3, rows: batch.tokenRows).value.array
@@ -121,7 +126,7 @@ struct OperationTests {
     let frozen = Weight("w", engine.zeros([4, 4]), decays: true)
     let bias = Weight("b", engine.zeros([4]), decays: false)
     let x = Variable(value: engine.matrix(batch.tokens, 4), gradient: nil)
-    let y = Tape(on: engine, seed: 1, step: 1)
+    let y = Tape(on: engine, records: true, masks: Tape.Masks(seed: 1, step: 1))
       .linear(x, rows: batch.tokenRows, weight: frozen, bias: bias, adapter: nil, activation: .gelu)
     #expect(y.gradient == nil)
   }

@@ -4,6 +4,7 @@ import TestKernels
 import TestSupport
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 struct ProductTests {
@@ -68,35 +69,35 @@ struct ProductTests {
   }
 
   @Test func `bf16 rounds to even, and differs from fp32`() {
-    let engine = Engine(threads: 1, precision: .bf16)
+    let engine = CPU(threads: 1, precision: .bf16)
     // 257 and 259 lie halfway between neighbours in bf16; 1 and 2 are exact.
     let w = Weight("w", engine.tensor([1, 0, 0, 2], [2, 2]), decays: true)
     let x = Variable(value: engine.tensor([257, 259], [1, 2]), gradient: nil)
-    let y = Tape(inferenceOn: engine).linear(
+    let y = Tape(on: engine).linear(
       x, rows: PackedBatch([[0]]).tokenRows, weight: w, bias: Weight("b", engine.zeros([2]), decays: false),
       adapter: nil)
     #expect(y.value.array == [256, 520])
   }
 
   @Test func `int8 keeps whole numbers within its steps, zero rows and zero columns, and rounds the rest`() {
-    let engine = Engine(threads: 1, precision: .int8)
+    let engine = CPU(threads: 1, precision: .int8)
     // The second row of W is 0, the first has steps of 1; a row of x from 0 to 254 has steps of 1 too.
     let w = Weight("w", engine.tensor([127, -3, 0, 0], [2, 2]), decays: true)
     let x = Variable(value: engine.tensor([254, 7, 254, 7.4, -127, 127, 0, 0], [4, 2]), gradient: nil)
-    let y = Tape(inferenceOn: engine).linear(
+    let y = Tape(on: engine).linear(
       x, rows: PackedBatch([[0, 0, 0, 0]]).tokenRows, weight: w,
       bias: Weight("b", engine.tensor([0, 5], [2]), decays: false), adapter: nil)
     #expect(y.value.array == [32237, 5, 32237, 5, -16510, 5, 0, 5])
   }
 
   @Test func `an adapter joins an int8 product in fp32`() {
-    let engine = Engine(threads: 2, precision: .int8)
+    let engine = CPU(threads: 2, precision: .int8)
     func values(_ shape: [Int], _ stream: UInt64) -> Tensor { engine.uniform(shape, -1..<1, seed: 1, stream: stream) }
     let (w, x, factors) = (values([40, 200], 1), values([9, 200], 2), (values([4, 200], 3), values([40, 4], 4)))
     let adapter = Adapter(
       down: Weight("a", factors.0, decays: true), up: Weight("b", factors.1, decays: true), scale: 0.5, dropout: 0)
     func product(_ adapter: Adapter?) -> [Float] {
-      Tape(inferenceOn: engine).linear(
+      Tape(on: engine).linear(
         Variable(value: x, gradient: nil), rows: PackedBatch([Array(repeating: 0, count: 9)]).tokenRows,
         weight: Weight("w", w, decays: true), bias: Weight("c", engine.zeros([40]), decays: false), adapter: adapter
       ).value.array
@@ -115,19 +116,20 @@ struct ProductTests {
   }
 
   @Test func `a frozen weight is laid out once, a trainable one follows its value`() {
-    let engine = Engine(threads: 2)
+    let engine = CPU(threads: 2)
     let w = Weight("w", engine.tensor([1, 2], [1, 2]), decays: true)
     func product() -> [Float] {
-      Tape(inferenceOn: engine).linear(
+      Tape(on: engine).linear(
         Variable(value: engine.tensor([1, 10], [1, 2]), gradient: nil), rows: PackedBatch([[0]]).tokenRows, weight: w,
         bias: Weight("b", engine.zeros([1]), decays: false), adapter: nil
       ).value.array
     }
     #expect(product() == [21])
-    let used = engine.allocator.bytesInUse
-    #expect(product() == [21] && engine.allocator.bytesInUse == used)
-    w.train(on: engine)
+    let used = engine.meter.inUse
+    #expect(product() == [21] && engine.meter.inUse == used)
+    w.train()
     w.value.floats[0] = 5
+    w.changed()
     #expect(product() == [25])
     w.freeze()
     w.value.floats[0] = 7

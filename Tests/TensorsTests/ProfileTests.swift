@@ -3,6 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
+@testable import CPU
 @testable import Tensors
 
 private final class HandClock: Sendable {

@@ -1,4 +1,5 @@
 /// Cross-encoders that other programs saved give the logits that they give there.
+import CPU
 import Foundation
 import Tensors
 import TestSupport
@@ -18,7 +19,7 @@ import Training
   private func error(_ name: String, base: String?) throws -> Float {
     let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: pytorch.appending(path: "logits.json")))
     let model = try CrossEncoder(
-      folder: pytorch.appending(path: name), base: base.map { pytorch.appending(path: $0) }, engine: Engine(threads: 1))
+      folder: pytorch.appending(path: name), base: base.map { pytorch.appending(path: $0) }, on: CPU(threads: 1))
     let logits = try model.score(golden.pairs.map { ($0[0], $0[1]) })
     let expected = try #require(golden.logits[name])
     #expect(logits.count == expected.count)

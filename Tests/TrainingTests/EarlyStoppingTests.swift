@@ -13,7 +13,7 @@ private func train(
   _ values: [Double], _ rule: EarlyStopping?, epochs: Int = 10, from saved: TrainingState? = nil,
   keep: TrainingSettings.Keep = .best
 ) throws -> (state: TrainingState, said: [String], kept: Validation) {
-  let model = ToyModel()
+  let model = try ToyModel()
   var settings = TrainingSettings(memory: 1 << 30)
   settings.epochs = epochs
   settings.batchSize = 24
@@ -28,7 +28,7 @@ private func train(
     model: model, task: PairTask(pairs: toyPairs(64), loss: BinaryCrossEntropy()), settings: settings,
     observer: observer)
   var state = TrainingState(model: model)
-  if let saved { try state.restore(outline: saved.outline, tensors: saved.tensors, engine: model.engine) }
+  if let saved { try state.restore(outline: saved.outline, tensors: saved.tensors) }
   let kept = try loop.run(
     from: &state,
     // One step a batch, three batches an epoch.
@@ -87,7 +87,7 @@ private func train(
     let observer = Recorder()
     var settings = TrainingSettings(memory: 1 << 30)
     settings.epochs = 1
-    let model = ToyModel()
+    let model = try ToyModel()
     var state = TrainingState(model: model)
     try TrainingLoop(
       model: model, task: PairTask(pairs: toyPairs(16), loss: BinaryCrossEntropy()), settings: settings,

@@ -1,4 +1,5 @@
 /// What the small files of a model's folder say is done as sentence-transformers does it.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -27,7 +28,7 @@ import Testing
     try FileManager.default.copyItem(at: fixtures.appending(path: "pytorch/base"), to: folder)
   }
 
-  private func encoder() throws -> BiEncoder { try BiEncoder(folder: folder, engine: Engine(threads: 1)) }
+  private func encoder() throws -> BiEncoder { try BiEncoder(folder: folder, on: CPU(threads: 1)) }
 
   /// Lays the files of a folder with prompts and a dot product over the plain encoder's.
   private func prompted() throws -> BiEncoder {
@@ -124,7 +125,7 @@ import Testing
     #expect(wide.model.outputWidth == 64)
     let copy = scratch.url.appending(path: "copy")
     try wide.folder.write(wide.model, settings: wide.folder.settings, to: copy)
-    #expect(try error(BiEncoder(folder: copy, engine: Engine(threads: 1)).encode(golden.queries), both) == 0)
+    #expect(try error(BiEncoder(folder: copy, on: CPU(threads: 1)).encode(golden.queries), both) == 0)
   }
 
   private func dense() throws {
@@ -145,7 +146,7 @@ import Testing
   @Test func `a model with Dense modules is no student`() throws {
     try dense()
     let error = #expect(throws: CheckpointError.self) {
-      try BiEncoder(folder: folder, engine: Engine(threads: 1), isStudent: true)
+      try BiEncoder(folder: folder, on: CPU(threads: 1), isStudent: true)
     }
     #expect(try #require(error).remedy?.contains("cannot be trained yet") == true)
   }

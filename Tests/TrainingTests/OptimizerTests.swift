@@ -1,4 +1,5 @@
 /// AdamW, clipping and schedules against torch and transformers.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -29,14 +30,14 @@ private struct Golden: Decodable {
 @Suite struct OptimizerTests {
   @Test func `clipped AdamW steps with and without decay equal torch's`() throws {
     let golden = try Golden.read().adamW
-    let engine = Engine(threads: 2)
+    let engine = CPU(threads: 2)
     let weights = (0..<2).map { index in
       let values = golden.initial[index * golden.size..<(index + 1) * golden.size].map(Float.init)
       let weight = Weight("w\(index)", engine.tensor(values, [golden.size]), decays: index == 0)
-      weight.train(on: engine)
+      weight.train()
       return weight
     }
-    var moments = AdamW.Moments(of: weights, engine: engine)
+    var moments = AdamW.Moments(of: weights)
     var adam = AdamW()
     adam.weightDecay = golden.decay
     let schedule = Schedule(.linear, peak: golden.lr, warmup: .steps(golden.warmup), steps: golden.values.count)
@@ -45,11 +46,11 @@ private struct Golden: Decodable {
         let gradient = golden.gradients[step][index * golden.size..<(index + 1) * golden.size].map(Float.init)
         weight.gradient?.update(from: engine.tensor(gradient, [golden.size]))
       }
-      let norm = gradientNorm(weights, engine: engine)
+      let norm = gradientNorm(weights, on: engine)
       #expect(abs(norm - golden.norms[step]) < 1e-6)
       adam.step(
         weights, &moments, rate: schedule.rate(at: step),
-        gradientScale: clippingFactor(norm: norm, limit: golden.clip), engine: engine)
+        gradientScale: clippingFactor(norm: norm, limit: golden.clip), on: engine)
       let values = weights.flatMap { $0.value.array }
       let difference = zip(values, golden.values[step]).map { abs(Double($0) - $1) }.max() ?? 0
       #expect(difference < 3e-7, "step \(step)")  // a few roundings of fp32 values near 1

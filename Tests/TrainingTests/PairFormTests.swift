@@ -1,4 +1,5 @@
 /// How a query and a passage become one input.
+import CPU
 import Foundation
 import Tensors
 import TestSupport
@@ -11,7 +12,7 @@ import Tokenizers
   private let folder = fixtures.appending(path: "models/classifier")
 
   private func input(_ form: PairForm) throws -> Encoding {
-    let encoder = try CrossEncoder(folder: folder, engine: Engine(threads: 1), maxTokens: 8, form: form)
+    let encoder = try CrossEncoder(folder: folder, on: CPU(threads: 1), maxTokens: 8, form: form)
     return try encoder.tokenize([("a b c", "d e f g h")])[0]
   }
 

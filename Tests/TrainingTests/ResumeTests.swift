@@ -1,4 +1,5 @@
 /// A training that is stopped anywhere and taken up by another process gives the bits of one that was not.
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -50,7 +51,7 @@ private struct Training {
   var tight = false
 
   private var settings: TrainingSettings {
-    let fixed = ToyModel().fixedBytes * 2  // the best weights are as large as the others together at most
+    let fixed = ToyModel.fixedBytes * 2  // the best weights are as large as the others together at most
     var settings = TrainingSettings(memory: tight ? fixed + 16 : 1 << 30)
     settings.epochs = epochs
     settings.batchSize = 24
@@ -66,12 +67,12 @@ private struct Training {
     from saved: Saved? = nil, keeper: (any TrainingKeeper)? = nil,
     observer: Recorder = Recorder()
   ) throws -> Outcome {
-    let model = ToyModel(threads: 1)
+    let model = try ToyModel(threads: 1)
     let loop = try TrainingLoop(
       model: model, task: PairTask(pairs: toyPairs(64), loss: BinaryCrossEntropy()), settings: settings,
       observer: observer)
     var state = TrainingState(model: model)
-    if let saved { try state.restore(outline: saved.outline, tensors: saved.tensors, engine: model.engine) }
+    if let saved { try state.restore(outline: saved.outline, tensors: saved.tensors) }
     // Best in the second epoch: what the best weights are then, no later checkpoint may lose.
     let epochOfStep = [2: 0.4, 4: 0.1, 6: 0.3, 8: 0.2]
     let kept = try loop.run(
@@ -125,7 +126,7 @@ private struct Training {
   }
 
   @Test func `a state from before trainings were judged is taken, and says that it knows no start`() throws {
-    var state = TrainingState(model: ToyModel())
+    var state = TrainingState(model: try ToyModel())
     state.start = [0.5]
     state.validation = [ValidationMetric("a", 1)]
     #expect(try TrainingState.hasStart(state.outline))
@@ -133,35 +134,35 @@ private struct Training {
     for name in ["start", "queries", "curve"] { fields[name] = nil }
     let old = try JSONSerialization.data(withJSONObject: fields)
     #expect(try !TrainingState.hasStart(old))
-    var other = TrainingState(model: ToyModel())
+    var other = TrainingState(model: try ToyModel())
     other.start = [0.75]
-    try other.restore(outline: old, tensors: state.tensors, engine: Engine(threads: 1))
+    try other.restore(outline: old, tensors: state.tensors)
     #expect(other.start == [0.75] && other.validation == state.validation && other.curve.isEmpty)
   }
 
   @Test func `a state of another model is refused with what was found`() throws {
-    let state = TrainingState(model: ToyModel())
-    var other = TrainingState(model: ToyModel(vocabulary: 13))
-    let engine = Engine(threads: 1)
+    let state = TrainingState(model: try ToyModel())
+    var other = TrainingState(model: try ToyModel(vocabulary: 13))
+    let engine = CPU(threads: 1)
     let refusal = #expect(throws: UnfitState.self) {
-      try other.restore(outline: state.outline, tensors: state.tensors, engine: engine)
+      try other.restore(outline: state.outline, tensors: state.tensors)
     }
     #expect("\(try #require(refusal))".contains("--force"))
     #expect(throws: UnfitState.self) {
-      var same = TrainingState(model: ToyModel())
-      try same.restore(outline: state.outline, tensors: Array(state.tensors.dropLast()), engine: engine)
+      var same = TrainingState(model: try ToyModel())
+      try same.restore(outline: state.outline, tensors: Array(state.tensors.dropLast()))
     }
   }
 
   @Test func `numbers that are not finite survive, and weights that are not are no state to go on from`() throws {
-    let model = ToyModel()
+    let model = try ToyModel()
     var state = TrainingState(model: model)
     state.validation = [ValidationMetric("a", .nan), ValidationMetric("b", -.infinity), ValidationMetric("c", -0.0)]
-    var copy = TrainingState(model: ToyModel())
-    try copy.restore(outline: state.outline, tensors: state.tensors, engine: model.engine)
+    var copy = TrainingState(model: try ToyModel())
+    try copy.restore(outline: state.outline, tensors: state.tensors)
     #expect(copy.validation.map(\.value.bitPattern) == state.validation.map(\.value.bitPattern))
     #expect(state.isFinite)
-    model.table.value.floats[3] = .nan
+    model.set(3, to: .nan)
     #expect(!state.isFinite)
   }
 }

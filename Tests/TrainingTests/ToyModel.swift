@@ -1,4 +1,5 @@
 /// A model small enough to be obvious: the mean of its tokens' rows of one table, times a dropout-like factor.
+import CPU
 import Tensors
 
 @testable import Models
@@ -6,54 +7,66 @@ import Tensors
 @testable import Training
 
 final class ToyModel: SequenceModel {
-  let engine: Engine
+  let parameters: Parameters
   let outputWidth: Int
   let maxTokens = 512
-  let lora: LoRASettings? = nil
+  var dropout = Dropouts()
   let table: Weight  // [vocabulary, outputWidth]
-  var weights: [Weight] { [table] }
-  private let dropout: Bool
+  private let drops: Bool
   /// Forward passes so far.
   private(set) var forwards = 0
 
-  init(threads: Int = 1, vocabulary: Int = 12, width: Int = 1, dropout: Bool = true) {
-    engine = Engine(threads: threads)
+  init(threads: Int = 1, vocabulary: Int = 12, width: Int = 1, dropout: Bool = true) throws {
+    let device = CPU(threads: threads)
     outputWidth = width
-    self.dropout = dropout
+    drops = dropout
     let values = (0..<vocabulary * width).map { Float(($0 * 37) % 101) / 101 - 0.5 }
-    table = Weight("table.weight", engine.tensor(values, [vocabulary, width]), decays: true)
-    table.train(on: engine)
+    let builder = ModelBuilder(Given(values: values, device: device))
+    table = try builder.table("table.weight", vocabulary, width, .zeros)
+    parameters = Parameters(builder, on: device)
+    table.train()
   }
 
-  /// As dropout: another factor for each sequence, step and seed.
-  private func factor(_ key: UInt64, _ mode: ForwardMode) -> Float {
-    guard dropout, case .training(let seed, let step) = mode else { return 1 }
-    return 0.75 + Float((key &* 31 &+ UInt64(step) &* 17 &+ seed) % 5) / 8
-  }
-
-  func forward(_ batch: PackedBatch, mode: ForwardMode) throws -> ForwardResult {
-    forwards += 1
-    let output = engine.zeros([batch.count, outputWidth])
-    let factors = batch.sequenceKeys.map { factor($0, mode) }
-    move(table.value.floats, output.floats, batch, factors, toTable: false)
-    guard case .training = mode else { return ForwardResult(output: output, backward: nil) }
-    return ForwardResult(output: output) { [self] gradient in
-      move(table.gradient!.floats, gradient.floats, batch, factors, toTable: true)
+  private struct Given: WeightSource {
+    let values: [Float]
+    let device: CPU
+    func weight(_ request: WeightRequest) -> Weight {
+      Weight(request.name, device.tensor(values, request.shape), decays: request.decays)
     }
   }
 
-  /// output[sequence] += share · table[id] for each token, or the other way round.
-  private func move(
-    _ table: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ batch: PackedBatch,
-    _ factors: [Float], toTable: Bool
+  /// As dropout: another factor for each sequence, step and seed.
+  private func factor(_ key: UInt64, _ masks: Tape.Masks?) -> Float {
+    guard drops, let masks else { return 1 }
+    let number = key &* 31 &+ UInt64(masks.step) &* 17 &+ masks.seed
+    return 0.75 + Float(number % 5) / 8
+  }
+
+  func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
+    forwards += 1
+    let factors = batch.sequenceKeys.map { factor($0, tape.masks) }
+    let values = table.value.array
+    var output = [Float](repeating: 0, count: batch.count * outputWidth)
+    forEachShare(of: batch, factors) { place, element, share in output[place] += share * values[element] }
+    let result = tape.device.tensor(output, [batch.count, outputWidth])
+    return tape.record(result, needed: true, as: .embedding) { [self] gradient in
+      var sum = table.gradient!.array
+      let arrived = gradient.array
+      forEachShare(of: batch, factors) { place, element, share in sum[element] += share * arrived[place] }
+      table.gradient!.update(from: StoredTensor(sum, table.shape))
+    }
+  }
+
+  /// output[place] += share · table[element] for each token and column.
+  private func forEachShare(
+    of batch: PackedBatch, _ factors: [Float], _ body: (_ place: Int, _ element: Int, _ share: Float) -> Void
   ) {
     for sequence in 0..<batch.count {
       let tokens = batch.offsets[sequence]..<batch.offsets[sequence + 1]
       let share = factors[sequence] / Float(tokens.count)
       for id in batch.ids[tokens] {
-        let (row, sum) = (table + Int(id) * outputWidth, output + sequence * outputWidth)
         for column in 0..<outputWidth {
-          if toTable { row[column] += share * sum[column] } else { sum[column] += share * row[column] }
+          body(sequence * outputWidth + column, Int(id) * outputWidth + column, share)
         }
       }
     }
@@ -64,11 +77,14 @@ final class ToyModel: SequenceModel {
 
   /// What the loop subtracts from `memory` before it counts activations: weight, gradient and two moments of 12 floats,
   /// each rounded up to a multiple of 64.
-  let fixedBytes = 4 * 64
+  static let fixedBytes = 4 * 64
 
-  func trainAllWeights() {}
-  func attach(lora: LoRASettings, seed: UInt64) throws {}
-  func mergeLoRA() {}
+  /// Puts one number into the table.
+  func set(_ element: Int, to value: Float) {
+    var values = table.value.array
+    values[element] = value
+    table.value.update(from: StoredTensor(values, table.shape))
+  }
 }
 
 /// Two tokens: one that says nothing about the label, one that does.

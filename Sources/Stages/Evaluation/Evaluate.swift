@@ -162,7 +162,7 @@ struct Evaluate: Stage {
     case .bi(let encoder):
       let queries = try encoder.encode(pairs.map(\.query), as: .query) { "sample \($0 + 1)" }
       let passages = try encoder.encode(pairs.map(\.passage), as: .passage) { "sample \($0 + 1)" }
-      scores = pairs.indices.map { queries.product($0, passages, $0) }
+      scores = queries.products(with: passages)
       scale = encoder.scale
     case .cross(let scorer):
       scores = try scorer.score(pairs)

@@ -130,21 +130,17 @@ extension Embeddings {
   var uniformity: Double? {
     guard count > 1 else { return nil }
     let step = (count + 1999) / 2000
-    let rows = stride(from: 0, to: count, by: step)
-    let chosen = Embeddings(rows.flatMap { values[$0 * width..<($0 + 1) * width] }, width: width)
-    let packed = chosen.packed
+    let chosen = chosen(Array(stride(from: 0, to: count, by: step)))
+    let all = chosen.searched(0..<chosen.count)
     var sum = 0.0
-    for start in stride(from: 0, to: chosen.count, by: Self.blockRows) {
-      let block = chosen.products(from: start, with: packed)
-      for row in 0..<block.count / chosen.count {
+    for start in stride(from: 0, to: chosen.count, by: Self.rowsAtOnce) {
+      let rows = start..<min(start + Self.rowsAtOnce, chosen.count)
+      let block = chosen.products(of: rows, with: all)
+      for row in 0..<rows.count {
         // ‖x − y‖² = 2 − 2·cos of unit vectors
         for other in 0..<start + row { sum += exp(-4 * (1 - Double(block[row * chosen.count + other]))) }
       }
     }
     return log(sum / (Double(chosen.count) * Double(chosen.count - 1) / 2))
-  }
-
-  func product(_ row: Int, _ others: Embeddings, _ other: Int) -> Float {
-    Float((0..<width).reduce(0.0) { $0 + Double(values[row * width + $1]) * Double(others.values[other * width + $1]) })
   }
 }

@@ -59,8 +59,8 @@ struct Retrieve: Stage {
     let calibration = try self.calibration.map { try Calibration(contentsOf: $0.url) }
     if let misbound { throw StageInputError(misbound) }
     let (queries, passages) = try read(context)
-    let engine = try context.engine
-    var rankings = try search(queries, passages, usesModel ? model : nil, on: engine, context)
+    let device = try context.device
+    var rankings = try search(queries, passages, usesModel ? model : nil, on: device, context)
     if let reranker {
       let scorer = try loadCrossEncoder(reranker, base: nil, context, for: "retrieve")
       try rankings.rerank(queries, passages, by: scorer, depth: rerank) { context.progress($0, of: queries.count) }
@@ -85,20 +85,21 @@ struct Retrieve: Stage {
   }
 
   private func search(
-    _ queries: [Passage], _ passages: [RawPassage], _ model: ModelFolder?, on engine: Engine, _ context: StageContext
+    _ queries: [Passage], _ passages: [RawPassage], _ model: ModelFolder?, on device: any Device,
+    _ context: StageContext
   ) throws -> Rankings {
     let order = TieOrder(ids: passages.map(\.id))
     let most = reranker == nil ? topK : max(topK, rerank)
     func best(_ retriever: some Retriever) -> Rankings {
       Rankings(
-        retriever.best(most, in: order, on: engine) { context.progress($0, of: queries.count, detail: "searched") },
+        retriever.best(most, in: order, on: device) { context.progress($0, of: queries.count, detail: "searched") },
         in: order)
     }
     guard let model else {
       try EmbeddingMatrix.Writer(embeddings.url, ids: [], digests: [], width: 0).rows.close()
       return best(LexicalRetriever(queries: queries.map(\.text), index: BM25(passages.map(\.shown))))
     }
-    let encoder = try BiEncoder(folder: model.url, engine: engine)
+    let encoder = try BiEncoder(folder: model.url, on: device)
     context.tell(encoder.notices, "retrieve")
     let isCosine = encoder.similarity == .cosine
     let (count, computed) = try context.embed(
@@ -109,11 +110,13 @@ struct Retrieve: Stage {
     if computed > 0 { context.report(encoder.health, "retrieve") }
     context.log("[retrieve] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
     let width = encoder.model.outputWidth
-    let vectors = try EmbeddingMatrix(embeddings.url, width: width).floats()
+    let vectors = try EmbeddingMatrix(embeddings.url, width: width)
+    func embedded(_ rows: Range<Int>) throws -> Embeddings {
+      Embeddings(device.tensor(try vectors.rows(rows)), normalizing: isCosine)
+    }
     return best(
       DenseRetriever(
-        queries: Embeddings(vectors[(passages.count * width)...], width: width, normalizing: isCosine),
-        passages: Embeddings(vectors[..<(passages.count * width)], width: width, normalizing: isCosine)))
+        queries: try embedded(passages.count..<count), passages: try embedded(0..<passages.count)))
   }
 
   private func report(

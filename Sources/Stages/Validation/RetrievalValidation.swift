@@ -21,10 +21,9 @@ struct RetrievalValidation {
   /// - Parameter metrics: names of those wanted.
   /// - Returns: with what is wrong with a student that no longer tells queries apart.
   func run(_ encoder: BiEncoder, metrics names: [String]) throws -> (validation: Validation, blindness: String?) {
-    let width = encoder.model.outputWidth
     let retriever = DenseRetriever(
-      queries: Embeddings(try encoder.embed(queries, normalizing: true).array, width: width),
-      passages: Embeddings(try encoder.embed(passages, normalizing: true).array, width: width))
+      queries: Embeddings(try encoder.embed(queries, normalizing: true)),
+      passages: Embeddings(try encoder.embed(passages, normalizing: true)))
     var rankings: [QueryRanking] = []
     var first: [Int] = []  // the best passage of each query
     retriever.forEachQuery { query, scores in

@@ -6,6 +6,7 @@ import Lineage
 import Pipelines
 import Reports
 import Scheduling
+import CPU
 import Tensors
 
 struct Doctor: ParsableCommand {
@@ -60,10 +61,10 @@ struct Doctor: ParsableCommand {
 
   /// The engine, then of each precision the class of instructions that decides the bits.
   private static var numerics: [Finding] {
-    let engine = "revision \(NumericsProfile.revision), precision auto is \(Precision.automatic.rawValue)"
+    let engine = "revision \(NumericsProfile.revision), precision auto is \(Kernels.active.automaticPrecision.rawValue)"
     return [Finding(name: "engine", value: engine)]
       + Precision.allCases.map {
-        Finding(name: $0.rawValue, value: "by \(NumericsProfile.current(precision: $0).instructions)")
+        Finding(name: $0.rawValue, value: "by \(Kernels.active.profile($0).instructions)")
       }
   }
 

@@ -1,5 +1,6 @@
 /// What `--precision` takes, as a pipeline's `precision` does.
 import ArgumentParser
+import CPU
 import Tensors
 
 enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
@@ -8,7 +9,7 @@ enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
   /// `auto` asks the machine, so this is for when the command runs.
   var precision: Precision {
     switch self {
-    case .auto: .automatic
+    case .auto: Kernels.active.automaticPrecision
     case .bf16: .bf16
     case .fp32: .fp32
     case .int8: .int8

@@ -1,6 +1,6 @@
 /// `retort products`, hidden: how fast the engine multiplies; experiments/benchmarks/gemm.py holds it against others.
 import ArgumentParser
-import Tensors
+import CPU
 
 struct Products: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -27,11 +27,11 @@ struct Products: ParsableCommand {
 
   func run() throws {
     let precision = precision.precision
-    let engine = Engine(threads: threads, precision: precision)
-    let rate = ProductRate(rows: rows, depth: depth, columns: columns, on: engine, seconds: seconds)
+    let cpu = CPU(threads: threads, precision: precision)
+    let rate = ProductRate(rows: rows, depth: depth, columns: columns, on: cpu, seconds: seconds)
     try printJSON(
       Result(
-        numerics: NumericsProfile.current(precision: precision).description, forward: rate.forward,
+        numerics: cpu.numerics.description, forward: rate.forward,
         gradient: rate.gradient, registers: rate.registers))
   }
 }

@@ -1,5 +1,6 @@
 /// `retort vectors MODEL FILE`: the vectors that a bi-encoder gives texts, without a pipeline.
 import ArgumentParser
+import CPU
 import Foundation
 import Models
 import Tensors
@@ -35,7 +36,7 @@ struct Vectors: ParsableCommand {
     var encoder: BiEncoder?
     let loading = try clock.measure {
       encoder = try BiEncoder(
-        folder: URL(filePath: model), engine: Engine(threads: threads, precision: precision.precision),
+        folder: URL(filePath: model), on: CPU(threads: threads, precision: precision.precision),
         maxTokens: maxLen)
     }
     guard let encoder else { return }
@@ -58,8 +59,9 @@ struct Vectors: ParsableCommand {
   }
 
   private func write(_ rows: Tensor) throws {
+    let all = rows.array
     for row in 0..<rows.rows {
-      let values = UnsafeBufferPointer(start: rows.floats + row * rows.columns, count: rows.columns)
+      let values = all[row * rows.columns..<(row + 1) * rows.columns]
       try Terminal.pass("[" + values.map { "\($0)" }.joined(separator: ",") + "]\n")
     }
   }

@@ -1,0 +1,100 @@
+/// Products with matrices that are laid out.
+import CKernels
+import Tensors
+
+/// One linear product with what is fused into it, shared by threads in pieces.
+struct Product {
+  private var job = retort_linear()
+  private let multiplier: retort_multiplier
+  // Keeps the memory that `job` points to.
+  private let weights: [PackedWeight]
+  private let rows: Int
+
+  /// out [rows, w.columns] = scale·x [rows, w.depth]·w, added to what `out` holds if `accumulate`; and `low`'s product,
+  /// whose layout is one of fp32.
+  init(
+    _ rows: Int, _ x: UnsafePointer<Float>, _ w: PackedWeight, scale: Float = 1, into out: UnsafeMutablePointer<Float>,
+    accumulate: Bool = false, low: (values: UnsafePointer<Float>, w: PackedWeight, scale: Float)? = nil
+  ) {
+    self.rows = rows
+    multiplier = w.multiplier
+    weights = [w] + (low.map { [$0.w] } ?? [])
+    job.x = x
+    job.stride = w.depth
+    job.w = w.packed
+    job.scale = scale
+    job.out = out
+    job.out_stride = w.columns
+    job.accumulate = accumulate ? 1 : 0
+    if let low {
+      precondition(low.w.columns == w.columns, "the low-rank product joins a tile")
+      job.low = low.values
+      job.low_stride = low.w.depth
+      job.low_w = low.w.packed
+      job.low_scale = low.scale
+    }
+  }
+
+  /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there.
+  mutating func apply(_ f: retort_activation, bias: UnsafePointer<Float>, derivative: UnsafeMutablePointer<Float>?) {
+    job.bias = bias
+    job.activation = f
+    job.derivative = derivative
+  }
+
+  /// Rows of a piece are best a multiple of this.
+  var height: Int { multiplier.height }
+  /// Columns of a piece start at a multiple of this.
+  var strip: Int { multiplier.strip }
+  /// Floats that a thread needs.
+  var scratch: Int { multiplier.scratch_bytes(job.w.depth) / 4 }
+
+  /// Computes a piece: at most a panel of rows, all columns or whole strips of them.
+  /// - Parameters:
+  ///   - x: the rows of the left matrix, where they do not lie in it.
+  ///   - out: where the result goes, if not to its place.
+  func compute(
+    _ rows: Range<Int>, _ columns: Range<Int>? = nil, from x: UnsafePointer<Float>? = nil,
+    into out: UnsafeMutablePointer<Float>? = nil, scratch: UnsafeMutablePointer<Float>
+  ) {
+    var piece = job
+    piece.x = x ?? job.x + rows.lowerBound * job.stride
+    piece.out = out ?? job.out + rows.lowerBound * job.out_stride
+    if let low = job.low { piece.low = low + rows.lowerBound * job.low_stride }
+    if let derivative = job.derivative { piece.derivative = derivative + rows.lowerBound * job.out_stride }
+    multiplier.linear(&piece, rows.count, columns?.lowerBound ?? 0, columns?.upperBound ?? job.w.columns, scratch)
+  }
+
+  /// Computes all of it, threads sharing rows, or columns where rows are few.
+  func compute(on cpu: CPU) {
+    let scratch = cpu.scratch(scratch)
+    cpu.pieces(rows, job.w.columns, height: height, strip: strip) { rows, columns, worker in
+      compute(rows, columns, scratch: scratch.of(worker))
+    }
+  }
+}
+
+extension CPU {
+  /// Most rows of a panel of multiplication.
+  static let panelRows = Int(RETORT_PANEL)
+
+  /// Calls `body` for panels of rows that give all threads equal shares. An element's bits do not depend on its panel.
+  func panels(_ rows: Int, height: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
+    let full = (rows + Self.panelRows - 1) / Self.panelRows
+    let count = (full + threads - 1) / threads * threads
+    let size = min(Self.panelRows, (rows + count * height - 1) / (count * height) * height)
+    blocks(of: rows, size: size) { start, count, worker in body(start..<start + count, worker) }
+  }
+
+  /// Panels, or blocks of columns if all rows are in one panel: then each thread reads its part of the weight alone.
+  fileprivate func pieces(
+    _ rows: Int, _ columns: Int, height: Int, strip: Int,
+    _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
+  ) {
+    guard rows <= Self.panelRows else {
+      return panels(rows, height: height) { rows, worker in body(rows, 0..<columns, worker) }
+    }
+    let size = (columns + threads * strip - 1) / (threads * strip) * strip
+    blocks(of: columns, size: size) { start, count, worker in body(0..<rows, start..<start + count, worker) }
+  }
+}

@@ -1,0 +1,43 @@
+/// How fast products are on this machine, for benchmarks.
+import CKernels
+import Tensors
+
+/// Operations in 10⁹ a second, a multiplication and an addition counted as two.
+package struct ProductRate {
+  /// x·Wᵀ of a frozen weight.
+  package let forward: Double
+  /// The same sum of outer products that a weight gradient is, fp32 always.
+  package let gradient: Double
+  /// Multiplying and adding in registers alone, on as many threads.
+  package let registers: Double
+
+  /// Measures products of [rows, depth] with [depth, columns] for about `seconds` each.
+  package init(rows: Int, depth: Int, columns: Int, on cpu: CPU, seconds: Double) {
+    let x = cpu.uniform([rows, depth], -1..<1, seed: 1, stream: 1)
+    let dy = cpu.uniform([rows, columns], -1..<1, seed: 1, stream: 2)
+    let w = cpu.layout(
+      Weight("W", cpu.uniform([columns, depth], -1..<1, seed: 1, stream: 3), decays: true), for: .forward,
+      in: cpu.precision)
+    let (y, sum) = (cpu.matrix(rows, columns), cpu.zeros([columns, depth]))
+    let work = 2e-9 * Double(rows) * Double(depth) * Double(columns)
+    forward = Self.rate(work, seconds) { Product(rows, x.floats, w, into: y.floats).compute(on: cpu) }
+    gradient = Self.rate(work, seconds) { cpu.addWeightGradient(to: sum, dy: dy, x: x, chunks: [0..<rows]) }
+    let (spin, rounds) = (cpu.kernels.multiplier(cpu.precision).spin!, 1 << 20)
+    registers = Self.rate(1e-9 * Double(cpu.threads) * spin(rounds), seconds) {
+      cpu.parallel(cpu.threads) { _, _ in _ = spin(rounds) }
+    }
+  }
+
+  private static func rate(_ work: Double, _ seconds: Double, _ body: () -> Void) -> Double {
+    body()
+    let (clock, limit) = (ContinuousClock(), Duration.seconds(seconds))
+    let start = clock.now
+    var (runs, elapsed) = (0, Duration.zero)
+    repeat {
+      body()
+      runs += 1
+      elapsed = clock.now - start
+    } while elapsed < limit
+    return work * Double(runs) / (elapsed / .seconds(1))
+  }
+}

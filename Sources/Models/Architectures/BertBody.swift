@@ -1,0 +1,100 @@
+/// BERT from token ids to the last hidden states.
+import Tensors
+
+/// Post-norm: each block's output is added to its input, and the sum normalised.
+final class BertBody: Body {
+  private let sizes: Bert
+  private let word: Weight  // [vocabulary, hidden]
+  private let position: Weight  // [positions, hidden]
+  private let segment: Weight  // [segments, hidden]
+  private let norm: NormLayer
+  private let layers: [BertLayer]
+
+  init(_ sizes: Bert, _ builder: ModelBuilder, _ prefix: String) throws {
+    self.sizes = sizes
+    let width = sizes.hiddenSize
+    func table(_ name: String, _ rows: Int, zeroRow: Int? = nil) throws -> Weight {
+      try builder.table(
+        "\(prefix)embeddings.\(name)_embeddings.weight", rows, width,
+        .normal(deviation: sizes.initializerRange, zeroRow: zeroRow))
+    }
+    word = try table("word", sizes.vocabularySize, zeroRow: sizes.paddingID)
+    position = try table("position", sizes.maximumPositions)
+    segment = try table("token_type", sizes.segmentCount)
+    norm = try builder.norm("\(prefix)embeddings.LayerNorm", width, eps: sizes.layerNormEpsilon)
+    layers = try (0..<sizes.layerCount).map { try BertLayer(sizes, builder, "\(prefix)encoder.layer.\($0)") }
+  }
+
+  /// With `first` the last layer computes of other tokens no more than their keys and values.
+  func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+    try check(batch)
+    let rows = batch.tokenRows
+    let embedded = tape.embedding(batch, word: word, position: position, segment: segment)
+    var hidden = norm(embedded, rows: rows, on: tape)
+    hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
+    for (index, layer) in layers.enumerated() {
+      let first = first && index == layers.count - 1
+      hidden = layer.forward(hidden, batch, rows, first: first, on: tape, dropout)
+    }
+    return hidden
+  }
+
+  private func check(_ batch: PackedBatch) throws {
+    for sequence in 0..<batch.count {
+      let tokens = batch.offsets[sequence]..<batch.offsets[sequence + 1]
+      guard tokens.count <= sizes.maximumPositions else {
+        throw ModelError.tooLong(sequence: sequence, tokens: tokens.count, limit: sizes.maximumPositions)
+      }
+      if let id = batch.ids[tokens].first(where: { !(0..<Int32(sizes.vocabularySize)).contains($0) }) {
+        throw ModelError.unknownToken(sequence: sequence, id: id, rows: sizes.vocabularySize)
+      }
+      if let id = batch.typeIDs[tokens].first(where: { !(0..<Int32(sizes.segmentCount)).contains($0) }) {
+        throw ModelError.unknownSegment(sequence: sequence, id: id, rows: sizes.segmentCount)
+      }
+    }
+  }
+}
+
+private final class BertLayer {
+  private let sizes: Bert
+  private let query, key, value: LinearLayer  // [hidden, hidden]
+  private let attentionOutput: LinearLayer  // [hidden, hidden]
+  private let attentionNorm: NormLayer
+  private let intermediate: LinearLayer  // [inner, hidden]
+  private let output: LinearLayer  // [hidden, inner]
+  private let outputNorm: NormLayer
+
+  init(_ sizes: Bert, _ builder: ModelBuilder, _ name: String) throws {
+    self.sizes = sizes
+    let (width, inner) = (sizes.hiddenSize, sizes.intermediateSize)
+    func linear(_ part: String, _ out: Int, _ into: Int) throws -> LinearLayer {
+      try builder.linear("\(name).\(part)", out, into, deviation: sizes.initializerRange)
+    }
+    func norm(_ part: String) throws -> NormLayer {
+      try builder.norm("\(name).\(part)", width, eps: sizes.layerNormEpsilon)
+    }
+    query = try linear("attention.self.query", width, width)
+    key = try linear("attention.self.key", width, width)
+    value = try linear("attention.self.value", width, width)
+    attentionOutput = try linear("attention.output.dense", width, width)
+    attentionNorm = try norm("attention.output.LayerNorm")
+    intermediate = try linear("intermediate.dense", inner, width)
+    output = try linear("output.dense", width, inner)
+    outputNorm = try norm("output.LayerNorm")
+  }
+
+  /// x [T, hidden] → [T, hidden]; with `first`, of each sequence's first token alone [B, hidden]
+  func forward(
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, on tape: Tape, _ dropout: Dropouts
+  ) -> Variable {
+    let (asked, rows) = first ? (tape.pool(x, .cls, batch: batch), batch.sequenceRows) : (x, tokens)
+    let context = tape.attention(
+      query(asked, rows: rows, on: tape), key(x, rows: tokens, on: tape), value(x, rows: tokens, on: tape),
+      heads: sizes.headCount, first: first, batch: batch, dropout: dropout.attention)
+    let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
+    let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape)
+    let inner = intermediate(middle, sizes.activation, rows: rows, on: tape)
+    let result = tape.dropout(output(inner, rows: rows, on: tape), dropout.hidden, rows: rows)
+    return outputNorm(result, residual: middle, rows: rows, on: tape)
+  }
+}

@@ -1,0 +1,83 @@
+/// Writes safetensors files, byte for byte as the reference writer does for floats.
+import Foundation
+import JSONText
+import Tensors
+
+extension SafeTensors {
+  /// Writes tensors in fp32, in the byte order of their names; each is asked for when its turn has come. The same
+  /// tensors give the same bytes. A file that is there stays as it is for those that have it mapped.
+  package static func write(_ tensors: [NamedTensor], to file: URL) throws {
+    let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    try CheckpointError.writing(file) {
+      let partial = file.appendingPathExtension("partial")
+      try header(of: ordered.map { ($0.name, $0.shape) }).write(to: partial)
+      let handle = try FileHandle(forWritingTo: partial)
+      try handle.seekToEnd()
+      for tensor in ordered { try handle.write(contentsOf: tensor.floats().bytes) }
+      try handle.close()
+      guard rename(partial.path, file.path) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+    }
+  }
+
+  /// Everything before the data of f32 tensors that lie one after another.
+  fileprivate static func header(of tensors: [(name: String, shape: [Int])]) -> Data {
+    var header: JSONValue = ["__metadata__": ["format": "pt"]]
+    var offset = 0
+    for (name, shape) in tensors {
+      let end = offset + shape.reduce(1, *) * MemoryLayout<Float>.size
+      header[name] = [
+        "dtype": "F32", "shape": .array(shape.map { .int($0) }), "data_offsets": [.int(offset), .int(end)],
+      ]
+      offset = end
+    }
+    // The data begins at a multiple of 8 bytes.
+    var text = Array(header.text().utf8)
+    text += Array(repeating: UInt8(ascii: " "), count: -text.count & 7)
+    return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + Data(text)
+  }
+}
+
+/// A tensor to be written.
+package struct NamedTensor {
+  let name: String
+  let shape: [Int]
+  let floats: () -> Tensor
+
+  package init(_ name: String, _ tensor: Tensor) { (self.name, shape, floats) = (name, tensor.shape, { tensor }) }
+
+  init(_ weight: Weight, as name: String? = nil) {
+    (self.name, shape, floats) = (name ?? weight.name, weight.shape, { weight.floats })
+  }
+}
+
+/// Writes a file of one f32 matrix row by row, in any order, without holding it.
+package final class SafeTensorsMatrixWriter {
+  private let file: URL
+  private let handle: FileHandle
+  private let dataStart: Int
+  private let rowBytes: Int
+
+  /// - Parameter shape: [rows, columns]
+  package init(_ name: String, _ shape: [Int], to file: URL) throws {
+    self.file = file
+    let header = SafeTensors.header(of: [(name, shape)])
+    dataStart = header.count
+    rowBytes = shape[1] * MemoryLayout<Float>.size
+    handle = try CheckpointError.writing(file) {
+      try header.write(to: file)
+      let handle = try FileHandle(forWritingTo: file)
+      try handle.truncate(atOffset: UInt64(header.count + shape[0] * shape[1] * MemoryLayout<Float>.size))
+      return handle
+    }
+  }
+
+  /// - Parameter floats: elements of the row as they lie: [columns]
+  package func write(_ floats: Data, row: Int) throws {
+    try CheckpointError.writing(file) {
+      try handle.seek(toOffset: UInt64(dataStart + row * rowBytes))
+      try handle.write(contentsOf: floats)
+    }
+  }
+
+  package func close() throws { try CheckpointError.writing(file) { try handle.close() } }
+}

@@ -1,0 +1,87 @@
+/// Writes trained models as folders that sentence-transformers loads. Nothing in them tells time or place.
+import Basics
+import Foundation
+import JSONText
+import Tensors
+
+extension CheckpointFolder {
+  /// A sentence-transformers folder of `encoder`, which started from this folder: merged weights, and what the base has
+  /// and training leaves alone (its pooler, tokenizer and other keys). Adapters are also kept in `adapter/`, in PEFT's
+  /// layout, and then merged into `encoder`.
+  package func write(_ encoder: Encoder, settings: SentenceSettings, to folder: URL) throws {
+    let untouched = try architecture.poolerShapes.filter { contains($0.name) }.map { name, _ in
+      NamedTensor(name, try tensor(name, on: encoder.device))
+    }
+    try write(encoder, task: .featureExtraction, others: untouched, to: folder) { config in
+      config["architectures"] = [.string(classes.encoder)]
+    }
+    let general = try Configuration(
+      ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
+    try settings.write(to: folder, embeddingDimension: architecture.width, general: general?.values)
+  }
+
+  /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for
+  /// sentence-transformers' `CrossEncoder`, a sigmoid after the logit; without, which no class there has, for Retort
+  /// alone, and others load the encoder in it. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
+  package func write(_ model: SequenceClassifier, maxSequenceLength: Int, to folder: URL) throws {
+    try write(model, task: .sequenceClassification, others: [], to: folder) { config in
+      if model.kind == .firstToken {
+        config["architectures"] = [.string(classes.encoder)]
+        return config[CrossEncoderHead.key] = .string(model.kind.rawValue)
+      }
+      config["architectures"] = [.string(classes.classifier)]
+      config["id2label"] = ["0": "LABEL_0"]
+      config["label2id"] = ["LABEL_0": 0]
+      config["sentence_transformers"] = ["activation_fn": "torch.nn.modules.activation.Sigmoid"]
+    }
+    // This is where CrossEncoder looks for the length at which it cuts.
+    let file = folder.appending(path: "tokenizer_config.json")
+    var tokenizer = try Configuration(ifPresent: file, in: folder) ?? Configuration(file: file, values: [:])
+    tokenizer.values["model_max_length"] = .int(maxSequenceLength)
+    try tokenizer.write()
+  }
+
+  private func write(
+    _ model: some SequenceModel, task: PEFTAdapter.Task, others: [NamedTensor], to folder: URL,
+    change: (inout JSONValue) -> Void
+  ) throws {
+    try Self.makeFolder(folder)
+    try Self.copyTokenizer(from: transformer, to: folder)
+    var config = configuration.values
+    change(&config)
+    // What is written is always fp32, whatever the base was.
+    for key in ["dtype", "torch_dtype"] where config[key] != nil { config[key] = "float32" }
+    try Configuration(file: folder.appending(path: "config.json"), values: config).write()
+    if let adapter = PEFTAdapter(of: model, task: task) {
+      try adapter.write(to: folder)
+      model.mergeLoRA()
+    }
+    try SafeTensors.write(
+      model.weights.map { NamedTensor($0) } + others, to: folder.appending(path: "model.safetensors"))
+  }
+
+  private var classes: (encoder: String, classifier: String) { type(of: architecture).classes }
+
+  static func makeFolder(_ folder: URL) throws {
+    try CheckpointError.writing(folder) {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+  }
+
+  private static let tokenizerFiles = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+  ]
+
+  /// Copies bytes, not links or permissions.
+  static func copyTokenizer(from source: URL, to folder: URL) throws {
+    guard source.standardizedFileURL != folder.standardizedFileURL else { return }
+    for name in tokenizerFiles {
+      let (file, copy) = (source.appending(path: name), folder.appending(path: name))
+      guard ForeignFile.exists(file) else { continue }
+      let data = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
+        try ForeignFile.mapped(file, in: source)
+      }
+      try CheckpointError.writing(copy) { try data.write(to: copy) }
+    }
+  }
+}

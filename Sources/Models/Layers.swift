@@ -1,0 +1,35 @@
+/// Layers that architectures are made of.
+import Tensors
+
+/// A linear layer of a model: its weights, and the adapter that may sit on it.
+package final class LinearLayer {
+  let name: String
+  let weight: Weight  // [out, in]
+  let bias: Weight  // [out]
+  var adapter: Adapter?
+
+  init(_ name: String, weight: Weight, bias: Weight) {
+    self.name = name
+    self.weight = weight
+    self.bias = bias
+  }
+
+  var weights: [Weight] { [weight, bias] + (adapter.map { [$0.down, $0.up] } ?? []) }
+
+  /// x [n, in] → [n, out]
+  package func callAsFunction(
+    _ x: Variable, _ activation: Activation = .identity, rows: Rows, on tape: Tape
+  ) -> Variable {
+    tape.linear(x, rows: rows, weight: weight, bias: bias, adapter: adapter, activation: activation)
+  }
+}
+
+package struct NormLayer {
+  let gamma, beta: Weight  // [width]
+  let eps: Float
+
+  /// x [n, width] → [n, width], of x plus the residual
+  package func callAsFunction(_ x: Variable, residual: Variable? = nil, rows: Rows, on tape: Tape) -> Variable {
+    tape.layerNorm(x, residual: residual, rows: rows, gamma: gamma, beta: beta, eps: eps)
+  }
+}

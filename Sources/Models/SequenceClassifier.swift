@@ -1,0 +1,80 @@
+/// A cross-encoder: two texts in one sequence → one logit, through the architecture's head, perhaps, and classifier.
+import Tensors
+
+/// What a cross-encoder's classifier reads.
+package enum CrossEncoderHead: String, Sendable, CaseIterable {
+  /// What the architecture's own class makes of the first token's last hidden state.
+  case pooler
+  /// The first token's last hidden state itself, as the distillation program's teachers have it.
+  case firstToken = "first_token"
+
+  /// In config.json, where the head is not that of transformers.
+  static let key = "retort_head"
+
+  /// Throws a `CheckpointError` on a head that this program does not know.
+  init(_ config: Configuration) throws {
+    let name = try config.string(ifPresent: Self.key) ?? Self.pooler.rawValue
+    guard let head = Self(rawValue: name) else {
+      throw CheckpointError(
+        config.file, "key \"\(Self.key)\"", found: "\"\(name)\"",
+        expected: Self.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))
+    }
+    self = head
+  }
+}
+
+package final class SequenceClassifier: SequenceModel {
+  package let architecture: any Architecture
+  package let kind: CrossEncoderHead
+  package var dropout = Dropouts()
+  package let parameters: Parameters
+  private let body: any Body
+  private let head: (any Head)?
+  private let classifier: LinearLayer  // [1, width]
+
+  /// All weights are frozen at first. Throws `ModelError.shapeMismatch`, and what `weights` throws.
+  package init(
+    _ architecture: any Architecture, head kind: CrossEncoderHead = .pooler, weights: some WeightSource,
+    on device: any Device
+  ) throws {
+    let builder = ModelBuilder(weights)
+    let prefix = type(of: architecture).prefix
+    self.architecture = architecture
+    self.kind = kind
+    body = try architecture.body(builder, at: prefix)
+    head = kind == .pooler ? try architecture.head(builder, at: prefix) : nil
+    classifier = try architecture.classifier(builder)
+    parameters = Parameters(builder, on: device)
+  }
+
+  package var outputWidth: Int { 1 }
+  package var maxTokens: Int { architecture.maxTokens }
+
+  package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
+    let rows = batch.sequenceRows
+    let first = try body.forward(batch, first: true, on: tape, dropout)
+    let read = head?.forward(first, rows: rows, on: tape, dropout) ?? first
+    return classifier(tape.dropout(read, dropout.head, rows: rows), rows: rows, on: tape)
+  }
+}
+
+extension Architecture {
+  /// Every weight of the bare encoder with its shape.
+  package var encoderShapes: [NamedShape] {
+    get throws { try ModelBuilder.list { _ = try body($0, at: "") } }
+  }
+
+  /// What a checkpoint of the bare encoder may have besides.
+  package var poolerShapes: [NamedShape] {
+    get throws { try ModelBuilder.list { _ = try pooler($0, at: "") } }
+  }
+
+  /// Every weight of the cross-encoder with one label, with its shape.
+  package func crossEncoderShapes(_ kind: CrossEncoderHead = .pooler) throws -> [NamedShape] {
+    try ModelBuilder.list { builder in
+      _ = try body(builder, at: Self.prefix)
+      if kind == .pooler { _ = try head(builder, at: Self.prefix) }
+      _ = try classifier(builder)
+    }
+  }
+}

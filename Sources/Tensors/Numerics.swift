@@ -1,0 +1,28 @@
+/// What decides the bits of a numeric result on this machine; part of a numeric stage's key.
+
+/// Of the products with models' weights; sums, norms, softmax, losses and the optimizer are fp32 always.
+package enum Precision: String, Sendable, CaseIterable {
+  case fp32
+  /// Both sides of a product rounded to bfloat16, summed in fp32.
+  case bf16
+  /// Both sides of a product quantized to 8 bits, block by block along the depth; of models that only run.
+  case int8
+
+  /// Whether activations wait for the backward pass in bf16, half as large.
+  var keepsHalf: Bool { self == .bf16 }
+}
+
+package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
+  /// Raised when a change of the engine changes any result's bits.
+  package static let revision = 4
+
+  package let precision: Precision
+  /// The class of kernels that decides the bits in this precision.
+  package let instructions: String
+
+  package init(_ precision: Precision, by instructions: String) {
+    (self.precision, self.instructions) = (precision, instructions)
+  }
+
+  package var description: String { "engine \(Self.revision), \(precision.rawValue), \(instructions)" }
+}
