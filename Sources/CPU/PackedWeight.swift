@@ -37,7 +37,7 @@ final class PackedWeight: @unchecked Sendable {
   fileprivate func follow(_ weight: Weight, on cpu: CPU) {
     guard version != weight.version + 1 else { return }
     version = weight.version + 1
-    pack(weight.floats.floats, on: cpu)
+    pack(weight.fp32.floats, on: cpu)
   }
 }
 

@@ -66,7 +66,7 @@ package struct StoredTensor: Sendable {
 
 extension Tensor {
   /// Elements of an f32 tensor, read by the host.
-  package var array: [Float] { device.read(self).floats }
+  package var array: [Float] { device.read(self).asFloats }
 
   /// Elements as they lie, little-endian. They may change with the tensor.
   package var bytes: Data { device.read(self) }
@@ -102,7 +102,7 @@ extension Tensor {
 }
 
 extension Data {
-  fileprivate var floats: [Float] {
+  fileprivate var asFloats: [Float] {
     withUnsafeBytes { bytes in
       [Float](unsafeUninitializedCapacity: bytes.count / 4) { floats, count in
         UnsafeMutableRawBufferPointer(floats).copyMemory(from: bytes)

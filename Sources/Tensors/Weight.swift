@@ -76,7 +76,7 @@ package final class Weight {
   }
 
   /// The numbers in fp32, on the device: the value itself, or a copy.
-  package var floats: Tensor {
+  package var fp32: Tensor {
     switch matrix {
     case .dense(let value): value.dtype == .f32 ? value : device.converted(value, to: .f32)
     case .stored(let stored, let device): device.tensor(stored, as: .f32)
@@ -102,7 +102,7 @@ package final class Weight {
     changed()
   }
 
-  private func makeChangeable() { matrix = .dense(floats) }
+  private func makeChangeable() { matrix = .dense(fp32) }
 }
 
 /// A low-rank adapter on a linear layer (Hu et al. 2021). Its products are fp32 always.

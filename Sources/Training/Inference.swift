@@ -36,7 +36,7 @@ extension SequenceModel {
     } use: { batches in
       for batch in batches {
         let output = try forward(batch.sequences, on: Tape(on: device)).value
-        guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.floats.isFinite }?.name) }
+        guard output.isFinite else { throw NotFiniteOutput(culprit: weights.first { !$0.fp32.isFinite }?.name) }
         device.copyRows(of: output, to: result, at: batch.rows)
         done += batch.rows.count
         progress(done)

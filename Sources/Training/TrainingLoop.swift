@@ -150,7 +150,7 @@ package struct TrainingLoop<Task: TrainingTask> {
   /// Weights come first: they were there before the batch; then the gradients, in the model's order.
   private func notFinite(_ state: TrainingState, _ records: [String], _ otherwise: String) -> TrainingError {
     let culprit =
-      model.weights.first { !$0.floats.isFinite }.map { "the weight `\($0.name)`" }
+      model.weights.first { !$0.fp32.isFinite }.map { "the weight `\($0.name)`" }
       ?? state.weights.first { $0.gradient?.isFinite == false }.map { "the gradient of `\($0.name)`" }
     return .notFinite(step: state.step + 1, records: records, culprit: culprit ?? otherwise)
   }

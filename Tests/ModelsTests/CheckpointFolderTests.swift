@@ -65,7 +65,7 @@ import Testing
     for weight in original.weights {
       let name = weight.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
         .replacing("LayerNorm.bias", with: "LayerNorm.beta")
-      tensors["bert.\(name)"] = weight.floats
+      tensors["bert.\(name)"] = weight.fp32
     }
     try SafeTensors.write(tensors, to: scratch.url.appending(path: "model.safetensors"))
     let read = try CheckpointFolder(scratch.url).encoder(on: engine)
@@ -76,7 +76,7 @@ import Testing
     let scratch = try ScratchFolder()
     try copy("sentence-transformer", to: scratch.url)
     var tensors: [String: Tensor] = [:]
-    for weight in try CheckpointFolder(scratch.url).encoder(on: engine).weights { tensors[weight.name] = weight.floats }
+    for weight in try CheckpointFolder(scratch.url).encoder(on: engine).weights { tensors[weight.name] = weight.fp32 }
     tensors["encoder.layer.1.output.dense.bias"] = nil
     tensors["embeddings.LayerNorm.bias"] = nil
     tensors["encoder.layer.2.output.dense.bias"] = engine.zeros([8])

@@ -30,7 +30,7 @@ extension SequenceModel {
 
 extension Weight {
   /// The numbers, read by the host.
-  var array: [Float] { floats.array }
+  var array: [Float] { fp32.array }
 }
 
 extension SafeTensors {

@@ -13,7 +13,7 @@ extension SafeTensors {
       try header(of: ordered.map { ($0.name, $0.shape) }).write(to: partial)
       let handle = try FileHandle(forWritingTo: partial)
       try handle.seekToEnd()
-      for tensor in ordered { try handle.write(contentsOf: tensor.floats().bytes) }
+      for tensor in ordered { try handle.write(contentsOf: tensor.values().bytes) }
       try handle.close()
       guard rename(partial.path, file.path) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
@@ -41,12 +41,12 @@ extension SafeTensors {
 package struct NamedTensor {
   let name: String
   let shape: [Int]
-  let floats: () -> Tensor
+  let values: () -> Tensor
 
-  package init(_ name: String, _ tensor: Tensor) { (self.name, shape, floats) = (name, tensor.shape, { tensor }) }
+  package init(_ name: String, _ tensor: Tensor) { (self.name, shape, values) = (name, tensor.shape, { tensor }) }
 
   init(_ weight: Weight, as name: String? = nil) {
-    (self.name, shape, floats) = (name ?? weight.name, weight.shape, { weight.floats })
+    (self.name, shape, values) = (name ?? weight.name, weight.shape, { weight.fp32 })
   }
 }
 

@@ -249,6 +249,6 @@ private struct FolderWeights: WeightSource {
     // Of two labels the second is the score.
     let width = request.shape.reduce(1, *)
     return Weight(
-      request.name, device.tensor(Array(weight.floats.array.suffix(width)), request.shape), decays: request.decays)
+      request.name, device.tensor(Array(weight.fp32.array.suffix(width)), request.shape), decays: request.decays)
   }
 }
