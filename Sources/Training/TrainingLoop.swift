@@ -230,9 +230,5 @@ extension Tensor {
   }
 }
 
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
 /// Four decimals.
 private func short(_ value: Double) -> String { String(format: "%.4f", value) }

@@ -1,4 +1,4 @@
-/// Helps for people: the reference of stage kinds, nearest words, widths; and the order of stages.
+/// Helps for people: the reference of stage kinds, widths; and the order of stages.
 import TestSupport
 import Testing
 
@@ -46,16 +46,6 @@ struct ReferenceTests {
       [ParameterValue.string("true"), .string(""), .string("-a"), .string("한글-1")].map(\.yaml) == [
         "\"true\"", "\"\"", "\"-a\"", "한글-1",
       ])
-  }
-
-  @Test func `the nearest word is one that a slip of the finger makes`() {
-    #expect(editDistance("kitten", "sitting") == 3)  // Levenshtein's classic
-    #expect(editDistance("ca", "ac") == 1)
-    #expect(editDistance("", "abc") == 3)
-    #expect(nearest(to: "trian", in: ["train", "eval"]) == "train")
-    #expect(nearest(to: "Train", in: ["train"]) == "train")
-    #expect(nearest(to: "x", in: ["y"]) == nil)
-    #expect(nearest(to: "teacher", in: ["student"]) == nil)
   }
 
   @Test func `Hangul, ideographs and emoji are two columns wide, marks none`() {

@@ -1,5 +1,6 @@
 /// What is compared: a run, or one variant of an experiment's run, with everything recorded about its stages.
 import Artifacts
+import Basics
 import Foundation
 import GRDB
 import Pipelines
@@ -154,7 +155,7 @@ package enum ComparisonError: Error, CustomStringConvertible {
       "`\(argument)` names \(found.count) variants where one is due: \(listed(found))"
     case .unknownMetric(let name, let known):
       "there is no metric `\(name)`"
-        + (nearest(to: name, in: known).map { "; did you mean `\($0)`?" } ?? "; there are \(listed(known))")
+        + didYouMean(nearest(to: name, in: known), otherwise: "; there are \(listed(known))")
     case .unknownStage(let name, let known): "there is no stage `\(name)`; there are \(listed(known))"
     }
   }

@@ -1,4 +1,5 @@
 /// Names, tags and notes of runs, and the one way in which arguments name a run.
+import Basics
 import Foundation
 import GRDB
 import Pipelines
@@ -7,7 +8,7 @@ package struct UnknownRun: Error, CustomStringConvertible {
   package let name: String
   package var suggestion: String?
   package var description: String {
-    "there is no run `\(name)`" + (suggestion.map { "; did you mean `\($0)`?" } ?? "; `retort runs` lists them")
+    "there is no run `\(name)`" + didYouMean(suggestion, otherwise: "; `retort runs` lists them")
   }
 }
 

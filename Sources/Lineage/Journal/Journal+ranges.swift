@@ -1,5 +1,6 @@
 /// What `compare` takes for runs besides one run's name: ranges of numbers, and names of pipelines.
 import Artifacts
+import Basics
 import GRDB
 import Pipelines
 

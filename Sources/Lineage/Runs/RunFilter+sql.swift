@@ -3,6 +3,7 @@
 /// A line is a run or, where metrics or parameters are asked for, one of its variants: `line (run, variant)`, the variant
 /// by its coordinates, empty for none. Each comparison becomes the set of lines that it holds for, read from the index on
 /// values; `and`, `or` and `not` join these sets.
+import Basics
 import GRDB
 import Pipelines
 

@@ -8,6 +8,7 @@
 ///
 /// A word goes up to a space, a parenthesis, a quote or an operator, so it may hold `@`, `.` and `-`. What is quoted, in
 /// `'` or `"`, may hold anything but that quote.
+import Basics
 import Pipelines
 
 package struct RunFilter: Sendable, Hashable {
@@ -106,7 +107,7 @@ package struct RunFilterError: Error, CustomStringConvertible {
     let before = (isCut ? ["…"] : []) + scalars[..<place].suffix(Self.context)
     let after = scalars[place...].prefix(Self.context) + (rest > 0 ? ["…"] : [])
     let indent = before.reduce(0) { $0 + $1.terminalColumns }
-    return message + (suggestion.map { "; did you mean `\($0)`?" } ?? "") + "\n  "
+    return message + didYouMean(suggestion) + "\n  "
       + String(String.UnicodeScalarView(before + after)) + "\n  " + String(repeating: " ", count: indent) + "^"
   }
 }

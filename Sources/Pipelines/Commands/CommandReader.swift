@@ -1,5 +1,6 @@
 /// Reads a `cmd` stage: its text, its outputs, and what it may see of the machine.
 import Artifacts
+import Basics
 import Escaping
 import Foundation
 

@@ -1,4 +1,5 @@
 /// What goes into each stage: its references resolved to variants, ordered, and checked for their types.
+import Basics
 import Foundation
 
 extension Planner {

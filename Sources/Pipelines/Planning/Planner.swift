@@ -1,4 +1,5 @@
 /// What each stage of a file is: its kind or command, its parameters and resources. `Planner+inputs` binds what goes in.
+import Basics
 import Foundation
 
 struct Planner {

@@ -1,4 +1,5 @@
 /// An experiment file: a pipeline, changed and multiplied. A pipeline file is one that changes nothing.
+import Basics
 import Foundation
 
 /// A value that takes the place of another one in a pipeline file: `stages.teacher.with.epochs`.

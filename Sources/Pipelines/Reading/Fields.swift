@@ -1,4 +1,5 @@
 /// A mapping of the file with a fixed set of keys, read key by key.
+import Basics
 
 struct Fields {
   let mark: Mark

@@ -1,4 +1,5 @@
 /// The combinations that a `matrix` spans, by the rules of GitHub Actions.
+import Basics
 import Foundation
 
 /// A dimension's value for one combination.

@@ -1,4 +1,5 @@
 /// What is wrong with a pipeline file, where, and what would be right; shown with the line and a caret.
+import Basics
 import Foundation
 
 /// A place in a text file. Lines and columns count from 1; a column is a Unicode scalar, as editors count.
@@ -35,7 +36,7 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String {
-    let hint = suggestion.map { "; did you mean `\($0)`?" } ?? ""
+    let hint = didYouMean(suggestion)
     let head = "\(location.file.relativePath):\(location.line):\(location.column): \(severity): \(message)\(hint)"
     guard !sourceLine.isEmpty else { return head }
     let before = sourceLine.unicodeScalars.prefix(location.column - 1)

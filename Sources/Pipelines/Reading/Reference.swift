@@ -1,4 +1,5 @@
 /// The values of `in`: a stage's output, a path, or a model of the hub.
+import Basics
 import Foundation
 
 enum Reference {

@@ -1,4 +1,5 @@
 /// Placeholders: `${params.x}` in every value of a stage, `${in.x}` and `${out.y}` in commands, `$${` for a literal.
+import Basics
 
 /// A text in its pieces.
 enum TemplatePiece: Hashable {

@@ -1,4 +1,5 @@
 /// Times the first steps of a training and then ends it: how a forecast is made of what was never run.
+import Basics
 import Synchronization
 
 package final class StepProbe: Sendable {
@@ -42,8 +43,4 @@ package struct Probed: Error, Hashable, Sendable, Codable, CustomStringConvertib
   /// Of all steps; what validation takes is not in it.
   package var seconds: Double { setupSeconds + secondsPerStep * Double(totalSteps) }
   package var description: String { "the training was ended after \(timedSteps) steps, which were timed" }
-}
-
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,4 +1,5 @@
 /// From YAML nodes to typed values, checked against what a stage declares.
+import Basics
 
 struct ValueDecoder {
   let diagnostics: Diagnostics

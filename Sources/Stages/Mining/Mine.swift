@@ -1,4 +1,5 @@
 /// `mine`: fixes each query's candidates: its positives, its given negatives, then mined ones.
+import Basics
 import Foundation
 import Pipelines
 import Training
@@ -91,7 +92,7 @@ struct Mine: Stage {
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
       let logits = try judge.score(passages.map { (groups[number].query, pool.passages[$0].text) })
-      let accepted = logits.map { sigmoid(Double($0)) <= teacherMaxScore }
+      let accepted = logits.map { logistic(Double($0)) <= teacherMaxScore }
       dropped += accepted.count { !$0 }
       return accepted
     }
@@ -163,5 +164,3 @@ struct StageInputError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
-
-func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }

@@ -1,4 +1,5 @@
 /// Chooses negatives for queries among a pool of passages, never a known positive.
+import Basics
 
 struct Miner {
   /// Negatives of each query, given ones included, where there are enough.
@@ -37,7 +38,7 @@ struct Miner {
   /// Negatives drawn without regard to scores.
   func random(_ number: Int, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
-    var lottery = Lottery(pool.count, seed: seed, stream: number)
+    var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
       return nil
@@ -51,13 +52,13 @@ struct Miner {
   func fromRows(_ number: Int, _ rows: [Row], accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
     let places = max(0, wanted - groups[number].negatives.count)
-    var rowLottery = Lottery(rows.count, seed: ~seed, stream: number)
+    var rowLottery = Lottery(rows.count, SplitMix64(seed: ~seed, stream: UInt64(number)))
     var others: [Row] = []
     while others.count < places / 2, let drawn = rowLottery.next() {
       if rows[drawn].group != number { others.append(rows[drawn]) }
     }
     var passages = others.flatMap(\.passages).filter { isEligible(pool[$0]) }.makeIterator()
-    var lottery = Lottery(pool.count, seed: seed, stream: number)
+    var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       if let passage = passages.next() { return passage }
       while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
