@@ -9,6 +9,7 @@
 /// A word goes up to a space, a parenthesis, a quote or an operator, so it may hold `@`, `.` and `-`. What is quoted, in
 /// `'` or `"`, may hold anything but that quote.
 import Basics
+import Escaping
 import Pipelines
 
 package struct RunFilter: Sendable, Hashable {
@@ -106,7 +107,7 @@ package struct RunFilterError: Error, CustomStringConvertible {
     let (isCut, rest) = (place > Self.context, max(0, scalars.count - place - Self.context))
     let before = (isCut ? ["…"] : []) + scalars[..<place].suffix(Self.context)
     let after = scalars[place...].prefix(Self.context) + (rest > 0 ? ["…"] : [])
-    let indent = before.reduce(0) { $0 + $1.terminalColumns }
+    let indent = before.terminalColumns
     return message + didYouMean(suggestion) + "\n  "
       + String(String.UnicodeScalarView(before + after)) + "\n  " + String(repeating: " ", count: indent) + "^"
   }

@@ -3,7 +3,7 @@ import Escaping
 
 /// One line for each kind: its name and what it does.
 package func stageList(_ catalog: StageCatalog) -> String {
-  table(catalog.kinds.compactMap { kind in catalog.describe(kind).map { [kind, $0.abstract] } })
+  catalog.kinds.compactMap { kind in catalog.describe(kind).map { [kind, $0.abstract] } }.aligned()
 }
 
 extension StageDescription {
@@ -11,7 +11,7 @@ extension StageDescription {
   package var reference: String {
     var sections = ["\(kind.name): \(abstract)"]
     func add(_ title: String, _ rows: [[String]]) {
-      if !rows.isEmpty { sections.append("\(title)\n\(table(rows, indent: 2))") }
+      if !rows.isEmpty { sections.append("\(title)\n\(rows.aligned(indent: 2))") }
     }
     add(
       "in",
@@ -72,17 +72,4 @@ extension ParameterValue {
       "{" + values.sorted { $0.key < $1.key }.map { "\(Escape.yaml($0)): \($1.yaml)" }.joined(separator: ", ") + "}"
     }
   }
-}
-
-/// Rows in columns as wide as their widest cell; the last one is not padded.
-private func table(_ rows: [[String]], indent: Int = 0) -> String {
-  let count = rows.map(\.count).max() ?? 0
-  let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].terminalColumns : 0 }.max() ?? 0 }
-  return rows.map { row in
-    let cells = zip(row, widths).map { cell, width in
-      cell + String(repeating: " ", count: width - cell.terminalColumns)
-    }
-    let line = String(repeating: " ", count: indent) + cells.joined(separator: "  ")
-    return String(line.reversed().drop { $0 == " " }.reversed())
-  }.joined(separator: "\n")
 }

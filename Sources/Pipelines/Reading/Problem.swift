@@ -1,5 +1,6 @@
 /// What is wrong with a pipeline file, where, and what would be right; shown with the line and a caret.
 import Basics
+import Escaping
 import Foundation
 
 /// A place in a text file. Lines and columns count from 1; a column is a Unicode scalar, as editors count.
@@ -40,7 +41,7 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
     let head = "\(location.file.relativePath):\(location.line):\(location.column): \(severity): \(message)\(hint)"
     guard !sourceLine.isEmpty else { return head }
     let before = sourceLine.unicodeScalars.prefix(location.column - 1)
-    let indent = String(repeating: " ", count: before.reduce(0) { $0 + $1.terminalColumns })
+    let indent = String(repeating: " ", count: before.terminalColumns)
     let shown = String(sourceLine.map { $0 == "\t" ? " " : $0 })  // a tab would move the caret's place
     return "\(head)\n  \(shown)\n  \(indent)^"
   }
