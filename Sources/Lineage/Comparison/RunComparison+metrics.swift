@@ -109,7 +109,7 @@ extension RunComparison {
       }
       var queries: [[String: Double]?] = []
       // On other data the queries that both happen to have stand for neither.
-      let base = stageAndMetric(name).stage
+      let base = DottedName(name).first
       for (row, group) in groups.enumerated() {
         guard groups.count > 1, cells[row].sample != nil else {
           queries.append(nil)
@@ -173,14 +173,14 @@ extension SeedGroup {
   fileprivate func perQuery(
     _ name: String, _ values: (RecordedStage, String) throws -> PerQuery
   ) throws -> ([String: Double]?, gone: [String]) {
-    let (base, metric) = stageAndMetric(name)
+    let name = DottedName(name)
     var gone: [String] = []
     var found: [String: [Double]] = [:]
     var isWhole = true
     for member in members {
-      switch try member.stage(base).map({ try values($0, metric) }) {
+      switch try member.stage(name.first).map({ try values($0, name.rest ?? "") }) {
       case .values(let values): for (id, value) in values { found[id, default: []].append(value) }
-      case .gone(let reason): gone.append("no test for `\(base)` of \(member.name): \(reason)")
+      case .gone(let reason): gone.append("no test for `\(name.first)` of \(member.name): \(reason)")
       case .some(.none), nil: isWhole = false
       }
     }
@@ -191,16 +191,16 @@ extension SeedGroup {
 extension Variant {
   /// The final value of `stage.metric`.
   fileprivate func metric(_ name: String) -> Double? {
-    let (stage, metric) = stageAndMetric(name)
-    return self.stage(stage)?.report.metrics[metric]
+    let name = DottedName(name)
+    return name.rest.flatMap { stage(name.first)?.report.metrics[$0] }
   }
 }
 
 /// Which way `stage.metric` is good, as the stage's kind declares it.
 private func metricDirection(_ name: String, _ variants: [Variant], _ catalog: StageCatalog) -> MetricDirection? {
-  let (base, metric) = stageAndMetric(name)
-  return variants.lazy.compactMap { $0.stage(base)?.report.kind }.first
-    .flatMap { catalog.direction(ofMetric: metric, kind: $0) }
+  let name = DottedName(name)
+  return variants.lazy.compactMap { $0.stage(name.first)?.report.kind }.first
+    .flatMap { catalog.direction(ofMetric: name.rest ?? "", kind: $0) }
 }
 
 /// Which metrics, in which order of rows: resolved from what was asked for and what the runs have.

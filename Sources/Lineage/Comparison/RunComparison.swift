@@ -228,7 +228,7 @@ private struct Sides {
 
   /// Evaluations whose metrics are compared although rows evaluate other data. That seeds of one row do is as meant.
   func incomparable(_ metrics: [String]) -> [String] {
-    let stages = distinct(metrics.map { stageAndMetric($0).stage }).filter { base in
+    let stages = distinct(metrics.map { DottedName($0).first }).filter { base in
       Set(groups.map { $0.evaluatedData(base, catalog) }.filter { !$0.isEmpty }).count > 1
     }
     if stages.isEmpty { return [] }
@@ -253,10 +253,4 @@ extension SeedGroup {
 package func distinct<Element: Hashable>(_ elements: [Element]) -> [Element] {
   var seen: Set<Element> = []
   return elements.filter { seen.insert($0).inserted }
-}
-
-/// `student.loss` → `student`, `loss`; a metric's name may hold further dots.
-func stageAndMetric(_ name: String) -> (stage: String, metric: String) {
-  let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
-  return (parts.first ?? "", parts.count > 1 ? parts[1] : "")
 }

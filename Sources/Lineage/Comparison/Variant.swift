@@ -107,22 +107,13 @@ extension Journal {
   /// What an argument names: the variants of `12`, `latest`, `latest~1`, or those with the coordinates given in
   /// `12[tau=0.1]`, of which the last word of a dotted name is enough. Throws `ComparisonError` if there is none.
   package func variants(named argument: String, store: Store) throws -> [Variant] {
-    guard let open = argument.firstIndex(of: "[") else {
-      return try variants(of: run(named: argument), store: store)
+    let name = VariantName(argument)
+    guard name.variant != "", name.variant != nil || !argument.contains("[") else {
+      throw ComparisonError.malformed(argument)
     }
-    guard argument.hasSuffix("]"), !argument.hasSuffix("[]") else { throw ComparisonError.malformed(argument) }
-    let all = try variants(of: run(named: String(argument[..<open])), store: store)
-    let inner = argument[argument.index(after: open)...].dropLast()
-    // A comma may also belong to a value that is a list.
-    let parts = inner.split(separator: ",").reduce(into: [String]()) { parts, part in
-      if part.contains("=") || parts.isEmpty {
-        parts.append(String(part))
-      } else {
-        parts[parts.count - 1] += ",\(part)"
-      }
-    }
-    let wanted = try parts.map { part in
-      let sides = part.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " } }
+    let all = try variants(of: run(named: name.base), store: store)
+    let wanted = try name.coordinates.map { coordinate in
+      let sides = coordinate.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " } }
       guard sides.count == 2 else { throw ComparisonError.malformed(argument) }
       return (name: sides[0], value: sides[1])
     }

@@ -58,8 +58,8 @@ private struct LineageWalk {
   /// The stage that made an input: the one that the run names, else one that made these bytes.
   private func maker(of input: RunReport.Input) -> Int? {
     if input.source != nil { return nil }
-    if let output = input.output, let dot = output.lastIndex(of: "."), let place = placeOfName[String(output[..<dot])],
-      stages[place].report.outputs[String(output[output.index(after: dot)...])]?.digest == input.digest
+    if let output = input.output.flatMap(RecordedOutputName.init), let place = placeOfName[output.stage],
+      stages[place].report.outputs[output.port]?.digest == input.digest
     {
       return place
     }
@@ -69,7 +69,7 @@ private struct LineageWalk {
   /// What is bound to the inputs with a role; of a list each by its own name, `data[2]`.
   func ports(_ role: InputRole, of place: Int) -> [(port: String, input: RunReport.Input)] {
     let names = meanings[place].inputs(role)
-    return stages[place].report.inputs.filter { names.contains(declaredPort(of: $0.key)) }
+    return stages[place].report.inputs.filter { names.contains(VariantName($0.key).base) }
       .sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
@@ -93,7 +93,7 @@ private struct LineageWalk {
     guard let own = placeOfName[evaluation.report.name] else { return [] }
     let models = meanings[own].modelPorts
     var seen: Set<Int> = []
-    var next = evaluation.report.inputs.filter { models.contains(declaredPort(of: $0.key)) }.values.compactMap(maker)
+    var next = evaluation.report.inputs.filter { models.contains(VariantName($0.key).base) }.values.compactMap(maker)
     while let place = next.popLast() {
       guard seen.insert(place).inserted else { continue }
       next += stages[place].report.inputs.values.compactMap(maker)

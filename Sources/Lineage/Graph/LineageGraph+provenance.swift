@@ -1,6 +1,7 @@
 /// The lineage that a published or exported folder carries, without a store.
 import Artifacts
 import Foundation
+import Pipelines
 import Scheduling
 
 extension LineageGraph {
@@ -21,7 +22,7 @@ extension LineageGraph {
         inputs: stage.inputs.mapValues(\.digest), outputs: stage.outputs.mapValues(\.digest))
     }
     let names = contents.values.sorted()
-    let port = names.count == 1 ? names[0].split(separator: ".").last.map(String.init) : nil
+    let port = names.count == 1 ? RecordedOutputName(names[0])?.port : nil
     self.init(
       of: names.joined(separator: ", "), root: port.flatMap { provenance.stages.last?.outputs[$0]?.digest },
       artifacts: artifacts.values.sorted { $0.digest < $1.digest }, stages: stages)

@@ -113,14 +113,14 @@ extension Database {
     return row.map { .stages([$0["maker"]], name: "\(name) of run \($0["run"] as Int)") }
   }
 
-  /// `STAGE.PORT`; a stage's name may hold dots in its coordinates, a port's may not.
+  /// `STAGE.PORT`.
   fileprivate func output(named name: String) throws -> LineageRoot? {
-    guard let dot = name.lastIndex(of: "."), let stage = try stage(named: String(name[..<dot])),
-      case .stages(let makers, _) = stage
-    else { return nil }
+    guard let output = RecordedOutputName(name), case .stages(let makers, _)? = try stage(named: output.stage) else {
+      return nil
+    }
     let digest = try String.fetchOne(
       self, sql: "SELECT digest FROM artifact_edge WHERE stage_run = ? AND direction = 'out' AND port = ?",
-      arguments: [makers[0], String(name[name.index(after: dot)...])])
+      arguments: [makers[0], output.port])
     return try digest.map { .artifact(try Digest(stored: $0)) }
   }
 

@@ -22,11 +22,11 @@ extension Journal {
       )
     }
     do { return (try variants(named: argument, store: store), nil) } catch let unknown as UnknownRun {
-      let name = argument.prefix { $0 != "[" }
+      let name = VariantName(argument).base
       let run = try database.read { db in
         try Int.fetchOne(
           db, sql: "SELECT max(run.id) FROM run JOIN pipeline ON pipeline.id = run.pipeline WHERE name = ?",
-          arguments: [String(name)])
+          arguments: [name])
       }
       guard let run else { throw unknown.suggestion == nil ? try suggestingPipeline(unknown) : unknown }
       return (

@@ -40,7 +40,8 @@ struct RunFilterCompiler {
   /// - Parameter place: of the name in `text`, for the error.
   func column(_ name: String, in text: String, at place: Int) throws -> RunColumn {
     if let field = RunColumn.Field(rawValue: name) { return .field(field) }
-    let (stage, rest) = stageAndMetric(name)
+    let dotted = DottedName(name)
+    let (stage, rest) = (dotted.first, dotted.rest ?? "")
     if !rest.isEmpty, try isStage(stage) {
       if try isMetric(rest, of: stage) { return .metric(rest, stage: stage) }
       if try isParameter(rest, of: stage) { return .parameter(rest, stage: stage) }

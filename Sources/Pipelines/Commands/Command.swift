@@ -48,7 +48,7 @@ package struct Command: Hashable, Sendable {
   /// The text for bash, each port as one word or within one, a gathered one as a word for each variant, by their names;
   /// in quotes that are the command's own, as `"$@"` would be.
   package func text(inputs: [String: URL], outputs: [String: URL]) -> String {
-    let gathered = Dictionary(grouping: inputs.keys.sorted(by: canonicalOrder), by: declaredPort)
+    let gathered = Dictionary(grouping: inputs.keys.sorted(by: canonicalOrder), by: { VariantName($0).base })
     return template.map { segment in
       switch segment {
       case .text(let text): text

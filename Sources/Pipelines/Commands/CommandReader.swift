@@ -115,7 +115,7 @@ struct CommandReader {
         do throws(ShellRefusal) {
           return try segment(for: name, shell.quoting(), inputs: inputs, outputs: outputs, at: node.mark, &substitution)
         } catch {
-          diagnostics.report("`${\(name.shortened)}` cannot stand there: \(error.reason)", at: node.mark)
+          diagnostics.report("`${\(name.text.shortened)}` cannot stand there: \(error.reason)", at: node.mark)
           return nil
         }
       }
@@ -124,17 +124,16 @@ struct CommandReader {
 
   /// - Returns: `nil` after a report.
   private func segment(
-    for name: String, _ quoting: ShellQuoting, inputs: [String], outputs: [String], at mark: Mark,
+    for name: DottedName, _ quoting: ShellQuoting, inputs: [String], outputs: [String], at mark: Mark,
     _ substitution: inout Substitution
   ) throws(ShellRefusal) -> Command.Segment? {
-    let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    switch (parts[0], parts.count) {
-    case ("in", 2), ("out", 2):
+    switch (name.first, name.rest) {
+    case ("in", let rest?), ("out", let rest?):
       if quoting == .arithmetic { throw ShellRefusal(reason: "bash evaluates numbers there, and it is a path") }
-      return parts[0] == "in"
-        ? port(parts[1], of: inputs, "in", at: mark).map { .input($0, quoting) }
-        : port(parts[1], of: outputs, "out", at: mark).map { .output($0, quoting) }
-    case ("params", 2), ("matrix", 2):
+      return name.first == "in"
+        ? port(rest, of: inputs, "in", at: mark).map { .input($0, quoting) }
+        : port(rest, of: outputs, "out", at: mark).map { .output($0, quoting) }
+    case ("params", _?), ("matrix", _?):
       guard let value = substitution.text(of: name, at: mark) else { return nil }
       guard quoting != .arithmetic || Int(value) != nil else {
         throw ShellRefusal(reason: "bash evaluates numbers there, and it is `\(value.shortened)`, which is no integer")
@@ -142,8 +141,8 @@ struct CommandReader {
       return .text(quoting.written(value))
     default:
       diagnostics.report(
-        "`${\(name.shortened)}` is none of ${in.NAME}, ${out.NAME} and ${params.NAME}; the shell's own variable is "
-          + "written `$${\(name.shortened)}`", at: mark)
+        "`${\(name.text.shortened)}` is none of ${in.NAME}, ${out.NAME} and ${params.NAME}; the shell's own variable is "
+          + "written `$${\(name.text.shortened)}`", at: mark)
       return nil
     }
   }

@@ -233,8 +233,8 @@ package struct StageBinding: Sendable {
 extension StageBinding {
   /// What is bound to a port that takes several: under its name, or in order under `name[1]`, `name[2]`, ….
   fileprivate func list(_ name: String) -> [BoundArtifact] {
-    inputs.filter { declaredPort(of: $0.key) == name }
-      .map { (place: Int($0.key.dropFirst(name.count + 1).dropLast()) ?? 0, bound: $0.value) }
+    inputs.map { (name: VariantName($0.key), bound: $0.value) }.filter { $0.name.base == name }
+      .map { (place: $0.name.variant.flatMap(Int.init) ?? 0, bound: $0.bound) }
       .sorted { $0.place < $1.place }.map(\.bound)
   }
 }

@@ -76,11 +76,10 @@ package struct Plan: Sendable {
 
   /// Of `student` every variant; of `student[tau=0.1]` those with these coordinates; empty if there is none.
   package func ids(named name: String) -> [StageID] {
-    let base = name.prefix { $0 != "[" }
-    let wanted = name.dropFirst(base.count).dropFirst().dropLast().split(separator: ",").map(String.init)
+    let wanted = VariantName(name)
     return stages.filter { stage in
       stage.name == name
-        || (stage.base == base && wanted.allSatisfy { stage.coordinates.map(\.text).contains($0) })
+        || (stage.base == wanted.base && wanted.coordinates.allSatisfy(stage.coordinates.map(\.text).contains))
     }.map(\.id)
   }
 }
@@ -182,23 +181,14 @@ package struct PlannedInput: Sendable {
   }
 
   /// The port that the stage declares: `all` of `all[tau=0.1]`.
-  package var declaredPort: String { Pipelines.declaredPort(of: port) }
+  package var declaredPort: String { VariantName(port).base }
 }
-
-/// The port that a stage declares: `all` of `all[tau=0.1]`.
-package func declaredPort(of port: String) -> String { String(port.prefix { $0 != "[" }) }
 
 package enum InputSource: Hashable, Sendable {
   /// An existing file or folder, absolute.
   case file(URL)
   case stage(StageID, port: String)
   case hub(HubReference)
-}
-
-/// `hf://org/name[@revision]`.
-package struct HubReference: Hashable, Sendable {
-  package var repository: String
-  package var revision: String?
 }
 
 package struct PlannedOutput: Sendable {

@@ -38,12 +38,12 @@ extension Planner {
               + names.joined(last: "and"), at: entry.mark, suggestion: nearest(to: entry.key, in: names))
         } else if let reference {
           var binding = Binding(port: entry.key, mark: entry.value.mark, reference: reference)
-          if case .output(let stage, _, let gathers) = reference {
+          if case .output(let output) = reference {
             binding.producers = producers(
-              of: spec.matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
+              of: spec.matrix, among: variants[output.stage] ?? [], matrices, gathers: output.gathers)
             gathered += binding.producers.count
             if gathered > 10 * mostVariants { return report(gatheringAt: entry.value.mark) }
-            if gathers && drafts[index].stage.description.kind.name != "cmd" {
+            if output.gathers && drafts[index].stage.description.kind.name != "cmd" {
               report(gathering: entry.key, of: spec.name, at: entry.value.mark)
             }
           }
@@ -65,9 +65,11 @@ extension Planner {
     _ matrices: [Combination]
   ) -> [Binding] {
     var binding = Binding(port: port, mark: member.mark, reference: member.reference)
-    guard case .output(let stage, let output, let gathers) = member.reference else { return [binding] }
-    let producers = producers(of: matrix, among: variants[stage] ?? [], matrices, gathers: gathers)
-    binding.reference = .output(stage: stage, port: output, gathers: false)
+    guard case .output(var output) = member.reference else { return [binding] }
+    let gathers = output.gathers
+    let producers = producers(of: matrix, among: variants[output.stage] ?? [], matrices, gathers: gathers)
+    output.gathers = false  // each has a binding of its own
+    binding.reference = .output(output)
     return (gathers ? producers.map { [$0] } : [producers]).map { producers in
       binding.producers = producers
       return binding
@@ -135,18 +137,19 @@ extension Planner {
           diagnostics.problem(
             "models of the hub are not supported yet; download it and name its folder", at: binding.mark))
         stage.inputs.append(PlannedInput(port: port, source: .hub(model), type: .model, location: location))
-      case .output(_, let output, let gathers):
+      case .output(let output):
         for draft in binding.producers {
           guard let producer = ids[draft] else {
             isBound = false  // in a cycle, which is reported
             continue
           }
-          let type = plan[producer].outputs.first { $0.port == output }?.type
+          let type = plan[producer].outputs.first { $0.port == output.port }?.type
           let own = drafts[draft].spec.matrix.filter { value in stage.coordinates.allSatisfy { $0.name != value.name } }
           stage.inputs.append(
             PlannedInput(
-              port: gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output), type: type,
-              location: location, label: binding.isMember ? "\(plan[producer].name).\(output)" : nil))
+              port: output.gathers ? port + own.coordinates.suffix : port, source: .stage(producer, port: output.port),
+              type: type,
+              location: location, label: binding.isMember ? "\(plan[producer].name).\(output.port)" : nil))
         }
       }
     }

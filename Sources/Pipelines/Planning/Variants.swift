@@ -82,9 +82,8 @@ private func producer(_ node: Node, _ places: [String: Int], _ substitution: ino
   {
     text = filled
   }
-  let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-  guard parts.count == 2, !parts[1].hasPrefix("*.") else { return nil }
-  return places[String(parts[0])]
+  guard let output = OutputReference(text), !output.gathers else { return nil }
+  return places[output.stage]
 }
 
 extension Node {

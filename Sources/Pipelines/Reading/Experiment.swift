@@ -4,7 +4,7 @@ import Foundation
 
 /// A value that takes the place of another one in a pipeline file: `stages.teacher.with.epochs`.
 struct Setting {
-  var path: String
+  var path: DottedName
   /// Where the path is written.
   var mark: Mark
   var value: Node
@@ -27,7 +27,7 @@ extension Setting {
       diagnostics.report("`\(argument.shortened)` is no PATH=VALUE", at: document.mark)
       return nil
     }
-    self.init(path: entry.key, mark: entry.mark, value: entry.value)
+    self.init(path: DottedName(entry.key), mark: entry.mark, value: entry.value)
   }
 }
 
@@ -59,7 +59,7 @@ struct Experiment {
     else { return nil }
     pipeline = source
     let set = (fields["set"]?.entries(of: "`set`", diagnostics) ?? []).map {
-      Setting(path: $0.key, mark: $0.mark, value: $0.value)
+      Setting(path: DottedName($0.key), mark: $0.mark, value: $0.value)
     }
     let base = document.with(set, diagnostics)
     var combinations: [Combination] = [[]]
@@ -74,12 +74,12 @@ struct Experiment {
         at: fields.mark(of: "matrix"))
       return nil
     }
-    for setting in settings where combinations.contains(where: { $0[setting.path] != nil }) {
-      diagnostics.report("`\(setting.path.shortened)` is a dimension of the experiment's matrix", at: setting.mark)
+    for setting in settings where combinations.contains(where: { $0[setting.path.text] != nil }) {
+      diagnostics.report("`\(setting.path.text.shortened)` is a dimension of the experiment's matrix", at: setting.mark)
     }
     let names = shortNames(of: combinations)
     variants = combinations.map { combination in
-      let changes = combination.map { Setting(path: $0.name, mark: $0.node.mark, value: $0.node) }
+      let changes = combination.map { Setting(path: DottedName($0.name), mark: $0.node.mark, value: $0.node) }
       let short = combination.map { MatrixValue(name: names[$0.name] ?? $0.name, node: $0.node, value: $0.value) }
       return (short, base.with(changes + settings, diagnostics))
     }
@@ -121,17 +121,17 @@ struct Experiment {
 /// The last word of each path, with as many words before it as it takes to tell the paths apart.
 private func shortNames(of combinations: [Combination]) -> [String: String] {
   let paths = Set(combinations.flatMap { $0.map(\.name) })
-  func name(_ path: String, _ count: Int) -> String {
-    // `stages` and `with` say nothing.
-    let words = path.split(separator: ".").filter { $0 != "stages" && $0 != "with" && $0 != "params" }
-    return words.suffix(count).joined(separator: ".")
-  }
-  return Dictionary(
+  let words = Dictionary(
     uniqueKeysWithValues: paths.map { path in
-      let short = (1...8).lazy.map { name(path, $0) }.first { candidate in
-        !candidate.isEmpty && paths.count { name($0, candidate.split(separator: ".").count) == candidate } == 1
+      // `stages` and `with` say nothing.
+      (path, DottedName(path).words.filter { !["stages", "with", "params", ""].contains($0) })
+    })
+  return Dictionary(
+    uniqueKeysWithValues: words.map { path, own in
+      let short = (1...8).lazy.map { own.suffix($0) }.first { candidate in
+        !candidate.isEmpty && words.values.count { $0.suffix(candidate.count) == candidate } == 1
       }
-      return (path, short ?? path)
+      return (path, short?.joined(separator: ".") ?? path)
     })
 }
 
@@ -154,11 +154,11 @@ private func headlineMetrics(_ node: Node?, of pipeline: Node, _ diagnostics: Di
 /// Reports what is not `stage.metric` of a stage that the pipeline has.
 private func checkMetric(_ metric: String, of pipeline: Node, at mark: Mark, _ diagnostics: Diagnostics) {
   let stages = pipeline["stages"]?.keys ?? []
-  let parts = metric.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-  if parts.count == 2, stages.contains(parts[0]), !parts[1].isEmpty, !metric.contains(where: \.isWhitespace) { return }
+  let name = DottedName(metric)
+  if stages.contains(name.first), name.rest?.isEmpty == false, !metric.contains(where: \.isWhitespace) { return }
   diagnostics.report(
     "`\(metric.shortened)` must be a stage of the pipeline and a metric, `stage.metric`", at: mark,
-    suggestion: nearest(to: parts[0], in: stages).map { ([$0] + parts.dropFirst()).joined(separator: ".") })
+    suggestion: nearest(to: name.first, in: stages).map { $0 + (name.rest.map { ".\($0)" } ?? "") })
 }
 
 extension Node {
@@ -167,10 +167,10 @@ extension Node {
   /// The pipeline with other values; reports paths that lead nowhere.
   fileprivate func with(_ settings: [Setting], _ diagnostics: Diagnostics) -> Node {
     settings.reduce(self) { node, setting in
-      let words = setting.path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+      let words = setting.path.words
       guard words.count > 1 || words == ["name"], !words.contains("") else {
         diagnostics.report(
-          "`\(setting.path.shortened)` must be a path such as params.NAME, defaults.seed or stages.STAGE.with.NAME",
+          "`\(setting.path.text.shortened)` must be a path such as params.NAME, defaults.seed or stages.STAGE.with.NAME",
           at: setting.mark)
         return node
       }
@@ -188,7 +188,7 @@ extension Node {
     case .invalid: return self
     default:
       diagnostics.report(
-        "`\(setting.path.shortened)` leads into \(inWords), which has no keys", at: setting.mark)
+        "`\(setting.path.text.shortened)` leads into \(inWords), which has no keys", at: setting.mark)
       return self
     }
     var node = self
@@ -197,11 +197,14 @@ extension Node {
     } else {
       let mayBeNew = fixed <= 0 || (fixed == 2 && word == "defaults") || path.count == 1 && fixed == 1
       // `defaults` and its keys need not be there; parameters and stages must.
-      guard mayBeNew && !setting.path.hasPrefix("params.") && !(fixed == 1 && setting.path.hasPrefix("stages.")) else {
+      let top = setting.path.first
+      guard mayBeNew && top != "params" && !(fixed == 1 && top == "stages") else {
         diagnostics.report(
-          "`\(setting.path.shortened)` does not lead anywhere: the pipeline has no `\(word.shortened)` there",
+          "`\(setting.path.text.shortened)` does not lead anywhere: the pipeline has no `\(word.shortened)` there",
           at: setting.mark,
-          suggestion: nearest(to: word, in: keys).map { setting.path.replacing(word, with: $0, maxReplacements: 1) })
+          suggestion: nearest(to: word, in: keys).map {
+            setting.path.text.replacing(word, with: $0, maxReplacements: 1)
+          })
         return self
       }
       let empty = Node(value: .mapping([]), mark: setting.mark)

@@ -3,10 +3,50 @@ import Basics
 import Foundation
 
 enum Reference {
-  /// - Parameter gathers: of every variant, `student.*.student`.
-  case output(stage: String, port: String, gathers: Bool)
+  case output(OutputReference)
   case file(URL)
   case hub(HubReference)
+}
+
+/// `stage.port`, or `stage.*.port` of every variant.
+struct OutputReference {
+  let stage: String
+  let port: String
+  var gathers: Bool
+
+  /// `nil` for what has no dot.
+  init?(_ text: String) {
+    let name = DottedName(text)
+    guard let rest = name.rest else { return nil }
+    stage = name.first
+    gathers = rest.hasPrefix("*.")
+    port = gathers ? String(rest.dropFirst(2)) : rest
+  }
+}
+
+/// `hf://org/name[@revision]`.
+package struct HubReference: Hashable, Sendable {
+  package let repository: String
+  package let revision: String?
+
+  static let scheme = "hf://"
+
+  /// `nil` for what is no such reference.
+  init?(_ text: String) {
+    guard text.hasPrefix(Self.scheme) else { return nil }
+    let pieces = text.dropFirst(Self.scheme.count).split(
+      separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+    let names = pieces[0].split(separator: "/", omittingEmptySubsequences: false)
+    let allowed = CharacterSet(charactersIn: "-._").union(.alphanumerics)
+    let fits =
+      names.count == 2
+      && (names + pieces.dropFirst()).allSatisfy { name in
+        !name.isEmpty && name.unicodeScalars.allSatisfy { $0.isASCII && (allowed.contains($0) || $0 == "/") }
+      }
+    guard fits else { return nil }
+    repository = String(pieces[0])
+    revision = pieces.dropFirst().first.map(String.init)
+  }
 }
 
 /// Resolves references of one file against its stages and the files around it.
@@ -29,8 +69,8 @@ struct ReferenceResolver {
 
   /// Whether it is a path with `*` or `?`, and no output of a stage.
   func isPattern(_ text: String) -> Bool {
-    guard text.contains(where: { "*?".contains($0) }), !text.hasPrefix("hf://") else { return false }
-    return ports[String(text.prefix { $0 != "." })] == nil
+    guard text.contains(where: { "*?".contains($0) }), !text.hasPrefix(HubReference.scheme) else { return false }
+    return OutputReference(text).map { ports[$0.stage] == nil } ?? true
   }
 
   /// `nil` after a report. - Parameter name: how messages call the value: `in.data`.
@@ -42,14 +82,16 @@ struct ReferenceResolver {
         at: node.mark)
       return nil
     }
-    if text.hasPrefix("hf://") { return hub(text, at: node.mark) }
-    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    if parts.count == 2, let known = ports[parts[0]] {
+    if text.hasPrefix(HubReference.scheme) {
+      if let model = HubReference(text) { return .hub(model) }
+      diagnostics.report(
+        "`\(text.shortened)` is no hub model; write hf://org/name or hf://org/name@revision", at: node.mark)
+      return nil
+    }
+    if let output = OutputReference(text), let known = ports[output.stage] {
       guard let ports = known else { return nil }
-      let gathers = parts[1].hasPrefix("*.")
-      let port = gathers ? String(parts[1].dropFirst(2)) : parts[1]
-      if ports.contains(port) { return .output(stage: parts[0], port: port, gathers: gathers) }
-      report(unknownPort: port, of: parts[0], ports, at: node.mark)
+      if ports.contains(output.port) { return .output(output) }
+      report(unknownPort: output.port, of: output.stage, ports, at: node.mark)
       return nil
     }
     let file = file(text, in: node.mark.source)
@@ -66,22 +108,6 @@ struct ReferenceResolver {
     let file = (url: url, exists: FileManager.default.fileExists(atPath: url.path))
     files[name] = file
     return file
-  }
-
-  private func hub(_ text: String, at mark: Mark) -> Reference? {
-    let pieces = text.dropFirst("hf://".count).split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-    let names = pieces[0].split(separator: "/", omittingEmptySubsequences: false)
-    let allowed = CharacterSet(charactersIn: "-._").union(.alphanumerics)
-    let fits =
-      names.count == 2
-      && (names + pieces.dropFirst()).allSatisfy { name in
-        !name.isEmpty && name.unicodeScalars.allSatisfy { $0.isASCII && (allowed.contains($0) || $0 == "/") }
-      }
-    guard fits else {
-      diagnostics.report("`\(text.shortened)` is no hub model; write hf://org/name or hf://org/name@revision", at: mark)
-      return nil
-    }
-    return .hub(HubReference(repository: String(pieces[0]), revision: pieces.dropFirst().first.map(String.init)))
   }
 
   private func report(unknownPort port: String, of stage: String, _ ports: [String], at mark: Mark) {

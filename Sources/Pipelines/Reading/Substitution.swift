@@ -5,7 +5,7 @@ import Basics
 enum TemplatePiece: Hashable {
   case text(String)
   /// What stands between `${` and `}`.
-  case placeholder(String)
+  case placeholder(DottedName)
 }
 
 /// `nil` if a `${` has no `}`.
@@ -24,7 +24,7 @@ func templatePieces(_ text: String) -> [TemplatePiece]? {
       guard let end = rest.firstIndex(of: "}") else { return nil }
       if !literal.isEmpty { pieces.append(.text(String(literal))) }
       literal = String.UnicodeScalarView()
-      pieces.append(.placeholder(String(rest[..<end].dropFirst(2))))
+      pieces.append(.placeholder(DottedName(String(rest[..<end].dropFirst(2)))))
       rest = rest[end...].dropFirst()
     } else {
       literal.append("$")
@@ -102,10 +102,10 @@ struct Substitution {
   }
 
   /// The value of `${name}` as text, as it is written in `params`; `nil` after a report.
-  mutating func text(of name: String, at mark: Mark) -> String? {
+  mutating func text(of name: DottedName, at mark: Mark) -> String? {
     guard let node = lookUp(name, at: mark) else { return nil }
     guard case .scalar(_, let text) = node.value else {
-      diagnostics.report("`${\(name.shortened)}` is \(node.inWords) and cannot stand inside a text", at: mark)
+      diagnostics.report("`${\(name.text.shortened)}` is \(node.inWords) and cannot stand inside a text", at: mark)
       return nil
     }
     remainingBytes -= text.utf8.count
@@ -117,10 +117,10 @@ struct Substitution {
   }
 
   /// `nil` after a report.
-  private func lookUp(_ name: String, at mark: Mark) -> Node? {
-    var path = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+  private func lookUp(_ name: DottedName, at mark: Mark) -> Node? {
+    var path = name.words.dropFirst()
     var node = params
-    switch path.removeFirst() {
+    switch name.first {
     case "params" where !path.isEmpty: break
     case "matrix" where !path.isEmpty:
       guard let matrix else { return nil }
@@ -133,21 +133,23 @@ struct Substitution {
       }
       node = value.node
     case "in", "out":
-      diagnostics.report("`${\(name.shortened)}` has a meaning only in the `cmd` of a stage that declares it", at: mark)
+      diagnostics.report(
+        "`${\(name.text.shortened)}` has a meaning only in the `cmd` of a stage that declares it", at: mark)
       return nil
     default:
       diagnostics.report(
-        "`${\(name.shortened)}` is not known; write ${params.NAME}, or `$${` for a literal `${`", at: mark,
-        suggestion: params.keys.contains(name) ? "${params.\(name)}" : nil)
+        "`${\(name.text.shortened)}` is not known; write ${params.NAME}, or `$${` for a literal `${`", at: mark,
+        suggestion: params.keys.contains(name.text) ? "${params.\(name.text)}" : nil)
       return nil
     }
+    let isParameter = name.first == "params"
     for key in path {
       guard let next = node[key] else {
         diagnostics.report(
-          name.hasPrefix("params")
-            ? "there is no parameter `\(name.shortened)` in `params`" : "`${\(name.shortened)}` names no value",
-          at: mark,
-          suggestion: nearest(to: key, in: node.keys).map { name.hasPrefix("params") ? "params.\($0)" : $0 })
+          isParameter
+            ? "there is no parameter `\(name.text.shortened)` in `params`"
+            : "`${\(name.text.shortened)}` names no value",
+          at: mark, suggestion: nearest(to: key, in: node.keys).map { isParameter ? "params.\($0)" : $0 })
         return nil
       }
       node = next

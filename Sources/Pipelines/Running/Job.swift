@@ -66,10 +66,11 @@ extension Job {
     command = planned.command.map { [outputs] command in
       var places = inputs.mapValues(\.url)
       var links: [String: URL] = [:]
-      for (port, url) in places where port != declaredPort(of: port) {
+      for (port, url) in places {
+        let own = VariantName(port)
+        guard let variant = own.variant else { continue }
         // The store's names say nothing of the variant; these do.
-        let variant = port.unicodeScalars.dropFirst(declaredPort(of: port).unicodeScalars.count + 1).dropLast()
-        let name = "in/\(declaredPort(of: port))/\(fileName(for: String(variant)))"
+        let name = "in/\(own.base)/\(fileName(for: variant))"
         links[name] = url
         places[port] = work.appending(path: name, directoryHint: .notDirectory)
       }
