@@ -204,17 +204,11 @@ private struct Sides {
     let keys = groups.map { group in
       distinct(group.members.compactMap { $0.stage(base)?.report.key?.description })
     }
-    let isPartial = stages.contains { $0?.report.key == nil }
-    if Set(keys.joined()).count == 1 && !isPartial {
-      return .init(name: base, relation: .same, components: [], keys: keys)
-    }
     let known = stages.compactMap { $0 }.filter { !$0.components.isEmpty }
     let values = known.map { stage in Dictionary(stage.components.map { ($0.name, $0.value) }) { $1 } }
     let names = distinct(known.flatMap { $0.components.map(\.name) })
       .filter { name in Set(values.map { $0[name] }).count > 1 }
-    let follows = !names.isEmpty && names.allSatisfy { name in known.allSatisfy { $0.isMadeInput(name) } }
-    return .init(
-      name: base, relation: isPartial ? .partial : follows ? .follows : .differs, components: names, keys: keys)
+    return .init(name: base, relation: .init(of: stages, differing: names), components: names, keys: keys)
   }
 
   /// What is wrong with evaluations, and where, unless it is so everywhere.
@@ -236,6 +230,18 @@ private struct Sides {
     return [
       "\(names): not all rows evaluate the same data, so their figures cannot be held against each other"
     ]
+  }
+}
+
+extension RunComparison.Relation {
+  /// - Parameters:
+  ///   - stages: one a lineage; `nil` where it lacks the stage.
+  ///   - names: the components of their keys that differ, as far as the store knows these.
+  init(of stages: [RecordedStage?], differing names: [String]) {
+    let keys = stages.map { $0?.report.key }
+    let known = stages.compactMap(\.self).filter { !$0.components.isEmpty }
+    let follows = !names.isEmpty && names.allSatisfy { name in known.allSatisfy { $0.isMadeInput(name) } }
+    self = keys.contains(nil) ? .partial : Set(keys).count == 1 ? .same : follows ? .follows : .differs
   }
 }
 

@@ -48,25 +48,13 @@ extension RunDifference.Stage {
   init(_ name: String, _ left: RecordedStage?, _ right: RecordedStage?) {
     self.name = name
     makers = [left?.maker, right?.maker]
-    components = differences(left?.components ?? [], right?.components ?? [])
+    components = KeyDifference.all(
+      from: (left?.components ?? []).map { ($0.name, $0.value) },
+      to: (right?.components ?? []).map { ($0.name, $0.value) }
+    ) { $0.shown }
     let ports = Set([left, right].flatMap { $0?.report.outputs.keys.map { $0 } ?? [] }).sorted()
     outputs = ports.map { .init(port: $0, left: left?.report.outputs[$0], right: right?.report.outputs[$0]) }
-    guard let left, let right, let leftKey = left.report.key, let rightKey = right.report.key else {
-      relation = .partial
-      return
-    }
-    let follows =
-      !components.isEmpty && components.allSatisfy { left.isMadeInput($0.component) && right.isMadeInput($0.component) }
-    relation = leftKey == rightKey ? .same : follows ? .follows : .differs
-  }
-}
-
-/// Components of two keys that differ, in the order of the right one's; values as JSON, as in `retort why`.
-private func differences(_ left: [KeyComponent], _ right: [KeyComponent]) -> [KeyDifference] {
-  let old = Dictionary(left.map { ($0.name, $0.value) }) { $1 }
-  let new = Dictionary(right.map { ($0.name, $0.value) }) { $1 }
-  return distinct(right.map(\.name) + left.map(\.name)).filter { old[$0] != new[$0] }.map { name in
-    KeyDifference(component: name, old: old[name]?.shown, new: new[name]?.shown)
+    relation = RunComparison.Relation(of: [left, right], differing: components.map(\.component))
   }
 }
 

@@ -12,6 +12,17 @@ package struct KeyDifference: Codable, Sendable, Hashable {
   package var old: String?
   /// Absent: gone.
   package var new: String?
+
+  /// The components that differ, in the order of the new key's, then those that are gone.
+  static func all<Value: Equatable>(
+    from old: [(name: String, value: Value)], to new: [(name: String, value: Value)], shown: (Value) -> String
+  ) -> [KeyDifference] {
+    let oldValues = Dictionary(old.map { ($0.name, $0.value) }) { $1 }
+    let newValues = Dictionary(new.map { ($0.name, $0.value) }) { $1 }
+    return distinct((new + old).map(\.name)).filter { oldValues[$0] != newValues[$0] }.map {
+      KeyDifference(component: $0, old: oldValues[$0].map(shown), new: newValues[$0].map(shown))
+    }
+  }
 }
 
 extension Journal {
@@ -31,13 +42,10 @@ extension Journal {
       guard let key else { return nil }
       let rows = try Row.fetchAll(
         db, sql: "SELECT name, value FROM key_component WHERE key = ? ORDER BY position", arguments: [key])
-      let old = rows.map { (name: $0["name"] as String, value: $0["value"] as String) }
-      let oldValues = Dictionary(uniqueKeysWithValues: old.map { ($0.name, $0.value) })
-      let newValues = Dictionary(uniqueKeysWithValues: try preimage.map { ($0.name, try $0.value.json) })
-      let names = preimage.map(\.name) + old.map(\.name).filter { newValues[$0] == nil }
-      return names.filter { oldValues[$0] != newValues[$0] }.map {
-        KeyDifference(component: $0, old: oldValues[$0], new: newValues[$0])
-      }
+      return KeyDifference.all(
+        from: rows.map { ($0["name"] as String, $0["value"] as String) },
+        to: try preimage.map { ($0.name, try $0.value.json) }
+      ) { $0 }
     }
   }
 }
