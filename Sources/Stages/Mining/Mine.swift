@@ -77,8 +77,7 @@ struct Mine: Stage {
     let groups = chosen.map { all[$0] }
     var pool = try PassagePool(corpus.map { try Passage.read($0.url) } ?? [], file: corpus?.url ?? self.groups.url)
     try pool.add(groups, file: self.groups.url)
-    var miner = Miner(groups: groups, pool: pool.passages, seed: seed)
-    miner.wanted = numNegatives
+    var miner = Miner(groups: groups, pool: pool.passages, wanted: numNegatives, seed: seed)
     if range.count == 2 { miner.range = range[0]..<range[1] + 1 }
     miner.maxScore = maxScore.map(Float.init)
     miner.absoluteMargin = absoluteMargin.map(Float.init)

@@ -3,7 +3,7 @@ import Basics
 
 struct Miner {
   /// Negatives of each query, given ones included, where there are enough.
-  var wanted = 15
+  var wanted: Int
   /// Places in the ranking that may be taken, from 0.
   var range = 0..<Int.max
   /// Only passages that score at most so.
@@ -20,9 +20,10 @@ struct Miner {
   private let known: [String: Set<String>]
 
   /// A query that occurs twice (after NFC) has the positives of both.
-  init(groups: [QueryGroup], pool: [Passage], seed: UInt64) {
+  init(groups: [QueryGroup], pool: [Passage], wanted: Int, seed: UInt64) {
     self.groups = groups
     self.pool = pool
+    self.wanted = wanted
     self.seed = seed
     known = Dictionary(groups.map { ($0.query, Set($0.positives.flatMap { ["id " + $0.id, "text " + $0.text] })) }) {
       $0.union($1)
