@@ -1,77 +1,60 @@
 /// The property wrappers with which a stage declares its ports and parameters, and their reading by reflection.
-import Foundation
 
 /// One place that a wrapper's copies share. A stage is made, bound once on one thread, and only then handed on to
 /// `run`; afterwards the value is only read, which is what makes the unchecked conformance sound.
 private final class Slot<Value: Sendable>: @unchecked Sendable {
   var value: Value?
   init(_ value: Value?) { self.value = value }
+
+  func read() -> Value {
+    guard let value else { preconditionFailure("a \(Value.self) of a stage was read before binding") }
+    return value
+  }
 }
 
 @propertyWrapper
 package struct Input<Value: InputValue>: Sendable {
   private let slot = Slot<Value>(nil)
-  fileprivate let documentation: String
-  fileprivate let holdsRecords: Bool
-  fileprivate let role: InputRole?
-  fileprivate let modelUse: ModelUse?
-  fileprivate let modelBase: String?
+  fileprivate var declared: InputDescription
 
   /// - Parameters:
   ///   - role: what the stage does with it, where that matters to what its figures are worth.
   ///   - records: whether the outputs have a row for each record here that depends on no other record; then the stage
   ///     finds results over other records in `StageContext.earlier`.
   package init(_ documentation: String, _ role: InputRole? = nil, records: Bool = false) {
-    self.documentation = documentation
-    self.role = role
-    holdsRecords = records
-    (modelUse, modelBase) = (nil, nil)
+    declared = InputDescription(
+      name: "", documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
+      isList: Value.isList, holdsRecords: records, role: role)
   }
   /// A model.
   /// - Parameters:
   ///   - use: what the stage loads it as.
   ///   - base: the port of the encoder that a model of the distillation program was trained from.
   package init(_ documentation: String, as use: ModelUse, base: String? = nil) {
-    self.documentation = documentation
-    (holdsRecords, role) = (false, nil)
-    (modelUse, modelBase) = (use, base)
+    self.init(documentation)
+    (declared.modelUse, declared.modelBase) = (use, base)
   }
-  package var wrappedValue: Value {
-    guard let value = slot.value ?? Value(bound: nil) else { preconditionFailure("an input was read before binding") }
-    return value
-  }
+  package var wrappedValue: Value { slot.value ?? Value(bound: nil) ?? slot.read() }
 }
 
 @propertyWrapper
 package struct Output<Value: Artifact>: Sendable {
   private let slot = Slot<Value>(nil)
-  fileprivate let documentation: String
-  fileprivate let file: String?
-  fileprivate let like: String?
+  fileprivate let declared: OutputDescription
 
   /// - Parameters:
   ///   - file: the file's name wherever people meet it; absent: the port's. No key depends on it.
   ///   - like: the input whose artifact type this output takes over.
   package init(_ documentation: String, file: String? = nil, like: String? = nil) {
-    self.documentation = documentation
-    self.file = file
-    self.like = like
+    declared = OutputDescription(name: "", documentation: documentation, type: Value.type, file: file, like: like)
   }
-  package var wrappedValue: Value {
-    guard let value = slot.value else { preconditionFailure("an output was read before binding") }
-    return value
-  }
+  package var wrappedValue: Value { slot.read() }
 }
 
 @propertyWrapper
 package struct Parameter<Value: ParameterConvertible>: Sendable {
   private let slot: Slot<Value>
-  fileprivate let documentation: String
-  fileprivate let type: ParameterType
-  fileprivate let neutral: ParameterValue?
-  fileprivate let defaultValue: ParameterValue?
-  fileprivate let extends: Bool
-  fileprivate let role: ParameterRole?
+  fileprivate let declared: ParameterDescription
 
   package init(wrappedValue: Value, _ documentation: String, neutral: Value? = nil, role: ParameterRole? = nil) {
     self.init(documentation, type: Value.parameterType, value: wrappedValue, neutral: neutral, role: role)
@@ -85,19 +68,12 @@ package struct Parameter<Value: ParameterConvertible>: Sendable {
     role: ParameterRole? = nil
   ) {
     slot = Slot(value)
-    self.extends = extends
-    self.role = role
-    self.documentation = documentation
-    self.type = type
-    self.neutral = neutral?.parameterValue
-    defaultValue = value?.parameterValue ?? (Value.isOptional ? .null : nil)
+    declared = ParameterDescription(
+      name: "", documentation: documentation, type: type,
+      defaultValue: value?.parameterValue ?? (Value.isOptional ? .null : nil), neutral: neutral?.parameterValue,
+      extends: extends, role: role)
   }
-  package var wrappedValue: Value {
-    guard let value = slot.value ?? Value(parameter: .null) else {
-      preconditionFailure("a parameter was read before binding")
-    }
-    return value
-  }
+  package var wrappedValue: Value { slot.value ?? Value(parameter: .null) ?? slot.read() }
 }
 
 extension Parameter where Value == Int {
@@ -141,21 +117,17 @@ extension Parameter where Value == Double? {
 /// A group of parameters under one key; as an optional it is absent unless the key is given.
 @propertyWrapper
 package struct Group<Value: GroupValue>: Sendable {
-  private let slot: Slot<Value>
-  fileprivate let documentation: String
-  fileprivate let isNeutral: Bool
+  private let slot = Slot<Value>(Value.absent)
+  fileprivate let declared: ParameterDescription
 
   /// - Parameter isNeutral: whether an absent group stays out of the key, so that results from before it was added live
   ///   on; of optional ones.
   package init(_ documentation: String, isNeutral: Bool = false) {
-    slot = Slot(Value.absent)
-    self.documentation = documentation
-    self.isNeutral = isNeutral
+    declared = ParameterDescription(
+      name: "", documentation: documentation, type: .group([]), defaultValue: Value.isOptional ? .null : .map([:]),
+      neutral: isNeutral ? .null : nil)
   }
-  package var wrappedValue: Value {
-    guard let value = slot.value else { preconditionFailure("a group was read before binding") }
-    return value
-  }
+  package var wrappedValue: Value { slot.read() }
 }
 
 /// Parameters that several stages have in common: they belong to the stage itself, under no key of their own.
@@ -164,39 +136,7 @@ package struct Shared<Value: ParameterGroup>: Sendable {
   private let slot = Slot<Value>(Value())
 
   package init() {}
-  package var wrappedValue: Value {
-    guard let value = slot.value else { preconditionFailure("shared parameters were read before binding") }
-    return value
-  }
-}
-
-/// A `ParameterGroup`, or an optional one.
-package protocol GroupValue: Sendable {
-  /// The value when the key is absent.
-  static var absent: Self { get }
-  static var isOptional: Bool { get }
-  /// A new group whose declarations can be described or bound, and how to turn it into the value.
-  static func make(_ fill: (any ParameterGroup) -> Void) -> Self
-}
-
-extension ParameterGroup {
-  package static var absent: Self { Self() }
-  package static var isOptional: Bool { false }
-  package static func make(_ fill: (any ParameterGroup) -> Void) -> Self {
-    let group = Self()
-    fill(group)
-    return group
-  }
-}
-
-extension Optional: GroupValue where Wrapped: ParameterGroup {
-  package static var absent: Self { .none }
-  package static var isOptional: Bool { true }
-  package static func make(_ fill: (any ParameterGroup) -> Void) -> Self {
-    let group = Wrapped()
-    fill(group)
-    return .some(group)
-  }
+  package var wrappedValue: Value { slot.read() }
 }
 
 /// The stage's own random seed; `defaults.seed` unless `with.seed` is given. Enters the key.
@@ -204,47 +144,10 @@ extension Optional: GroupValue where Wrapped: ParameterGroup {
 package struct Seed: Sendable {
   private let slot = Slot<UInt64>(nil)
   package init() {}
-  package var wrappedValue: UInt64 {
-    guard let value = slot.value else { preconditionFailure("the seed was read before binding") }
-    return value
-  }
+  package var wrappedValue: UInt64 { slot.read() }
 }
 
 // MARK: - Reading the declarations
-
-/// Values for every declaration of a stage, already checked against its description.
-package struct StageBinding: Sendable {
-  package var inputs: [String: BoundArtifact]
-  package var parameters: [String: ParameterValue]
-  package var outputs: [String: URL]
-  package var seed: UInt64?
-
-  package init(
-    inputs: [String: BoundArtifact] = [:], parameters: [String: ParameterValue] = [:], outputs: [String: URL] = [:],
-    seed: UInt64? = nil
-  ) {
-    self.inputs = inputs
-    self.parameters = parameters
-    self.outputs = outputs
-    self.seed = seed
-  }
-}
-
-extension StageBinding {
-  /// What is bound to a port that takes several: under its name, or in order under `name[1]`, `name[2]`, ….
-  fileprivate func list(_ name: String) -> [BoundArtifact] {
-    inputs.map { (name: VariantName($0.key), bound: $0.value) }.filter { $0.name.base == name }
-      .map { (place: $0.name.variant.flatMap(Int.init) ?? 0, bound: $0.bound) }
-      .sorted { $0.place < $1.place }.map(\.bound)
-  }
-}
-
-/// A binding that does not fit its stage; the planner's checks make it unreachable from YAML, a damaged job file not.
-package struct BindingError: Error, CustomStringConvertible {
-  package let kind: String
-  package let name: String
-  package var description: String { "the value of `\(name)` does not fit stage kind `\(kind)`" }
-}
 
 extension Stage {
   /// The declaration as data.
@@ -294,10 +197,9 @@ private func yamlName(of label: String) -> String {
 
 extension Input: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
-    description.inputs.append(
-      InputDescription(
-        name: name, documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
-        isList: Value.isList, holdsRecords: holdsRecords, role: role, modelUse: modelUse, modelBase: modelBase))
+    var input = declared
+    input.name = name
+    description.inputs.append(input)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])
@@ -307,8 +209,9 @@ extension Input: Declaration {
 
 extension Output: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
-    description.outputs.append(
-      OutputDescription(name: name, documentation: documentation, type: Value.type, file: file, like: like))
+    var output = declared
+    output.name = name
+    description.outputs.append(output)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = binding.outputs[name].map { Value(BoundArtifact(url: $0, type: Value.type)) }
@@ -318,15 +221,12 @@ extension Output: Declaration {
 
 extension Parameter: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
-    description.parameters.append(self.description(name))
-  }
-  fileprivate func description(_ name: String) -> ParameterDescription {
-    ParameterDescription(
-      name: name, documentation: documentation, type: type, defaultValue: defaultValue, neutral: neutral,
-      extends: extends, role: role)
+    var parameter = declared
+    parameter.name = name
+    description.parameters.append(parameter)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
-    guard let value = binding.parameters[name] ?? defaultValue else { return false }
+    guard let value = binding.parameters[name] ?? declared.defaultValue else { return false }
     slot.value = Value(parameter: value)
     return slot.value != nil
   }
@@ -339,10 +239,9 @@ extension Group: Declaration {
     _ = Value.make { group in
       for (name, declaration) in declarations(of: group) { declaration.describe(as: name, into: &inner) }
     }
-    description.parameters.append(
-      ParameterDescription(
-        name: name, documentation: documentation, type: .group(inner.parameters),
-        defaultValue: Value.isOptional ? .null : .map([:]), neutral: isNeutral ? .null : nil))
+    var group = declared
+    (group.name, group.type) = (name, .group(inner.parameters))
+    description.parameters.append(group)
   }
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard case .map(let values)? = binding.parameters[name] else {

@@ -54,6 +54,35 @@ package protocol ParameterGroup: GroupValue {
   init()
 }
 
+/// A `ParameterGroup`, or an optional one.
+package protocol GroupValue: Sendable {
+  /// The value when the key is absent.
+  static var absent: Self { get }
+  static var isOptional: Bool { get }
+  /// A new group whose declarations can be described or bound, and how to turn it into the value.
+  static func make(_ fill: (any ParameterGroup) -> Void) -> Self
+}
+
+extension ParameterGroup {
+  package static var absent: Self { Self() }
+  package static var isOptional: Bool { false }
+  package static func make(_ fill: (any ParameterGroup) -> Void) -> Self {
+    let group = Self()
+    fill(group)
+    return group
+  }
+}
+
+extension Optional: GroupValue where Wrapped: ParameterGroup {
+  package static var absent: Self { .none }
+  package static var isOptional: Bool { true }
+  package static func make(_ fill: (any ParameterGroup) -> Void) -> Self {
+    let group = Wrapped()
+    fill(group)
+    return .some(group)
+  }
+}
+
 /// What is known of a stage without running it: the only source of checks, defaults, help, keys and the schema.
 package struct StageDescription: Sendable {
   package var kind: StageKind

@@ -11,6 +11,9 @@ extension ParameterDescription {
 }
 
 extension ParameterType {
+  /// Matches a whole text that a value of any type takes the place of.
+  static let placeholder = #"^\$\{(params|matrix)\.[^}]+\}$"#
+
   /// - Parameter nullable: whether nothing may stand there, for an absent value.
   func schema(_ description: String, nullable: Bool = false) -> JSONValue {
     var schema: JSONValue = [:]
@@ -24,7 +27,7 @@ extension ParameterType {
     schema["type"] = .array(
       (type.names + (type.names.contains("string") ? [] : ["string"]) + (nullable ? ["null"] : [])).map { .string($0) })
     for keyword in type.keywords { schema[keyword.key] = keyword.value }
-    if !type.names.contains("string") { schema["pattern"] = #"^\$\{(params|matrix)\.[^}]+\}$"# }
+    if !type.names.contains("string") { schema["pattern"] = .string(Self.placeholder) }
     return schema
   }
 

@@ -56,13 +56,15 @@ package struct PipelineSchema {
 
   private let metric = #"[^.\s]+\.\S+"#
 
-  private var headline: JSONValue {
+  private func metrics(_ description: String) -> JSONValue {
     [
-      "type": ["array", "null"],
-      "description":
-        "What `runs`, `compare` and pages show first: `stage.metric`. Default: nDCG@10 of each evaluation.",
+      "type": ["array", "null"], "description": .string(description),
       "items": ["type": "string", "pattern": .string("^\(metric)$")],
     ]
+  }
+
+  private var headline: JSONValue {
+    metrics("What `runs`, `compare` and pages show first: `stage.metric`. Default: nDCG@10 of each evaluation.")
   }
 
   private var experiment: JSONValue {
@@ -80,10 +82,7 @@ package struct PipelineSchema {
         "compare": closed(
           "The table to print at the end.",
           [
-            "metrics": [
-              "type": ["array", "null"], "description": "`stage.metric`, each a column.",
-              "items": ["type": "string", "pattern": .string("^\(metric)$")],
-            ],
+            "metrics": metrics("`stage.metric`, each a column."),
             "sort": [
               "type": ["string", "null"], "pattern": .string("^-?\(metric)$"),
               "description": "The metric to sort by; a leading `-` puts the highest first.",
@@ -93,76 +92,65 @@ package struct PipelineSchema {
   }
 
   /// `defaults`, and in `stage` again.
-  private var resources: [JSONMember] {
+  private var resources: JSONValue {
     [
-      JSONMember("threads", ParameterType.int(1...4096).schema("Width of the compute pool.", nullable: true)),
-      JSONMember(
-        "memory",
-        text(
-          #"([0-9]+(\.[0-9]*)?|\.[0-9]+) *([KMGTkmgt][Ii]?)?[Bb]"#, "Bytes that a stage may use: 6GB, 512MiB.",
-          ["4GB", "6GB"])),
-      JSONMember(
-        "precision",
-        ParameterType.choice(Resources.precisions).schema(
-          "Of models' products; auto: bf16 where the processor has AMX or AVX512-BF16, else fp32; int8: not in training.",
-          nullable: true)),
-      JSONMember("retry", retry), JSONMember("checkpoint", checkpoint),
+      "threads": ParameterType.int(1...4096).schema("Width of the compute pool.", nullable: true),
+      "memory": text(
+        #"([0-9]+(\.[0-9]*)?|\.[0-9]+) *([KMGTkmgt][Ii]?)?[Bb]"#, "Bytes that a stage may use: 6GB, 512MiB.",
+        ["4GB", "6GB"]),
+      "precision": ParameterType.choice(Resources.precisions).schema(
+        "Of models' products; auto: bf16 where the processor has AMX or AVX512-BF16, else fp32; int8: not in training.",
+        nullable: true),
+      "retry": retry, "checkpoint": checkpoint,
     ]
   }
 
   private var defaults: JSONValue {
     closed(
       "What stages have unless they say otherwise.",
-      .object(
-        [JSONMember("seed", ParameterType.int(0...Int.max).schema("For everything random.", nullable: true))]
-          + resources), nullable: true)
+      joined(["seed": ParameterType.int(0...Int.max).schema("For everything random.", nullable: true)], resources),
+      nullable: true)
   }
 
   // MARK: - Stages
 
   private var stage: JSONValue {
-    let own: [JSONMember] = [
-      JSONMember(
-        "uses",
-        [
-          "description": "The stage kind.",
-          "anyOf": [
-            [
-              "enum": .array(kinds.map { .string($0.kind.name) }),
-              "enumDescriptions": .array(kinds.map { .string($0.abstract) }),
-            ], ["$ref": "#/$defs/placeholder"],
-          ],
-        ]),
-      JSONMember(
-        "cmd", ["type": "string", "description": "A command for bash; ${in.PORT} and ${out.PORT} stand for paths."]),
-      JSONMember("in", ["type": ["object", "null"], "description": "What goes in, by port: a path, or stage.port."]),
-      JSONMember("with", ["type": ["object", "null"], "description": "Parameters."]),
-      JSONMember("out", ["type": ["object", "null"], "description": "Of a `cmd`: what comes out, by port."]),
-      JSONMember("env", words("Of a `cmd`: variables that it sees; their values enter the key.", variable)),
-      JSONMember("secrets", words("Of a `cmd`: variables that it sees and nothing keeps.", variable)),
-      JSONMember("tools", words("Of a `cmd`: programs whose content enters the key.", #"\S+"#)),
-      JSONMember(
-        "metrics", ["type": ["string", "null"], "description": "Of a `cmd`: the flat JSON of numbers that it writes."]),
-      JSONMember("matrix", ["$ref": "#/$defs/matrix"]),
-      JSONMember(
-        "publish",
-        [
-          "type": ["string", "object", "null"],
-          "description":
-            "Where to copy the outputs, in the project; {path, if: not_worse}: unless training made it worse.",
-          "properties": [
-            "path": ["type": "string", "description": "Where to copy the outputs, in the project."],
-            "if": ParameterType.choice(Publication.Condition.allCases.map(\.rawValue)).schema(
-              "When; not_worse: unless the model ranks worse than where its training began.", nullable: true),
-          ],
-          "required": ["path"],
-          "additionalProperties": false,
-        ]),
-      JSONMember("timeout", text(duration, "How long it may take: 4h, 90m, 1h30m.", ["4h", "30m"])),
+    let own: JSONValue = [
+      "uses": [
+        "description": "The stage kind.",
+        "anyOf": [
+          [
+            "enum": .array(kinds.map { .string($0.kind.name) }),
+            "enumDescriptions": .array(kinds.map { .string($0.abstract) }),
+          ], ["$ref": "#/$defs/placeholder"],
+        ],
+      ],
+      "cmd": ["type": "string", "description": "A command for bash; ${in.PORT} and ${out.PORT} stand for paths."],
+      "in": ["type": ["object", "null"], "description": "What goes in, by port: a path, or stage.port."],
+      "with": ["type": ["object", "null"], "description": "Parameters."],
+      "out": ["type": ["object", "null"], "description": "Of a `cmd`: what comes out, by port."],
+      "env": words("Of a `cmd`: variables that it sees; their values enter the key.", variable),
+      "secrets": words("Of a `cmd`: variables that it sees and nothing keeps.", variable),
+      "tools": words("Of a `cmd`: programs whose content enters the key.", #"\S+"#),
+      "metrics": ["type": ["string", "null"], "description": "Of a `cmd`: the flat JSON of numbers that it writes."],
+      "matrix": ["$ref": "#/$defs/matrix"],
+      "publish": [
+        "type": ["string", "object", "null"],
+        "description":
+          "Where to copy the outputs, in the project; {path, if: not_worse}: unless training made it worse.",
+        "properties": [
+          "path": ["type": "string", "description": "Where to copy the outputs, in the project."],
+          "if": ParameterType.choice(Publication.Condition.allCases.map(\.rawValue)).schema(
+            "When; not_worse: unless the model ranks worse than where its training began.", nullable: true),
+        ],
+        "required": ["path"],
+        "additionalProperties": false,
+      ],
+      "timeout": text(duration, "How long it may take: 4h, 90m, 1h30m.", ["4h", "30m"]),
     ]
     return [
       "type": "object",
-      "properties": .object(own + resources),
+      "properties": joined(own, resources),
       "additionalProperties": false,
       "oneOf": [["required": ["uses"]], ["required": ["cmd"]]],
       "allOf": .array(
@@ -253,7 +241,7 @@ package struct PipelineSchema {
         "every": [
           "description": "A time such as 10m, or a number of steps.", "type": ["string", "integer", "null"],
           "minimum": 1,
-          "pattern": .string("^(\(duration))$|\(placeholder.string ?? "")"),
+          "pattern": orPlaceholder(duration),
         ],
         "keep": ParameterType.int(1...1000).schema("How many of the latest to keep.", nullable: true),
       ], nullable: true)
@@ -274,45 +262,4 @@ package struct PipelineSchema {
       "additionalProperties": ["type": "array", "minItems": 1],
     ]
   }
-}
-
-// MARK: - Parts
-
-/// A whole text that a value of any type takes the place of.
-private let placeholder: JSONValue = #"^\$\{(params|matrix)\.[^}]+\}$"#
-private let identifier: JSONValue = "^[A-Za-z_][A-Za-z0-9_-]*$"
-private let path: JSONValue = #"^(name|(params|defaults|stages)(\.[^.]+)+)$"#
-private let relative: JSONValue = #"^(?!\.{0,2}(/|$))(?!.*/(\.{0,2})(/|$)).+$"#
-private let variable = "[A-Za-z_][A-Za-z0-9_]*"
-private let duration = "(?=[0-9])([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?"
-
-private let reference: JSONValue = [
-  "type": "string", "minLength": 1,
-  "pattern": #"^(?!hf://)|^hf://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(@[A-Za-z0-9._/-]+)?$|\$\{"#,
-]
-
-private func text(_ pattern: String, _ description: String, _ examples: [JSONValue]) -> JSONValue {
-  [
-    "type": ["string", "null"], "description": .string(description), "examples": .array(examples),
-    "pattern": .string("^(\(pattern))$|\(placeholder.string ?? "")"),
-  ]
-}
-
-private func words(_ description: String, _ pattern: String) -> JSONValue {
-  [
-    "type": ["array", "string", "null"], "description": .string(description), "pattern": placeholder,
-    "items": ["type": "string", "pattern": .string("^(\(pattern))$|\(placeholder.string ?? "")")],
-  ]
-}
-
-/// An object with these properties and no others.
-private func closed(
-  _ description: String?, _ properties: JSONValue, required: [String] = [], nullable: Bool = false
-) -> JSONValue {
-  var schema: JSONValue = ["type": nullable ? ["object", "null"] : "object"]
-  schema["description"] = description.map { .string($0) }
-  schema["properties"] = properties
-  if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
-  schema["additionalProperties"] = false
-  return schema
 }
