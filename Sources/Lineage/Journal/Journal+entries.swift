@@ -167,3 +167,9 @@ extension ParameterValue {
     get throws { try storedText(self) }
   }
 }
+
+/// Hears what the journal wrote, after it was written: for those who pass a run's history on.
+package protocol JournalObserver: Sendable {
+  func began(_ run: RunStart, as number: Int)
+  func recorded(_ entries: [JournalEntry], run: Int)
+}
