@@ -27,14 +27,14 @@ let package = Package(
     .target(name: "JSONText"),
     .target(name: "Basics"),
     .target(name: "Escaping"),
-    .target(name: "Tensors"),
+    .target(name: "Tensors", dependencies: ["Basics"]),
     .target(name: "CPU", dependencies: ["CKernels", "Tensors"]),
     .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
     .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
     .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Pipelines", dependencies: ["CYAML", "JSONText", "Escaping", "Artifacts"]),
+    .target(name: "Pipelines", dependencies: ["Basics", "CYAML", "JSONText", "Escaping", "Artifacts"]),
     .target(name: "Scheduling", dependencies: ["Basics", "CSystem", "Escaping", "Pipelines", "Artifacts"]),
     .target(
       name: "Lineage",
@@ -58,7 +58,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.embedInCode("Topics")]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
     .testTarget(name: "EscapingTests", dependencies: ["Escaping", "Pipelines", "TestSupport"]),
@@ -71,7 +71,7 @@ let package = Package(
     .testTarget(name: "ModelsTests", dependencies: ["CPU", "JSONText", "Models", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["CPU", "Training", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
-    .testTarget(name: "PipelinesTests", dependencies: ["Pipelines", "TestSupport"]),
+    .testTarget(name: "PipelinesTests", dependencies: ["Basics", "Pipelines", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
     .testTarget(
       name: "LineageTests",

@@ -77,25 +77,6 @@ package struct ArtifactDifference: Codable, Sendable, Equatable {
     }
     return difference
   }
-
-  private static func firstDifference(_ one: Data, _ two: Data) -> Int? {
-    let common = min(one.count, two.count)
-    let offset = one.withUnsafeBytes { left in
-      two.withUnsafeBytes { right -> Int in
-        let block = 1 << 16
-        var start = 0
-        while start < common {
-          let length = min(block, common - start)
-          if memcmp(left.baseAddress! + start, right.baseAddress! + start, length) != 0 {
-            return (start..<start + length).first { left[$0] != right[$0] } ?? start
-          }
-          start += length
-        }
-        return common
-      }
-    }
-    return offset == common && one.count == two.count ? nil : offset
-  }
 }
 
 /// Which element of which tensor lies at a byte of two safetensors files with one header.

@@ -87,7 +87,7 @@ package struct ContentDifference: Codable, Sendable, Hashable {
 }
 
 /// The first place at which the bytes differ, which may be the shorter one's end.
-private func firstDifference(_ left: Data, _ right: Data) -> Int? {
+func firstDifference(_ left: Data, _ right: Data) -> Int? {
   let shared = min(left.count, right.count)
   let place = left.withUnsafeBytes { left in
     right.withUnsafeBytes { right -> Int? in

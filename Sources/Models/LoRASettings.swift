@@ -15,8 +15,7 @@ package struct LoRASettings: Sendable, Hashable {
   package var modulesToSave: [String]
 
   package init(
-    r: Int, alpha: Double, dropout: Double = 0.1, targetModules: [String] = ["all-linear"], useRSLoRA: Bool = false,
-    modulesToSave: [String] = ["classifier"]
+    r: Int, alpha: Double, dropout: Double, targetModules: [String], useRSLoRA: Bool, modulesToSave: [String]
   ) {
     self.r = r
     self.alpha = alpha

@@ -25,31 +25,38 @@ struct Distill: Stage {
     case accuracy1 = "accuracy@1"
   }
 
+  private static let standard = DistillationLoss()
+
   @Input("The student before training.", as: .student) var base: ModelFolder
   @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
   @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
   @Shared var training: TrainingParameters
   @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
-  @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = 0.2
+  @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = Self.standard.tau
   @Parameter("Softmax temperature of the teacher's scores; absent: tau.", in: 1e-3...1000) var teacherTau: Double?
-  @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = false
+  @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = Self.standard.scaleByTauSquared
   @Parameter("What is compared: (cosine + 1)/2, the cosine (in the KL term alone), or the cosine where above 0.")
-  var studentScores = DistillationLoss.StudentScores.normalized
+  var studentScores = Self.standard.studentScores
   @Parameter("The teacher's side of the KL term; with logits, `teacher_tau` is required.")
-  var teacherScores = DistillationLoss.TeacherScores.sigmoid
-  @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000, neutral: 1) var klWeight = 1.0
-  @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = 0.3
+  var teacherScores = Self.standard.teacherScores
+  @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000, neutral: 1)
+  var klWeight = Self.standard.klWeight
+  @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = Self.standard.contrastiveWeight
   @Parameter("The contrastive term: a margin between means, or InfoNCE over the batch.")
-  var contrastive = DistillationLoss.Contrastive.margin
-  @Parameter("Least distance of positives' from negatives' mean (cosine + 1)/2.", in: 0...1) var margin = 0.7
-  @Parameter("Temperature of `contrastive: infonce`.", in: 1e-3...100) var contrastiveTemperature = 0.05
+  var contrastive = Self.standard.contrastive
+  @Parameter("Least distance of positives' from negatives' mean (cosine + 1)/2.", in: 0...1)
+  var margin = Self.standard.margin
+  @Parameter("Temperature of `contrastive: infonce`.", in: 1e-3...100)
+  var contrastiveTemperature = Self.standard.contrastiveTemperature
   @Parameter("Whether labels or the teacher say which candidates are positives.")
-  var positivesFrom = DistillationLoss.PositivesFrom.labels
+  var positivesFrom = Self.standard.positivesFrom
   @Parameter("Teacher's score above which a candidate is a positive, with `positives_from: teacher`.", in: 0...1)
-  var positiveThreshold = 0.5
-  @Parameter("Weight of the negative penalty.", in: 0...1000) var negativePenaltyWeight = 0.4
-  @Parameter("(cosine + 1)/2 below which a negative is let be.", in: 0...1) var negativeTarget = 0.15
+  var positiveThreshold = Self.standard.positiveThreshold
+  @Parameter("Weight of the negative penalty.", in: 0...1000)
+  var negativePenaltyWeight = Self.standard.negativePenaltyWeight
+  @Parameter("(cosine + 1)/2 below which a negative is let be.", in: 0...1)
+  var negativeTarget = Self.standard.negativeTarget
   @Parameter("Validation metric that says which epoch is best.") var bestMetric = BestMetric.ndcg10
   @Seed var seed
   @Output("Sentence-transformers folder.") var student: ModelFolder

@@ -1,5 +1,6 @@
 /// `score`: a teacher's judgement of every candidate.
 import Artifacts
+import Basics
 import Foundation
 import Pipelines
 import Tensors
@@ -103,7 +104,7 @@ extension CandidateList {
       id: id, query: query,
       candidates: candidates.map { candidate in
         let logit = logit(candidate)
-        return ScoredCandidate(candidate: candidate, logit: logit, score: Float(sigmoid(Double(logit))))
+        return ScoredCandidate(candidate: candidate, logit: logit, score: Float(logistic(Double(logit))))
       }, type: type)
   }
   fileprivate func record(of candidate: Candidate) -> Digest { recordDigest(query, candidate.passage.text) }

@@ -1,4 +1,5 @@
 /// `split`: divides records or groups into a training, an evaluation and a test part.
+import Basics
 import Foundation
 import JSONText
 import Pipelines

@@ -33,7 +33,8 @@ struct Teacher: Stage {
     "Bi-encoder that finds what validation orders, and that a new head is held against; absent: BM25.", as: .biEncoder)
   var firstStage: ModelFolder?
   @Shared var training: TrainingParameters
-  @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6) var posWeight = 1.0
+  @Parameter("How much a positive pair counts against a negative one.", in: 1e-6...1e6)
+  var posWeight = BinaryCrossEntropy().positiveWeight
   @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)
   var pairForm = PairForm.pair
   @Parameter("Probability of dropping an element of what the head reads.", in: 0...0.99, neutral: 0)

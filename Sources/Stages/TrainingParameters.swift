@@ -9,26 +9,31 @@ extension Schedule.Shape: ParameterChoice {}
 extension TrainingSettings.Keep: ParameterChoice {}
 
 struct TrainingParameters: ParameterGroup {
-  @Parameter("Highest learning rate.", in: 0...10) var lr = 2e-5
+  private static let standard = TrainingSettings(memory: 0)
+
+  @Parameter("Highest learning rate.", in: 0...10) var lr = Self.standard.rate
   @Parameter(
     "Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000, extends: true,
     role: .repeats)
-  var epochs = 3
+  var epochs = Self.standard.epochs
   @Parameter("Pairs (teacher) or queries with K candidates each (distill) in a batch.", in: 1...1_000_000)
-  var batchSize = 16
+  var batchSize = Self.standard.batchSize
   @Parameter("Batches whose gradients are averaged for one step of the optimizer.", in: 1...1_000_000)
-  var accumulation = 1
+  var accumulation = Self.standard.accumulation
   @Parameter("Tokens, special ones included, after which an input is cut.", in: 3...1_000_000) var maxLen = 256
   @Parameter("Queries to train on, a seeded sample; absent: all.", in: 1...1_000_000_000, role: .limits)
   var maxSamples: Int?
-  @Parameter("Course of the learning rate after warm-up.") var schedule = Schedule.Shape.linear
-  @Parameter("Share of all steps in which the learning rate rises.", in: 0...1) var warmupRatio = 0.1
+  @Parameter("Course of the learning rate after warm-up.") var schedule = Self.standard.schedule
+  @Parameter("Share of all steps in which the learning rate rises.", in: 0...1)
+  var warmupRatio = TrainingSettings.warmupRatio
   @Parameter("Steps in which the learning rate rises; overrides `warmup_ratio`.", in: 0...1_000_000_000)
   var warmupSteps: Int?
-  @Parameter("AdamW's decay; biases and norms have none.", in: 0...10) var weightDecay = 0.01
-  @Parameter("Global norm to which gradients are clipped; 0: not at all.", in: 0...1e9) var maxGradNorm = 1.0
+  @Parameter("AdamW's decay; biases and norms have none.", in: 0...10)
+  var weightDecay = Self.standard.optimizer.weightDecay
+  @Parameter("Global norm to which gradients are clipped; 0: not at all.", in: 0...1e9)
+  var maxGradNorm = Self.standard.maxGradientNorm
   @Parameter("Weights to keep: of the epoch with the best validation, or of the last one.")
-  var keep = TrainingSettings.Keep.best
+  var keep = Self.standard.keep
   @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
   @Group("Ends the training where `best_metric` no longer gets better; absent: all epochs train.", isNeutral: true)
   var earlyStopping: EarlyStoppingParameters?

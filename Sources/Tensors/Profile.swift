@@ -1,4 +1,5 @@
 /// Where a stage's time goes, by operation: wall time in the thread that computes, so that the pool's threads count once.
+import Basics
 import Foundation
 import Synchronization
 
@@ -100,10 +101,7 @@ package final class Profile: Sendable {
     #endif
   }
 
-  package static let uptime: @Sendable () -> Double = {
-    let now = ContinuousClock.now - origin
-    return Double(now.components.seconds) + Double(now.components.attoseconds) * 1e-18
-  }
+  package static let uptime: @Sendable () -> Double = { (ContinuousClock.now - origin).seconds }
   private static let origin = ContinuousClock.now
 }
 

@@ -1,4 +1,5 @@
 /// Binary cross-entropy of logits, the teacher's loss.
+import Basics
 
 /// Mean over n of −[w·y·ln σ(x) + (1 − y)·ln(1 − σ(x))], as torch's `BCEWithLogitsLoss(pos_weight=w)`.
 package struct BinaryCrossEntropy: Sendable {

@@ -1,4 +1,5 @@
 /// The terms of the distillation loss, each a function of the cosines that adds its weighted gradient to them.
+import Basics
 import Foundation
 
 /// Cosines between queries and candidates, and dL/dcos as the terms add to it.

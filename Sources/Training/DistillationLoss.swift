@@ -1,4 +1,5 @@
 /// The loss that teaches a bi-encoder a cross-encoder's judgement: its settings and its sum.
+import Basics
 
 /// w_kl·KL(teacher ‖ student) + w_c·contrastive + w_n·negative penalty, over groups of one query and K judged candidates.
 package struct DistillationLoss: Sendable {

@@ -20,12 +20,6 @@ package struct Loss: Sendable {
 /// Numerically stable ln(1 + eˣ).
 func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
 
-/// 1 / (1 + e⁻ˣ), without overflow.
-package func sigmoid(_ x: Double) -> Double {
-  let small = exp(-abs(x))
-  return x >= 0 ? 1 / (1 + small) : small / (1 + small)
-}
-
 /// Natural logarithm of Σ eˣ, without overflow.
 func logSumExp(_ values: some Sequence<Double>) -> Double {
   let peak = values.reduce(-Double.infinity, max)

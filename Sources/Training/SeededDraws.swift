@@ -1,4 +1,5 @@
 /// Orders and draws that follow from a seed alone: nothing of them needs to be saved to resume.
+import Basics
 import Tensors
 
 /// Counter-based random numbers (Philox) for everything that is chosen by lot.
@@ -31,16 +32,12 @@ package struct SeededDraws: Sendable {
     return (stream.next(below: positives), draw(negatives, of: available, stream))
   }
 
-  /// The first `size` of a Fisher–Yates shuffle.
   private func draw(_ size: Int, of count: Int, _ stream: Stream) -> [Int] {
-    var stream = stream
-    var numbers = Array(0..<count)
-    for index in 0..<size { numbers.swapAt(index, index + stream.next(below: count - index)) }
-    return Array(numbers.prefix(size))
+    Array(Lottery(count, stream).prefix(size))
   }
 
   /// Numbers number 0, 1, 2, … of one purpose, epoch and query.
-  private struct Stream {
+  private struct Stream: NumberSource {
     private let seed: UInt64
     private let purpose: Purpose
     private let epoch, query: UInt32

@@ -235,9 +235,5 @@ extension Tensor {
   fileprivate func filled(with values: ArraySlice<Double>) -> Tensor { device.tensor(values.map(Float.init), shape) }
 }
 
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
 /// Four decimals.
 private func short(_ value: Double) -> String { String(format: "%.4f", value) }

@@ -10,7 +10,7 @@ package struct TrainingSettings: Sendable {
   package var accumulation = 1
   package var rate = 2e-5
   package var schedule = Schedule.Shape.linear
-  package var warmup = Schedule.Warmup.ratio(0.1)
+  package var warmup = Schedule.Warmup.ratio(Self.warmupRatio)
   package var optimizer = AdamW()
   /// Global norm that gradients are clipped to; 0 is none.
   package var maxGradientNorm = 1.0
@@ -22,6 +22,8 @@ package struct TrainingSettings: Sendable {
   package var seed: UInt64 = 0
   /// Bytes that the whole process may use.
   package var memory: Int
+
+  package static let warmupRatio = 0.1
 
   package init(memory: Int) { self.memory = memory }
 }

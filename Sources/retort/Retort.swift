@@ -1,5 +1,6 @@
 /// `retort`: the command line. Parses arguments, runs one command, and turns how it ended into an exit code.
 import ArgumentParser
+import Basics
 import CPU
 import CSystem
 import Foundation
@@ -52,8 +53,8 @@ struct Retort: AsyncParsableCommand {
     guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !known.contains(word) else {
       return
     }
-    let near = nearest(to: word, in: known).map { "; did you mean `\($0)`?" } ?? "; `retort help` lists them"
-    throw Failure("there is no command `\(word)`\(near)")
+    let hint = didYouMean(nearest(to: word, in: known), otherwise: "; `retort help` lists them")
+    throw Failure("there is no command `\(word)`\(hint)")
   }
 
   private static func leave(_ error: any Error) -> Never {

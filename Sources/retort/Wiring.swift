@@ -1,6 +1,7 @@
 /// Joins the modules: which stages there are, what enters keys from the machine, and where the store lies.
 import ArgumentParser
 import Artifacts
+import Basics
 import CPU
 import Foundation
 import Lineage
@@ -118,7 +119,7 @@ struct PlanOptions: ParsableArguments {
 
 /// The rest of a message on a name that is none: the nearest one, else all, or the first of many.
 func hint(_ name: String, among known: [String]) -> String {
-  if let near = nearest(to: name, in: known) { return "; did you mean `\(near)`?" }
+  if let near = nearest(to: name, in: known) { return didYouMean(near) }
   let all = distinct(known)
   let more = all.count > 100 ? " and \(all.count - 100) more" : ""
   return all.isEmpty ? "" : "; it has \(all.prefix(100).joined(separator: ", "))\(more)"

@@ -22,4 +22,9 @@ import Testing
     #expect(mean(ofFinite: [1, 2, 6]) == 3)
     #expect(mean(ofFinite: []).isNaN)
   }
+
+  @Test(arguments: [-800, -40, -1.5, 0, 0.25, 40, 800]) func `both forms of σ agree and do not overflow`(x: Double) {
+    #expect(abs(sigmoid(x) - logistic(x)) <= sigmoid(x).ulp)
+    #expect(abs(sigmoid(x) + sigmoid(-x) - 1) <= 1.0.ulp)
+  }
 }

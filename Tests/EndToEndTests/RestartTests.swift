@@ -129,17 +129,18 @@ import Testing
 
     #expect(try FileManager.default.contentsOfDirectory(atPath: project.store.appending(path: "restart").path) == [])
     #expect(try project.read("crontab") == crontab)
-    guard systemd else { return }
-    let unit = "retort-\(URL(filePath: started.order).deletingPathExtension().lastPathComponent).service"
-    #expect(
-      try project.read("asked").split(separator: "\n")
-        == [
-          "--user show --property=Version", "--user daemon-reload", "--user enable --now \(unit)",
-          "--user disable \(unit)", "--user daemon-reload",
-        ].map { Substring($0) })
-    #expect(
-      try FileManager.default.contentsOfDirectory(
-        atPath: project.root.appending(path: ".config/systemd/user").path) == [])
+    if systemd {
+      let unit = "retort-\(URL(filePath: started.order).deletingPathExtension().lastPathComponent).service"
+      #expect(
+        try project.read("asked").split(separator: "\n")
+          == [
+            "--user show --property=Version", "--user daemon-reload", "--user enable --now \(unit)",
+            "--user disable \(unit)", "--user daemon-reload",
+          ].map { Substring($0) })
+      #expect(
+        try FileManager.default.contentsOfDirectory(
+          atPath: project.root.appending(path: ".config/systemd/user").path) == [])
+    }
   }
 
   /// As soon as the training has left its third checkpoint.

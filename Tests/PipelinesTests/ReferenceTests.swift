@@ -1,4 +1,4 @@
-/// Helps for people: the reference of stage kinds, nearest words, widths; and the order of stages.
+/// Helps for people: the reference of stage kinds; and the order of stages.
 import TestSupport
 import Testing
 
@@ -46,22 +46,6 @@ struct ReferenceTests {
       [ParameterValue.string("true"), .string(""), .string("-a"), .string("한글-1")].map(\.yaml) == [
         "\"true\"", "\"\"", "\"-a\"", "한글-1",
       ])
-  }
-
-  @Test func `the nearest word is one that a slip of the finger makes`() {
-    #expect(editDistance("kitten", "sitting") == 3)  // Levenshtein's classic
-    #expect(editDistance("ca", "ac") == 1)
-    #expect(editDistance("", "abc") == 3)
-    #expect(nearest(to: "trian", in: ["train", "eval"]) == "train")
-    #expect(nearest(to: "Train", in: ["train"]) == "train")
-    #expect(nearest(to: "x", in: ["y"]) == nil)
-    #expect(nearest(to: "teacher", in: ["student"]) == nil)
-  }
-
-  @Test func `Hangul, ideographs and emoji are two columns wide, marks none`() {
-    #expect("a한글b".terminalColumns == 6)
-    #expect("\u{1112}\u{1161}\u{11ab}".terminalColumns == 2)  // one syllable in three jamo
-    #expect("e\u{301}漢\u{1f600}ｱＡ".terminalColumns == 8)
   }
 
   @Test func `any acyclic graph gets an order in which a stage follows what it needs, and no cycle is missed`() {

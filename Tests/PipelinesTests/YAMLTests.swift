@@ -30,16 +30,16 @@ struct YAMLTests {
     ("inf", .string("inf")), ("nan", .string("nan")), ("\u{ff11}", .string("\u{ff11}")), ("1e999", .double(.infinity)),
   ]
 
-  @Test func `plain scalars have the types of the core schema`() {
+  @Test func `plain scalars have the types of the core schema`() throws {
     for (text, value) in Self.scalars { #expect(ParameterValue(plain: text) == value, "\(text)") }
-    guard case .double(let nan) = ParameterValue(plain: ".nan") else { return #expect(Bool(false)) }
-    #expect(nan.isNaN)
+    #expect(try #require(Double(parameter: ParameterValue(plain: ".nan"))).isNaN)
   }
 
   @Test func `quotes and tags decide a type`() throws {
     let node = try parse(#"[1, "1", '1', !!str 1, !!int 1, !!float 1, ! 1, !!null "", !!bool "true"]"#)
-    guard case .sequence(let nodes) = node.value else { return #expect(Bool(false)) }
-    let values = nodes.map { node in if case .scalar(let value, _) = node.value { value } else { ParameterValue.null } }
+    let values = try #require(node.elements).map { node in
+      if case .scalar(let value, _) = node.value { value } else { ParameterValue.null }
+    }
     #expect(
       values == [
         .int(1), .string("1"), .string("1"), .string("1"), .int(1), .double(1), .string("1"), .null, .bool(true),
@@ -48,9 +48,8 @@ struct YAMLTests {
 
   @Test func `places are lines and characters, whatever the characters' bytes`() throws {
     let node = try parse("\u{feff}한글: [가, \u{1f600}x, z]\r\nb:\n  - |\n    t\n  - y\n")
-    guard case .mapping(let entries) = node.value, case .sequence(let nodes) = entries[0].value.value,
-      case .sequence(let others) = entries[1].value.value
-    else { return #expect(Bool(false)) }
+    let entries = try #require(node.entries)
+    let (nodes, others) = (try #require(entries[0].value.elements), try #require(entries[1].value.elements))
     #expect(nodes.map(\.mark) == [Mark(line: 1, column: 6), Mark(line: 1, column: 9), Mark(line: 1, column: 13)])
     #expect(entries[1].mark == Mark(line: 2, column: 1))
     #expect(others.map(\.mark) == [Mark(line: 3, column: 5), Mark(line: 5, column: 5)])
@@ -58,11 +57,15 @@ struct YAMLTests {
 
   @Test func `merged keys come after a mapping's own and never replace them`() throws {
     let node = try parse("a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 9}\nd: {\"<<\": 1}\n")
-    guard case .mapping(let entries)? = node["c"]?.value else { return #expect(Bool(false)) }
-    let values = entries.map { entry in
+    let values = try #require(node["c"]?.entries).map { entry in
       if case .scalar(_, let text) = entry.value.value { entry.key + text } else { "" }
     }
     #expect(values == ["x9", "y2", "z4"])
     #expect(node["d"]?["<<"] != nil)
   }
+}
+
+extension Node {
+  fileprivate var elements: [Node]? { if case .sequence(let nodes) = value { nodes } else { nil } }
+  fileprivate var entries: [Entry]? { if case .mapping(let entries) = value { entries } else { nil } }
 }

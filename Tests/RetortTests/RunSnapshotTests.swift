@@ -1,4 +1,5 @@
 /// What `watch` shows fits a terminal.
+import Escaping
 import Foundation
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
   func `no line is wider than 80 columns, and nothing is left out`(name: String) {
     for state in ["running", "died", "failed", "interrupted"] {
       let lines = snapshot(name, state: state).lines(columns: 80).map { $0.rendered(columns: nil, colour: false) }
-      #expect(lines.allSatisfy { $0.columns < 80 }, "\(lines)")
+      #expect(lines.allSatisfy { $0.terminalColumns < 80 }, "\(lines)")
       let text = lines.joined(separator: " ")
       #expect(text.contains(name) && text.contains("ETA at least 3 h 25 min"))
       guard state == "running" else { continue }

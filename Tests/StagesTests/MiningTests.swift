@@ -13,7 +13,8 @@ import Training
     let group = QueryGroup(id: "q", query: "q", positives: [passages[0]], negatives: [passages[1]])
     // The same question again (decomposed), with another positive; and a copy of a positive under another id.
     let twin = QueryGroup(id: "r", query: "q", positives: [passages[2]])
-    var miner = Miner(groups: [group, twin], pool: passages + [Passage(id: "copy", text: "text 0")], seed: 3)
+    let copy = Passage(id: "copy", text: "text 0")
+    var miner = Miner(groups: [group, twin], pool: passages + [copy], wanted: 15, seed: 3)
     change(&miner)
     return miner
   }
@@ -33,7 +34,7 @@ import Training
     let groups = (0..<6).map {
       QueryGroup(id: "q\($0)", query: "q\($0)", positives: [passages[2 * $0]], negatives: [passages[2 * $0 + 1]])
     }
-    var miner = Miner(groups: groups, pool: passages, seed: 3)
+    var miner = Miner(groups: groups, pool: passages, wanted: 15, seed: 3)
     let rows = miner.rows { $0.map { Int($0.id.dropFirst())! } }
     #expect(rows.map(\.passages) == (0..<6).map { [2 * $0, 2 * $0 + 1] })
     for K in [4, 7, 8] {

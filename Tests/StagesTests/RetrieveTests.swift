@@ -1,6 +1,7 @@
 /// `retrieve`: exact to the last tie, whoever searches; reranked, calibrated, and with vectors of earlier results.
 import CPU
 import Artifacts
+import Basics
 import Foundation
 import JSONText
 import Models
@@ -33,7 +34,7 @@ import Testing
   @Test func `the best of many blocks on any number of threads are those of sorting all, ties by id descending`() {
     // Signs in 16 dimensions, as bits: unit vectors whose cosines are 1 less an eighth for each sign that differs.
     var random = SplitMix64(seed: 3)
-    func signs(_ count: Int) -> [Int] { (0..<count).map { _ in random.below(1 << 16) } }
+    func signs(_ count: Int) -> [Int] { (0..<count).map { _ in random.next(below: 1 << 16) } }
     func vectors(_ signs: [Int]) -> Embeddings {
       Embeddings(signs.flatMap { signs in (0..<16).map { signs >> $0 & 1 == 0 ? -0.25 : 0.25 as Float } }, width: 16)
     }

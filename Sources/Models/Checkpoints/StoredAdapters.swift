@@ -66,6 +66,7 @@ extension LoRASettings {
         expected: "a rank from 1, a number, a probability below 1")
     }
     self.init(
-      r: r, alpha: alpha, dropout: dropout, useRSLoRA: try saved?.bool(ifPresent: "use_rslora") ?? false)
+      r: r, alpha: alpha, dropout: dropout, targetModules: ["all-linear"],
+      useRSLoRA: try saved?.bool(ifPresent: "use_rslora") ?? false, modulesToSave: ["classifier"])
   }
 }

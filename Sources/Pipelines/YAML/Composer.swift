@@ -1,4 +1,5 @@
 /// From YAML events to one tree: anchors, aliases, merge keys, and the limits that keep hostile files small.
+import Basics
 
 /// Reads a file as one YAML document. Problems that leave a usable tree are reported; others give `nil`.
 func parseYAML(_ diagnostics: Diagnostics, source: Int = 0) -> Node? {
@@ -155,7 +156,7 @@ private struct Composer {
 
   private mutating func resolve(alias name: String, at mark: Mark, depth: Int) throws(YAMLSyntaxError) -> Composed {
     guard let target = anchors[name] else {
-      let known = nearest(to: name, in: anchors.keys).map { "; did you mean `*\($0)`?" } ?? ""
+      let known = didYouMean(nearest(to: name, in: anchors.keys).map { "*\($0)" })
       throw YAMLSyntaxError(message: "no anchor `&\(name.shortened)` ends before this alias\(known)", mark: mark)
     }
     guard depth + target.height <= Limit.depth else { throw tooDeep(mark) }

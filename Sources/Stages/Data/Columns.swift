@@ -1,4 +1,5 @@
 /// Finds the fields of a record under the names that the file has for them.
+import Basics
 import Foundation
 import JSONText
 
@@ -26,7 +27,7 @@ struct Columns {
   /// Names in `columns:`, or what else `key` calls it, that the reader does not ask for.
   static func problems(_ names: [String: String], known: [String], of key: String = "columns") -> [String] {
     names.keys.sorted().filter { !known.contains($0) }.map {
-      "`\(key)` has no `\($0)`; known are \(known.joined(separator: ", "))\(suggestion(for: $0, among: known))"
+      "`\(key)` has no `\($0)`; known are \(known.joined(separator: ", "))\(didYouMean(nearest(to: $0, in: known)))"
     }
   }
 
@@ -73,7 +74,7 @@ struct Columns {
       }
       let known = keys.map { "`\($0)`" }.joined(separator: ", ")
       return "no record has `\(path)`, which `\(key)` gives for `\(name)`; the first has \(known)"
-        + suggestion(for: path, among: keys)
+        + didYouMean(nearest(to: path, in: keys))
     }
     return nil
   }
@@ -90,7 +91,7 @@ struct Columns {
     let keys = fields.map(\.key)
     let found = keys.map { "`\($0)`" }.joined(separator: ", ")
     let remedy = names[name] == nil ? "; map it with `columns: {\(name): …}`" : ""
-    let hint = suggestion(for: wanted, among: keys)
+    let hint = didYouMean(nearest(to: wanted, in: keys))
     guard record.isTabular else {
       return record.place.error("no field `\(wanted)`; it has \(found)\(hint)\(remedy)")
     }

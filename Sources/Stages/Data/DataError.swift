@@ -38,24 +38,3 @@ package struct RecordPlace: Sendable, Hashable {
 
   package func error(_ message: String) -> DataError { DataError(file, line: line, "record \(number): \(message)") }
 }
-
-/// The one of `words` nearest to `word` as “; did you mean …?”, empty if none is near (edit distance over a third).
-func suggestion(for word: String, among words: [String]) -> String {
-  let near = words.map { ($0, editDistance(word.lowercased(), $0.lowercased())) }.min { $0.1 < $1.1 }
-  guard let (best, distance) = near, distance <= max(1, word.count / 3), distance < word.count else { return "" }
-  return "; did you mean `\(best)`?"
-}
-
-/// Levenshtein's distance in characters.
-private func editDistance(_ left: String, _ right: String) -> Int {
-  let right = Array(right)
-  var row = Array(0...right.count)
-  for (i, a) in left.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, b) in right.enumerated() {
-      (diagonal, row[j + 1]) = (row[j + 1], min(row[j + 1] + 1, row[j] + 1, diagonal + (a == b ? 0 : 1)))
-    }
-  }
-  return row[right.count]
-}

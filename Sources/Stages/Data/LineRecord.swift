@@ -1,4 +1,5 @@
 /// Reading and writing JSON lines of a known shape; unknown and missing keys are errors with their line.
+import Basics
 import Foundation
 import JSONText
 
@@ -36,7 +37,8 @@ extension LineRecord {
     guard case .object(let fields) = value else { throw place.error("expected an object, found \(value.kind)") }
     if let unknown = fields.first(where: { !Self.keys.contains($0.key) })?.key {
       let known = Self.keys.map { "`\($0)`" }.joined(separator: ", ")
-      throw place.error("unknown key `\(unknown)`, known are \(known)\(suggestion(for: unknown, among: Self.keys))")
+      let hint = didYouMean(nearest(to: unknown, in: Self.keys))
+      throw place.error("unknown key `\(unknown)`, known are \(known)\(hint)")
     }
     try self.init(reading: LineObject(value: value, place: place))
   }

@@ -111,10 +111,5 @@ extension Evaluation {
 
 /// At most 46 columns.
 private func shortened(_ text: String) -> String {
-  var width = 0
-  let shown = text.unicodeScalars.prefix { scalar in
-    width += scalar.terminalColumns
-    return width <= 46
-  }
-  return Escape.comment(String(shown)) + (width > 46 ? "…" : "")
+  Escape.comment(text.clipped(toColumns: 46)) + (text.terminalColumns > 46 ? "…" : "")
 }

@@ -1,4 +1,5 @@
 /// What a model made of every query: ranks, the best passages, and the scores of its pairs.
+import Basics
 
 /// How a model's raw scores become 0…1.
 enum ScoreScale: String {
@@ -12,7 +13,7 @@ enum ScoreScale: String {
   func normalize(_ score: Float) -> Double {
     switch self {
     case .cosine: (Double(score) + 1) / 2
-    case .logit: sigmoid(Double(score))
+    case .logit: logistic(Double(score))
     case .unbounded: Double(score)
     }
   }

@@ -1,4 +1,5 @@
 /// Which fields of the templates the data has, so that one which it never has is an error and not an empty text.
+import Basics
 import Foundation
 import JSONText
 
@@ -42,7 +43,7 @@ final class FieldUse {
       let keys = keys(ofQueries: isQuery)
       return "`\(isQuery ? "query" : "passage")_template` has, as character \(field.character), the field "
         + "`{\(field.path)}`, which no record has; the first has \(keys.map { "`\($0)`" }.joined(separator: ", "))"
-        + suggestion(for: field.path, among: keys)
+        + didYouMean(nearest(to: field.path, in: keys))
     }
     return nil
   }

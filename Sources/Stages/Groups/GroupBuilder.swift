@@ -1,4 +1,5 @@
 /// Collects queries and passages from any reader, and finishes them into groups and a corpus.
+import Basics
 import Foundation
 
 /// A passage as it was read.
@@ -146,7 +147,7 @@ struct GroupBuilder {
         .reference,
         place.error(
           "there is no passage `\(name)`"
-            + suggestion(for: name, among: passages.map(\.id) + passages.compactMap(\.title))))
+            + didYouMean(nearest(to: name, in: passages.map(\.id) + passages.compactMap(\.title)))))
       return nil
     }
     if let named { return named }

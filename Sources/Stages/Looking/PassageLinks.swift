@@ -1,4 +1,5 @@
 /// Finds the column of one file that names passages of another, and the column there that it names them by.
+import Basics
 import Foundation
 import Pipelines
 
@@ -113,7 +114,7 @@ struct PassageLinks {
     guard let column = try files.lazy.compactMap({ try $0.profile(at: rule) }).first else {
       let columns = files.flatMap(\.columns).map(\.name)
       return CannotTell(
-        "`--columns rule=\(rule)`: no record of \(names) has that\(suggestion(for: rule, among: columns))")
+        "`--columns rule=\(rule)`: no record of \(names) has that\(didYouMean(nearest(to: rule, in: columns)))")
     }
     if column.hasObjects {
       return CannotTell(

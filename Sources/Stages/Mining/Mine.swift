@@ -1,4 +1,5 @@
 /// `mine`: fixes each query's candidates: its positives, its given negatives, then mined ones.
+import Basics
 import Foundation
 import Pipelines
 import Training
@@ -76,8 +77,7 @@ struct Mine: Stage {
     let groups = chosen.map { all[$0] }
     var pool = try PassagePool(corpus.map { try Passage.read($0.url) } ?? [], file: corpus?.url ?? self.groups.url)
     try pool.add(groups, file: self.groups.url)
-    var miner = Miner(groups: groups, pool: pool.passages, seed: seed)
-    miner.wanted = numNegatives
+    var miner = Miner(groups: groups, pool: pool.passages, wanted: numNegatives, seed: seed)
     if range.count == 2 { miner.range = range[0]..<range[1] + 1 }
     miner.maxScore = maxScore.map(Float.init)
     miner.absoluteMargin = absoluteMargin.map(Float.init)
@@ -91,7 +91,7 @@ struct Mine: Stage {
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
       let logits = try judge.score(passages.map { (groups[number].query, pool.passages[$0].text) })
-      let accepted = logits.map { sigmoid(Double($0)) <= teacherMaxScore }
+      let accepted = logits.map { logistic(Double($0)) <= teacherMaxScore }
       dropped += accepted.count { !$0 }
       return accepted
     }
@@ -163,5 +163,3 @@ struct StageInputError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
-
-func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }

@@ -1,8 +1,9 @@
 /// Chooses negatives for queries among a pool of passages, never a known positive.
+import Basics
 
 struct Miner {
   /// Negatives of each query, given ones included, where there are enough.
-  var wanted = 15
+  var wanted: Int
   /// Places in the ranking that may be taken, from 0.
   var range = 0..<Int.max
   /// Only passages that score at most so.
@@ -19,9 +20,10 @@ struct Miner {
   private let known: [String: Set<String>]
 
   /// A query that occurs twice (after NFC) has the positives of both.
-  init(groups: [QueryGroup], pool: [Passage], seed: UInt64) {
+  init(groups: [QueryGroup], pool: [Passage], wanted: Int, seed: UInt64) {
     self.groups = groups
     self.pool = pool
+    self.wanted = wanted
     self.seed = seed
     known = Dictionary(groups.map { ($0.query, Set($0.positives.flatMap { ["id " + $0.id, "text " + $0.text] })) }) {
       $0.union($1)
@@ -37,7 +39,7 @@ struct Miner {
   /// Negatives drawn without regard to scores.
   func random(_ number: Int, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
-    var lottery = Lottery(pool.count, seed: seed, stream: number)
+    var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
       return nil
@@ -51,13 +53,13 @@ struct Miner {
   func fromRows(_ number: Int, _ rows: [Row], accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
     let places = max(0, wanted - groups[number].negatives.count)
-    var rowLottery = Lottery(rows.count, seed: ~seed, stream: number)
+    var rowLottery = Lottery(rows.count, SplitMix64(seed: ~seed, stream: UInt64(number)))
     var others: [Row] = []
     while others.count < places / 2, let drawn = rowLottery.next() {
       if rows[drawn].group != number { others.append(rows[drawn]) }
     }
     var passages = others.flatMap(\.passages).filter { isEligible(pool[$0]) }.makeIterator()
-    var lottery = Lottery(pool.count, seed: seed, stream: number)
+    var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       if let passage = passages.next() { return passage }
       while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }

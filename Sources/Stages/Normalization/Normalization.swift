@@ -1,4 +1,5 @@
 /// Maps from raw scores to 0…1, and how they are fitted.
+import Basics
 import Foundation
 import JSONText
 
@@ -17,7 +18,7 @@ enum Normalization: Sendable, Hashable {
     case .shift: (score + 1) / 2
     case .minmax(let low, let high): min(1, max(0, (score - low) / (high - low)))
     case .zscore(let mean, let deviation): erfc(-(score - mean) / deviation / 2.0.squareRoot()) / 2
-    case .calibrated(let a, let b): sigmoid(a * score + b)
+    case .calibrated(let a, let b): logistic(a * score + b)
     }
   }
 
@@ -63,7 +64,7 @@ enum Normalization: Sendable, Hashable {
     for _ in 0..<100 {
       var (haa, hab, hbb, ga, gb) = (1e-12, 0.0, 1e-12, 0.0, 0.0)
       for (score, target, weight) in pairs {
-        let p = sigmoid(a * score + b)
+        let p = logistic(a * score + b)
         let curvature = weight * p * (1 - p)
         haa += score * score * curvature
         hab += score * curvature

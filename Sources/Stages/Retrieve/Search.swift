@@ -9,7 +9,7 @@ package struct Search: Sendable {
   package let corpus: URL
   package var reranker: URL?
   package var calibration: URL?
-  package var topK = 10
+  package let topK: Int
   /// Names for the passages' `id`, `title` and `text`; what is absent is guessed, as `retort new` does.
   package var passageColumns: [String: String] = [:]
   /// Absent: the title, if passages have some, before the text; and all else that they say, for BM25.
@@ -17,9 +17,10 @@ package struct Search: Sendable {
   package var queryTemplate: String?
   package var threads = 1
 
-  package init(model: URL?, corpus: URL) {
+  package init(model: URL?, corpus: URL, topK: Int) {
     self.model = model
     self.corpus = corpus
+    self.topK = topK
   }
 
   package struct Found: Sendable {

@@ -1,6 +1,7 @@
 /// `retort gc` and `retort pin`: what leaves the store, and what stays whatever happens.
 import ArgumentParser
 import Artifacts
+import Basics
 import Foundation
 import Lineage
 import Pipelines
@@ -22,7 +23,7 @@ struct Collect: ParsableCommand {
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
-  private var graceSeconds: Double? { grace == "0s" ? 0 : parseDuration(grace)?.inSeconds }
+  private var graceSeconds: Double? { grace == "0s" ? 0 : parseDuration(grace)?.seconds }
 
   func validate() throws {
     guard keep >= 0 else { throw ValidationError("--keep takes a number of runs, 0 or more") }

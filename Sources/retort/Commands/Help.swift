@@ -1,5 +1,6 @@
 /// `retort help [KIND | COMMAND | TOPIC]`: a stage kind's ports and parameters, a command's options, or how things work.
 import ArgumentParser
+import Basics
 import Pipelines
 
 struct Help: ParsableCommand {
@@ -18,9 +19,9 @@ struct Help: ParsableCommand {
     if let topic = Topic.all.first(where: { $0.name == subject }) { return try Terminal.pass(topic.text) }
     let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName } + Topic.all.map(\.name)
     let topics = Topic.all.map { "`\($0.name)`" }.joined(separator: ", ")
-    let hint =
-      nearest(to: subject, in: known).map { "; did you mean `\($0)`?" }
-      ?? "; the topics are \(topics); `retort stages` lists the kinds, `retort --help` the commands"
+    let hint = didYouMean(
+      nearest(to: subject, in: known),
+      otherwise: "; the topics are \(topics); `retort stages` lists the kinds, `retort --help` the commands")
     throw Failure("there is no stage kind, command or topic `\(subject)`\(hint)")
   }
 }

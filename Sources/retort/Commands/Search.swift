@@ -52,10 +52,9 @@ struct SearchCommand: AsyncParsableCommand {
     where FileStatus.of(URL(filePath: name)) == nil {
       throw Failure("there is no file or folder \(name)")
     }
-    var search = Search(model: model.map { URL(filePath: $0) }, corpus: URL(filePath: corpus))
+    var search = Search(model: model.map { URL(filePath: $0) }, corpus: URL(filePath: corpus), topK: topK)
     search.reranker = reranker.map { URL(filePath: $0) }
     search.calibration = calibration.map { URL(filePath: $0) }
-    search.topK = topK
     search.passageColumns = try columnNames(passageColumns)
     search.passageTemplate = passageTemplate
     search.queryTemplate = queryTemplate

@@ -1,5 +1,6 @@
 /// `retort tokenize MODEL FILE`: what a model's tokenizer makes of texts.
 import ArgumentParser
+import Basics
 import Foundation
 import Models
 import Tokenizers
@@ -45,8 +46,8 @@ struct Tokenize: ParsableCommand {
       return try printJSON(
         Summary(
           texts: texts.count, tokens: encodings.reduce(0) { $0 + $1.ids.count }, contentTokens: health.tokens,
-          truncatedShare: health.truncatedShare, unknownShare: health.unknownShare, loadSeconds: loading.inSeconds,
-          tokenizeSeconds: seconds.inSeconds))
+          truncatedShare: health.truncatedShare, unknownShare: health.unknownShare, loadSeconds: loading.seconds,
+          tokenizeSeconds: seconds.seconds))
     }
     var lines = ""
     for text in texts {

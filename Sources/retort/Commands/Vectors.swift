@@ -1,5 +1,6 @@
 /// `retort vectors MODEL FILE`: the vectors that a bi-encoder gives texts, without a pipeline.
 import ArgumentParser
+import Basics
 import CPU
 import Foundation
 import Models
@@ -44,7 +45,7 @@ struct Vectors: ParsableCommand {
     var vectors: [Tensor] = []
     var times: [Double] = []
     for batch in oneByOne ? texts.map({ [$0] }) : [texts] {
-      times.append(try clock.measure { vectors.append(try encoder.encode(batch)) }.inSeconds)
+      times.append(try clock.measure { vectors.append(try encoder.encode(batch)) }.seconds)
     }
     guard summary else { return try vectors.forEach { try write($0) } }
     let sorted = times.sorted()
@@ -53,7 +54,7 @@ struct Vectors: ParsableCommand {
     }
     try printJSON(
       Summary(
-        texts: texts.count, tokens: encoder.health.tokens, loadSeconds: loading.inSeconds,
+        texts: texts.count, tokens: encoder.health.tokens, loadSeconds: loading.seconds,
         embedSeconds: times.reduce(0, +), medianMilliseconds: milliseconds(0.5),
         percentile95Milliseconds: milliseconds(0.95)))
   }

@@ -1,4 +1,5 @@
 /// What `retort new` found in data, for people and as JSON.
+import Escaping
 import Foundation
 import Pipelines
 import Stages
@@ -51,7 +52,7 @@ extension ParsedGroups {
       lines.append("")
       lines += texts.map { name, text in
         let label = "  " + name.padding(toLength: 10, withPad: " ", startingAt: 0)
-        return label + text.inOneLine.shortened(toColumns: columns - label.columns)
+        return label + text.inOneLine.shortened(toColumns: columns - label.terminalColumns)
       }
     }
     return lines.joined(separator: "\n")
@@ -69,14 +70,7 @@ extension String {
 
   /// As much of it as fits into so many columns of a terminal, with `…` where something is missing.
   func shortened(toColumns limit: Int) -> String {
-    guard columns > limit else { return self }
-    var (width, scalars) = (0, String.UnicodeScalarView())
-    for scalar in unicodeScalars {
-      width += scalar.terminalColumns
-      if width > limit - 1 { break }
-      scalars.append(scalar)
-    }
-    return String(scalars) + "…"
+    terminalColumns > limit ? clipped(toColumns: limit - 1) + "…" : self
   }
 }
 

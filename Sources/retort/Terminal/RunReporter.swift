@@ -86,7 +86,7 @@ final class TextReporter: RunReporter {
     let before = found[id] ?? max(1, done) - 1
     found[id] = before
     let left =
-      done > before ? (Double(total) - Double(done)) / (Double(done) - Double(before)) * elapsed.inSeconds : nil
+      done > before ? (Double(total) - Double(done)) / (Double(done) - Double(before)) * elapsed.seconds : nil
     let text = "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? "")
     progress[id] = text
     if live {
@@ -152,12 +152,8 @@ final class TextReporter: RunReporter {
   }
 
   private func seconds(since start: ContinuousClock.Instant) -> String {
-    formatted(seconds: (ContinuousClock.now - start).inSeconds)
+    formatted(seconds: (ContinuousClock.now - start).seconds)
   }
-}
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
 
 /// One JSON object a line: `{"event": …, "stage": …}`; see the README's list.
@@ -216,7 +212,7 @@ final class JSONReporter: RunReporter {
           event: "ended", state: summary.outcome.rawValue, run: summary.run,
           counts: [
             "ran": summary.ran, "cached": summary.cached, "failed": summary.failed, "skipped": summary.skipped,
-          ], seconds: (ContinuousClock.now - Retort.start).inSeconds.toMilliseconds)
+          ], seconds: (ContinuousClock.now - Retort.start).seconds.toMilliseconds)
       }
     guard let line else { return }
     // A run goes on when nobody reads of it any more; how it ends tells what was lost.

@@ -23,19 +23,6 @@ struct Screen {
   }
 }
 
-extension String {
-  /// As much of it as takes fewer than `columns` columns; wide characters take two.
-  func clipped(to columns: Int) -> String {
-    var taken = 0
-    return String(
-      String.UnicodeScalarView(
-        unicodeScalars.prefix { scalar in
-          taken += scalar.terminalColumns
-          return taken < columns
-        }))
-  }
-}
-
 /// A line in parts, each with an SGR code or none.
 struct StyledLine {
   var parts: [(text: String, code: Int?)]
@@ -53,14 +40,14 @@ struct StyledLine {
   var endsInSpace: Bool { parts.last?.text.hasSuffix(" ") ?? true }
   static func + (left: StyledLine, right: String) -> StyledLine { left + StyledLine(right) }
 
-  var columns: Int { parts.reduce(0) { $0 + $1.text.columns } }
+  var columns: Int { parts.reduce(0) { $0 + $1.text.terminalColumns } }
 
   /// - Parameter columns: what it has to stay below; `nil`: any length.
   func rendered(columns: Int?, colour: Bool) -> String {
     var left = columns
     return parts.map { text, code in
-      let shown = left.map { text.clipped(to: $0) } ?? text
-      left = left.map { shown.utf8.count == text.utf8.count ? $0 - shown.columns : 0 }
+      let shown = left.map { text.clipped(toColumns: $0 - 1) } ?? text
+      left = left.map { shown.utf8.count == text.utf8.count ? $0 - shown.terminalColumns : 0 }
       return colour && code != nil && !shown.isEmpty ? "\u{1B}[\(code!)m\(shown)\u{1B}[0m" : shown
     }.joined()
   }

@@ -1,4 +1,5 @@
 /// What `retort search` found, for people and as JSON.
+import Escaping
 import Foundation
 import Reports
 import Stages
@@ -20,7 +21,7 @@ extension Search.Found {
       for hit in hits { table.add(["\(hit.rank)"] + shown.map { $0.value(hit) ?? "" } + [text(hit)]) }
       return table
     }
-    let width = table { _ in "" }.text.split(separator: "\n").map { String($0).columns }.max() ?? 0
+    let width = table { _ in "" }.text.split(separator: "\n").map { String($0).terminalColumns }.max() ?? 0
     let lines = table { $0.text.inOneLine.shortened(toColumns: max(20, columns - width - 2)) }.text
     if hits.isEmpty { return "no passage has a word in common with the question" }
     guard let threshold else { return lines }

@@ -1,6 +1,5 @@
 /// A plain table in columns that fit their widest cell; wide characters such as Hangul count twice.
 import Escaping
-import Pipelines
 
 struct Table {
   private let header: [String]
@@ -18,21 +17,5 @@ struct Table {
   /// Adds a row; what is not printable in it is shown.
   mutating func add(_ row: [String]) { rows.append(row.map { Escape.printable($0) }) }
 
-  var text: String {
-    let lines = [header] + rows
-    let widths = header.indices.map { column in lines.map { $0[column].columns }.max() ?? 0 }
-    return lines.map { line in
-      let cells = line.indices.map { column in
-        let space = String(repeating: " ", count: widths[column] - line[column].columns)
-        return rightAligned.contains(column) ? space + line[column] : line[column] + space
-      }
-      let text = cells.joined(separator: "  ")
-      return String(text[..<(text.lastIndex { $0 != " " }.map(text.index(after:)) ?? text.startIndex)])
-    }.joined(separator: "\n")
-  }
-}
-
-extension String {
-  /// Columns it takes on a terminal.
-  var columns: Int { unicodeScalars.reduce(0) { $0 + $1.terminalColumns } }
+  var text: String { ([header] + rows).aligned(numbers: rightAligned) }
 }

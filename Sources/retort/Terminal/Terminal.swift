@@ -69,3 +69,13 @@ struct OutputLost: Error, CustomStringConvertible {
   var isReaderGone: Bool { code == EPIPE }
   var description: String { "standard output cannot be written: \(String(cString: strerror(code)))" }
 }
+
+/// Prints what `--json` asks for: sorted keys, no escaped slashes, one value.
+func printJSON(_ value: some Encodable, pretty: Bool = true) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+  encoder.dateEncodingStrategy = .iso8601
+  let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+  try Terminal.pass(Escape.json(text) + "\n")
+}

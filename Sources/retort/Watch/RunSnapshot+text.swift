@@ -1,4 +1,5 @@
 /// The snapshot as lines for people.
+import Escaping
 import Foundation
 import Lineage
 import Reports
@@ -29,10 +30,10 @@ extension RunSnapshot {
     secondsLeft.map { "ETA \(unknown > 0 ? "at least " : "")\(formatted(seconds: $0))" }
   }
 
-  private var nameColumns: Int { min(40, stages.map(\.name.columns).max() ?? 0) }
+  private var nameColumns: Int { min(40, stages.map(\.name.terminalColumns).max() ?? 0) }
 
   private func padded(_ name: String) -> String {
-    name + String(repeating: " ", count: max(0, nameColumns - name.columns))
+    name + String(repeating: " ", count: max(0, nameColumns - name.terminalColumns))
   }
 
   /// `3 of 9 stages done (2 ran, 1 cached)`
