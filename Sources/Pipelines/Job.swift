@@ -15,10 +15,7 @@ package struct Job: Codable, Sendable {
   package var earlier: [EarlierResult] = []
   /// For a `cmd` stage.
   package var command: JobCommand?
-  package var threads: Int
-  /// Bytes.
-  package var memory: Int
-  package var precision: String
+  package var compute: Compute
   /// Of a stage that can be resumed.
   package var checkpoint: CheckpointPolicy?
   /// The folder that is the stage's own until it succeeds.
@@ -78,9 +75,7 @@ extension Job {
         environment: material.environment, secrets: command.secrets, links: links,
         metrics: command.metrics.map { folder.appending(path: $0) })
     }
-    threads = planned.threads
-    memory = planned.memory
-    precision = planned.precision
+    compute = planned.compute
     checkpoint = planned.checkpoint
     self.work = work
     self.store = store

@@ -67,7 +67,7 @@ struct Initialise: Stage {
       }
     try config.writeNewEncoder(
       to: model.url, tokenizer: model.url, settings: settings, seed: seed,
-      memory: MachineMemory.current.total, on: Engine(threads: context.threads))
+      memory: MachineMemory.current.total, on: Engine(threads: context.compute.threads))
     context.log("[init] Texts: \(lines.count) | Pieces: \(vocabulary.pieces.count) | Width: \(hiddenSize)")
     context.metric("pieces", Double(vocabulary.pieces.count))
   }

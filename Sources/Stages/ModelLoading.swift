@@ -23,10 +23,10 @@ extension StageContext {
   /// What models run on, as the stage asks.
   var engine: Engine {
     get throws {
-      guard let precision = Precision(named: precision) else {
-        throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16, fp32 and int8 are")
+      guard let precision = Precision(rawValue: compute.precision) else {
+        throw StageInputError("precision: \(compute.precision) is none that this retort has; bf16, fp32 and int8 are")
       }
-      return Engine(threads: threads, precision: precision)
+      return Engine(threads: compute.threads, precision: precision)
     }
   }
 }

@@ -12,15 +12,6 @@ package enum Precision: String, Sendable, CaseIterable {
   package static var automatic: Precision {
     ["amx", "avx512bf16"].contains(Kernels.active.name) ? .bf16 : .fp32
   }
-
-  /// What a file says: a precision, or `auto`. Nil if it is neither.
-  package init?(named name: String) {
-    guard name == "auto" else {
-      self.init(rawValue: name)
-      return
-    }
-    self = .automatic
-  }
 }
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {

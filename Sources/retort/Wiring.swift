@@ -17,8 +17,9 @@ extension StageCatalog {
 
 extension KeyContext {
   static let thisMachine = KeyContext(
+    automaticPrecision: Precision.automatic.rawValue,
     numericsProfile: { precision in
-      Precision(named: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
+      Precision(rawValue: precision).map { NumericsProfile.current(precision: $0).description } ?? precision
     },
     outsideToolVersion: { tool in try versionLine(of: tool) })
 

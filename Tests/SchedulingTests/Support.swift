@@ -54,7 +54,7 @@ struct Bench {
           outputs: Dictionary(uniqueKeysWithValues: outputs.map { ($0, $0) }), metrics: metrics, environment: [],
           secrets: secrets, tools: []),
         inputs: planned, parameters: [:], seed: nil, outputs: outputs.map { PlannedOutput(port: $0, type: nil) },
-        publish: publication, threads: 1, memory: 1 << 30, precision: "fp32", retry: retry, timeout: timeout))
+        publish: publication, retry: retry, timeout: timeout))
   }
 
   /// `<port` is an input, `>port` an output.
@@ -71,7 +71,8 @@ struct Bench {
   }
 
   static let context = KeyContext(
-    environment: ["PATH": "/usr/bin:/bin"], numericsProfile: { $0 }, outsideToolVersion: { _ in "1" })
+    environment: ["PATH": "/usr/bin:/bin"], automaticPrecision: "bf16", numericsProfile: { $0 },
+    outsideToolVersion: { _ in "1" })
 
   func coordinator(
     forced: [String] = [], keepGoing: Bool = false, overwrite: Bool = false, executor: (any Executor)? = nil

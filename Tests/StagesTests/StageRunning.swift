@@ -28,8 +28,7 @@ final class StageRun: Sendable {
             return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil))
           }), parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
-    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
-      event in
+    let context = StageContext(Compute(), scratch: folder.url, earlier: earlier) { event in
       self.events.withLock { $0.append(event) }
     }
     let before = events.withLock(\.count)

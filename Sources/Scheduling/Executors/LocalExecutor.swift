@@ -130,7 +130,7 @@ package struct LocalExecutor: Executor {
       return .failure(StageFailure(.signal(SIGTERM)), again: false)
     }
     let work = WorkFolder(order.job.work)
-    let guardian = Guardian(child.pid, memory: order.job.memory)
+    let guardian = Guardian(child.pid, memory: order.job.compute.memory)
     let guarding = Task { await guardian.watch { handle.kill(because: $0) } }
     let watcher = Task { await watch(child, work, handle, timeout, report) }
     let ended = await withTaskCancellationHandler {

@@ -5,6 +5,8 @@ import Pipelines
 
 package struct KeyContext: Sendable {
   package var environment: [String: String]
+  /// What `auto` is on this machine.
+  package var automaticPrecision: String
   /// Of a precision, such as `fp32`.
   package var numericsProfile: @Sendable (_ precision: String) -> String
   /// Of a tool that a stage kind names, such as gnuplot.
@@ -12,10 +14,11 @@ package struct KeyContext: Sendable {
 
   package init(
     environment: [String: String] = ProcessInfo.processInfo.environment,
-    numericsProfile: @escaping @Sendable (String) -> String,
+    automaticPrecision: String, numericsProfile: @escaping @Sendable (String) -> String,
     outsideToolVersion: @escaping @Sendable (String) throws -> String
   ) {
     self.environment = environment
+    self.automaticPrecision = automaticPrecision
     self.numericsProfile = numericsProfile
     self.outsideToolVersion = outsideToolVersion
   }
@@ -23,12 +26,20 @@ package struct KeyContext: Sendable {
   package func material(
     of stage: PlannedStage, inputs: [String: Digest], hasher: SourceHasher
   ) throws -> KeyMaterial {
-    let numerics = stage.description.numeric ? numericsProfile(stage.precision) : ""
+    var stage = stage
+    stage.compute = resolved(stage.compute)
+    let numerics = stage.description.numeric ? numericsProfile(stage.compute.precision) : ""
     var material = KeyMaterial(stage: stage, inputs: inputs, numericsProfile: numerics)
     for name in stage.command?.environment ?? [] { material.environment[name] = environment[name] }
     for name in stage.command?.tools ?? [] { material.tools[name] = try digest(ofTool: name, hasher: hasher) }
     for name in stage.description.outsideTools { material.outsideTools[name] = try outsideToolVersion(name) }
     return material
+  }
+
+  func resolved(_ compute: Compute) -> Compute {
+    var compute = compute
+    if compute.precision == Compute.automaticPrecision { compute.precision = automaticPrecision }
+    return compute
   }
 
   package func digest(ofTool name: String, hasher: SourceHasher) throws -> Digest {

@@ -348,7 +348,8 @@ struct MustBeCached: Error, CustomStringConvertible {
 extension StageNode {
   fileprivate init(_ stage: PlannedStage) {
     self.init(
-      dependencies: stage.dependencies, threads: stage.threads, memory: stage.reservedMemory, retries: stage.retry,
+      dependencies: stage.dependencies, threads: stage.compute.threads, memory: stage.reservedMemory,
+      retries: stage.retry,
       publishes: stage.publish != nil)
   }
 }

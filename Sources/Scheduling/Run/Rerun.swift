@@ -95,12 +95,24 @@ package struct Rerun: Sendable {
         stage: recorded.stage, reason: "the job file of run \(recorded.run) is gone; use `retort run --force` instead")
     }
     let data = try store.files.enclosure.read(logs.appending(path: "\(prefix)\(attempt).job.json"))
-    var order = try JSONDecoder().decode(WorkOrder.self, from: data)
+    var order = try JSONDecoder().decode(WorkOrder.self, from: Self.asWrittenToday(data))
     order.job.earlier = []  // a rerun shows what computing gives
+    order.job.compute = context.resolved(order.job.compute)
     guard order.job.key == recorded.key else {
       throw CannotRerun(stage: recorded.stage, reason: "its job file is of another key, \(order.job.key)")
     }
     return order
+  }
+
+  /// A job file in which what the stage computes with stands together, as it does since there are devices.
+  private static func asWrittenToday(_ data: Data) throws -> Data {
+    guard var order = try JSONSerialization.jsonObject(with: data) as? [String: Any],
+      var job = order["job"] as? [String: Any], job["compute"] == nil
+    else { return data }
+    job["compute"] = job.filter { ["threads", "memory", "precision"].contains($0.key) }
+      .merging(["device": Compute.Device.cpu.rawValue]) { $1 }
+    order["job"] = job
+    return try JSONSerialization.data(withJSONObject: order)
   }
 
   /// Other numerics or another tool may give other bytes, and rightly so.
@@ -111,7 +123,7 @@ package struct Rerun: Sendable {
       let parts = component.name.split(separator: ".", maxSplits: 1).map(String.init)
       let now: String
       switch (parts[0], parts.count) {
-      case ("numerics", 1): now = context.numericsProfile(job.precision)
+      case ("numerics", 1): now = context.numericsProfile(job.compute.precision)
       case ("tool", 2): now = try context.digest(ofTool: parts[1], hasher: hasher).description
       case ("outside", 2): now = try context.outsideToolVersion(parts[1])
       default: continue

@@ -96,7 +96,7 @@ package struct Worker: Sendable {
     case .pulled: return .pulled
     case .computes(let reason): trouble = reason
     }
-    if let asked = order.numerics { try OtherNumerics.check(asked, here: numericsProfile(job.precision)) }
+    if let asked = order.numerics { try OtherNumerics.check(asked, here: numericsProfile(job.compute.precision)) }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     // Only a command and a training have a use for what an earlier attempt left there.
@@ -204,8 +204,7 @@ package struct Worker: Sendable {
       }
     }
     return StageContext(
-      threads: job.threads, memory: job.memory, precision: job.precision, scratch: work.scratch,
-      earlier: job.earlier, keeper: keeper, report: { events.write($0) })
+      job.compute, scratch: work.scratch, earlier: job.earlier, keeper: keeper, report: { events.write($0) })
   }
 
   private func keepFinalState() throws -> StoredContinuation? {
