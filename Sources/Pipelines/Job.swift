@@ -11,8 +11,8 @@ package struct Job: Codable, Sendable {
   package var inputs: [String: BoundArtifact]
   /// By port: where the stage writes it, and its type.
   package var outputs: [String: BoundArtifact]
-  /// Results of the same function over other records, the newest first; rows may be taken from them.
-  package var earlier: [EarlierResult] = []
+  /// Outputs of the same function over other records, by port, the newest first; rows may be taken from them.
+  package var earlier: [[String: EarlierOutput]] = []
   /// For a `cmd` stage.
   package var command: JobCommand?
   package var compute: Compute
@@ -43,7 +43,8 @@ extension Job {
   ///   - inputs: every bound input, by port, in the store or at its path.
   ///   - work: the key's folder; built-in stages write outputs to `work/out/<port>`, commands into `work/cwd`.
   package init(
-    material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], earlier: [EarlierResult] = [], work: URL,
+    material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], earlier: [[String: EarlierOutput]] = [],
+    work: URL,
     store: URL
   ) {
     let planned = material.stage

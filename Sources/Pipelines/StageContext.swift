@@ -5,8 +5,8 @@ package struct StageContext: Sendable {
   package let compute: Compute
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
-  /// Results of the same function over other records, the newest first, where an input is declared `records: true`.
-  package let earlier: [EarlierResult]
+  /// Outputs of the same function over other records, by port, the newest first, where an input is declared `records: true`.
+  package let earlier: [[String: EarlierOutput]]
   /// Where a stage that trains leaves its state and finds it again; absent: it runs from its beginning to its end.
   package let keeper: (any StateKeeper)?
   /// Ends a training after its first steps, where no more than their times are wanted.
@@ -14,7 +14,7 @@ package struct StageContext: Sendable {
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
-    _ compute: Compute, scratch: URL, earlier: [EarlierResult] = [],
+    _ compute: Compute, scratch: URL, earlier: [[String: EarlierOutput]] = [],
     keeper: (any StateKeeper)? = nil, probe: StepProbe? = nil,
     report: @escaping @Sendable (StageEvent) -> Void
   ) {

@@ -16,7 +16,7 @@ final class StageRun: Sendable {
   /// Runs the stage on files of the folder; outputs are written beside them, under their ports' names.
   func run<S: Stage>(
     _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7,
-    earlier: [EarlierResult] = []
+    earlier: [[String: EarlierOutput]] = []
   ) async throws {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(

@@ -38,16 +38,16 @@ extension Plan {
       guard missing.isEmpty else { return StagePreview(id: id, verdict: .mayRun(after: missing)) }
       do {
         let stage = try resolver.resolve(id) { outputs[$0] }
-        let (result, damage) = try resolver.lookUp(stage.key, repair: false)
-        guard let result, !forced.contains(id) else {
+        let (known, damage) = try resolver.lookUp(stage.key, repair: false)
+        guard let known, !forced.contains(id) else {
           let anew = forced.contains(id)
           return StagePreview(
             id: id, verdict: .willRun(damage: damage), resolved: stage,
             continuation: anew ? nil : try resolver.continuation(of: stage, repair: false),
             savedStep: anew ? nil : try WorkFolder(store.workFolder(of: stage.key.digest)).savedStep())
         }
-        outputs[id] = result.outputs
-        return StagePreview(id: id, verdict: .cached, resolved: stage, outputs: result.outputs)
+        outputs[id] = known
+        return StagePreview(id: id, verdict: .cached, resolved: stage, outputs: known)
       } catch {
         return StagePreview(id: id, verdict: .broken("\(error)"))
       }

@@ -9,12 +9,12 @@ package protocol RunJournal: StampMemory {
   /// Opens a run and returns its number.
   /// - Parameter claim: makes the run known as alive; done before anybody else can see it.
   func begin(_ run: RunStart, claim: (_ run: Int) throws -> Void) throws -> Int
-  /// What the stages of the pipeline's latest runs gave, by key: most of what a run will ask for, in one question.
-  func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult]
-  /// What a key's stage gave, if it was ever recorded.
-  func result(for key: StageKey) throws -> RecordedResult?
-  /// Recorded results of one function over whatever records, the latest first.
-  func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult]
+  /// Outputs of the pipeline's latest runs by key and port: most of what a run will ask for, in one question.
+  func recentOutputs(ofPipeline name: String, file: URL) throws -> [StageKey: [String: StoredArtifact]]
+  /// Outputs of a key's stage by port, if they were ever recorded.
+  func outputs(for key: StageKey) throws -> [String: StoredArtifact]?
+  /// Outputs of one function over whatever records, the latest first.
+  func earlierOutputs(of function: StageKey, limit: Int) throws -> [[String: StoredArtifact]]
   /// The stages that led to a key's result, each after all that it was made from, the key's own last.
   func provenance(of key: StageKey) throws -> [Provenance.Stage]
   /// Final states kept under a key without the parameter that extends, of at most that length, the longest first.
@@ -78,11 +78,6 @@ package struct CutOffRun: Codable, Sendable, Hashable {
   }
 }
 
-package struct RecordedResult: Sendable, Hashable {
-  package var outputs: [String: StoredArtifact]
-  package init(outputs: [String: StoredArtifact]) { self.outputs = outputs }
-}
-
 package struct PublicationRecord: Sendable, Hashable {
   package var target: URL
   package var stage: String
@@ -101,7 +96,10 @@ package struct PublicationRecord: Sendable, Hashable {
 package enum JournalEntry: Sendable {
   case stage(StageRecord)
   /// What a worker made.
-  case result(StageResult)
+  /// - Parameters:
+  ///   - function: see `KeyMaterial.functionKey`.
+  ///   - isKept: whether it becomes the key's result; not if an earlier one with other bytes is kept.
+  case result(RecordedResult, function: StageKey? = nil, isKept: Bool = true)
   case stamps([FileStamp: Digest])
   case publication(PublicationRecord)
   /// Something a person may want to read later: a failed attempt, a warning, damage.
@@ -132,27 +130,6 @@ package struct StageRecord: Sendable {
   /// By port; of a stage that begins to run.
   package var inputs: [String: Input] = [:]
   package var error: String?
-}
-
-package struct StageResult: Sendable {
-  package struct Metric: Sendable, Hashable {
-    package var name: String
-    package var value: Double
-    package var step: Int?
-  }
-  package var stage: String
-  package var key: StageKey
-  /// See `KeyMaterial.functionKey`.
-  package var function: StageKey?
-  package var preimage: [KeyComponent]
-  package var outputs: [String: StoredArtifact]
-  package var metrics: [Metric]
-  /// Whether it becomes the key's result; not if an earlier one with other bytes is kept.
-  package var isKept: Bool
-  /// Bytes that the worker, or the largest program it ran, has had in memory at most.
-  package var peakMemory: Int?
-  /// The final state, if a longer run may go on from it.
-  package var continuation: StoredContinuation?
 }
 
 /// How a run ended.

@@ -47,7 +47,7 @@ package struct Resolver: Sendable {
   private let context: KeyContext
   private let buffer: StampBuffer
   package let hasher: SourceHasher
-  private var recent: [StageKey: RecordedResult] = [:]
+  private var recent: [StageKey: [String: StoredArtifact]] = [:]
   private typealias Source = Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>
   /// By the bytes of their paths.
   private var sources: [[UInt8]: Source] = [:]
@@ -64,8 +64,8 @@ package struct Resolver: Sendable {
   /// Stamps learned since the last call, to be recorded.
   package func newStamps() -> [FileStamp: Digest] { buffer.take() }
 
-  /// Learns the results that the pipeline used last; they are good as long as nothing is removed from the store.
-  package mutating func recall() throws { recent = try journal.results(ofPipeline: plan.name, file: plan.file) }
+  /// Learns the outputs that the pipeline used last; they are good as long as nothing is removed from the store.
+  package mutating func recall() throws { recent = try journal.recentOutputs(ofPipeline: plan.name, file: plan.file) }
 
   package mutating func forget() { recent = [:] }
 
@@ -110,15 +110,17 @@ package struct Resolver: Sendable {
     return ResolvedStage(key: material.key, material: material, inputs: inputs, stamps: stamps)
   }
 
-  /// The recorded result, if the store still holds it; otherwise also what is damaged.
+  /// The recorded outputs by port, if the store still holds them; otherwise also what is damaged.
   /// - Parameter repair: make again what the store can make again itself; `false` writes nothing.
-  package func lookUp(_ key: StageKey, repair: Bool) throws -> (result: RecordedResult?, damage: Damage?) {
-    guard let result = try recent[key] ?? journal.result(for: key) else { return (nil, nil) }
-    for (_, artifact) in result.outputs.sorted(by: { $0.key < $1.key }) {
+  package func lookUp(
+    _ key: StageKey, repair: Bool
+  ) throws -> (outputs: [String: StoredArtifact]?, damage: Damage?) {
+    guard let outputs = try recent[key] ?? journal.outputs(for: key) else { return (nil, nil) }
+    for (_, artifact) in outputs.sorted(by: { $0.key < $1.key }) {
       let owner = "check-\(key)-\(getpid())"
       if let damage = try store.damage(of: artifact, owner: owner, repair: repair) { return (nil, damage) }
     }
-    return (result, nil)
+    return (outputs, nil)
   }
 }
 

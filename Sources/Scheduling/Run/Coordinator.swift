@@ -226,10 +226,10 @@ package actor Coordinator {
       let stage = try resolver.resolve(id) { outputs[$0] }
       resolved[id] = stage
       try keepAll()
-      let (result, damage) = try resolver.lookUp(stage.key, repair: true)
+      let (found, damage) = try resolver.lookUp(stage.key, repair: true)
       if let damage { warn(id, "\(damage); stage `\(plan[id].name)` makes it again") }
-      if let result { outputs[id] = result.outputs }
-      let cached = result != nil && !options.forced.contains(id)
+      if let found { outputs[id] = found }
+      let cached = found != nil && !options.forced.contains(id)
       if !cached, let mayRun = options.mayRun, !mayRun.contains(id) { throw MustBeCached(stage: plan[id].name) }
       return machine.resolved(id, cached: cached)
     } catch {
@@ -252,14 +252,14 @@ package actor Coordinator {
   }
 
   /// Keeps what a worker made. The first result of a key stays, so that what was built on it stays true.
-  private func accept(
-    _ id: StageID, _ success: StageState.Success, _ result: MadeResult
-  ) throws {
+  private func accept(_ id: StageID, _ success: StageState.Success, _ result: StageResult) throws {
+    var result = result
+    result.stage = plan[id].name
     let made = result.outputs
     guard let stage = resolved[id] else { throw NeverResolved(stage: plan[id].name) }
     try keepAll()
     // Taken from another run, which mostly has recorded it by now; one that was killed has not.
-    if success == .cached, try journal.result(for: stage.key)?.outputs == made {
+    if success == .cached, try journal.outputs(for: stage.key) == made {
       outputs[id] = made
       return
     }
@@ -274,10 +274,8 @@ package actor Coordinator {
     }
     entries.append(
       .result(
-        StageResult(
-          stage: plan[id].name, key: stage.key, function: stage.material.functionKey,
-          preimage: stage.material.preimage, outputs: made, metrics: result.metrics, isKept: !differs,
-          peakMemory: result.peakMemory, continuation: result.continuation)))
+        RecordedResult(key: stage.key, preimage: stage.material.preimage, result: result),
+        function: stage.material.functionKey, isKept: !differs))
     try note(result.profile, "profile", of: id)
     try note(result.verdict, "verdict", of: id)
   }

@@ -29,13 +29,11 @@ struct OrderWriter: Sendable {
     }
     // A forced stage shows what computing gives.
     let function = forced ? nil : stage.material.functionKey
-    let earlier = try function.map { try journal.earlierResults(of: $0, limit: Self.earlierResults) } ?? []
+    let earlier = try function.map { try journal.earlierOutputs(of: $0, limit: Self.earlierResults) } ?? []
     var order = WorkOrder(
       job: Job(
         material: stage.material, key: stage.key, inputs: inputs,
-        earlier: earlier.map { result in
-          EarlierResult(outputs: result.outputs.mapValues { .init(artifact: $0, url: store.url(of: $0)) })
-        },
+        earlier: earlier.map { $0.mapValues { EarlierOutput(artifact: $0, url: store.url(of: $0)) } },
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
       force: forced, remote: remote, profiles: profiles)

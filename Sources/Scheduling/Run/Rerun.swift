@@ -3,25 +3,6 @@ import Artifacts
 import Foundation
 import Pipelines
 
-package struct RepeatableStage: Sendable {
-  /// That made the outputs, and what it called the stage.
-  package var run: Int
-  package var stage: String
-  package var key: StageKey
-  package var preimage: [KeyComponent]
-  package var outputs: [String: StoredArtifact]
-
-  package init(
-    run: Int, stage: String, key: StageKey, preimage: [KeyComponent], outputs: [String: StoredArtifact]
-  ) {
-    self.run = run
-    self.stage = stage
-    self.key = key
-    self.preimage = preimage
-    self.outputs = outputs
-  }
-}
-
 package struct RerunReport: Sendable {
   package struct Output: Sendable {
     package var port: String
@@ -40,17 +21,22 @@ package struct CannotRerun: Error, CustomStringConvertible {
 }
 
 package struct Rerun: Sendable {
-  private let recorded: RepeatableStage
+  private let recorded: RecordedResult
+  /// That made it.
+  private let origin: Int
   private let store: Store
   private let context: KeyContext
   private let executor: any Executor
 
-  package init(_ recorded: RepeatableStage, store: Store, context: KeyContext, executor: any Executor) {
+  package init(_ recorded: RecordedResult, ofRun run: Int, store: Store, context: KeyContext, executor: any Executor) {
     self.recorded = recorded
+    origin = run
     self.store = store
     self.context = context
     self.executor = executor
   }
+
+  private var stage: String { recorded.result.stage }
 
   /// - Throws: `CannotRerun` where something that the key names is not as it was, `StageFailure` if the stage fails.
   package func run(report: @escaping @Sendable (AttemptReport) -> Void) async throws -> RerunReport {
@@ -85,21 +71,21 @@ package struct Rerun: Sendable {
 
   /// The order that the worker had, from the run's logs.
   private func recordedOrder() throws -> WorkOrder {
-    let logs = store.logFolder(ofRun: recorded.run)
-    let prefix = fileName(for: recorded.stage) + "."
+    let logs = store.logFolder(ofRun: origin)
+    let prefix = fileName(for: stage) + "."
     let names = FileStatus.of(logs) == nil ? [] : try FolderScan.names(in: logs)
     let attempts = names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".job.json") }
       .compactMap { Int($0.dropFirst(prefix.count).dropLast(".job.json".count)) }
     guard let attempt = attempts.max() else {
       throw CannotRerun(
-        stage: recorded.stage, reason: "the job file of run \(recorded.run) is gone; use `retort run --force` instead")
+        stage: stage, reason: "the job file of run \(origin) is gone; use `retort run --force` instead")
     }
     let data = try store.files.enclosure.read(logs.appending(path: "\(prefix)\(attempt).job.json"))
     var order = try JSONDecoder().decode(WorkOrder.self, from: Self.asWrittenToday(data))
     order.job.earlier = []  // a rerun shows what computing gives
     order.job.compute = context.resolved(order.job.compute)
     guard order.job.key == recorded.key else {
-      throw CannotRerun(stage: recorded.stage, reason: "its job file is of another key, \(order.job.key)")
+      throw CannotRerun(stage: stage, reason: "its job file is of another key, \(order.job.key)")
     }
     return order
   }
@@ -109,6 +95,7 @@ package struct Rerun: Sendable {
     guard var order = try JSONSerialization.jsonObject(with: data) as? [String: Any],
       var job = order["job"] as? [String: Any], job["compute"] == nil
     else { return data }
+    job["earlier"] = [Any]()
     job["compute"] = job.filter { ["threads", "memory", "precision"].contains($0.key) }
       .merging(["device": Compute.Device.cpu.rawValue]) { $1 }
     order["job"] = job
@@ -129,7 +116,7 @@ package struct Rerun: Sendable {
       default: continue
       }
       if now != old {
-        throw CannotRerun(stage: recorded.stage, reason: "its `\(component.name)` was `\(old)`, here it is `\(now)`")
+        throw CannotRerun(stage: stage, reason: "its `\(component.name)` was `\(old)`, here it is `\(now)`")
       }
     }
   }
@@ -139,18 +126,18 @@ package struct Rerun: Sendable {
     let hold = try store.keepingAll()
     defer { withExtendedLifetime(hold) {} }
     let hasher = SourceHasher(memory: KnownStamps())
-    for artifact in recorded.outputs.values { try store.lend(artifact, to: other, owner: "rerun-\(getpid())") }
+    for artifact in recorded.result.outputs.values { try store.lend(artifact, to: other, owner: "rerun-\(getpid())") }
     for (port, input) in order.job.inputs {
       guard let digest = Digest(hex: input.digest) else { continue }
       let artifact: StoredArtifact
       if FileStatus.of(input.url) != nil {
         artifact = try hasher.hash(input.url).artifact
       } else {
-        throw CannotRerun(stage: recorded.stage, reason: "its input `\(port)`, \(input.url.posixPath), is gone")
+        throw CannotRerun(stage: stage, reason: "its input `\(port)`, \(input.url.posixPath), is gone")
       }
       guard artifact.digest == digest else {
         throw CannotRerun(
-          stage: recorded.stage, reason: "its input `\(port)`, \(input.url.posixPath), has other bytes by now")
+          stage: stage, reason: "its input `\(port)`, \(input.url.posixPath), has other bytes by now")
       }
       if !order.sources.contains(port) { try store.lend(artifact, to: other, owner: "rerun-\(getpid())") }
     }
@@ -195,9 +182,9 @@ package struct Rerun: Sendable {
 
   private func compare(_ made: [String: StoredArtifact], in other: Store) throws -> RerunReport {
     RerunReport(
-      outputs: try recorded.outputs.sorted { $0.key < $1.key }.map { port, old in
+      outputs: try recorded.result.outputs.sorted { $0.key < $1.key }.map { port, old in
         guard let new = made[port] else {
-          throw CannotRerun(stage: recorded.stage, reason: "it no longer has an output `\(port)`")
+          throw CannotRerun(stage: stage, reason: "it no longer has an output `\(port)`")
         }
         return .init(
           port: port, recorded: old, now: new,

@@ -31,17 +31,6 @@ package struct WorkOrder: Codable, Sendable {
   package var numerics: String?
 }
 
-package struct WorkResult: Codable, Sendable {
-  package var stage: String
-  package var outputs: [String: StoredArtifact]
-  /// Bytes, see `peakMemory()`; absent from results of retort before it measured that.
-  package var peakMemory: Int?
-  package var continuation: StoredContinuation?
-
-  /// All that must be in the store for it.
-  package var artifacts: [StoredArtifact] { Array(outputs.values) + (continuation.map { [$0.artifact] } ?? []) }
-}
-
 /// How a worker ends; any other code is a command's own.
 package enum WorkerExit: Int32, Sendable {
   case done = 0
@@ -78,9 +67,9 @@ package struct WorkFolder: Sendable {
   package var result: URL { url.appending(path: "result.json") }
   package var scratch: URL { url.appending(path: "scratch") }
 
-  /// `nil` if nobody has finished.
-  package func readResult() throws -> WorkResult? {
-    try read(result).map { try JSONDecoder().decode(WorkResult.self, from: $0) }
+  /// Without what was reported; `nil` if nobody has finished.
+  package func readResult() throws -> StageResult? {
+    try read(result).map { try JSONDecoder().decode(StageResult.self, from: $0) }
   }
 
   /// `nil` while nobody has said so, or has not finished saying it.

@@ -134,7 +134,7 @@ package struct Worker: Sendable {
     // What is in the store already must stay there until the result names it.
     let hold = try store.keepingAll()
     defer { withExtendedLifetime(hold) {} }
-    let result = WorkResult(
+    let result = StageResult(
       stage: job.stage, outputs: try ingest(), peakMemory: try peakMemory(), continuation: try keepFinalState())
     try lookAtInputsAgain()
     try files.replace(work.result, with: try storedJSON(result))
@@ -179,10 +179,10 @@ package struct Worker: Sendable {
       try files.remove(work.events)
       let events = try EventWriter(work, output: output)
       events.write(.log("pulled from \(remote.folder.posixPath)"))
-      for metric in found.metrics { events.write(.metric(metric.name, metric.value ?? .nan, step: metric.step)) }
+      for metric in found.metrics { events.write(.metric(metric.name, metric.value, step: metric.step)) }
       if let verdict = found.verdict { events.write(.verdict(verdict)) }
       try events.check()
-      try files.replace(work.result, with: try storedJSON(WorkResult(stage: job.stage, outputs: found.outputs)))
+      try files.replace(work.result, with: try storedJSON(StageResult(stage: job.stage, outputs: found.outputs)))
       return .pulled
     } catch let error where !remote.isOnly && !error.isFullDisk {
       return .computes("\(error)")
