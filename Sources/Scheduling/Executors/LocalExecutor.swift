@@ -146,7 +146,7 @@ package struct LocalExecutor: Executor {
     if [WorkerExit.done, .pulled].contains(where: { ended == .exit($0.rawValue) }), tail == nil {
       tail = EventTail(work, from: work.readHolder()?.events ?? 0)
     }
-    try tail?.read().forEach { report(.event($0)) }
+    try tail?.read().events.forEach { report(.event($0)) }
     switch ended {
     case .exit(WorkerExit.done.rawValue):
       return try .success(reading: work, .ran)
@@ -191,7 +191,7 @@ package struct LocalExecutor: Executor {
       if let timeout, ContinuousClock.now - began >= timeout { handle.terminate(because: .timeout(timeout)) }
       if holder?.pid == child.pid && holder?.host == LockHolder.thisHost {
         if tail == nil, let start = holder?.events { tail = EventTail(work, from: start) }
-        do { try tail?.read().forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
+        do { try tail?.read().events.forEach { report(.event($0)) } } catch { report(.event(.warning("\(error)"))) }
       } else {
         let waited = ContinuousClock.now - start
         if waited > .seconds(1), waits, let holder, holder != told {
@@ -202,26 +202,6 @@ package struct LocalExecutor: Executor {
       }
     }
     return tail
-  }
-}
-
-/// The part of an event file that was not read yet.
-struct EventTail {
-  private let work: WorkFolder
-  private var offset: Int
-
-  /// - Parameter start: the first byte to read.
-  init(_ work: WorkFolder, from start: Int) {
-    self.work = work
-    offset = start
-  }
-
-  mutating func read() throws -> [StageEvent] {
-    guard try work.enclosure.status(of: work.events) != nil else { return [] }
-    let file = try work.enclosure.open(work.events, O_RDONLY)
-    let (events, bytes) = try WorkFolder.decode(file.bytes(of: work.events, from: offset))
-    offset += bytes
-    return events
   }
 }
 

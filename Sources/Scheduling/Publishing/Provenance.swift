@@ -82,11 +82,7 @@ package struct Provenance: Codable, Sendable, Hashable {
   private static let mostBytes = 8 << 20
 
   package func encoded() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try encoder.encode(self) + Data("\n".utf8)
+    try storedJSON(self, .prettyPrinted) + Data("\n".utf8)
   }
 
   /// Of a folder that was published or exported, or of one of several outputs in it.
@@ -109,11 +105,8 @@ package struct Provenance: Codable, Sendable, Hashable {
   }
 
   private static func decode(_ url: URL) throws -> Provenance {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     do {
-      return try decoder.decode(Provenance.self, from: ForeignFile.contents(of: url, atMost: mostBytes))
+      return try storedDecoder.decode(Provenance.self, from: ForeignFile.contents(of: url, atMost: mostBytes))
     } catch is DecodingError {
       throw NoProvenance(url: url, unreadable: true)
     } catch let refusal as ForeignFile.Refusal {

@@ -82,36 +82,12 @@ package struct WorkFolder: Sendable {
 
   /// Everything reported by now; a last line that is not complete is left out.
   package func readEvents() throws -> [StageEvent] {
-    try read(events).map { try Self.decode($0).events } ?? []
+    var tail = EventTail(self)
+    return try tail.read().events
   }
 
   /// `nil` if there is no such file.
   private func read(_ file: URL) throws -> Data? {
     do { return try enclosure.read(file) } catch let error as FileError where error.code == ENOENT { return nil }
   }
-
-  /// The events of complete lines, and how many bytes those were.
-  static func decode(_ data: Data) throws -> (events: [StageEvent], bytes: Int) {
-    guard let end = data.lastIndex(of: UInt8(ascii: "\n")) else { return ([], 0) }
-    let events = try data[..<end].split(separator: UInt8(ascii: "\n")).map {
-      try storedDecoder.decode(StageEvent.self, from: $0)
-    }
-    return (events, data.distance(from: data.startIndex, to: end) + 1)
-  }
 }
-
-/// JSON as it is stored: the same bytes for the same value; what is not a number as a word.
-func storedJSON(_ value: some Encodable) throws -> Data {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  encoder.nonConformingFloatEncodingStrategy = .convertToString(
-    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-  return try encoder.encode(value)
-}
-
-private let storedDecoder = {
-  let decoder = JSONDecoder()
-  decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-  return decoder
-}()
