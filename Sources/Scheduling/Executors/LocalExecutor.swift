@@ -24,9 +24,12 @@ package struct WorkerProgram: Sendable {
     self.secrets = secrets
   }
 
-  func environment(for job: Job) -> [String: String] {
+  /// - Parameter input: its standard input, at whose end it ends too.
+  func start(_ order: URL, for job: Job, input: Int32, log: Int32) throws -> ChildProcess {
     let others = secrets.subtracting(job.command?.secrets ?? [])
-    return environment.filter { !others.contains($0.key) }
+    return try ChildProcess(
+      executable.posixPath, arguments + [order.posixPath], environment: environment.filter { !others.contains($0.key) },
+      descriptors: [input, log, log], newSession: true)
   }
 }
 
@@ -58,9 +61,7 @@ private final class WorkerHandle: Sendable {
         throw FileError("write", URL(filePath: "a pipe"))
       }
       guard state.mayStart else { return nil }
-      let child = try ChildProcess(
-        program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment(for: job),
-        descriptors: [input.raw, log, log], newSession: true)
+      let child = try program.start(order, for: job, input: input.raw, log: log)
       state.child = child
       return child
     }

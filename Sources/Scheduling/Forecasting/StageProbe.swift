@@ -60,9 +60,7 @@ package struct StageProbe: Sendable {
     let pipe = try makePipe()
     let input = Descriptor(pipe.read)
     let alive = Descriptor(pipe.write)  // at whose end, with this process, the worker ends too
-    let child = try ChildProcess(
-      program.executable.posixPath, program.arguments + [order.posixPath], environment: program.environment(for: job),
-      descriptors: [input.raw, output.raw, output.raw], newSession: true)
+    let child = try program.start(order, for: job, input: input.raw, log: output.raw)
     let end = await child.end(killGroup: true)
     _ = alive.raw
     return end

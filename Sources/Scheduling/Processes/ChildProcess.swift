@@ -21,22 +21,27 @@ package struct ChildProcess: Sendable {
   package let pid: pid_t
 
   /// - Parameters:
-  ///   - descriptors: of this process, to become 0, 1, 2, … of the child; all others stay closed.
+  ///   - descriptors: of this process, to become 0, 1, 2, … of the child, `nil` for /dev/null; all others stay closed.
   ///   - newSession: whether the child leads a session and a process group of its own.
   package init(
-    _ executable: String, _ arguments: [String], environment: [String: String], folder: URL? = nil,
-    descriptors: [Int32], newSession: Bool
+    _ executable: String, _ arguments: [String],
+    environment: [String: String] = ProcessInfo.processInfo.environment, folder: URL? = nil, descriptors: [Int32?],
+    newSession: Bool
   ) throws {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     // First above all targets, so that no target overwrites a source that is still needed.
-    let clear = Int32(descriptors.count) + (descriptors.max() ?? 0) + 1
-    for (index, descriptor) in descriptors.enumerated() {
-      posix_spawn_file_actions_adddup2(&actions, descriptor, clear + Int32(index))
+    let clear = Int32(descriptors.count) + (descriptors.compactMap(\.self).max() ?? 0) + 1
+    for (index, descriptor) in zip(Int32(0)..., descriptors) {
+      if let descriptor { posix_spawn_file_actions_adddup2(&actions, descriptor, clear + index) }
     }
-    for index in descriptors.indices.map(Int32.init) {
-      posix_spawn_file_actions_adddup2(&actions, clear + index, index)
+    for (index, descriptor) in zip(Int32(0)..., descriptors) {
+      if descriptor == nil {
+        posix_spawn_file_actions_addopen(&actions, index, "/dev/null", O_RDWR, 0)
+      } else {
+        posix_spawn_file_actions_adddup2(&actions, clear + index, index)
+      }
     }
     if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder.posixPath) }
 

@@ -69,7 +69,6 @@ struct CommandRunner {
       try FileOperations(beneath: scratch).replace(script, with: Data(command.text.utf8))
       arguments = [script.posixPath]
     }
-    let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
     let pipe = try makePipe()
     let printed = Descriptor(pipe.read)
     let child: ChildProcess
@@ -77,7 +76,7 @@ struct CommandRunner {
       let input = Descriptor(pipe.write)
       child = try ChildProcess(
         "/bin/bash", ["-euo", "pipefail"] + arguments, environment: environment, folder: command.folder,
-        descriptors: [null.raw, input.raw, input.raw, lock], newSession: false)
+        descriptors: [nil, input.raw, input.raw, lock], newSession: false)
     }
     try pass(printed, to: output)
     let end = child.wait()
