@@ -215,11 +215,6 @@ extension ProcessEnd {
   }
 }
 
-extension StageFailure.Reason {
-  var isWaiting: Bool { if case .waitedTooLong = self { true } else { false } }
-  var isMemory: Bool { if case .memory = self { true } else { false } }
-}
-
 extension LockHolder {
   /// On another machine nobody can tell.
   fileprivate var mayLive: Bool { host != Self.thisHost || kill(pid, 0) == 0 || errno == EPERM }

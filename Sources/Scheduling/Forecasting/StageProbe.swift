@@ -30,19 +30,10 @@ package struct StageProbe: Sendable {
   }
 
   private func time(_ stage: ResolvedStage, of plan: Plan, store: Store, in folder: URL) async throws -> Result {
-    var inputs: [String: BoundArtifact] = [:]
-    for input in stage.material.stage.inputs {
-      guard let known = stage.inputs[input.port] else { continue }
-      var artifact = BoundArtifact(
-        url: known.url(in: store), digest: known.artifact.digest.description, label: input.label)
-      if case .stage(let maker, let port) = input.source {
-        artifact.type = input.type
-        artifact.name = "\(plan[maker].name).\(port)"
-      }
-      inputs[input.port] = artifact
-    }
     let order = WorkOrder(
-      job: Job(material: stage.material, key: stage.key, inputs: inputs, work: folder, store: store.root),
+      job: Job(
+        material: stage.material, key: stage.key, inputs: stage.bound(in: store, of: plan), work: folder,
+        store: store.root),
       sources: [], stamps: KnownStamps([:]), force: true, probeSteps: Self.steps)
     let orderFile = folder.appending(path: "job.json")
     let log = folder.appending(path: "log")

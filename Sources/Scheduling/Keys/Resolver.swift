@@ -124,6 +124,15 @@ package struct Resolver: Sendable {
   }
 }
 
+/// An error of ours, for which no stage may stay unfinished.
+struct NeverResolved: Error, CustomStringConvertible {
+  let stage: String
+  var description: String {
+    "stage `\(stage)` was to be run or published before its inputs or outputs were known, which is an error in retort; "
+      + "please report it, and run again"
+  }
+}
+
 struct MissingUpstream: Error, CustomStringConvertible {
   let stage: String
   let port: String

@@ -4,23 +4,46 @@ import Foundation
 import Pipelines
 
 struct Publisher: Sendable {
+  let pipeline: String
   let store: Store
   let journal: any RunJournal
   let hasher: SourceHasher
   let overwrite: Bool
 
-  /// `nil` if it lies there already.
+  struct Outcome {
+    /// `nil` if nothing was copied.
+    var record: PublicationRecord?
+    var warning: String?
+  }
+
   func publish(
-    _ publication: Publication, of stage: PlannedStage, outputs: [String: StoredArtifact],
-    provenance: Provenance
+    _ publication: Publication, of stage: PlannedStage, key: StageKey, outputs: [String: StoredArtifact]
+  ) throws -> Outcome {
+    let provenance = Provenance(pipeline: pipeline, stage: stage.name, stages: try journal.provenance(of: key))
+    let verdict = provenance.stages.last?.verdict
+    if let verdict, publication.isWithheld(by: verdict) {
+      let rest = FileStatus.of(publication.url) == nil ? "" : "; what lies there stays"
+      return Outcome(
+        warning: "not published to \(publication.url.posixPath) (`if: not_worse`): \(verdict.sentence)\(rest)")
+    }
+    let record = try copy(publication, of: stage, outputs: outputs, provenance: provenance)
+    guard publication.condition != nil, verdict == nil else { return Outcome(record: record) }
+    return Outcome(
+      record: record,
+      warning: "published although no verdict is known, which `if: not_worse` goes by: nothing was trained, or by a "
+        + "retort that kept none; `retort run FILE --force \(stage.name)` trains again")
+  }
+
+  /// `nil` if it lies there already.
+  private func copy(
+    _ publication: Publication, of stage: PlannedStage, outputs: [String: StoredArtifact], provenance: Provenance
   ) throws -> PublicationRecord? {
     for target in publication.targets where outputs[target.port] == nil {
       throw MissingUpstream(stage: stage.name, port: target.port)
     }
     let files = Dictionary(uniqueKeysWithValues: publication.targets.map { ($0.port, $0.file) })
     let content = try PublishedContent(
-      outputs, named: { files[$0] ?? $0 }, in: store, meaning: stage.description,
-      provenance: provenance)
+      outputs, named: { files[$0] ?? $0 }, in: store, meaning: stage.description, provenance: provenance)
     let last = try journal.publication(at: publication.url)
     let identity = content.digest
     if let last, last.content == identity, FileStatus.of(publication.url) != nil,

@@ -1,30 +1,7 @@
-/// What a remote store has of a plan, and what a worker is told of the store.
+/// What a remote store has of a plan.
 import Artifacts
 import Foundation
 import Pipelines
-
-/// Where a worker may take results from instead of computing them.
-package struct RemoteOrder: Codable, Sendable {
-  package var folder: URL
-  /// Take it or fail.
-  package var isOnly: Bool
-  /// Whether the worker gets a `RemoteKey`, on its standard input: it is in no file. Older orders say nothing.
-  package var isSigned: Bool?
-  package init(folder: URL, isOnly: Bool, isSigned: Bool) {
-    self.folder = folder
-    self.isOnly = isOnly
-    self.isSigned = isSigned
-  }
-}
-
-// Another attempt would find the same.
-extension RemoteDamage: PermanentFailure {}
-extension NotInRemote: PermanentFailure {}
-
-struct NotInRemote: Error, CustomStringConvertible {
-  let remote: URL
-  var description: String { "the remote store \(remote.posixPath) no longer has the result" }
-}
 
 extension Plan {
   /// The stages whose results this store has, those whose results the remote has, those whose results there are

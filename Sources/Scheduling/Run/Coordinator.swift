@@ -36,7 +36,7 @@ package actor Coordinator {
     case retry(StageID)
     case pulled(StageID)
     case resumed(StageID, words: String)
-    case published(StageID, Result<PublicationRecord?, any Error>)
+    case published(StageID, Result<Publisher.Outcome, any Error>)
   }
 
   package init(
@@ -166,32 +166,12 @@ package actor Coordinator {
       guard let publication = plan[id].publish, let outputs = outputs[id], let key = resolved[id]?.key else {
         return inbox.put(.published(id, .failure(NeverResolved(stage: plan[id].name))))
       }
-      let provenance = Provenance(
-        pipeline: plan.name, stage: plan[id].name, stages: try journal.provenance(of: key))
-      let verdict = provenance.stages.last?.verdict
-      if let verdict, publication.isWithheld(by: verdict) { return withhold(id, publication, verdict) }
-      if publication.condition != nil, verdict == nil {
-        warn(
-          id,
-          "published although no verdict is known, which `if: not_worse` goes by: nothing was trained, or by a retort "
-            + "that kept none; `retort run FILE --force \(plan[id].name)` trains again")
-      }
       let publisher = Publisher(
-        store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
+        pipeline: plan.name, store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
       group.addTask { [inbox, stage = plan[id]] in
-        let result = Result {
-          try publisher.publish(publication, of: stage, outputs: outputs, provenance: provenance)
-        }
-        inbox.put(.published(id, result))
+        inbox.put(.published(id, Result { try publisher.publish(publication, of: stage, key: key, outputs: outputs) }))
       }
     }
-  }
-
-  private func withhold(_ id: StageID, _ publication: Publication, _ verdict: Verdict) {
-    let rest = FileStatus.of(publication.url) == nil ? "" : "; what lies there stays"
-    warn(
-      id, "not published to \(publication.url.posixPath) (`if: not_worse`): \(verdict.sentence)\(rest)")
-    inbox.put(.published(id, .success(nil)))
   }
 
   private func handle(_ message: Message) -> [RunAction] {
@@ -206,8 +186,9 @@ package actor Coordinator {
     case .resumed(let id, let words):
       entries.append(.event(stage: plan[id].name, kind: "resumed", message: words, time: clock()))
       return []
-    case .published(let id, .success(let record)):
-      if let record {
+    case .published(let id, .success(let outcome)):
+      if let warning = outcome.warning { warn(id, warning) }
+      if let record = outcome.record {
         entries.append(.publication(record))
         news.append(.published(id, record.target))
       }
@@ -310,44 +291,9 @@ package actor Coordinator {
   }
 
   private var summary: RunSummary {
-    var counts: [StageState: Int] = [:]
-    for id in options.selected { counts[machine[id] ?? .waiting, default: 0] += 1 }
-    let failures = options.selected.filter { machine[$0] == .failed }
-    let outcome: RunOutcome =
-      if counts[.interrupted, default: 0] > 0 {
-        .interrupted
-      } else if failures.isEmpty {
-        .done
-      } else {
-        failures.allSatisfy { errors[$0]?.reason.isWaiting == true } ? .waitedTooLong : .failed
-      }
+    let failed = errors.filter { machine[$0.key] == .failed }
     return RunSummary(
-      run: run, outcome: outcome, ran: counts[.ran, default: 0], cached: counts[.cached, default: 0],
-      failed: failures.count, skipped: counts[.skipped, default: 0])
-  }
-}
-
-/// An error of ours, for which no stage may stay unfinished.
-struct NeverResolved: Error, CustomStringConvertible {
-  let stage: String
-  var description: String {
-    "stage `\(stage)` was to be run or published before its inputs or outputs were known, which is an error in retort; "
-      + "please report it, and run again"
-  }
-}
-
-struct MustBeCached: Error, CustomStringConvertible {
-  let stage: String
-  var description: String {
-    "the result of stage `\(stage)` is not known, and --only or --from keep it from running; run it first"
-  }
-}
-
-extension StageNode {
-  fileprivate init(_ stage: PlannedStage) {
-    self.init(
-      dependencies: stage.dependencies, threads: stage.compute.threads, memory: stage.reservedMemory,
-      retries: stage.retry,
-      publishes: stage.publish != nil)
+      run: run, states: options.selected.compactMap { machine[$0] },
+      onlyWaited: failed.values.allSatisfy(\.reason.isWaiting))
   }
 }

@@ -20,19 +20,12 @@ struct OrderWriter: Sendable {
   func order(
     for stage: ResolvedStage, anew: Bool, forced: Bool, from state: StoredContinuation?
   ) throws -> WorkOrder {
-    var inputs: [String: BoundArtifact] = [:]
-    for input in stage.material.stage.inputs {
-      guard let known = stage.inputs[input.port] else { continue }
-      inputs[input.port] = BoundArtifact(
-        url: known.url(in: store), digest: known.artifact.digest.description,
-        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source), label: input.label)
-    }
     // A forced stage shows what computing gives.
     let function = forced ? nil : stage.material.functionKey
     let earlier = try function.map { try journal.earlierOutputs(of: $0, limit: Self.earlierResults) } ?? []
     var order = WorkOrder(
       job: Job(
-        material: stage.material, key: stage.key, inputs: inputs,
+        material: stage.material, key: stage.key, inputs: stage.bound(in: store, of: plan),
         earlier: earlier.map { $0.mapValues { EarlierOutput(artifact: $0, url: store.url(of: $0)) } },
         work: store.workFolder(of: stage.key.digest), store: store.root),
       sources: stage.inputs.keys.filter { stage.inputs[$0]?.file != nil }, stamps: KnownStamps(stage.stamps),
@@ -53,6 +46,20 @@ struct OrderWriter: Sendable {
         artifact: known.artifact, path: known.file, output: plan.name(of: input.source))
     }
     return recorded
+  }
+}
+
+extension ResolvedStage {
+  /// What the stage's worker is given, by port.
+  func bound(in store: Store, of plan: Plan) -> [String: BoundArtifact] {
+    var bound: [String: BoundArtifact] = [:]
+    for input in material.stage.inputs {
+      guard let known = inputs[input.port] else { continue }
+      bound[input.port] = BoundArtifact(
+        url: known.url(in: store), digest: known.artifact.digest.description,
+        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source), label: input.label)
+    }
+    return bound
   }
 }
 

@@ -62,19 +62,19 @@ package enum RunAction: Hashable, Sendable {
 
 /// What the machine has to know of a stage.
 package struct StageNode: Sendable {
-  package var dependencies: [StageID]
-  package var threads: Int
+  var dependencies: [StageID]
+  var threads = 1
   /// Bytes.
-  package var memory: Int
-  package var retries: Int
-  package var publishes: Bool
+  var memory = 0
+  var retries = 0
+  var publishes = false
+}
 
-  package init(dependencies: [StageID], threads: Int = 1, memory: Int = 0, retries: Int = 0, publishes: Bool = false) {
-    self.dependencies = dependencies
-    self.threads = threads
-    self.memory = memory
-    self.retries = retries
-    self.publishes = publishes
+extension StageNode {
+  init(_ stage: PlannedStage) {
+    self.init(
+      dependencies: stage.dependencies, threads: stage.compute.threads, memory: stage.reservedMemory,
+      retries: stage.retry, publishes: stage.publish != nil)
   }
 }
 

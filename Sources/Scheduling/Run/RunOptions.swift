@@ -61,3 +61,10 @@ extension Plan {
     return closure
   }
 }
+
+struct MustBeCached: Error, CustomStringConvertible {
+  let stage: String
+  var description: String {
+    "the result of stage `\(stage)` is not known, and --only or --from keep it from running; run it first"
+  }
+}

@@ -38,3 +38,20 @@ extension WorkFolder {
     else { throw FileError("write", lock.url) }
   }
 }
+
+/// Who holds a stage's lock: written into the lock's file by whoever takes it.
+package struct LockHolder: Sendable, Hashable, Codable, CustomStringConvertible {
+  package var pid: Int32
+  package var host: String
+  package var stage: String
+  /// Bytes of the stage's event file that an earlier attempt wrote; absent until the holder has begun.
+  package var events: Int?
+  package init(pid: Int32, host: String, stage: String, events: Int? = nil) {
+    self.pid = pid
+    self.host = host
+    self.stage = stage
+    self.events = events
+  }
+  package static let thisHost = ProcessInfo.processInfo.hostName
+  package var description: String { "process \(pid) on \(host), which runs stage `\(stage)`" }
+}

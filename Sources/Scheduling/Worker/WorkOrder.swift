@@ -31,6 +31,20 @@ package struct WorkOrder: Codable, Sendable {
   package var numerics: String?
 }
 
+/// Where a worker may take results from instead of computing them.
+package struct RemoteOrder: Codable, Sendable {
+  package var folder: URL
+  /// Take it or fail.
+  package var isOnly: Bool
+  /// Whether the worker gets a `RemoteKey`, on its standard input: it is in no file. Older orders say nothing.
+  package var isSigned: Bool?
+  package init(folder: URL, isOnly: Bool, isSigned: Bool) {
+    self.folder = folder
+    self.isOnly = isOnly
+    self.isSigned = isSigned
+  }
+}
+
 /// How a worker ends; any other code is a command's own.
 package enum WorkerExit: Int32, Sendable {
   case done = 0

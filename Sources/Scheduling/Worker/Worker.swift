@@ -1,7 +1,6 @@
 /// The other side of a work order: takes the stage's lock, runs the stage, puts its outputs into the store.
 import Artifacts
 import Basics
-import CSystem
 import Foundation
 import Pipelines
 
@@ -16,50 +15,6 @@ package struct Worker: Sendable {
   private let files: FileOperations
   private let remoteKey: RemoteKey?
   private let numericsProfile: @Sendable (String) -> String
-
-  /// The command `retort worker JOBFILE`: prints errors to standard error, which the coordinator keeps as the log.
-  /// - Parameter numericsProfile: what this process computes with in a precision, as `KeyContext` has it.
-  /// - Returns: the exit code, see `WorkerExit`.
-  package static func main(
-    orderFile: URL, catalog: StageCatalog, numericsProfile: @escaping @Sendable (_ precision: String) -> String
-  ) async -> Int32 {
-    _ = retort_adopt_orphans()  // where it is not to be had, what a command leaves behind may only be found later
-    var job: Job?
-    // What left its session is found while this process, its parent now, lives.
-    defer { ProcessTree.killChildren() }
-    do {
-      let order = try JSONDecoder().decode(WorkOrder.self, from: Enclosure(nil).read(orderFile))
-      job = order.job
-      let remoteKey = order.remote?.isSigned == true ? try readRemoteKey() : nil
-      let stop = StopRequest()
-      watchCoordinator(order.job, stop)
-      let interrupts = order.job.checkpoint == nil ? [] : Interrupts.handle { stop.ask() }
-      defer { interrupts.forEach { $0.cancel() } }
-      if let steps = order.probeSteps {
-        try await StageProbe.work(order.job, steps: steps, catalog: catalog)
-        return WorkerExit.done.rawValue
-      }
-      return try await Worker(
-        order, catalog: catalog, numericsProfile: numericsProfile, stop: stop, remoteKey: remoteKey
-      ).run().rawValue
-    } catch {
-      let secrets = job?.command?.mask(ProcessInfo.processInfo.environment) ?? MaskingFilter([])
-      let text = secrets.masked(job?.namingInputs(in: "\(error)") ?? "\(error)")
-      // An error in data says so itself, after its place.
-      let line = text.contains(": error: ") ? text : "error: \(text)"
-      // A command may have ended in the middle of a line.
-      let message = Array((job?.command == nil ? "\(line)\n" : "\n\(line)\n").utf8)
-      _ = write(2, message, message.count)  // a log that cannot be written must not hide the exit code
-      return switch error {
-      case _ where error.isFullDisk: WorkerExit.diskFull.rawValue
-      case let error as CommandFailed: error.exitCode
-      case is SourceChanged, is InputChanged: WorkerExit.sourceChanged.rawValue
-      case is StageInterrupted: WorkerExit.interrupted.rawValue
-      case is any PermanentFailure: WorkerExit.permanent.rawValue
-      default: WorkerExit.failed.rawValue
-      }
-    }
-  }
 
   /// - Parameters:
   ///   - numericsProfile: what this process computes with in a precision.
@@ -96,7 +51,8 @@ package struct Worker: Sendable {
     case .pulled: return .pulled
     case .computes(let reason): trouble = reason
     }
-    if let asked = order.numerics { try OtherNumerics.check(asked, here: numericsProfile(job.compute.precision)) }
+    let numerics = numericsProfile(job.compute.precision)
+    if let asked = order.numerics, asked != numerics { throw OtherNumerics(asked: asked, here: numerics) }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     // Only a command and a training have a use for what an earlier attempt left there.
@@ -110,18 +66,7 @@ package struct Worker: Sendable {
     start?.remarks.forEach(events.write)
 
     if let command = job.command {
-      try files.makeFolder(command.folder)
-      for (name, target) in command.links { try files.makeLink(work.url.appending(path: name), to: target) }
-      for name in command.shortSecrets(environment) {
-        let least = MaskingFilter.shortest
-        events.write(.warning("the secret \(name) has fewer than \(least) bytes: it is not masked in this log"))
-      }
-      let runner = try CommandRunner(command, scratch: work.scratch, environment: environment)
-      try runner.run(holding: lock.descriptor, output: output)
-      let mask = command.mask(environment)
-      for metric in try command.metrics.map(readMetrics) ?? [] {
-        events.write(.metric(mask.masked(metric.key), metric.value, step: nil))
-      }
+      try run(command, holding: lock.descriptor, events)
     } else {
       let context = context(start, events)
       start = nil  // the stage alone holds the state's memory
@@ -140,6 +85,20 @@ package struct Worker: Sendable {
     try files.replace(work.result, with: try storedJSON(result))
     for folder in folders + [work.scratch] { try files.remove(folder) }
     return .done
+  }
+
+  private func run(_ command: JobCommand, holding lock: Int32, _ events: EventWriter) throws {
+    try files.makeFolder(command.folder)
+    for (name, target) in command.links { try files.makeLink(work.url.appending(path: name), to: target) }
+    for name in command.shortSecrets(environment) {
+      let least = MaskingFilter.shortest
+      events.write(.warning("the secret \(name) has fewer than \(least) bytes: it is not masked in this log"))
+    }
+    try CommandRunner(command, scratch: work.scratch, environment: environment).run(holding: lock, output: output)
+    let mask = command.mask(environment)
+    for metric in try command.metrics.map(readMetrics) ?? [] {
+      events.write(.metric(mask.masked(metric.key), metric.value, step: nil))
+    }
   }
 
   /// What a stage writes into; the scratch folder outlives a failure.
@@ -193,8 +152,20 @@ package struct Worker: Sendable {
     for (port, output) in job.outputs.sorted(by: { $0.key < $1.key }) where FileStatus.of(output.url) == nil {
       throw MissingOutput(port: port, path: output.url.lastPathComponent)
     }
-    let moves = try job.outputsLieApart(in: files.enclosure)
+    let moves = try outputsLieApart()
     return try job.outputs.mapValues { try store.ingest($0.url, owner: owner, moves: moves) }
+  }
+
+  /// Whether the outputs may be moved into the store one after the other: none is reached through another, by a link or
+  /// as a part of it.
+  private func outputsLieApart() throws -> Bool {
+    do {
+      for output in job.outputs.values where try files.enclosure.status(of: output.url)?.isLink != false {
+        return false
+      }
+    } catch is UnexpectedFile { return false }  // a link on the way
+    let folders = job.outputs.values.map { $0.url.pathBytes + [UInt8(ascii: "/")] }
+    return folders.allSatisfy { folder in folders.count { $0.starts(with: folder) } == 1 }
   }
 
   private func context(_ start: StartingPoint?, _ events: EventWriter) -> StageContext {
@@ -236,74 +207,4 @@ package struct Worker: Sendable {
       throw BadMetrics(file: url.lastPathComponent)
     }
   }
-
-  /// What the coordinator hands a worker that it is not to write into a file.
-  private static func readRemoteKey() throws -> RemoteKey {
-    var bytes = [UInt8](repeating: 0, count: RemoteKey.derivedBytes)
-    var filled = 0
-    while filled < bytes.count {
-      let count = bytes.withUnsafeMutableBytes { read(0, $0.baseAddress! + filled, $0.count - filled) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw MissingRemoteKey() }
-      filled += count
-    }
-    return RemoteKey(derived: Data(bytes))
-  }
-
-  /// The coordinator's end of standard input closes when the coordinator ends or wants this to end.
-  private static func watchCoordinator(_ job: Job, _ stop: StopRequest) {
-    Thread.detachNewThread {
-      var byte: UInt8 = 0
-      while read(0, &byte, 1) > 0 || errno == EINTR {}
-      stop.ask()  // a training ends at its next step
-      if job.checkpoint == nil {
-        signal(SIGTERM, SIG_IGN)
-        kill(0, SIGTERM)  // commands may tidy up; the main thread ends this process as soon as its command ended
-      }
-      Thread.sleep(forTimeInterval: TimeInterval(job.grace.components.seconds))
-      ProcessTree.killChildren()
-      kill(0, SIGKILL)
-    }
-  }
-}
-
-extension Error {
-  fileprivate var isFullDisk: Bool {
-    if let error = self as? FileError { return [ENOSPC, EDQUOT].contains(error.code) }
-    return (self as? CocoaError)?.code == .fileWriteOutOfSpace
-  }
-}
-
-package struct SourceChanged: Error, CustomStringConvertible {
-  package let port: String
-  package let url: URL
-  package var description: String {
-    "input `\(port)`, \(url.posixPath), changed while the stage ran; the result was discarded: run again"
-  }
-}
-
-/// What another stage made is not what it was, and nothing that was made from it is to be kept.
-struct InputChanged: Error, CustomStringConvertible {
-  let port: String
-  let name: String
-  let damage: Damage
-  var description: String {
-    "input `\(port)`, the output \(name), was changed while the stage ran, by its command or by another that ran then; the "
-      + "result was discarded. A command writes to its outputs alone: copy an input before you edit it. \(damage)"
-  }
-}
-
-struct MissingRemoteKey: Error, CustomStringConvertible {
-  var description: String { "the coordinator ended before it handed over the key of the remote store" }
-}
-
-struct MissingOutput: Error, CustomStringConvertible {
-  let port: String
-  let path: String
-  var description: String { "the stage ended without writing its output `\(port)` (\(path))" }
-}
-
-struct BadMetrics: Error, CustomStringConvertible {
-  let file: String
-  var description: String { "\(file) is not a flat JSON object of numbers, such as {\"accuracy\": 0.9}" }
 }

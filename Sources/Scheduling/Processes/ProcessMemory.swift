@@ -1,4 +1,4 @@
-/// How much memory a worker has needed.
+/// How much memory workers use and have needed.
 import Foundation
 
 /// Bytes that this process, or the largest of its children that ended, has had in memory at most.
@@ -19,4 +19,12 @@ func peakMemory() throws -> Int {
     getrusage(RUSAGE_SELF, &own)
     return max(own.ru_maxrss, children.ru_maxrss)
   #endif
+}
+
+/// Resident bytes of the processes whose session this process leads, a worker's and what it started; `nil` if there are
+/// none, or where the system cannot tell.
+package func residentMemory(ofSession leader: Int32) -> Int? {
+  let members = ProcessEntry.all().filter { $0.session == leader }
+  let sum = members.reduce(0) { $0 + $1.resident }
+  return sum > 0 && members.contains { $0.pid == leader } ? sum : nil
 }
