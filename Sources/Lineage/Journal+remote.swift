@@ -6,7 +6,7 @@ import Pipelines
 import Scheduling
 
 extension Journal {
-  /// Of every stage of the run whose result is still known, in the order in which they began.
+  /// The results of a run's stages, of every stage whose result is still known, in the order in which they began.
   package func remoteResults(ofRun run: Int) throws -> [RemoteResult] {
     try database.read { db in
       let stages = try Row.fetchAll(

@@ -6,7 +6,7 @@ import Foundation
 import Pipelines
 
 struct CheckpointFile {
-  /// Of the stage, or of a stage without the parameter that extends.
+  /// The stage's, or a stage's without the parameter that extends.
   var key: StageKey
   /// Bytes of the stage's event file that belong to the state.
   var events: Int

@@ -19,14 +19,14 @@ package struct StagePreview: Sendable {
   package var resolved: ResolvedStage?
   /// Where the result is known.
   package var outputs: [String: StoredArtifact]?
-  /// Of a stage that will run: the final state of a shorter run that it goes on from.
+  /// The final state of a shorter run that a stage which will run goes on from.
   package var continuation: StoredContinuation?
-  /// Of a stage that will run: the step after which an interrupted attempt of it goes on.
+  /// The step after which an interrupted attempt of a stage which will run goes on.
   package var savedStep: Int?
 }
 
 extension Plan {
-  /// Of every selected stage, in the plan's order.
+  /// What every selected stage would do, in the plan's order.
   package func preview(
     _ selected: Set<StageID>, forced: Set<StageID> = [], store: Store, journal: any RunJournal, context: KeyContext
   ) -> [StagePreview] {

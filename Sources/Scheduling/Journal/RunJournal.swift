@@ -30,7 +30,7 @@ package struct RunStart: Sendable {
   package var file: URL
   package var root: URL
   package var time: Date
-  /// Of retort.
+  /// Retort's own.
   package var version: String
   /// The commit that is checked out in the project; absent outside git.
   package var revision: String?
@@ -81,9 +81,9 @@ package struct CutOffRun: Codable, Sendable, Hashable {
 package struct PublicationRecord: Sendable, Hashable {
   package var target: URL
   package var stage: String
-  /// Of what was meant to be there: artifacts and description.
+  /// The digest of what was meant to be there: artifacts and description.
   package var content: Digest
-  /// Of what lay there when it was done.
+  /// The digest of what lay there when it was done.
   package var digest: Digest
   package init(target: URL, stage: String, content: Digest, digest: Digest) {
     self.target = target

@@ -5,11 +5,11 @@ import Pipelines
 
 package struct KeyContext: Sendable {
   package var environment: [String: String]
-  /// What `auto` is on this machine.
+  /// What `auto` stands for on this machine.
   package var automaticPrecision: String
-  /// Of a precision, such as `fp32`.
+  /// What decides the bits in a precision, such as `fp32`.
   package var numericsProfile: @Sendable (_ precision: String) -> String
-  /// Of a tool that a stage kind names, such as gnuplot.
+  /// The version of a tool that a stage kind names, such as gnuplot.
   package var outsideToolVersion: @Sendable (_ tool: String) throws -> String
 
   package init(
@@ -36,6 +36,7 @@ package struct KeyContext: Sendable {
     return material
   }
 
+  /// The same, with the precision that this machine computes in.
   func resolved(_ compute: Compute) -> Compute {
     var compute = compute
     if compute.precision == Compute.automaticPrecision { compute.precision = automaticPrecision }

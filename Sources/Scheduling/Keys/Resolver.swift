@@ -10,13 +10,13 @@ package struct ResolvedStage: Sendable {
   package var material: KeyMaterial
   /// By port.
   package var inputs: [String: ResolvedInput]
-  /// Of inputs that lie outside the store.
+  /// Digests of inputs that lie outside the store.
   package var stamps: [FileStamp: Digest]
 }
 
 package struct ResolvedInput: Sendable {
   package var artifact: StoredArtifact
-  /// Of a source, which lies outside the store.
+  /// Where a source lies, which is outside the store.
   var file: URL?
 
   /// Where it can be read.

@@ -64,7 +64,7 @@ struct MemoryGroup: Sendable {
 
 /// How often the kernel killed a process because memory ran out.
 enum KernelKills {
-  /// Of this process's control group, version 2 or 1, and of the machine: what rises during an attempt tells.
+  /// Counts for this process's control group, version 2 or 1, and for the machine: what rises during an attempt tells.
   static func count(root: URL = URL(filePath: "/")) -> Int {
     var files = [root.appending(path: "proc/vmstat")]
     for line in MemoryGroup.read(root.appending(path: "proc/self/cgroup")).split(separator: "\n") {

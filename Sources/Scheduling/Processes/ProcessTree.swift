@@ -13,7 +13,7 @@ struct ProcessEntry: Hashable, Sendable {
   var resident: Int
   var isZombie = false
 
-  /// Of a line of /proc/<pid>/stat; a command's name may hold spaces and parentheses.
+  /// Reads a line of /proc/<pid>/stat; a command's name may hold spaces and parentheses.
   init?(stat line: some StringProtocol) {
     guard let open = line.firstIndex(of: "("), let close = line.lastIndex(of: ")"),
       let pid = pid_t(line[..<open].trimmingCharacters(in: .whitespaces))

@@ -41,7 +41,7 @@ package struct Provenance: Codable, Sendable, Hashable {
     /// Version of retort that ran it, and the commit that was checked out in the project.
     package var retort: String?
     package var revision: String?
-    /// Of a `cmd` stage, with its placeholders.
+    /// The text of a `cmd` stage, with its placeholders.
     package var command: String?
     /// Dotted names, `lora.r`; what is at its neutral value is left out, as in the key.
     package var parameters: [String: ParameterValue] = [:]
@@ -61,7 +61,7 @@ package struct Provenance: Codable, Sendable, Hashable {
     }
   }
 
-  /// Of this file's layout.
+  /// The version of this file's layout.
   package var format = 2
   package var pipeline: String
   /// As that pipeline calls it; the last of `stages` is what made the outputs, under the name it had then.
@@ -85,7 +85,7 @@ package struct Provenance: Codable, Sendable, Hashable {
     try storedJSON(self, .prettyPrinted) + Data("\n".utf8)
   }
 
-  /// Of a folder that was published or exported, or of one of several outputs in it.
+  /// Reads what tells of a folder that was published or exported, or of one of several outputs in it.
   /// - Returns: the file's content and which of `contents` was asked for; all of them if it is the folder itself.
   package static func read(at url: URL) throws -> (provenance: Provenance, contents: [String: String]) {
     let own = url.appending(path: fileName)

@@ -7,9 +7,9 @@ package struct RemoteResult: Sendable {
   private var format: Int
   package var recorded: RecordedResult
   package var kind: String
-  /// Of this file without this and the next one.
+  /// The digest of this file without this and the next one.
   private var check: Digest?
-  /// By a `RemoteKey`, of this file without this.
+  /// What a `RemoteKey` makes of this file without this.
   private var signature: String?
 
   private static let longestName = 4096
@@ -31,8 +31,7 @@ package struct RemoteResult: Sendable {
     return (copy.signature == nil ? body : try storedJSON(copy), body)
   }
 
-  /// Of a file that anybody may have written: `nil` if it can be what a stage with these outputs gave, else what is
-  /// wrong with it.
+  /// What is wrong with a file that anybody may have written; `nil` if it can be what a stage with these outputs gave.
   fileprivate func problem(_ data: Data, _ wanted: StageKey, ports: [String]?, _ signing: RemoteKey?) throws -> String?
   {
     let result = recorded.result

@@ -27,15 +27,14 @@ package actor Coordinator {
   /// Sent in the middle of the turn.
   private var news: [RunEvent] = []
   private var run = 0
-  /// From finding artifacts until their use is recorded.
+  /// Held from finding artifacts until their use is recorded.
   private var hold: FileLock?
 
   private enum Message: Sendable {
     case interrupt
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
-    case pulled(StageID)
-    case resumed(StageID, words: String)
+    case note(StageID, kind: String, words: String)
     case published(StageID, Result<Publisher.Outcome, any Error>)
   }
 
@@ -137,14 +136,15 @@ package actor Coordinator {
       let stage = plan[id]
       let name = store.attemptName(stage.name, attempt)
       let resumption = attempt == 1 ? Resumption() : nil
+      let remote = options.remote?.folder.posixPath ?? ""
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
           case .event(let event):
             send.yield([.reported(id, event)])
-            if let words = resumption?.hear(event) { inbox.put(.resumed(id, words: words)) }
+            if let words = resumption?.hear(event) { inbox.put(.note(id, kind: "resumed", words: words)) }
           case .waits(let holder): send.yield([.waits(id, holder: holder)])
-          case .pulled: inbox.put(.pulled(id))
+          case .pulled: inbox.put(.note(id, kind: "pulled", words: "pulled from \(remote)"))
           }
         }
       }
@@ -178,13 +178,8 @@ package actor Coordinator {
     switch message {
     case .interrupt: return machine.interrupt()
     case .retry(let id): return machine.retry(id)
-    case .pulled(let id):
-      let remote = options.remote?.folder.posixPath ?? ""
-      entries.append(
-        .event(stage: plan[id].name, kind: "pulled", message: "pulled from \(remote)", time: clock()))
-      return []
-    case .resumed(let id, let words):
-      entries.append(.event(stage: plan[id].name, kind: "resumed", message: words, time: clock()))
+    case .note(let id, let kind, let words):
+      note(kind, words, of: id)
       return []
     case .published(let id, .success(let outcome)):
       if let warning = outcome.warning { warn(id, warning) }
@@ -193,11 +188,10 @@ package actor Coordinator {
         news.append(.published(id, record.target))
       }
       return machine.published(id)
-    case .published(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
-    case .ended(let id, .failure(let error)): return fail(id, StageFailure(.error("\(error)")))
+    case .published(let id, .failure(let error)), .ended(let id, .failure(let error)): return fail(id, for: error)
     case .ended(let id, .success(.failure(let failure, let again))): return fail(id, failure, again: again)
     case .ended(let id, .success(.success(let success, let made))):
-      do { try accept(id, success, made) } catch { return fail(id, StageFailure(.error("\(error)"))) }
+      do { try accept(id, success, made) } catch { return fail(id, for: error) }
       return machine.finished(id, success)
     }
   }
@@ -214,7 +208,7 @@ package actor Coordinator {
       if !cached, let mayRun = options.mayRun, !mayRun.contains(id) { throw MustBeCached(stage: plan[id].name) }
       return machine.resolved(id, cached: cached)
     } catch {
-      return fail(id, StageFailure(.error("\(error)")))
+      return fail(id, for: error)
     }
   }
 
@@ -223,12 +217,16 @@ package actor Coordinator {
     if hold == nil { hold = try store.keepingAll() }
   }
 
+  private func fail(_ id: StageID, for error: any Error) -> [RunAction] {
+    fail(id, StageFailure(.error("\(error)")))
+  }
+
   private func fail(_ id: StageID, _ failure: StageFailure, again: Bool = false) -> [RunAction] {
     errors[id] = failure
     let actions = machine.failed(id, again: again)
     if machine[id] == .interrupted { return actions }
     news.append(.failed(id, failure))
-    entries.append(.event(stage: plan[id].name, kind: "failure", message: failure.description, time: clock()))
+    note("failure", failure.description, of: id)
     return actions
   }
 
@@ -257,14 +255,16 @@ package actor Coordinator {
       .result(
         RecordedResult(key: stage.key, preimage: stage.material.preimage, result: result),
         function: stage.material.functionKey, isKept: !differs))
-    try note(result.profile, "profile", of: id)
-    try note(result.verdict, "verdict", of: id)
+    if let profile = result.profile {
+      note("profile", String(decoding: try storedJSON(profile), as: UTF8.self), of: id)
+    }
+    if let verdict = result.verdict {
+      note("verdict", String(decoding: try storedJSON(verdict), as: UTF8.self), of: id)
+    }
   }
 
-  private func note(_ value: (some Encodable)?, _ kind: String, of id: StageID) throws {
-    guard let value else { return }
-    let json = String(decoding: try storedJSON(value), as: UTF8.self)
-    entries.append(.event(stage: plan[id].name, kind: kind, message: json, time: clock()))
+  private func note(_ kind: String, _ message: String, of id: StageID) {
+    entries.append(.event(stage: plan[id].name, kind: kind, message: message, time: clock()))
   }
 
   private func isWhole(_ artifact: StoredArtifact) throws -> Bool {
@@ -273,7 +273,7 @@ package actor Coordinator {
 
   private func warn(_ id: StageID, _ message: String) {
     news.append(.warning(id, message))
-    entries.append(.event(stage: plan[id].name, kind: "warning", message: message, time: clock()))
+    note("warning", message, of: id)
   }
 
   private func record(_ id: StageID, _ state: StageState) {

@@ -22,7 +22,7 @@ package struct CannotRerun: Error, CustomStringConvertible {
 
 package struct Rerun: Sendable {
   private let recorded: RecordedResult
-  /// That made it.
+  /// The run that made it.
   private let origin: Int
   private let store: Store
   private let context: KeyContext

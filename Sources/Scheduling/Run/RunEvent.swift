@@ -6,7 +6,7 @@ import Pipelines
 package enum RunEvent: Sendable {
   case began(run: Int)
   case moved(StageID, StageState)
-  /// From a running stage: progress, a metric, a line.
+  /// A running stage says something: progress, a metric, a line.
   case reported(StageID, StageEvent)
   /// Another process is at this very stage; its result will be taken.
   case waits(StageID, holder: LockHolder)

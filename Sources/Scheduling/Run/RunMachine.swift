@@ -99,7 +99,7 @@ package struct RunMachine: Sendable {
   private let nodes: [StageNode]
   private let dependents: [[StageID]]
   private let limits: RunLimits
-  /// Of the selected stages, by index; an unselected one is `nil`.
+  /// By index; the state of a stage that is not selected is `nil`.
   private var states: [StageState?]
   /// How many dependencies of a stage are not done.
   private var missing: [Int]

@@ -25,7 +25,7 @@ package struct WorkOrder: Codable, Sendable {
   package var profiles = false
   /// Begin at the beginning although there may be a saved state.
   package var anew = false
-  /// Of a stage whose longer runs may go on from shorter ones.
+  /// Absent where longer runs of the stage cannot go on from shorter ones.
   package var continuation: Continuation?
   /// What the key says of precision, instructions and engine; absent where the stage computes nothing.
   package var numerics: String?
