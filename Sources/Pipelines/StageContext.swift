@@ -5,7 +5,8 @@ package struct StageContext: Sendable {
   package let compute: Compute
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
-  /// Outputs of the same function over other records, by port, the newest first, where an input is declared `records: true`.
+  /// Outputs of the same function over other records, by port, the newest first, where an input is declared
+  /// `records: true`.
   package let earlier: [[String: EarlierOutput]]
   /// Where a stage that trains leaves its state and finds it again; absent: it runs from its beginning to its end.
   package let keeper: (any StateKeeper)?

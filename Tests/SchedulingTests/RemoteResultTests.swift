@@ -55,6 +55,18 @@ import Testing
     #expect(try remote.result(of: key, ports: ["out"])?.outputs == ["out": artifact])
   }
 
+  @Test func `a key file of an earlier version is read`() throws {
+    let out = String(decoding: try storedJSON(artifact), as: UTF8.self)
+    let text =
+      #"{"format":1,"key":"\#(key)","kind":"cmd","metrics":[{"name":"loss","step":1,"value":0.5},{"name":"odd"}],"#
+      + #""outputs":{"out":\#(out)},"preimage":[{"name":"seed","value":"7"}],"stage":"stage"}"#
+    try write("{\"check\":\"\(Digest(of: text))\"," + text.dropFirst())
+    let found = try #require(try remote().result(of: key, ports: ["out"]))
+    #expect(
+      found.stage == "stage" && found.outputs == ["out": artifact] && found.metrics.map(\.name) == ["loss", "odd"])
+    #expect(found.metrics[0].step == 1 && found.metrics[0].value == 0.5 && found.metrics[1].value.isNaN)
+  }
+
   @Test func `a verdict travels with the result, and one that no training gives is refused`() throws {
     let remote = try remote()
     let verdict = Verdict(

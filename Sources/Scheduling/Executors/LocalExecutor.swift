@@ -148,6 +148,9 @@ package struct LocalExecutor: Executor {
       tail = EventTail(work, from: work.readHolder()?.events ?? 0)
     }
     try tail?.read().events.forEach { report(.event($0)) }
+    func failure(_ reason: StageFailure.Reason, again: Bool = false) throws -> AttemptEnd {
+      .failure(StageFailure(reason, log: log, lastLines: try lastLines(of: log, beneath: store)), again: again)
+    }
     switch ended {
     case .exit(WorkerExit.done.rawValue):
       return try .success(reading: work, .ran)
@@ -157,23 +160,19 @@ package struct LocalExecutor: Executor {
     case .exit(WorkerExit.adopted.rawValue): return try .success(reading: work, .cached)
     case .exit(WorkerExit.diskFull.rawValue):
       let message =
-        "found no space left in \(order.job.store.posixPath); free some and run again, nothing that was finished is lost"
-      return .failure(
-        StageFailure(.error(message), log: log, lastLines: try lastLines(of: log, beneath: store)), again: false)
+        "found no space left in \(order.job.store.posixPath); free some and run again, "
+        + "nothing that was finished is lost"
+      return try failure(.error(message))
     case .exit(WorkerExit.permanent.rawValue):
-      let failed = StageFailure.Reason.exit(WorkerExit.failed.rawValue)
-      return .failure(
-        StageFailure(handle.reason ?? failed, log: log, lastLines: try lastLines(of: log, beneath: store)), again: false
-      )
+      return try failure(handle.reason ?? .exit(WorkerExit.failed.rawValue))
     default:
       let why = handle.reason ?? memoryFailure ?? ended.reason
-      return .failure(
-        StageFailure(why, log: log, lastLines: try lastLines(of: log, beneath: store)),
-        again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting && !why.isMemory)
+      return try failure(
+        why, again: ended != .exit(WorkerExit.sourceChanged.rawValue) && !why.isWaiting && !why.isMemory)
     }
   }
 
-  /// Passes events on while the lock is the worker's; tells who else has it. A stage's time begins when it has the lock.
+  /// Passes events on while the lock is the worker's; tells who else has it. A stage's time begins with its lock.
   /// - Returns: what was read of the events, once the worker had begun.
   private func watch(
     _ child: ChildProcess, _ work: WorkFolder, _ handle: WorkerHandle, _ timeout: Duration?,

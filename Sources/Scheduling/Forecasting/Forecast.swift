@@ -1,7 +1,8 @@
 /// Forecasts a stage's time, memory and disk from what earlier executions took. Pure: the history comes as values.
 ///
 /// The rule, with the roles that a stage's declaration gives its inputs and parameters: a training's work is its passes
-/// (`epochs`) × the records it learns from, at most `max_samples`; the work of any other stage is the bytes of its input files, models not counted.
+/// (`epochs`) × the records it learns from, at most `max_samples`; the work of any other stage is the bytes of its input
+/// files, models not counted.
 /// Time grows with the work and with the bytes of the models that go in; outputs that are files grow with the work;
 /// memory and folders (models) stay. Each is the median over the executions, brought to the new work. The range is what
 /// the same rule missed the history by, each execution forecast from the others.

@@ -3,8 +3,9 @@ import Foundation
 
 /// Bytes that this process, or the largest of its children that ended, has had in memory at most.
 ///
-/// The process's own is from `VmHWM`, not `getrusage`: Linux adds the parent's peak to that of a new program. For the same reason
-/// a child counts at least as much as this process had when it started it, which the maximum of both does not change.
+/// The process's own is from `VmHWM`, not `getrusage`: Linux adds the parent's peak to that of a new program. For the
+/// same reason a child counts at least as much as this process had when it started it, which the maximum of both does
+/// not change.
 func peakMemory() throws -> Int {
   var children = rusage()
   #if os(Linux)

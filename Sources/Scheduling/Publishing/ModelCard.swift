@@ -1,5 +1,5 @@
-/// The README.md of a published model: front matter that model hubs read, then what it is, how to load it, and from what
-/// it was made. See https://huggingface.co/docs/hub/model-cards.
+/// The README.md of a published model: front matter that model hubs read, then what it is, how to load it, and from
+/// what it was made. See https://huggingface.co/docs/hub/model-cards.
 import Artifacts
 import Escaping
 import Foundation

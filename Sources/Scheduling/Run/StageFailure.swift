@@ -39,11 +39,12 @@ package struct StageFailure: Error, Sendable, CustomStringConvertible {
       "ran longer than its timeout of "
         + limit.formatted(.units(allowed: [.hours, .minutes, .seconds, .milliseconds], width: .narrow))
     case .memory(let used, let allowed, .limit):
-      "used \(sizeText(used)) of memory, and its `memory: \(sizeText(allowed))` allows no more; raise `memory` in the stage or "
-        + "in `defaults`, or let it need less: a training with a lower batch_size, K or max_len, a command with less at once"
+      "used \(sizeText(used)) of memory, and its `memory: \(sizeText(allowed))` allows no more; raise `memory` in "
+        + "the stage or in `defaults`, or let it need less: a training with a lower batch_size, K or max_len, "
+        + "a command with less at once"
     case .memory(let used, let allowed, .system):
-      "was killed by the kernel, which had no memory left, while it used \(sizeText(used)) of the \(sizeText(allowed)) that "
-        + "its `memory` allows; run less at once (-j, --memory), or give the machine or its container more"
+      "was killed by the kernel, which had no memory left, while it used \(sizeText(used)) of the \(sizeText(allowed)) "
+        + "that its `memory` allows; run less at once (-j, --memory), or give the machine or its container more"
     case .waitedTooLong(let holder): "waited too long for \(holder?.description ?? "another run")"
     case .error(let message): message
     }

@@ -16,8 +16,8 @@ struct EventTail: Sendable {
     offset = start
   }
 
-  /// Reads on, whole lines only. A file that was begun anew or cut back, as a stage does that begins again, is read from
-  /// its beginning.
+  /// Reads on, whole lines only. A file that was begun anew or cut back, as a stage does that begins again, is read
+  /// from its beginning.
   /// - Parameter end: the byte to stop before.
   mutating func read(upTo end: Int = .max) throws -> (events: [StageEvent], isAnew: Bool) {
     guard try work.enclosure.status(of: work.events) != nil else { return ([], false) }

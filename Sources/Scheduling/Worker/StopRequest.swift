@@ -13,9 +13,9 @@ package final class StopRequest: Sendable {
 }
 
 extension Job {
-  /// What a worker has for ending itself, before it is killed with all that it started: a command to tidy up; a training
-  /// for one step, a validation and writing its state, which with accumulation and a large model take minutes. The
-  /// stage's lock is held until then, so nobody else begins meanwhile.
+  /// What a worker has for ending itself, before it is killed with all that it started: a command to tidy up; a
+  /// training for one step, a validation and writing its state, which with accumulation and a large model take minutes.
+  /// The stage's lock is held until then, so nobody else begins meanwhile.
   var grace: Duration { checkpoint == nil ? .seconds(2) : .seconds(600) }
 }
 

@@ -17,8 +17,8 @@ struct InputChanged: Error, CustomStringConvertible {
   let name: String
   let damage: Damage
   var description: String {
-    "input `\(port)`, the output \(name), was changed while the stage ran, by its command or by another that ran then; the "
-      + "result was discarded. A command writes to its outputs alone: copy an input before you edit it. \(damage)"
+    "input `\(port)`, the output \(name), was changed while the stage ran, by its command or by another that ran then; "
+      + "the result was discarded. A command writes to its outputs alone: copy an input before you edit it. \(damage)"
   }
 }
 
@@ -37,15 +37,15 @@ struct BadMetrics: Error, CustomStringConvertible {
   var description: String { "\(file) is not a flat JSON object of numbers, such as {\"accuracy\": 0.9}" }
 }
 
-/// A worker would compute with another precision, other instructions or another engine than was planned: the result would
-/// not be the one that the key stands for.
+/// A worker would compute with another precision, other instructions or another engine than was planned: the result
+/// would not be the one that the key stands for.
 struct OtherNumerics: PermanentFailure, CustomStringConvertible {
   let asked: String
   let here: String
 
   var description: String {
-    "the stage was planned for `\(asked)`, and this worker computes with `\(here)`, whose results have another key; run "
-      + "it where both are the same, or give the run and its workers the same retort and the same RETORT_KERNELS"
+    "the stage was planned for `\(asked)`, and this worker computes with `\(here)`, whose results have another key; "
+      + "run it where both are the same, or give the run and its workers the same retort and the same RETORT_KERNELS"
   }
 }
 
