@@ -71,27 +71,24 @@ package struct FileOperations: Sendable {
   package func copy(
     _ source: URL, to target: URL, mode: mode_t = 0o666, sealed: Bool = false
   ) throws -> (digest: Digest, bytes: Int) {
-    try copy(to: target, mode: mode, sealed: sealed) { write in try FileContent.read(source, write) }
-  }
-
-  /// Copies what `read` hands over.
-  func copy(
-    to target: URL, mode: mode_t, sealed: Bool,
-    _ read: ((UnsafeRawBufferPointer) throws -> Void) throws -> (digest: Digest, bytes: Int)
-  ) throws -> (digest: Digest, bytes: Int) {
-    let output = try create(target, mode: mode)
-    let result = try read { chunk in try write(chunk, to: output, at: target) }
-    if sealed { try seal(target) }
-    try sync(output, at: target)
-    return result
+    try write(toNew: target, mode: mode, sealed: sealed) { write in try FileContent.read(source, write) }
   }
 
   /// Writes a new file, durable when this returns.
   package func write(_ data: Data, toNew target: URL, mode: mode_t = 0o666, sealed: Bool = false) throws {
+    try write(toNew: target, mode: mode, sealed: sealed) { write in try data.withUnsafeBytes(write) }
+  }
+
+  /// The same, with content that `body` hands over piece by piece. The file is closed when this returns.
+  func write<Result>(
+    toNew target: URL, mode: mode_t, sealed: Bool = false,
+    _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Result
+  ) throws -> Result {
     let output = try create(target, mode: mode)
-    try data.withUnsafeBytes { try write($0, to: output, at: target) }
+    let result = try body { try write($0, to: output, at: target) }
     if sealed { try seal(target) }
     try sync(output, at: target)
+    return result
   }
 
   /// Gives a file the time by which `FileStatus.isSealed` knows it.
@@ -114,21 +111,12 @@ package struct FileOperations: Sendable {
     let temporary = target.sibling(".\(target.lastPathComponent).\(getpid())")
     try remove(temporary)
     do {
-      try writeNew(temporary, mode, body)
+      try write(toNew: temporary, mode: mode, body)
       try rename(temporary, to: target)
     } catch {
       try? remove(temporary)  // what went wrong first is what counts
       throw error
     }
-  }
-
-  /// The file is closed when this returns.
-  private func writeNew(
-    _ url: URL, _ mode: mode_t, _ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
-  ) throws {
-    let output = try create(url, mode: mode)
-    try body { try write($0, to: output, at: url) }
-    try sync(output, at: url)
   }
 
   /// Renames within one filesystem, durable when this returns.
@@ -148,7 +136,9 @@ package struct FileOperations: Sendable {
   /// Exchanges two files or folders at once, where the filesystem can; otherwise by two renames.
   package func exchange(_ one: URL, _ other: URL) throws {
     try before("exchange", other)
-    let result = try exchangeAtOnce(one, other)
+    let from = try enclosure.place(of: one)
+    let to = try enclosure.place(of: other)
+    let result = retort_exchange(from.folder.raw, from.name, to.folder.raw, to.name)
     if result != 0 && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP) {
       let aside = other.sibling(".\(other.lastPathComponent).\(getpid()).aside")
       try rename(other, to: aside)
@@ -253,12 +243,6 @@ package struct FileOperations: Sendable {
     let result = fchmodat(folder, name, mode, AT_SYMLINK_NOFOLLOW)
     // Some systems can only where /proc is mounted.
     return result != 0 && errno == EOPNOTSUPP && !status.isLink ? fchmodat(folder, name, mode, 0) : result
-  }
-
-  private func exchangeAtOnce(_ one: URL, _ other: URL) throws -> Int32 {
-    let from = try enclosure.place(of: one)
-    let to = try enclosure.place(of: other)
-    return retort_exchange(from.folder.raw, from.name, to.folder.raw, to.name)
   }
 
   private func create(_ url: URL, mode: mode_t) throws -> Descriptor {

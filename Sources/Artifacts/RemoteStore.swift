@@ -158,7 +158,7 @@ package struct RemoteStore: Sendable {
     let size = try file.status(of: source).stamp.size
     guard size == bytes else { throw RemoteDamage(url: source, found: "\(size) bytes instead of \(bytes)") }
     try checkSpace(for: bytes, at: target)
-    let copied = try files.copy(to: target, mode: 0o444, sealed: true) { write in
+    let copied = try files.write(toNew: target, mode: 0o444, sealed: true) { write in
       try FileContent.read(file, source, atMost: bytes, write)
     }
     guard copied.digest == digest else { throw RemoteDamage(url: source, found: "bytes of \(copied.digest)") }

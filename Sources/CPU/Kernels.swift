@@ -24,11 +24,6 @@ package struct Kernels: @unchecked Sendable {
   /// bf16 where the class has instructions for it, else fp32.
   package var automaticPrecision: Precision { ["amx", "avx512bf16"].contains(name) ? .bf16 : .fp32 }
 
-  /// What a file says: a precision, or `auto`. Nil if it is neither.
-  package func precision(named name: String) -> Precision? {
-    name == "auto" ? automaticPrecision : Precision(rawValue: name)
-  }
-
   /// The classes, the best last.
   package static let names = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
 

@@ -85,7 +85,7 @@ package struct RunWatcher {
     try tail.read(earlier: holder?.events ?? 0)
     tails[stage.name] = tail
     if let holder, holder.host == LockHolder.thisHost {
-      stage.memory = SessionMemory.residentBytes(ofSession: holder.pid)
+      stage.memory = residentMemory(ofSession: holder.pid)
     }
     let validation = tail.series.first { $0.name.hasPrefix("validation_") }
     let training = tail.series.first { $0.name == "loss" } ?? tail.series.first { $0.name != validation?.name }

@@ -24,10 +24,10 @@ extension StageContext {
   /// What models run on, as the stage asks.
   var device: any Device {
     get throws {
-      guard let precision = Kernels.active.precision(named: precision) else {
-        throw StageInputError("precision: \(precision) is none that this retort has; auto, bf16, fp32 and int8 are")
+      guard let precision = Precision(rawValue: compute.precision) else {
+        throw StageInputError("precision: \(compute.precision) is none that this retort has; bf16, fp32 and int8 are")
       }
-      return CPU(threads: threads, precision: precision)
+      return CPU(threads: compute.threads, precision: precision)
     }
   }
 }

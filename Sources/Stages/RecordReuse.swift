@@ -14,9 +14,9 @@ extension StageContext {
   ) -> [Digest: Row] {
     var missing = wanted
     var rows: [Digest: Row] = [:]
-    for result in earlier where !missing.isEmpty {
+    for output in earlier.compactMap({ $0[port] }) where !missing.isEmpty {
       do {
-        try read(result.verified(port)) { record, row in
+        try read(output.verified()) { record, row in
           if missing.remove(record) != nil { rows[record] = row }
         }
       } catch {

@@ -15,7 +15,7 @@ extension StageContext {
       try? FileManager.default.removeItem(at: folder)
     }
     let warnings = Mutex<[String]>([])
-    let context = StageContext(threads: threads, memory: 1 << 30, precision: "fp32", scratch: folder) { event in
+    let context = StageContext(Compute(threads: threads), scratch: folder) { event in
       if case .warning(let text) = event { warnings.withLock { $0.append(text) } }
     }
     let result = try await body(context)

@@ -58,7 +58,7 @@ struct TrainingParameters: ParameterGroup {
   }
 
   func settings(_ context: StageContext, seed: UInt64, bestMetric: String) -> TrainingSettings {
-    var settings = TrainingSettings(memory: context.memory)
+    var settings = TrainingSettings(memory: context.compute.memory)
     settings.epochs = epochs
     settings.batchSize = batchSize
     settings.accumulation = accumulation

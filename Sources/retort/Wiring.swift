@@ -8,6 +8,7 @@ import Lineage
 import Pipelines
 import Scheduling
 import Stages
+import Tensors
 
 extension StageCatalog {
   static let builtIn = StageCatalog(BuiltInStages.all, profiler: EngineProfiler())
@@ -18,14 +19,15 @@ extension StageCatalog {
 
 extension KeyContext {
   static let thisMachine = KeyContext(
+    automaticPrecision: Kernels.active.automaticPrecision.rawValue,
     numericsProfile: { precision in
-      Kernels.active.precision(named: precision).map { Kernels.active.profile($0).description } ?? precision
+      Precision(rawValue: precision).map { Kernels.active.profile($0).description } ?? precision
     },
     outsideToolVersion: { tool in try versionLine(of: tool) })
 
   /// The first line that `TOOL --version` prints.
   private static func versionLine(of tool: String) throws -> String {
-    guard let line = outputLines(of: [tool, "--version"]).first else {
+    guard let line = Tool.run([tool, "--version"])?.lines.first else {
       throw Failure("`\(tool)` is needed and does not run; `retort doctor` says what is missing")
     }
     return line
@@ -36,25 +38,6 @@ extension Journal {
   /// The names of the outputs of a stage that ran, by what its kind or its command declared.
   func outputNames(ofKind kind: String?, key: StageKey?) throws -> OutputNames {
     StageCatalog.builtIn.outputNames(ofKind: kind ?? "", paths: try key.map(commandOutputs) ?? [:])
-  }
-}
-
-/// What a program prints; nothing if it cannot be started or fails.
-func outputLines(of command: [String]) -> [String] {
-  let process = Process()
-  process.executableURL = URL(filePath: "/usr/bin/env")
-  process.arguments = command
-  let output = Pipe()
-  process.standardOutput = output
-  process.standardError = FileHandle.nullDevice
-  do {
-    try process.run()
-    let data = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { return [] }
-    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
-  } catch {
-    return []
   }
 }
 

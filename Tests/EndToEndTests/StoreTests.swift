@@ -131,6 +131,21 @@ import Testing
     #expect(none.code == 2)
   }
 
+  @Test func `verify runs a stage again whose job file is of a version without devices`() async throws {
+    let project = try Project(pipeline)
+    _ = try await project.run()
+    let file = ".retort/logs/1/first.1.job.json"
+    let data = Data(try project.read(file).utf8)
+    var order = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    var job = try #require(order["job"] as? [String: Any])
+    job.merge(try #require(job.removeValue(forKey: "compute") as? [String: Any])) { $1 }
+    job["device"] = nil
+    order["job"] = job
+    try project.write(String(decoding: JSONSerialization.data(withJSONObject: order), as: UTF8.self), to: file)
+    let same = try await project.retort("verify", "--rerun", "first")
+    #expect(same.code == 0 && same.output.contains("the same bytes"), "\(same.errors)")
+  }
+
   @Test func `a result goes through a remote store to another project, with its metrics`() async throws {
     let (one, two) = (try Project(pipeline), try Project(pipeline))
     let scratch = try Project()

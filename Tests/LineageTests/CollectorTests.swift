@@ -46,8 +46,8 @@ import Testing
     if let artifact {
       entries.append(
         .result(
-          StageResult(
-            stage: stage, key: key(stage), preimage: [], outputs: [port: artifact], metrics: [], isKept: true)))
+          RecordedResult(
+            key: key(stage), preimage: [], result: StageResult(stage: stage, outputs: [port: artifact]))))
     }
     var last = record
     last.state = state
@@ -82,8 +82,8 @@ import Testing
     #expect(try collect(keep: 1).removed["object"] == .init(count: 1, bytes: 3))
     #expect(try !isHere(old))
     #expect(try isHere(new))
-    #expect(try journal.result(for: key("a")) == nil)
-    #expect(try journal.result(for: key("b"))?.outputs == ["out": new])
+    #expect(try journal.outputs(for: key("a")) == nil)
+    #expect(try journal.outputs(for: key("b")) == ["out": new])
     #expect(try journal.report(of: first, store: store).stages[0].outputs["out"]?.digest == old.digest)
     #expect(FileStatus.of(store.logFolder(ofRun: first)) == nil)
   }
@@ -195,7 +195,7 @@ import Testing
     _ = try work.openLock()
     if let result {
       try FileOperations().replace(
-        work.result, with: try storedJSON(WorkResult(stage: name, outputs: ["out": result])))
+        work.result, with: try storedJSON(StageResult(stage: name, outputs: ["out": result])))
     }
     return work
   }

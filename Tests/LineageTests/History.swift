@@ -81,19 +81,19 @@ struct History {
       }
       if stage.state == .skipped {
         entries.append(record(.skipped, after: 0))
-      } else if try journal.result(for: key) != nil {
+      } else if try journal.outputs(for: key) != nil {
         entries.append(record(.cached, after: 0))
       } else {
         let steps = stage.curves.flatMap { name, values in
           values.enumerated().map { StageResult.Metric(name: name, value: $1, step: $0 + 1) }
         }
-        let finals = stage.metrics.map { StageResult.Metric(name: $0, value: $1, step: nil) }
+        let finals = stage.metrics.map { StageResult.Metric(name: $0, value: $1) }
         entries += [
           record(.running, after: 0),
           .result(
-            StageResult(
-              stage: stage.name, key: key, preimage: preimage, outputs: outputs, metrics: steps + finals, isKept: true
-            )),
+            RecordedResult(
+              key: key, preimage: preimage,
+              result: StageResult(stage: stage.name, outputs: outputs, metrics: steps + finals))),
           record(stage.state, after: stage.seconds),
         ]
       }

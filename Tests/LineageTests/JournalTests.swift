@@ -41,14 +41,14 @@ import Testing
   }
   private func result(_ name: String, key: String, output: String, tau: Double = 0.1) -> JournalEntry {
     .result(
-      StageResult(
-        stage: name, key: self.key(key),
+      RecordedResult(
+        key: self.key(key),
         preimage: [
           KeyComponent(name: "kind", value: .string("cmd")), KeyComponent(name: "with.tau", value: .double(tau)),
         ],
-        outputs: ["out": artifact(output)],
-        metrics: [.init(name: "loss", value: 0.5, step: 1), .init(name: "loss", value: 0.25, step: nil)],
-        isKept: true))
+        result: StageResult(
+          stage: name, outputs: ["out": artifact(output)],
+          metrics: [.init(name: "loss", value: 0.5, step: 1), .init(name: "loss", value: 0.25)])))
   }
   private func recordChain() throws -> Int {
     let run = try begin()
@@ -69,10 +69,9 @@ import Testing
     }
     for length in [2, 7, 3] {
       let name = "student\(length)"
-      var entry = StageResult(
-        stage: name, key: key(name), preimage: [], outputs: ["out": artifact("out")], metrics: [], isKept: true)
-      entry.continuation = state(length)
-      try journal.record([stage(name, .running, key: name), .result(entry)], run: run)
+      let result = StageResult(stage: name, outputs: ["out": artifact("out")], continuation: state(length))
+      let recorded = RecordedResult(key: key(name), preimage: [], result: result)
+      try journal.record([stage(name, .running, key: name), .result(recorded)], run: run)
     }
     #expect(try journal.continuations(of: key("any epochs"), upTo: 6) == [state(3), state(2)])
     #expect(try journal.continuations(of: key("any epochs"), upTo: 1) == [])
@@ -82,9 +81,9 @@ import Testing
   @Test func `a result is found by its key, also after reopening`() throws {
     _ = try recordChain()
     let reopened = try Journal(at: store.database)
-    #expect(try reopened.result(for: key("2"))?.outputs == ["out": artifact("end")])
+    #expect(try reopened.outputs(for: key("2")) == ["out": artifact("end")])
     #expect(try reopened.provenance(of: key("2")).last?.metrics == ["loss": 0.25])
-    #expect(try reopened.result(for: key("3")) == nil)
+    #expect(try reopened.outputs(for: key("3")) == nil)
   }
 
   @Test func `a reader makes no database, and reads one of an older version without changing it`() throws {
@@ -108,7 +107,7 @@ import Testing
 
     _ = try recordChain()
     let reader = try Journal(reading: store.database)
-    #expect(try reader.result(for: key("2"))?.outputs == ["out": artifact("end")])
+    #expect(try reader.outputs(for: key("2")) == ["out": artifact("end")])
     let stamp = FileStamp(device: 1, inode: 1, size: 1, modified: 1, changed: 1)
     #expect(throws: (any Error).self) { try reader.remember(Digest(of: "x"), for: stamp) }
   }
@@ -121,16 +120,16 @@ import Testing
         [
           stage(name, .running, key: name),
           .result(
-            StageResult(
-              stage: name, key: key(name), function: name == "other" ? nil : function, preimage: [],
-              outputs: ["out": artifact(name)], metrics: [], isKept: true)),
+            RecordedResult(
+              key: key(name), preimage: [], result: StageResult(stage: name, outputs: ["out": artifact(name)])),
+            function: name == "other" ? nil : function),
         ], run: run)
     }
     #expect(
-      try journal.earlierResults(of: function, limit: 2).map(\.outputs) == [
+      try journal.earlierOutputs(of: function, limit: 2) == [
         ["out": artifact("c")], ["out": artifact("b")],
       ])
-    #expect(try journal.earlierResults(of: key("another"), limit: 2).isEmpty)
+    #expect(try journal.earlierOutputs(of: key("another"), limit: 2).isEmpty)
   }
 
   @Test func `a run's report has states, times, artifacts and metrics, of cached stages too`() throws {

@@ -33,13 +33,14 @@ import Testing
       var record = StageRecord(
         stage: name, base: name, kind: "cmd", state: .running, attempt: 1, time: Date(timeIntervalSince1970: 0),
         key: StageKey(Digest(of: name)), inputs: ["in": input])
-      let result = StageResult(
-        stage: name, key: StageKey(Digest(of: name)),
+      let result = RecordedResult(
+        key: StageKey(Digest(of: name)),
         preimage: [
           KeyComponent(name: "cmd", value: .string("cat <in")), KeyComponent(name: "with.tau", value: .double(0.1)),
           KeyComponent(name: "seed", value: .string("18446744073709551615")),
         ],
-        outputs: ["out": try artifact(output)], metrics: [.init(name: "loss", value: 0.5, step: nil)], isKept: true)
+        result: StageResult(
+          stage: name, outputs: ["out": try artifact(output)], metrics: [.init(name: "loss", value: 0.5)]))
       let running = record
       record.state = .ran
       record.inputs = [:]

@@ -84,9 +84,8 @@ private struct Event: Decodable {
 
   private var made: JournalEntry {
     .result(
-      StageResult(
-        stage: "make", key: StageKey(Digest(of: "make")), preimage: [], outputs: ["out": groups], metrics: [],
-        isKept: true))
+      RecordedResult(
+        key: StageKey(Digest(of: "make")), preimage: [], result: StageResult(stage: "make", outputs: ["out": groups])))
   }
 
   /// What is told of a run in which these things are recorded, one after the other.

@@ -49,12 +49,13 @@ import Testing
     if state == .ran {
       entries.append(
         .result(
-          StageResult(
-            stage: "t[tau=1]", key: StageKey(Digest(of: key)),
+          RecordedResult(
+            key: StageKey(Digest(of: key)),
             preimage: [
               KeyComponent(name: "with.epochs", value: .int(epochs)),
               KeyComponent(name: "with.max_samples", value: .null),
-            ], outputs: ["model": artifact("model")], metrics: [], isKept: true, peakMemory: 1234)))
+            ],
+            result: StageResult(stage: "t[tau=1]", outputs: ["model": artifact("model")], peakMemory: 1234))))
     }
     try journal.record(entries + [record(state, 0, after: seconds)], run: run)
   }

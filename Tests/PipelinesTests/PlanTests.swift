@@ -39,7 +39,7 @@ struct PlanTests {
         ]),
       ])
     #expect(teacher.seed == 7)
-    #expect((teacher.threads, teacher.memory, teacher.precision) == (2, 6_000_000_000, "auto"))
+    #expect(teacher.compute == Compute(threads: 2, memory: 6_000_000_000, precision: "auto"))
     #expect((teacher.retry, teacher.timeout) == (2, .seconds(4 * 3600)))
     #expect(teacher.inputs.map(\.port) == ["base", "train", "validation"])
     let model = try #require(HubReference("hf://intfloat/multilingual-e5-small"))

@@ -63,7 +63,7 @@ private struct CountingBench {
       job: Job(
         stage: "count", kind: "counting", key: key, parameters: ["epochs": .int(epochs)], seed: nil, inputs: [:],
         outputs: ["number": BoundArtifact(url: work.url.appending(path: "out/number"), type: .results)], command: nil,
-        threads: 1, memory: 1, precision: "fp32", checkpoint: policy, work: work.url, store: store.root),
+        compute: Compute(), checkpoint: policy, work: work.url, store: store.root),
       sources: [], stamps: KnownStamps([:]), force: false)
   }
 

@@ -23,11 +23,14 @@ import Testing
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let remote = try RemoteStore(at: folder)
     let result = RemoteResult(
-      key: key, stage: "train", kind: "train", outputs: [:],
-      preimage: [
-        KeyComponent(name: "with.epochs", value: .int(3)), KeyComponent(name: "with.tau", value: .double(0.5)),
-      ],
-      metrics: [.init(name: "loss", step: 7, value: 0.25), .init(name: "odd", step: nil, value: nil)])
+      RecordedResult(
+        key: key,
+        preimage: [
+          KeyComponent(name: "with.epochs", value: .int(3)), KeyComponent(name: "with.tau", value: .double(0.5)),
+        ],
+        result: StageResult(
+          stage: "train", outputs: [:],
+          metrics: [.init(name: "loss", value: 0.25, step: 7), .init(name: "odd", value: .nan)])), kind: "train")
     _ = try remote.push(result, from: store)
     let whole = try Array(Data(contentsOf: remote.keyFile(key.digest)))
     let outcome = try Fuzz("remote key", [whole], count: 500).run(
@@ -86,7 +89,7 @@ import Testing
       .progress(done: 3, total: 9, detail: "loss 0.5"),
     ]
     let lines = try events.reduce(into: Data()) { $0 += try storedJSON($1) + Data("\n".utf8) }
-    let result = WorkResult(
+    let result = StageResult(
       stage: "train", outputs: ["model": artifact], peakMemory: 1 << 30,
       continuation: .init(key: key, length: 3, artifact: artifact))
     let holder = LockHolder(pid: 4, host: "here", stage: "train", events: 7)

@@ -88,6 +88,6 @@ import Testing
       return
     }
     #expect(made.outputs.isEmpty)
-    #expect(made.metrics == [StageResult.Metric(name: "loss", value: 0.25, step: nil)])
+    #expect(made.metrics == [StageResult.Metric(name: "loss", value: 0.25)])
   }
 }

@@ -26,11 +26,12 @@ import Testing
   }
   private func result(
     key: StageKey? = nil, stage: String = "stage", outputs: [String: StoredArtifact]? = nil,
-    metrics: [RemoteResult.Metric] = []
+    metrics: [StageResult.Metric] = []
   ) -> RemoteResult {
     RemoteResult(
-      key: key ?? self.key, stage: stage, kind: "cmd", outputs: outputs ?? ["out": artifact], preimage: [],
-      metrics: metrics)
+      RecordedResult(
+        key: key ?? self.key, preimage: [],
+        result: StageResult(stage: stage, outputs: outputs ?? ["out": artifact], metrics: metrics)), kind: "cmd")
   }
   /// A file whose check is right, whatever it says.
   private func plant(_ result: RemoteResult, _ edit: (String) -> String = { $0 }) throws {
@@ -54,17 +55,32 @@ import Testing
     #expect(try remote.result(of: key, ports: ["out"])?.outputs == ["out": artifact])
   }
 
+  @Test func `a key file of an earlier version is read`() throws {
+    let out = String(decoding: try storedJSON(artifact), as: UTF8.self)
+    let text =
+      #"{"format":1,"key":"\#(key)","kind":"cmd","metrics":[{"name":"loss","step":1,"value":0.5},{"name":"odd"}],"#
+      + #""outputs":{"out":\#(out)},"preimage":[{"name":"seed","value":"7"}],"stage":"stage"}"#
+    try write("{\"check\":\"\(Digest(of: text))\"," + text.dropFirst())
+    let found = try #require(try remote().result(of: key, ports: ["out"]))
+    #expect(
+      found.stage == "stage" && found.outputs == ["out": artifact] && found.metrics.map(\.name) == ["loss", "odd"])
+    #expect(found.metrics[0].step == 1 && found.metrics[0].value == 0.5 && found.metrics[1].value.isNaN)
+  }
+
   @Test func `a verdict travels with the result, and one that no training gives is refused`() throws {
     let remote = try remote()
+    let verdict = Verdict(
+      metric: "ndcg@10", start: 0.5, end: 0.25, queries: 8, differing: 8, p: 0.01, against: .start)
     var judged = RemoteResult(
-      key: key, stage: "stage", kind: "distill", outputs: ["out": artifact], preimage: [], metrics: [],
-      verdict: Verdict(metric: "ndcg@10", start: 0.5, end: 0.25, queries: 8, differing: 8, p: 0.01, against: .start))
+      RecordedResult(
+        key: key, preimage: [], result: StageResult(stage: "stage", outputs: ["out": artifact], verdict: verdict)),
+      kind: "distill")
     _ = try remote.push(judged, from: store)
-    #expect(try remote.result(of: key, ports: ["out"])?.verdict == judged.verdict)
+    #expect(try remote.result(of: key, ports: ["out"])?.verdict == verdict)
     // A retort that knows no verdicts must not take the file for format 1.
     try plant(judged) { $0.replacing("\"format\":2", with: "\"format\":1") }
     #expect(try refusal(remote) == "format 1, of a newer retort")
-    judged.verdict?.queries = -1
+    judged.recorded.result.verdict?.queries = -1
     try plant(judged)
     #expect(try refusal(remote) == "a verdict that no training gives")
   }
@@ -73,13 +89,13 @@ import Testing
     let remote = try remote()
     try plant(result(outputs: ["out": .init(digest: artifact.digest, bytes: -1, kind: .file)]))
     #expect(try refusal(remote) == "-1 bytes of `out`")
-    try plant(result(metrics: [.init(name: "loss", step: -1, value: 1)]))
+    try plant(result(metrics: [.init(name: "loss", value: 1, step: -1)]))
     #expect(try refusal(remote).hasPrefix("metric `loss` of step -1"))
-    try plant(result(metrics: [.init(name: "loss", step: 1, value: 1)])) {
+    try plant(result(metrics: [.init(name: "loss", value: 1, step: 1)])) {
       $0.replacing("\"value\":1", with: "\"value\":1e999")
     }
     #expect(try refusal(remote) != "")
-    try plant(result(metrics: [.init(name: "loss", step: 1, value: nil)]))
+    try plant(result(metrics: [.init(name: "loss", value: .nan, step: 1)]))
     #expect(try remote.result(of: key, ports: ["out"])?.metrics.count == 1)
     try plant(result(stage: String(repeating: "s", count: 5000)))
     #expect(try refusal(remote) == "a name without end")
@@ -119,7 +135,7 @@ import Testing
     let signed = try String(contentsOf: file, encoding: .utf8)
     let signature = try #require(signed.firstMatch(of: /"signature":"([0-9a-f]{64})"/)).output.1
     // Another result of the same stage under the old signature, its check made right.
-    try plant(result(metrics: [.init(name: "accuracy", step: nil, value: 1)]))
+    try plant(result(metrics: [.init(name: "accuracy", value: 1)]))
     let forged = try String(contentsOf: file, encoding: .utf8)
       .replacing("\"preimage\":[],", with: "\"preimage\":[],\"signature\":\"\(signature)\",")
     try write(forged)

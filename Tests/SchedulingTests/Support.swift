@@ -54,7 +54,7 @@ struct Bench {
           outputs: Dictionary(uniqueKeysWithValues: outputs.map { ($0, $0) }), metrics: metrics, environment: [],
           secrets: secrets, tools: []),
         inputs: planned, parameters: [:], seed: nil, outputs: outputs.map { PlannedOutput(port: $0, type: nil) },
-        publish: publication, threads: 1, memory: 1 << 30, precision: "fp32", retry: retry, timeout: timeout))
+        publish: publication, retry: retry, timeout: timeout))
   }
 
   /// `<port` is an input, `>port` an output.
@@ -71,7 +71,8 @@ struct Bench {
   }
 
   static let context = KeyContext(
-    environment: ["PATH": "/usr/bin:/bin"], numericsProfile: { $0 }, outsideToolVersion: { _ in "1" })
+    environment: ["PATH": "/usr/bin:/bin"], automaticPrecision: "bf16", numericsProfile: { $0 },
+    outsideToolVersion: { _ in "1" })
 
   func coordinator(
     forced: [String] = [], keepGoing: Bool = false, overwrite: Bool = false, executor: (any Executor)? = nil
@@ -157,7 +158,7 @@ struct InProcessExecutor: Executor {
 final class MemoryJournal: RunJournal {
   private struct State {
     var runs = 0
-    var results: [StageKey: RecordedResult] = [:]
+    var outputs: [StageKey: [String: StoredArtifact]] = [:]
     var metrics: [StageKey: [String: Double]] = [:]
     var names: [StageKey: String] = [:]
     var continuations: [StoredContinuation] = []
@@ -179,18 +180,18 @@ final class MemoryJournal: RunJournal {
     try claim(number)
     return number
   }
-  func results(ofPipeline name: String, file: URL) -> [StageKey: RecordedResult] { [:] }
-  func result(for key: StageKey) -> RecordedResult? { state.withLock { $0.results[key] } }
+  func recentOutputs(ofPipeline name: String, file: URL) -> [StageKey: [String: StoredArtifact]] { [:] }
+  func outputs(for key: StageKey) -> [String: StoredArtifact]? { state.withLock { $0.outputs[key] } }
   /// Of the key's own stage.
   func provenance(of key: StageKey) -> [Provenance.Stage] {
     state.withLock { state in
       var stage = Provenance.Stage(name: state.names[key] ?? "", kind: "cmd", key: key)
-      stage.outputs = state.results[key]?.outputs.mapValues(Provenance.Output.init) ?? [:]
+      stage.outputs = state.outputs[key]?.mapValues(Provenance.Output.init) ?? [:]
       stage.metrics = state.metrics[key] ?? [:]
       return [stage]
     }
   }
-  func earlierResults(of function: StageKey, limit: Int) -> [RecordedResult] { [] }
+  func earlierOutputs(of function: StageKey, limit: Int) -> [[String: StoredArtifact]] { [] }
   func continuations(of key: StageKey, upTo length: Int) -> [StoredContinuation] {
     state.withLock { $0.continuations.filter { $0.key == key && $0.length <= length }.sorted { $0.length > $1.length } }
   }
@@ -202,12 +203,13 @@ final class MemoryJournal: RunJournal {
       state.transactions += 1
       for entry in entries {
         switch entry {
-        case .result(let result) where result.isKept:
-          state.results[result.key] = RecordedResult(outputs: result.outputs)
+        case .result(let recorded, _, true):
+          let result = recorded.result
+          state.outputs[recorded.key] = result.outputs
           if let continuation = result.continuation { state.continuations.append(continuation) }
           let final = result.metrics.filter { $0.step == nil }.map { ($0.name, $0.value) }
-          state.names[result.key] = result.stage
-          state.metrics[result.key] = Dictionary(final) { $1 }
+          state.names[recorded.key] = result.stage
+          state.metrics[recorded.key] = Dictionary(final) { $1 }
         case .publication(let record): state.publications[record.target] = record
         case .ended(let outcome, _): state.ended.append(outcome)
         default: break

@@ -27,6 +27,13 @@ import Testing
     #expect(names.split(separator: " ") == ["HOME", "LANG", "PATH", "PWD", "SHLVL", "TMPDIR", "TOKEN", "_"])
   }
 
+  @Test func `an order says which precision auto is on the machine that wrote it`() throws {
+    var bench = try Bench()
+    bench.add("some", "touch >out")
+    bench.stages[0].compute.precision = "auto"
+    #expect(try bench.order("some").job.compute.precision == "bf16")
+  }
+
   @Test func `secrets are masked and not in the order`() async throws {
     var bench = try Bench()
     bench.add("print", "echo $TOKEN; echo $TOKEN 1>&2; touch out", secrets: ["TOKEN"])

@@ -14,14 +14,14 @@ import Testing
   init() throws { run = try StageRun() }
 
   /// A stage's result as the coordinator would name it to a later one.
-  private func result(_ port: String, at path: String) throws -> EarlierResult {
+  private func result(_ port: String, at path: String) throws -> [String: EarlierOutput] {
     let url = run.folder.url.appending(path: path)
     let artifact = try SourceHasher(memory: KnownStamps()).hash(url).artifact
-    return EarlierResult(outputs: [port: .init(artifact: artifact, url: url)])
+    return [port: EarlierOutput(artifact: artifact, url: url)]
   }
 
   /// Moves an output aside, so that the next run has room, and names it.
-  private func keep(_ port: String, as name: String) throws -> EarlierResult {
+  private func keep(_ port: String, as name: String) throws -> [String: EarlierOutput] {
     let url = run.folder.url.appending(path: port)
     try FileManager.default.moveItem(at: url, to: run.folder.url.appending(path: name))
     return try result(port, at: name)
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  private func score(_ lists: [CandidateList], earlier: [EarlierResult] = []) async throws -> Data {
+  private func score(_ lists: [CandidateList], earlier: [[String: EarlierOutput]] = []) async throws -> Data {
     try CandidateList.write(lists, to: run.folder.url.appending(path: "candidates.jsonl"))
     try await run.run(
       Score.self, inputs: ["teacher": models.appending(path: "classifier").path, "candidates": "candidates.jsonl"],
@@ -106,7 +106,9 @@ import Testing
 
   // MARK: - embed
 
-  private func embed(_ texts: [(id: String, text: String)], earlier: [EarlierResult] = []) async throws -> [Data] {
+  private func embed(_ texts: [(id: String, text: String)], earlier: [[String: EarlierOutput]] = []) async throws
+    -> [Data]
+  {
     try Passage.write(
       texts.map { Passage(id: $0.id, text: $0.text) }, to: run.folder.url.appending(path: "texts.jsonl"))
     try await run.run(

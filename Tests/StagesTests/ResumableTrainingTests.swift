@@ -68,7 +68,7 @@ private struct Workshop {
         inputs: inputs.mapValues { BoundArtifact(url: url($0)) }, parameters: parameters, outputs: [port: url(output)],
         seed: 3))
     try await stage.run(
-      StageContext(threads: 1, memory: memory, precision: "fp32", scratch: url("scratch"), keeper: keeper) { _ in })
+      StageContext(Compute(memory: memory), scratch: url("scratch"), keeper: keeper) { _ in })
   }
 
   /// Nine queries about three subjects, each with a teacher's scores, and a random encoder.

@@ -21,7 +21,7 @@ import Testing
 
   private func retrieve(
     _ queries: String, _ corpus: String, _ inputs: [String: String] = [:],
-    with parameters: [String: ParameterValue] = [:], earlier: [EarlierResult] = []
+    with parameters: [String: ParameterValue] = [:], earlier: [[String: EarlierOutput]] = []
   ) async throws -> [RankedPassage] {
     try await run.run(
       Retrieve.self, inputs: inputs.merging(["queries": queries, "corpus": corpus]) { $1 }, with: parameters,
@@ -282,7 +282,7 @@ import Testing
     let kept = run.folder.url.appending(path: "kept")
     try FileManager.default.moveItem(at: run.folder.url.appending(path: "embeddings"), to: kept)
     let artifact = try SourceHasher(memory: KnownStamps()).hash(kept).artifact
-    let earlier = EarlierResult(outputs: ["embeddings": .init(artifact: artifact, url: kept)])
+    let earlier = ["embeddings": EarlierOutput(artifact: artifact, url: kept)]
 
     try run.folder.write("id,query\nq0,the forest\nq1,tree\n", to: "queries.csv")
     _ = try await retrieve(

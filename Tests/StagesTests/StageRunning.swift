@@ -16,7 +16,7 @@ final class StageRun: Sendable {
   /// Runs the stage on files of the folder; outputs are written beside them, under their ports' names.
   func run<S: Stage>(
     _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7,
-    earlier: [EarlierResult] = []
+    earlier: [[String: EarlierOutput]] = []
   ) async throws {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
@@ -28,8 +28,7 @@ final class StageRun: Sendable {
             return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil))
           }), parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
-    let context = StageContext(threads: 1, memory: 1 << 30, precision: "fp32", scratch: folder.url, earlier: earlier) {
-      event in
+    let context = StageContext(Compute(), scratch: folder.url, earlier: earlier) { event in
       self.events.withLock { $0.append(event) }
     }
     let before = events.withLock(\.count)

@@ -59,7 +59,7 @@ private struct Workshop {
         outputs: try Dictionary(uniqueKeysWithValues: outputs).mapValues { try url($0) }, seed: 3))
     let reports = Reports()
     try await stage.run(
-      StageContext(threads: threads, memory: memory, precision: "fp32", scratch: try url("scratch")) {
+      StageContext(Compute(threads: threads, memory: memory), scratch: try url("scratch")) {
         reports.add($0)
       })
     return reports

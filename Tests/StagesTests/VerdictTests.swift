@@ -45,7 +45,7 @@ private final class Bench: Sendable {
     try #require(stage.problems() == [])
     try await stage.run(
       StageContext(
-        threads: 1, memory: 1 << 30, precision: "fp32", scratch: url("scratch"), keeper: keeper
+        Compute(), scratch: url("scratch"), keeper: keeper
       ) { event in self.events.withLock { $0.append(event) } })
   }
 

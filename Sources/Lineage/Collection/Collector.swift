@@ -102,7 +102,7 @@ package struct Collector {
       (try db.workStates(of: contents.work, live: live), try db.folders())
     }
     // Read before the rows: a result that is recorded between the two is seen twice, not never.
-    var results: [Digest: WorkResult] = [:]
+    var results: [Digest: StageResult] = [:]
     for key in contents.work where states[key]?.isFinished != true || states[key]?.isRunning == true {
       results[key] = try folder(key).readWholeResult()
     }
@@ -166,7 +166,7 @@ extension Store {
 
 extension WorkFolder {
   /// `nil` also for one that cannot be read: whoever runs the stage makes it again.
-  fileprivate func readWholeResult() throws -> WorkResult? {
+  fileprivate func readWholeResult() throws -> StageResult? {
     do { return try readResult() } catch is DecodingError { return nil } catch is UnexpectedFile { return nil }
   }
 }

@@ -9,7 +9,8 @@ extension Database {
   func write(_ entry: JournalEntry, run: Int) throws {
     switch entry {
     case .stage(let record): try write(record, run: run)
-    case .result(let result): try write(result, run: run)
+    case .result(let recorded, let function, let isKept):
+      try write(recorded, function: function, isKept: isKept, run: run)
     case .stamps(let stamps): for (stamp, digest) in stamps { try insert(stamp, digest) }
     case .publication(let record):
       try perform(
@@ -66,9 +67,10 @@ extension Database {
     return id
   }
 
-  private func write(_ result: StageResult, run: Int) throws {
+  private func write(_ recorded: RecordedResult, function: StageKey?, isKept: Bool, run: Int) throws {
+    let result = recorded.result
     let stageRun = try stageRun(result.stage, run: run)
-    let key = result.key.description
+    let key = recorded.key.description
     for (port, artifact) in result.outputs { try edge(stageRun, port, "out", artifact) }
     if let bytes = result.peakMemory {
       try perform("UPDATE stage_run SET peak_memory = ? WHERE id = ?", [bytes, stageRun])
@@ -78,17 +80,17 @@ extension Database {
         "INSERT INTO metric (stage_run, name, step, value) VALUES (?, ?, ?, ?)",
         [stageRun, metric.name, metric.step, metric.value])
     }
-    guard result.isKept else { return }
+    guard isKept else { return }
     if let continuation = result.continuation { try insert(continuation, stageRun) }
     try perform("DELETE FROM result WHERE key = ?", [key])
     try perform(
-      "INSERT INTO result (key, stage_run, function) VALUES (?, ?, ?)", [key, stageRun, result.function?.description])
+      "INSERT INTO result (key, stage_run, function) VALUES (?, ?, ?)", [key, stageRun, function?.description])
     for (port, artifact) in result.outputs {
       try perform(
         "INSERT INTO result_output (key, port, digest) VALUES (?, ?, ?)",
         [key, port, artifact.digest.description])
     }
-    for (position, component) in result.preimage.enumerated() {
+    for (position, component) in recorded.preimage.enumerated() {
       let value = try component.value.json
       try perform(
         "INSERT OR IGNORE INTO key_component (key, position, name, value, digest) VALUES (?, ?, ?, ?, ?)",

@@ -102,17 +102,14 @@ extension Database {
     var stage = Provenance.Stage(name: row["stage"], kind: row["kind"], key: StageKey(try Digest(stored: key)))
     stage.retort = row["version"]
     stage.revision = row["revision"]
-    let components = try Row.fetchAll(
-      self, sql: "SELECT name, value FROM key_component WHERE key = ? ORDER BY position", arguments: [key])
-    for component in components {
-      let (name, json): (String, String) = (component["name"], component["value"])
-      let value = try JSONDecoder().decode(ParameterValue.self, from: Data(json.utf8))
-      switch (name, value) {
+    for component in try preimage(of: key) {
+      let name = component.name
+      switch (name, component.value) {
       case ("cmd", .string(let text)): stage.command = text
       // A key holds the seed as text, since JSON's numbers do not hold every one.
       case ("seed", .string(let text)): stage.seed = UInt64(text)
       case ("numerics", .string(let text)): stage.numerics = text
-      case _ where name.hasPrefix("with."): stage.parameters[String(name.dropFirst(5))] = value
+      case (_, let value) where name.hasPrefix("with."): stage.parameters[String(name.dropFirst(5))] = value
       default: break
       }
     }

@@ -151,9 +151,9 @@ extension Journal: RunJournal {
     return number
   }
 
-  package func results(ofPipeline name: String, file: URL) throws -> [StageKey: RecordedResult] {
+  package func recentOutputs(ofPipeline name: String, file: URL) throws -> [StageKey: [String: StoredArtifact]] {
     try database.read { db in
-      var results: [StageKey: RecordedResult] = [:]
+      var recent: [StageKey: [String: StoredArtifact]] = [:]
       // Of the latest runs that ended the one of the most stages: the last may have been of a few only.
       let rows = try Row.fetchCursor(
         db,
@@ -171,30 +171,23 @@ extension Journal: RunJournal {
           """, arguments: [name, file.posixPath])
       while let row = try rows.next() {
         let key = StageKey(try Digest(stored: row["key"]))
-        var outputs = results[key]?.outputs ?? [:]
+        var outputs = recent[key] ?? [:]
         if let port = row["port"] as String? { outputs[port] = try StoredArtifact(row) }
-        results[key] = RecordedResult(outputs: outputs)
+        recent[key] = outputs
       }
-      return results
+      return recent
     }
   }
 
-  package func result(for key: StageKey) throws -> RecordedResult? {
+  package func outputs(for key: StageKey) throws -> [String: StoredArtifact]? {
     try database.read { db in
-      let statement = try db.cachedStatement(
-        sql: """
-          SELECT port, digest, bytes, artifact.kind FROM result_output JOIN artifact USING (digest) WHERE key = ?
-          """)
-      var outputs: [String: StoredArtifact] = [:]
-      for row in try Row.fetchAll(statement, arguments: [key.description]) {
-        outputs[row["port"]] = try StoredArtifact(row)
-      }
+      let outputs = try db.outputs(of: key.description)
       // A stage may have no outputs at all.
       if outputs.isEmpty {
         let known = try db.cachedStatement(sql: "SELECT 1 FROM result WHERE key = ?")
         guard try Row.fetchOne(known, arguments: [key.description]) != nil else { return nil }
       }
-      return RecordedResult(outputs: outputs)
+      return outputs
     }
   }
 
@@ -210,13 +203,13 @@ extension Journal: RunJournal {
     }
   }
 
-  package func earlierResults(of function: StageKey, limit: Int) throws -> [RecordedResult] {
+  package func earlierOutputs(of function: StageKey, limit: Int) throws -> [[String: StoredArtifact]] {
     let keys = try database.read { db in
       try String.fetchAll(
         db, sql: "SELECT key FROM result WHERE function = ? ORDER BY stage_run DESC LIMIT ?",
         arguments: [function.description, limit])
     }
-    return try keys.compactMap { try result(for: StageKey(Digest(stored: $0))) }
+    return try keys.compactMap { try outputs(for: StageKey(Digest(stored: $0))) }
   }
 
   package func publication(at target: URL) throws -> PublicationRecord? {

@@ -80,10 +80,10 @@ private struct HTTPEndpoint {
   }
 
   func post(_ event: Data) async throws {
-    let body = try unnamedFile(event)
-    let errors = try unnamedFile(Data())
+    let body = try UnnamedFile(event)
+    let errors = try UnnamedFile()
     let key = environment["OPENLINEAGE_API_KEY"].map { "Authorization: Bearer \($0)\n" } ?? ""
-    let headers = try unnamedFile(Data("Content-Type: application/json\n\(key)".utf8))
+    let headers = try UnnamedFile(Data("Content-Type: application/json\n\(key)".utf8))
     let child = try ChildProcess(
       "/usr/bin/env",
       [
@@ -95,23 +95,9 @@ private struct HTTPEndpoint {
     case .exit(0): return
     case .exit(127): throw Refused(description: "the program curl is not installed")
     case .exit(let code):
-      var text = [UInt8](repeating: 0, count: 1000)
-      let count = pread(errors.raw, &text, text.count, 0)
-      let line = String(decoding: text.prefix(max(0, count)), as: UTF8.self).split(whereSeparator: \.isNewline).first
+      let line = String(decoding: try errors.content(), as: UTF8.self).split(whereSeparator: \.isNewline).first
       throw Refused(description: line.map(String.init) ?? "curl ended with \(code)")
     case .signal(let number): throw Refused(description: "curl was killed by signal \(number)")
     }
-  }
-
-  /// Open at its beginning, and gone when it is closed.
-  private func unnamedFile(_ content: Data) throws -> Descriptor {
-    var path = Array((FileManager.default.temporaryDirectory.posixPath + "/retort-XXXXXX").utf8CString)
-    let file = Descriptor(mkstemp(&path))
-    let url = URL(filePath: String(decoding: path.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
-    guard file.raw >= 0 else { throw FileError("create", url) }
-    guard fcntl(file.raw, F_SETFD, FD_CLOEXEC) == 0, unlink(path) == 0 else { throw FileError("create", url) }
-    try FileHandle(fileDescriptor: file.raw, closeOnDealloc: false).write(contentsOf: content)
-    guard lseek(file.raw, 0, SEEK_SET) == 0 else { throw FileError("write", url) }
-    return file
   }
 }

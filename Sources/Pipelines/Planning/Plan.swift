@@ -106,13 +106,9 @@ package struct PlannedStage: Sendable {
   /// Sorted by port.
   package var outputs: [PlannedOutput]
   package var publish: Publication?
-  package var threads: Int
-  /// Bytes that it is held to.
-  package var memory: Int
+  package var compute: Compute
   /// Bytes that are set aside for it while it runs beside others.
   package var reservedMemory: Int
-  /// The numerics to compute with, `auto` resolved: `fp32`.
-  package var precision: String
   /// How often a failed stage is tried again.
   package var retry: Int
   package var backOff = BackOff()
@@ -126,8 +122,8 @@ package struct PlannedStage: Sendable {
     id: StageID, base: String, coordinates: [Coordinate] = [], location: SourceLocation,
     description: StageDescription, command: Command? = nil,
     inputs: [PlannedInput] = [], parameters: [String: ParameterValue] = [:], seed: UInt64? = nil,
-    outputs: [PlannedOutput] = [], publish: Publication? = nil, threads: Int = 1, memory: Int = 1 << 30,
-    precision: String = "fp32", retry: Int = 0, timeout: Duration? = nil
+    outputs: [PlannedOutput] = [], publish: Publication? = nil, compute: Compute = Compute(), retry: Int = 0,
+    timeout: Duration? = nil
   ) {
     self.id = id
     name = base + coordinates.suffix
@@ -141,10 +137,8 @@ package struct PlannedStage: Sendable {
     self.seed = seed
     self.outputs = outputs
     self.publish = publish
-    self.threads = threads
-    self.memory = memory
-    reservedMemory = memory
-    self.precision = precision
+    self.compute = compute
+    reservedMemory = compute.memory
     self.retry = retry
     self.timeout = timeout
   }

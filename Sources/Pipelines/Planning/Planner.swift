@@ -72,10 +72,10 @@ struct Planner {
       id: StageID(index: 0), base: stage.name, coordinates: stage.matrix.coordinates,
       location: diagnostics.location(stage.mark),
       description: StageDescription(unknown: stage.name))
-    planned.threads = resources.threads ?? (fields["cmd"] == nil ? processors : 1)
-    planned.memory = resources.memory ?? memory
+    planned.compute = Compute(
+      threads: resources.threads ?? (fields["cmd"] == nil ? processors : 1), memory: resources.memory ?? memory,
+      precision: resources.precision)
     planned.reservedMemory = resources.memory ?? (fields["cmd"] == nil ? memory : 0)
-    planned.precision = resources.precision
     planned.backOff = resources.retry.backOff
     planned.timeout = fields.quantity("timeout", durationRule, parseDuration)
     var draft = Draft(spec: stage, stage: planned)

@@ -19,9 +19,7 @@ struct VariantMerger {
     let seed: UInt64?
     let outputs: [String]
     let publish: Publication?
-    let threads: Int
-    let memory: Int
-    let precision: String
+    let compute: Compute
     let retry: Int
     let backOff: BackOff
     let timeout: Duration?
@@ -42,9 +40,7 @@ struct VariantMerger {
       seed = stage.seed
       outputs = stage.outputs.map(\.port)
       publish = stage.publish
-      threads = stage.threads
-      memory = stage.memory
-      precision = stage.precision
+      compute = stage.compute
       retry = stage.retry
       backOff = stage.backOff
       timeout = stage.timeout

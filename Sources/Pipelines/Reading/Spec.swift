@@ -20,7 +20,7 @@ struct Resources {
   var checkpoint = CheckpointPolicy()
 
   /// `auto` is what the machine is fast with: bf16 if it has instructions for it, else fp32.
-  static let precisions = ["auto", "bf16", "fp32", "int8"]
+  static let precisions = [Compute.automaticPrecision, "bf16", "fp32", "int8"]
   /// Of stages that train, too; steps of int8 are too coarse for gradients.
   static let trainingPrecisions = precisions.filter { $0 != "int8" }
   static let keys = ["threads", "memory", "precision", "retry", "checkpoint"]

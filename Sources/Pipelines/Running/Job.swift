@@ -11,14 +11,11 @@ package struct Job: Codable, Sendable {
   package var inputs: [String: BoundArtifact]
   /// By port: where the stage writes it, and its type.
   package var outputs: [String: BoundArtifact]
-  /// Results of the same function over other records, the newest first; rows may be taken from them.
-  package var earlier: [EarlierResult] = []
+  /// Outputs of the same function over other records, by port, the newest first; rows may be taken from them.
+  package var earlier: [[String: EarlierOutput]] = []
   /// For a `cmd` stage.
   package var command: JobCommand?
-  package var threads: Int
-  /// Bytes.
-  package var memory: Int
-  package var precision: String
+  package var compute: Compute
   /// Of a stage that can be resumed.
   package var checkpoint: CheckpointPolicy?
   /// The folder that is the stage's own until it succeeds.
@@ -46,7 +43,8 @@ extension Job {
   ///   - inputs: every bound input, by port, in the store or at its path.
   ///   - work: the key's folder; built-in stages write outputs to `work/out/<port>`, commands into `work/cwd`.
   package init(
-    material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], earlier: [EarlierResult] = [], work: URL,
+    material: KeyMaterial, key: StageKey, inputs: [String: BoundArtifact], earlier: [[String: EarlierOutput]] = [],
+    work: URL,
     store: URL
   ) {
     let planned = material.stage
@@ -79,9 +77,7 @@ extension Job {
         environment: material.environment, secrets: command.secrets, links: links,
         metrics: command.metrics.map { folder.appending(path: $0) })
     }
-    threads = planned.threads
-    memory = planned.memory
-    precision = planned.precision
+    compute = planned.compute
     checkpoint = planned.checkpoint
     self.work = work
     self.store = store

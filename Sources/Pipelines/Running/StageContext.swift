@@ -2,16 +2,12 @@
 import Foundation
 
 package struct StageContext: Sendable {
-  /// Width of the compute pool. Never decides a result's bytes.
-  package let threads: Int
-  /// Bytes the stage may use. Never decides a result's bytes.
-  package let memory: Int
-  /// As the file says it: `fp32`, `bf16`, `int8` or `auto`.
-  package let precision: String
+  package let compute: Compute
   /// A folder of the stage's own, kept until it succeeds; for temporary files and checkpoints.
   package let scratch: URL
-  /// Results of the same function over other records, the newest first, where an input is declared `records: true`.
-  package let earlier: [EarlierResult]
+  /// Outputs of the same function over other records, by port, the newest first, where an input is declared
+  /// `records: true`.
+  package let earlier: [[String: EarlierOutput]]
   /// Where a stage that trains leaves its state and finds it again; absent: it runs from its beginning to its end.
   package let keeper: (any StateKeeper)?
   /// Ends a training after its first steps, where no more than their times are wanted.
@@ -19,13 +15,11 @@ package struct StageContext: Sendable {
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
-    threads: Int, memory: Int, precision: String, scratch: URL, earlier: [EarlierResult] = [],
+    _ compute: Compute, scratch: URL, earlier: [[String: EarlierOutput]] = [],
     keeper: (any StateKeeper)? = nil, probe: StepProbe? = nil,
     report: @escaping @Sendable (StageEvent) -> Void
   ) {
-    self.threads = threads
-    self.memory = memory
-    self.precision = precision
+    self.compute = compute
     self.scratch = scratch
     self.earlier = earlier
     self.keeper = keeper

@@ -121,7 +121,7 @@ struct Doctor: ParsableCommand {
   }
 
   private static var koreanFont: Finding {
-    let fonts = outputLines(of: ["fc-list", ":lang=ko", "family"])
+    let fonts = Tool.run(["fc-list", ":lang=ko", "family"])?.lines ?? []
     guard let first = fonts.sorted().first else {
       return Finding(name: "Korean font", value: "missing", remedy: "apt-get install fonts-nanum")
     }

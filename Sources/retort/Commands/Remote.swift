@@ -84,17 +84,18 @@ struct Push: ParsableCommand {
     }
     var report = Report(run: number, remote: remote.root.path, stages: [], files: 0, bytes: 0)
     for result in results {
+      let stage = result.recorded.result.stage
       let sent: (files: Int, bytes: Int)
       do { sent = try remote.push(result, from: store) } catch let damage as Damage {
         throw Failure(
-          "\(damage), of stage `\(result.stage)`; `retort verify` takes it out of the way, the next run makes it again",
+          "\(damage), of stage `\(stage)`; `retort verify` takes it out of the way, the next run makes it again",
           exit: .storeDamaged)
       }
-      report.stages.append(result.stage)
+      report.stages.append(stage)
       report.files += sent.files
       report.bytes += sent.bytes
       if !json {
-        Terminal.say("[\(result.stage)] \(counted(sent.files, "file")) sent, \(formatted(bytes: sent.bytes))")
+        Terminal.say("[\(stage)] \(counted(sent.files, "file")) sent, \(formatted(bytes: sent.bytes))")
       }
     }
     if json { return try printJSON(report) }

@@ -40,28 +40,37 @@ final class RunHooks {
     if let problem = await emitter?.finish(at: Date()) { warn(problem) }
     guard let notify else { return }
     do {
-      let ended = try await startNotification(notify).end(killGroup: false)
+      let ended = try await RunNotification(
+        run: run, outcome: summary?.outcome ?? .failed, pipeline: pipeline, ran: summary?.ran ?? 0,
+        cached: summary?.cached ?? 0, failed: summary?.failed ?? 0
+      ).give(by: notify, environment: ProcessInfo.processInfo.environment, output: STDERR_FILENO)
       if ended != .exit(0) { warn("the command of --notify ended with \(ended)") }
     } catch {
       warn("the command of --notify did not run: \(error)")
     }
   }
 
-  private func startNotification(_ command: String) throws -> ChildProcess {
-    let facts = [
-      "RETORT_RUN": run.map(String.init) ?? "",
-      "RETORT_OUTCOME": (summary?.outcome ?? .failed).rawValue,
-      "RETORT_PIPELINE": pipeline,
-      "RETORT_RAN": "\(summary?.ran ?? 0)",
-      "RETORT_CACHED": "\(summary?.cached ?? 0)",
-      "RETORT_FAILED": "\(summary?.failed ?? 0)",
-    ]
-    let input = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
-    // What it prints must not mix with `--json`.
-    return try ChildProcess(
-      "/bin/bash", ["-c", command], environment: ProcessInfo.processInfo.environment.merging(facts) { $1 },
-      descriptors: [input.raw, STDERR_FILENO, STDERR_FILENO], newSession: false)
-  }
-
   private func warn(_ text: String) { Terminal.complain("warning: \(text)") }
+}
+
+/// What the command of `--notify` is told of a run that is over.
+struct RunNotification {
+  let run: Int?
+  let outcome: RunOutcome
+  let pipeline: String
+  let ran, cached, failed: Int
+
+  /// - Parameter output: takes what it prints, which must not mix with `--json`; `nil`: nobody does.
+  func give(
+    by command: String, environment: [String: String], folder: URL? = nil, output: Int32?
+  ) async throws -> ProcessEnd {
+    let facts = [
+      "RETORT_RUN": run.map(String.init) ?? "", "RETORT_OUTCOME": outcome.rawValue, "RETORT_PIPELINE": pipeline,
+      "RETORT_RAN": "\(ran)", "RETORT_CACHED": "\(cached)", "RETORT_FAILED": "\(failed)",
+    ]
+    return try await ChildProcess(
+      "/bin/bash", ["-c", command], environment: environment.merging(facts) { $1 }, folder: folder,
+      descriptors: [nil, output, output], newSession: false
+    ).end(killGroup: false)
+  }
 }

@@ -57,13 +57,14 @@ struct Verify: AsyncParsableCommand {
 
   private func compare(_ stage: String, _ store: Store) async throws {
     let journal = try Journal(at: store.database)
-    guard let recorded = try journal.repeatableStage(stage, run: name.map { try journal.run(named: $0) }) else {
+    let run = try name.map { try journal.run(named: $0) }
+    guard let (recorded, origin) = try journal.recordedResult(ofStage: stage, run: run) else {
       throw Failure("no run has a result of a stage `\(stage)`; `retort runs` and `retort show RUN` list them")
     }
     let report: RerunReport
     do {
       report = try await Rerun(
-        recorded, store: store, context: .thisMachine, executor: LocalExecutor(try .thisBinary())
+        recorded, ofRun: origin, store: store, context: .thisMachine, executor: LocalExecutor(try .thisBinary())
       ).run { [json] event in
         if case .event(.log(let line)) = event, !json { Terminal.say("[\(stage)] \(line)") }
       }
@@ -76,7 +77,7 @@ struct Verify: AsyncParsableCommand {
     if json {
       try printJSON(
         Comparison(
-          run: recorded.run, stage: stage, key: recorded.key.description,
+          run: origin, stage: stage, key: recorded.key.description,
           outputs: report.outputs.map {
             .init(port: $0.port, recorded: $0.recorded.digest, now: $0.now.digest, difference: $0.difference)
           }))

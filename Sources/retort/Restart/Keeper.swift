@@ -93,24 +93,15 @@ final class Keeper: Sendable {
 
   /// Starts a run and waits for its end.
   private func run(_ order: inout RestartOrder, after reason: CutOffRun.Reason?) async throws -> ProcessEnd {
-    let input = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
-    let output = try store.files.enclosure.open(file.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
-    let pipe = try makePipe()
-    let answers = FileHandle(fileDescriptor: pipe.read, closeOnDealloc: true)
-    var arguments = order.arguments + ["--announce", "3"]
+    var arguments = order.arguments
     if let last = order.runs.last, let reason {
       arguments += ["--continues", "\(last)", "--cut-off", reason.rawValue]
     }
-    let child = try {
-      let end = Descriptor(pipe.write)  // closed here, so that the child's is the last one
-      return try ChildProcess(
-        WorkerProgram.thisBinary().executable.posixPath, arguments, environment: order.environment,
-        folder: URL(filePath: order.folder), descriptors: [input.raw, output.raw, output.raw, end.raw], newSession: true
-      )
-    }()
-    passOn(to: child.pid)
-    let answer = String(decoding: try answers.readToEnd() ?? Data(), as: UTF8.self)
-    if let run = Int(answer.trimmingCharacters(in: .whitespacesAndNewlines)) {
+    let background = try BackgroundRun(
+      arguments, environment: order.environment, folder: URL(filePath: order.folder), log: file.log, in: store)
+    passOn(to: background.child.pid)
+    let number = try background.number()
+    if let run = number {
       order.runs.append(run)
       order.isToldToEnd = false
       order.boot = RestartOrder.currentBoot
@@ -125,9 +116,9 @@ final class Keeper: Sendable {
       order.isToldToEnd = true
       try file.write(order)
     }
-    let end = await child.end(killGroup: false)
+    let end = await background.child.end(killGroup: false)
     passOn(to: nil)
-    if order.runs.last.map(String.init) != answer.trimmingCharacters(in: .whitespacesAndNewlines) { try keepLog(order) }
+    if number == nil { try keepLog(order) }
     noting.cancel()
     try await noting.value
     // A machine that is shut down tells all processes at once, and the run may have been the first to obey.
@@ -185,16 +176,11 @@ final class Keeper: Sendable {
     try end(order, code: RunOutcome.failed.exitCode)
     guard let notify = order.notify, let run = order.runs.last else { return }
     let watched = try Journal(reading: store.database).watched(run)
-    func count(_ state: StageRecord.State) -> String { "\(watched.stages.count { $0.state == state })" }
-    let facts = [
-      "RETORT_RUN": "\(run)", "RETORT_OUTCOME": RunOutcome.failed.rawValue, "RETORT_PIPELINE": watched.pipeline,
-      "RETORT_RAN": count(.ran), "RETORT_CACHED": count(.cached), "RETORT_FAILED": count(.failed),
-    ]
-    let null = Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC))
-    let child = try ChildProcess(
-      "/bin/bash", ["-c", notify], environment: order.environment.merging(facts) { $1 },
-      folder: URL(filePath: order.folder), descriptors: [null.raw, null.raw, null.raw], newSession: false)
-    let ended = await child.end(killGroup: false)
+    func count(_ state: StageRecord.State) -> Int { watched.stages.count { $0.state == state } }
+    let ended = try await RunNotification(
+      run: run, outcome: .failed, pipeline: watched.pipeline, ran: count(.ran), cached: count(.cached),
+      failed: count(.failed)
+    ).give(by: notify, environment: order.environment, folder: URL(filePath: order.folder), output: nil)
     if ended != .exit(0) { try file.note("the command of --notify ended with \(ended)", run: run) }
   }
 

@@ -36,12 +36,10 @@ struct Registration {
     case .systemd: try Systemd(order).begin(program)
     case .cron:
       try Cron(order).add(program)
-      let null = Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC))
       let output = try order.store.files.enclosure.open(order.complaints, O_WRONLY | O_CREAT | O_APPEND)
       _ = try ChildProcess(
-        program, ["keep", order.url.posixPath], environment: ProcessInfo.processInfo.environment,
-        folder: URL(filePath: "/"),
-        descriptors: [null.raw, output.raw, output.raw], newSession: true)
+        program, ["keep", order.url.posixPath], folder: URL(filePath: "/"),
+        descriptors: [nil, output.raw, output.raw], newSession: true)
     }
   }
 
@@ -82,12 +80,12 @@ private struct Systemd {
 
   var name: String { "retort-\(order.token).service" }
   static var isThere: Bool {
-    Tool.run(["systemctl", "--user", "show", "--property=Version"]).map { $0.code == 0 && !$0.output.isEmpty } ?? false
+    Tool.run(["systemctl", "--user", "show", "--property=Version"])?.output.isEmpty == false
   }
   /// `nil` where nobody can tell.
   static var lingers: Bool? {
     Tool.run(["loginctl", "show-user", "\(getuid())", "--property=Linger"])
-      .flatMap { $0.code == 0 ? $0.output.starts(with: Data("Linger=yes".utf8)) : nil }
+      .map { $0.output.starts(with: Data("Linger=yes".utf8)) }
   }
 
   private var folder: URL {
@@ -141,7 +139,7 @@ private struct Cron {
   init(_ order: OrderFile) { self.order = order }
 
   var mark: String { "# retort-\(order.token)" }
-  static var isThere: Bool { Tool.run(["sh", "-c", "command -v crontab"])?.code == 0 }
+  static var isThere: Bool { Tool.run(["sh", "-c", "command -v crontab"]) != nil }
   /// Whether a daemon of that name is there.
   static var runs: Bool {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []  // none means the same
@@ -172,8 +170,8 @@ private struct Cron {
     let home = Descriptor(open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     while home.raw >= 0, flock(home.raw, LOCK_EX) != 0, errno == EINTR {}
     let read = try Tool.answer(["crontab", "-l"])
-    let isEmpty = read.code != 0 && read.errors.contains("no crontab for")
-    guard read.code == 0 || isEmpty else { throw ToolFailed(words: ["crontab", "-l"], result: read) }
+    let isEmpty = read.end != .exit(0) && read.errors.contains("no crontab for")
+    guard read.end == .exit(0) || isEmpty else { throw ToolFailed(words: ["crontab", "-l"], result: read) }
     let text = isEmpty ? Data() : read.output
     var lines = text.split(separator: 0x0A, omittingEmptySubsequences: false).map { Data($0) }
     // What follows the last line's end.
