@@ -67,8 +67,7 @@ private struct Heads {
       query: row * q.columns + index * width, key: token * k.columns + index / group * width,
       sum: row * pass.heads + index
     )
-    var dropout = pass.dropout?.parameters ?? retort_dropout()
-    dropout.site += UInt32(index)
+    let dropout = pass.dropout?.head(index).parameters ?? retort_dropout()
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,

@@ -8,10 +8,7 @@ package struct Dropouts: Sendable, Hashable {
   /// The share dropped of a cross-encoder's pooled vector (`classifier_dropout`), 0 to below 1.
   package var head = 0.0
 
-  /// - Parameter head: absent: as `hidden`.
-  package init(hidden: Double = 0, attention: Double = 0, head: Double? = nil) {
-    self.hidden = hidden
-    self.attention = attention
-    self.head = head ?? hidden
+  package init(hidden: Double = 0, attention: Double = 0, head: Double = 0) {
+    (self.hidden, self.attention, self.head) = (hidden, attention, head)
   }
 }

@@ -58,9 +58,9 @@ struct Teacher: Stage {
     let encoder = try CrossEncoder(
       folder: base.url, base: self.encoder?.url, on: context.device, maxTokens: training.maxLen, newHeadSeed: seed,
       form: pairForm)
-    encoder.model.dropout.head = headDropout
     context.tell(encoder.notices, "teacher")
-    try training.prepare(encoder.model, whole: ["classifier"] + encoder.newModules, seed: seed)
+    try training.prepare(
+      encoder.model, whole: ["classifier"] + encoder.newModules, headDropout: headDropout, seed: seed)
 
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
     let pairs = try LabelledPairs(groups, encoder)

@@ -32,6 +32,11 @@ struct TrainingParameters: ParameterGroup {
   var weightDecay = Self.standard.optimizer.weightDecay
   @Parameter("Global norm to which gradients are clipped; 0: not at all.", in: 0...1e9)
   var maxGradNorm = Self.standard.maxGradientNorm
+  @Parameter(
+    "Probability of dropping an element of embeddings, and of what attention and feed-forward parts give.",
+    in: 0...0.99, neutral: 0)
+  var hiddenDropout = 0.0
+  @Parameter("Probability of dropping an attention weight.", in: 0...0.99, neutral: 0) var attentionDropout = 0.0
   @Parameter("Weights to keep: of the epoch with the best validation, or of the last one.")
   var keep = Self.standard.keep
   @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
@@ -96,7 +101,8 @@ struct TrainingParameters: ParameterGroup {
   }
 
   /// Makes the weights trainable: adapters and the modules of `whole`, or all.
-  func prepare(_ model: some SequenceModel, whole: [String], seed: UInt64) throws {
+  func prepare(_ model: some SequenceModel, whole: [String], headDropout: Double = 0, seed: UInt64) throws {
+    model.dropout = Dropouts(hidden: hiddenDropout, attention: attentionDropout, head: headDropout)
     if let lora {
       try model.attach(lora: lora.settings(whole: whole), seed: seed)
     } else {

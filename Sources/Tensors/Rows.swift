@@ -7,6 +7,8 @@ package struct Rows {
     package let sequence: UInt64
     /// Its place in the sequence.
     package let position: UInt32
+
+    package init(sequence: UInt64, position: UInt32) { (self.sequence, self.position) = (sequence, position) }
   }
   package let keys: [Key]
   /// Ranges of rows whose gradients are summed alone, in this order.

@@ -22,6 +22,8 @@ package struct CheckpointFolder: Sendable {
   /// What an encoder takes on its own account, for the user to hear.
   package let encoderNotices: [String]
   let checkpoint: Checkpoint
+  /// What may stand before the encoder's names in the files.
+  private let prefixes: [String]
   /// Names in the files by names without prefix.
   private let storedNames: [String: String]
 
@@ -54,7 +56,8 @@ package struct CheckpointFolder: Sendable {
     encoderNotices =
       modules.contains { $0.kind == "Pooling" }
       ? [] : ["the model's folder does not say how it pools tokens: the mean of all is taken"]
-    storedNames = try Self.storedNames(of: checkpoint)
+    prefixes = [type(of: architecture).prefix, "model."]
+    storedNames = try Self.storedNames(of: checkpoint, prefixes)
     isCrossEncoder = storedNames["classifier.weight"] != nil
     if let classifier = storedNames["classifier.weight"], try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
@@ -137,21 +140,29 @@ package struct CheckpointFolder: Sendable {
   ) throws -> (model: SequenceClassifier, newModules: [String]) {
     try checkCrossEncoder()
     let weights = FolderWeights(folder: self, on: device, new: RandomWeights(seed: seed, on: device))
-    return (try SequenceClassifier(architecture, head: head, weights: weights, on: device), newModules)
+    return (try SequenceClassifier(architecture, head: head, weights: weights, on: device), try newModules)
   }
 
   /// What a head for this encoder lacks, and has to be drawn by lot; nothing of a cross-encoder.
   private var newModules: [String] {
-    ["pooler", "classifier"].filter { module in
-      !isCrossEncoder && !storedNames.keys.contains { $0.hasPrefix("\(module).") }
+    get throws {
+      let encoder = Set(try architecture.encoderShapes.map(\.name))
+      var modules: [String] = []
+      for name in try architecture.crossEncoderShapes(head).map({ withoutPrefix($0.name) }) {
+        guard !isCrossEncoder, !encoder.contains(name), let module = name.split(separator: ".").first.map(String.init)
+        else { continue }
+        let isThere = storedNames.keys.contains { $0.hasPrefix("\(module).") }
+        if !isThere, !modules.contains(module) { modules.append(module) }
+      }
+      return modules
     }
   }
 
   /// Throws what `crossEncoder` would throw before it reads a weight.
   package func checkCrossEncoder() throws {
-    let (shapes, new, labels) = (try architecture.crossEncoderShapes(head), newModules, try labelCount())
+    let (shapes, new, labels) = (try architecture.crossEncoderShapes(head), try newModules, try labelCount())
     try check(
-      required: shapes.map { (Self.withoutPrefix($0.name), $0.shape) }
+      required: shapes.map { (withoutPrefix($0.name), $0.shape) }
         .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } }
         .map { $0.hasPrefix("classifier.") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
       optional: head == .pooler ? [] : architecture.poolerShapes)
@@ -207,16 +218,18 @@ package struct CheckpointFolder: Sendable {
     }
   }
 
-  static func withoutPrefix(_ name: String) -> String {
-    for prefix in ["bert.", "model."] where name.hasPrefix(prefix) { return String(name.dropFirst(prefix.count)) }
+  fileprivate func withoutPrefix(_ name: String) -> String { Self.without(prefixes, name) }
+
+  private static func without(_ prefixes: [String], _ name: String) -> String {
+    for prefix in prefixes where name.hasPrefix(prefix) { return String(name.dropFirst(prefix.count)) }
     return name
   }
 
   /// Buffers and the heads of pre-training and of question answering are left out; norms of old checkpoints get today's names.
-  private static func storedNames(of checkpoint: Checkpoint) throws -> [String: String] {
+  private static func storedNames(of checkpoint: Checkpoint, _ prefixes: [String]) throws -> [String: String] {
     var names: [String: String] = [:]
     for stored in checkpoint.names {
-      let name = withoutPrefix(stored).replacing("LayerNorm.gamma", with: "LayerNorm.weight")
+      let name = without(prefixes, stored).replacing("LayerNorm.gamma", with: "LayerNorm.weight")
         .replacing("LayerNorm.beta", with: "LayerNorm.bias")
       if name.hasPrefix("cls.") || name.hasPrefix("qa_outputs.")
         || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name)
@@ -242,7 +255,7 @@ private struct FolderWeights: WeightSource {
   }
 
   func weight(_ request: WeightRequest) throws -> Weight {
-    let name = CheckpointFolder.withoutPrefix(request.name)
+    let name = folder.withoutPrefix(request.name)
     if let new, !folder.contains(name) { return new.weight(request) }
     let weight = try folder.checkpoint.weight(request, from: folder.storedName(name), on: device)
     guard name.hasPrefix("classifier."), weight.shape != request.shape else { return weight }

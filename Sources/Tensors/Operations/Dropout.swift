@@ -8,6 +8,11 @@ package struct DropoutSite: Sendable {
   package let site: UInt32
   /// Of 65,536, how many are dropped.
   package let threshold: UInt32
+  /// The site of one head, this one being the first's.
+  package func head(_ index: Int) -> DropoutSite {
+    DropoutSite(key: key, site: site + UInt32(index), threshold: threshold)
+  }
+
   /// The factor of what stays.
   package var scale: Float { 65536 / Float(65536 - threshold) }
 }
