@@ -42,7 +42,9 @@ extension Engine {
   fileprivate func widened(_ x: Tensor) -> Tensor {
     let result = uninitialized(x.shape)
     let (from, to, widen) = (x.brains, result.floats, Kernels.active.table.pointee.widen!)
-    blocks(of: x.count, size: Self.conversionBlock) { start, count in widen(from + start, to + start, count) }
+    blocks(of: x.count, size: Self.conversionBlock) { start, count in
+      widen(from + start, RETORT_BF16, to + start, count)
+    }
     return result
   }
 

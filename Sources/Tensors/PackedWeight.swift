@@ -21,17 +21,21 @@ struct PackedWeight {
     let multiplier = Kernels.active.multiplier(precision)
     (depth, columns) = direction == .forward ? (w.columns, w.rows) : (w.rows, w.columns)
     self.precision = precision
-    storage = engine.allocator.allocate(bytes: multiplier.packed_bytes(depth, columns))
-    let (steps, values) = (direction == .forward ? (1, w.columns) : (w.columns, 1), w.floats)
-    let (depth, columns, strips) = (depth, columns, storage.base)
+    storage = engine.allocator.allocate(bytes: multiplier.packed_bytes(depth, columns, RETORT_F32))
+    let steps = direction == .forward ? (1, w.columns) : (w.columns, 1)
+    let matrix = retort_matrix(
+      values: w.floats, type: RETORT_F32, depth: depth, columns: columns, depth_step: steps.0, column_step: steps.1)
+    let strips = storage.base
     func pack(_ start: Int, _ count: Int) {
-      multiplier.pack(values, depth, columns, steps.0, steps.1, strips, start, start + count)
+      withUnsafePointer(to: matrix) { multiplier.pack($0, strips, start, start + count) }
     }
     // Small ones, such as adapters' factors, are done before another thread is awake.
     if w.count > 1 << 16 { engine.blocks(of: columns, size: 64, pack) } else { pack(0, columns) }
   }
 
-  var packed: retort_packed { retort_packed(strips: storage.base, depth: depth, columns: columns) }
+  var packed: retort_packed {
+    retort_packed(strips: storage.base, type: RETORT_F32, depth: depth, columns: columns)
+  }
 }
 
 /// One linear product with what is fused into it, shared by threads in pieces.
@@ -78,7 +82,7 @@ struct Product {
   /// Columns of a piece start at a multiple of this.
   var strip: Int { multiplier.strip }
   /// Floats that a thread needs.
-  var scratch: Int { multiplier.scratch_bytes(job.w.depth) / 4 }
+  var scratch: Int { multiplier.scratch_bytes(job.w.depth, job.w.type) / 4 }
 
   /// Computes a piece: at most a panel of rows, all columns or whole strips of them.
   /// - Parameters:
@@ -114,8 +118,9 @@ extension Engine {
   /// trainable weight, its layout.
   package func productFloats(_ rows: Int, _ columns: Int, trainable: Bool) -> Int {
     let multiplier = Kernels.active.multiplier(precision)
-    let layout = max(multiplier.packed_bytes(rows, columns), multiplier.packed_bytes(columns, rows))
-    return (threads * multiplier.scratch_bytes(max(rows, columns)) + (trainable ? layout : 0)) / 4
+    let layout = max(
+      multiplier.packed_bytes(rows, columns, RETORT_F32), multiplier.packed_bytes(columns, rows, RETORT_F32))
+    return (threads * multiplier.scratch_bytes(max(rows, columns), RETORT_F32) + (trainable ? layout : 0)) / 4
   }
 
   /// Calls `body` for panels of rows that give all threads equal shares. An element's bits do not depend on its panel.
