@@ -45,8 +45,8 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
 
 int main(void) {
   const retort_kernels *reference = retort_kernels_named("reference");
-  const char *names[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
-  for (int i = 0; i < 5; i++) {
+  const char *names[] = {"portable", "openblas", "avx2", "avx512", "avx512bf16", "amx"};
+  for (int i = 0; i < 6; i++) {
     const retort_kernels *kernels = retort_kernels_named(names[i]);
     if (kernels) check_class(kernels, reference, names[i]);
   }

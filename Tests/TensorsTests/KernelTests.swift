@@ -42,6 +42,16 @@ struct KernelTests {
   /// Rows and columns: less than a vector, whole vectors, and some over.
   static let shapes = [(3, 5), (2, 32), (7, 83), (5, 312)]
 
+  @Test(.enabled(if: Kernels.named("openblas") != nil))
+  func `what OpenBLAS decides is named by its version, its core, and the class that does the rest`() throws {
+    let kernels = try #require(Kernels.named("openblas"))
+    for precision in Precision.allCases {
+      let words = kernels.instructions(precision).split(separator: " ")
+      #expect(words.count == 5 && words[0] == "openblas" && words[1].contains(".") && words[3] == "with")
+      #expect(words.last.map { Kernels.names.contains(String($0)) } == true)
+    }
+  }
+
   @Test(arguments: KernelPair.all)
   func `exp has the stated relative error`(pair: KernelPair) {
     let x = (0..<20001).map { -87 + Float($0) * (175 / 20000) }

@@ -179,11 +179,12 @@ static inline size_t retort_attention_scratch(size_t length, size_t width) {
   return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
 }
 
-/// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`, or `reference`, the plain loops that define the results; NULL if
-/// this machine cannot.
+/// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`; `openblas`, the best of these with OpenBLAS's products in fp32; or
+/// `reference`, the plain loops that define the results. NULL if this machine cannot.
 const retort_kernels *retort_kernels_named(const char *name);
 
-/// The class RETORT_KERNELS names, else the best this machine has; NULL if it names one that the machine has not.
+/// The class RETORT_KERNELS names, else the best this machine has, which is OpenBLAS where there is no other but
+/// `portable`; NULL if it names one that the machine lacks.
 const retort_kernels *retort_kernels_active(void);
 
 /// The four words of Philox4x32-10 (Salmon et al. 2011).
