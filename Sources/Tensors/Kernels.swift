@@ -16,10 +16,15 @@ package struct Kernels: @unchecked Sendable {
     }
   }
 
-  /// The classes, the best last.
-  package static let names = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
+  /// The class of instructions, or the library, that decides the bits in a precision.
+  package func instructions(_ precision: Precision) -> String { String(cString: multiplier(precision).name) }
 
-  /// One of `names`, or `reference`; nil if this machine has not the instructions.
+  /// The classes, the best last.
+  package static let names = ["portable", "openblas", "avx2", "avx512", "avx512bf16", "amx"]
+
+  package static let openBLASPackage = "libopenblas-dev"
+
+  /// One of `names`, or `reference`; nil if this machine has not the instructions, or not OpenBLAS.
   package static func named(_ name: String) -> Kernels? { retort_kernels_named(name).map(Kernels.init) }
 
   /// The best class of this machine, or the one that the environment variable RETORT_KERNELS names. Throws
@@ -38,6 +43,7 @@ package struct Kernels: @unchecked Sendable {
 package struct UnavailableKernels: Error, CustomStringConvertible {
   package var description: String {
     let available = Kernels.names.filter { Kernels.named($0) != nil }.joined(separator: ", ")
-    return "RETORT_KERNELS names a class of instructions that this machine has not; it has \(available)"
+    let remedy = Kernels.named("openblas") == nil ? "; openblas needs apt-get install \(Kernels.openBLASPackage)" : ""
+    return "RETORT_KERNELS names a class of instructions that this machine has not; it has \(available)" + remedy
   }
 }

@@ -28,12 +28,11 @@ package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   package static let revision = 4
 
   package let precision: Precision
-  /// The class of kernels that decides the bits in this precision: one of `Kernels.names`.
+  /// What decides the bits in this precision: one of `Kernels.names`, or OpenBLAS's version and core with one.
   package let instructions: String
 
   package static func current(precision: Precision) -> NumericsProfile {
-    NumericsProfile(
-      precision: precision, instructions: String(cString: Kernels.active.multiplier(precision).name))
+    NumericsProfile(precision: precision, instructions: Kernels.active.instructions(precision))
   }
 
   package var description: String { "engine \(Self.revision), \(precision.rawValue), \(instructions)" }

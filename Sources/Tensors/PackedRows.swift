@@ -24,8 +24,10 @@ package struct PackedRows {
       x.withUnsafeBufferPointer { x in
         if let x = x.baseAddress, let out = out.baseAddress, rows * count > 0 {
           let product = Product(rows, x, weight, into: out)
-          // fp32 needs no scratch: panels are read where they lie.
-          product.compute(0..<rows, scratch: out)
+          withUnsafeTemporaryAllocation(of: Float.self, capacity: product.scratch) {
+            // One that needs no scratch has none.
+            product.compute(0..<rows, scratch: $0.baseAddress ?? out)
+          }
         }
       }
       initialized = rows * count
