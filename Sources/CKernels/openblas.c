@@ -27,7 +27,7 @@ static const retort_kernels *ours;
 typedef struct {
   float rows[MOST_ROWS * DEPTH];
   float tile[STRIP * MOST_ROWS];  // column after column
-  float strip[DEPTH * STRIP];
+  float strip[DEPTH * STRIP];     // only where strips are not floats
 } workspace;
 
 /// tile (+)= scale·x·w. x [HEIGHT and margins, depth], `stride` apart; w [depth, columns].
@@ -104,16 +104,24 @@ static void int8_linear(const retort_linear *job, size_t rows, size_t from, size
   multiply_and_finish(ours->int8.linear, job, rows, from, to, scratch);
 }
 
-static size_t greater(size_t bytes) { return bytes > sizeof(workspace) ? bytes : sizeof(workspace); }
-
 static size_t float_scratch(size_t depth, retort_type type) {
-  (void)depth, (void)type;
-  return sizeof(workspace);
+  (void)depth;
+  return type == RETORT_F32 ? offsetof(workspace, strip) : sizeof(workspace);
 }
 
-static size_t brain_scratch(size_t depth, retort_type type) { return greater(ours->bf16.scratch_bytes(depth, type)); }
+/// The low-rank product, which is of floats, needs scratch too.
+static size_t at_least_for_floats(size_t bytes) {
+  const size_t floats = float_scratch(0, RETORT_F32);
+  return bytes > floats ? bytes : floats;
+}
 
-static size_t int8_scratch(size_t depth, retort_type type) { return greater(ours->int8.scratch_bytes(depth, type)); }
+static size_t brain_scratch(size_t depth, retort_type type) {
+  return at_least_for_floats(ours->bf16.scratch_bytes(depth, type));
+}
+
+static size_t int8_scratch(size_t depth, retort_type type) {
+  return at_least_for_floats(ours->int8.scratch_bytes(depth, type));
+}
 
 static size_t float_bytes(size_t depth, size_t columns, retort_type type) { return depth * columns * type_bytes(type); }
 
