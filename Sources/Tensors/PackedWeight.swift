@@ -30,7 +30,7 @@ struct PackedWeight {
       withUnsafePointer(to: matrix) { multiplier.pack($0, strips, start, start + count) }
     }
     // Small ones, such as adapters' factors, are done before another thread is awake.
-    if w.count > 1 << 16 { engine.blocks(of: columns, size: 64, pack) } else { pack(0, columns) }
+    if w.count > 1 << 16 { engine.blocks(of: columns, size: max(64, multiplier.strip), pack) } else { pack(0, columns) }
   }
 
   var packed: retort_packed {
