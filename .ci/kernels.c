@@ -25,8 +25,13 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
                       .rank = seed % 3 ? 0 : size(&state, 20), .accumulate = seed % 2, .bias = seed % 5 != 0,
                       .derivative = seed % 4 != 0, .activation = (retort_activation[]){RETORT_IDENTITY, RETORT_GELU,
                       RETORT_TANH, RETORT_GELU_TANH}[seed % 4], .seed = seed};
-    for (p.precision = PRODUCTS_FP32; p.precision <= PRODUCTS_INT8; p.precision++)
+    for (p.precision = PRODUCTS_FP32; p.precision <= PRODUCTS_INT8; p.precision++) {
       expect(check_linear(kernels, reference, p), "product", name, seed);
+      product_case stored = p;
+      stored.rank = 0, stored.derivative = 0;
+      const size_t unequal = check_stored(kernels, stored, seed % 2 ? RETORT_BF16 : RETORT_F16);
+      expect((product_check){.variant = unequal}, "product with stored halves", name, seed);
+    }
     expect(check_outer(kernels, reference, p), "outer product", name, seed);
     for (int variant = 0; variant < 4; variant++) {
       const size_t length = size(&state, 150), width = seed % 3 == 0 ? 32 : seed % 3 == 1 ? 64 : size(&state, 70);
@@ -40,8 +45,8 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
 
 int main(void) {
   const retort_kernels *reference = retort_kernels_named("reference");
-  const char *names[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
-  for (int i = 0; i < 5; i++) {
+  const char *names[] = {"portable", "openblas", "avx2", "avx512", "avx512bf16", "amx"};
+  for (int i = 0; i < 6; i++) {
     const retort_kernels *kernels = retort_kernels_named(names[i]);
     if (kernels) check_class(kernels, reference, names[i]);
   }

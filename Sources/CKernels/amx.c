@@ -10,6 +10,7 @@
 #define NAME "amx"
 #define FLOATS_NAME "avx512"
 #define NATIVE 16
+#define HALVES
 #define HEIGHT 12
 #define BRAIN_TILES
 #define BYTE_TILES

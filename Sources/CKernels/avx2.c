@@ -3,10 +3,11 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define CLASS retort_avx2
 #define NAME "avx2"
 #define NATIVE 8
+#define HALVES
 #define HEIGHT 6
 #define REGISTER "x"
 #define HEIGHT8 4

@@ -8,6 +8,7 @@
 #define CLASS retort_avx512vnni
 #define NAME "avx512"
 #define NATIVE 16
+#define HALVES
 #define HEIGHT 12
 #define QUAD(sums, x, w) (vq) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(w))
 #include "body.h"

@@ -17,4 +17,11 @@ extern const retort_kernels retort_avx512bf16;
 extern const retort_kernels retort_amx;
 #endif
 
+/// The best class that needs no library.
+const retort_kernels *retort_kernels_ours(void);
+
+/// OpenBLAS's fp32 products among the kernels of the best class of ours; NULL where there is no OpenBLAS, or one that
+/// gives equal rows different bits.
+const retort_kernels *retort_openblas(void);
+
 #endif

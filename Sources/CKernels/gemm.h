@@ -9,13 +9,13 @@
 #define DEPTH RETORT_DEPTH  // a strip of it stays in the first cache, a panel's rows of it in the second
 #define BLOCK 512           // columns finished before the next: their part of a panel's output stays in the second
 
-/// How left and right elements meet: floats; bf16 widened to floats; bf16 in pairs along the depth.
-typedef enum { FLOATS, WIDENED, PAIRS } meeting;
+/// How left and right elements meet: as floats; rounded to bf16, as floats; as bf16 in pairs along the depth.
+typedef enum { FLOATS, ROUNDED, PAIRS } meeting;
 
 #if defined(DOT) || defined(BRAIN_TILES)
 #define BRAIN PAIRS
 #else
-#define BRAIN WIDENED
+#define BRAIN ROUNDED
 #endif
 #ifdef BRAIN_TILES
 #define PAIRS_HEIGHT 32
@@ -32,34 +32,40 @@ INLINE size_t packed_depth(meeting how, size_t depth) {
   return how == PAIRS ? round_up(depth, 2 * PAIRS_STEP) : depth;
 }
 
-INLINE size_t packed_bytes(meeting how, size_t depth, size_t columns) {
-  return packed_depth(how, depth) * round_up(columns, STRIP) * (how == FLOATS ? 4 : 2);
+/// What strips hold: the matrix's own type in fp32, bf16 else.
+INLINE retort_type strip_type(meeting how, retort_type type) { return how == FLOATS ? type : RETORT_BF16; }
+
+INLINE size_t packed_bytes(meeting how, size_t depth, size_t columns, retort_type type) {
+  return packed_depth(how, depth) * round_up(columns, STRIP) * type_bytes(strip_type(how, type));
 }
 
 /// Of each strip that has columns `from` ≤ c < `to`: lines of its elements k, or of its pairs k and k + 1.
-INLINE void pack_strips(meeting how, const float *w, size_t depth, size_t columns, size_t depth_step,
-                        size_t column_step, void *strips, size_t from, size_t to) {
-  const size_t deep = packed_depth(how, depth), group = how == PAIRS ? 2 : 1;
+INLINE void pack_strips(meeting how, const retort_matrix *w, void *strips, size_t from, size_t to) {
+  const size_t deep = packed_depth(how, w->depth), group = how == PAIRS ? 2 : 1;
+  char *line = (char *)strips + from * deep * type_bytes(strip_type(how, w->type));
   for (size_t start = from; start < to; start += STRIP)
-    for (size_t k = 0; k < deep; k += group)
-      for (size_t c = 0; c < STRIP; c++)
-        for (size_t i = 0; i < group; i++) {
-          const int inside = start + c < columns && k + i < depth;
-          const float value = inside ? w[(k + i) * depth_step + (start + c) * column_step] : 0;
-          const size_t place = start * deep + k * STRIP + c * group + i;
-          if (how == FLOATS)
-            ((float *)strips)[place] = value;
-          else
-            ((uint16_t *)strips)[place] = brain(value);
+    for (size_t k = 0; k < deep; k += group, line += group * STRIP * type_bytes(strip_type(how, w->type)))
+      for (size_t i = 0; i < group; i++) {
+        const size_t place = (k + i) * w->depth_step + start * w->column_step;
+        const size_t width = k + i < w->depth ? least(STRIP, w->columns - start) : 0;
+        if (how == FLOATS) {
+          gather(w->type, w->values, place, w->column_step, width, STRIP, line);
+          continue;
         }
+        float values[STRIP];
+        gather_floats(w->type, w->values, place, w->column_step, width, STRIP, values);
+        for (size_t c = 0; c < STRIP; c++) ((uint16_t *)line)[c * group + i] = brain(values[c]);
+      }
 }
 
 /// Distance of rows of pairs, in pairs: a cache line more than they need, so that rows do not share sets of a cache.
 INLINE size_t pairs_stride(size_t depth) { return packed_depth(PAIRS, depth) / 2 + 16; }
 
-INLINE size_t scratch_bytes(meeting how, size_t depth) {
+/// Rows as pairs; or a decoded strip where strips are not floats, and rounded rows.
+INLINE size_t scratch_bytes(meeting how, size_t depth, retort_type type) {
   if (how == PAIRS) return round_up(RETORT_PANEL, PAIRS_HEIGHT) * pairs_stride(depth) * sizeof(float);
-  return how == WIDENED ? (RETORT_PANEL + STRIP) * DEPTH * sizeof(float) : 0;
+  const size_t rows = how == ROUNDED ? RETORT_PANEL : 0;
+  return strip_type(how, type) == RETORT_F32 ? 0 : (STRIP + rows) * DEPTH * sizeof(float);
 }
 
 /// Rows as pairs of bf16, the depth filled up with zeros.
@@ -89,12 +95,7 @@ static void narrow(const float *x, uint16_t *out, size_t n) {
   }
 }
 
-static void widen(const uint16_t *x, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(out + i, &bits, sizeof bits);
-  }
-}
+static void widen(const void *x, retort_type type, float *out, size_t n) { decode(type, x, 0, out, n); }
 
 /// Calls `body(row, count)` for groups of rows of equal height, or nearly.
 #define EACH_GROUP(rows, height)                                                                             \
@@ -114,32 +115,33 @@ static void strip_floats(size_t rows, size_t depth, const float *a, size_t a_row
 
 /// Columns `from` ≤ c < `to`, at most BLOCK: out (+)= scale·x·w.
 INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
-  const float *x = job->x;
-  float *out = job->out;
   const size_t deep = packed_depth(how, job->w.depth);
-  float *right = scratch + RETORT_PANEL * DEPTH;
+  const retort_type type = strip_type(how, job->w.type);
   for (size_t k = 0; k < deep; k += DEPTH) {
     const size_t depth = least(DEPTH, deep - k);
     const int accumulate = k || job->accumulate;
-    if (how == WIDENED) round_rows(x + k, job->stride, rows, depth, scratch);
+    float *rounded = scratch + STRIP * DEPTH;
+    if (how == ROUNDED) round_rows(job->x + k, job->stride, rows, depth, rounded);
     for (size_t c = from; c < to; c += STRIP) {
       const size_t place = c * deep + k * STRIP, width = least(STRIP, to - c);
-      if (how == FLOATS) {
-        const float *b = (const float *)job->w.strips + place;
-        strip_floats(rows, depth, x + k, job->stride, b, c + STRIP < to ? b + STRIP * deep : NULL, job->scale,
-                     out + c, job->out_stride, width, accumulate);
-      } else if (how == WIDENED) {
-        widen((const uint16_t *)job->w.strips + place, right, depth * STRIP);
-        strip_floats(rows, depth, scratch, DEPTH, right, NULL, job->scale, out + c, job->out_stride, width, accumulate);
-      } else {
+      float *out = job->out + c;
+      if (how == PAIRS) {
 #if defined(DOT) || defined(BRAIN_TILES)
         const size_t across = pairs_stride(job->w.depth);
         const float *pairs = (const float *)((const uint16_t *)job->w.strips + place);
         EACH_GROUP(rows, PAIRS_HEIGHT)
         tile_pairs(count, depth / 2, scratch + k / 2 + row * across, across, pairs, job->scale,
-                   out + c + row * job->out_stride, job->out_stride, width, accumulate);
+                   out + row * job->out_stride, job->out_stride, width, accumulate);
 #endif
+        continue;
       }
+      const float *b = (const float *)job->w.strips + place, *next = c + STRIP < to ? b + STRIP * deep : NULL;
+      if (type != RETORT_F32) {
+        decode(type, job->w.strips, place, scratch, depth * STRIP);
+        b = scratch, next = NULL;
+      }
+      strip_floats(rows, depth, how == ROUNDED ? rounded : job->x + k, how == ROUNDED ? DEPTH : job->stride, b, next,
+                   job->scale, out, job->out_stride, width, accumulate);
     }
   }
 }
@@ -167,20 +169,16 @@ INLINE void linear(meeting how, const retort_linear *job, size_t rows, size_t fr
   }
 }
 
-static size_t float_bytes(size_t depth, size_t columns) { return packed_bytes(FLOATS, depth, columns); }
-static size_t brain_bytes(size_t depth, size_t columns) { return packed_bytes(BRAIN, depth, columns); }
-static size_t float_scratch(size_t depth) { return scratch_bytes(FLOATS, depth); }
-static size_t brain_scratch(size_t depth) { return scratch_bytes(BRAIN, depth); }
-
-static void float_pack(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
-                       void *strips, size_t from, size_t to) {
-  pack_strips(FLOATS, w, depth, columns, depth_step, column_step, strips, from, to);
-}
-
-static void brain_pack(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
-                       void *strips, size_t from, size_t to) {
-  pack_strips(BRAIN, w, depth, columns, depth_step, column_step, strips, from, to);
-}
+#define LAYOUT(name, how)                                                                                  \
+  static size_t name##_bytes(size_t depth, size_t columns, retort_type type) {                             \
+    return packed_bytes(how, depth, columns, type);                                                        \
+  }                                                                                                        \
+  static void name##_pack(const retort_matrix *w, void *strips, size_t from, size_t to) {                  \
+    pack_strips(how, w, strips, from, to);                                                                 \
+  }                                                                                                        \
+  static size_t name##_scratch(size_t depth, retort_type type) { return scratch_bytes(how, depth, type); }
+LAYOUT(float, FLOATS)
+LAYOUT(brain, BRAIN)
 
 static void float_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   linear(FLOATS, job, rows, from, to, scratch);

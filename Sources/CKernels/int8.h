@@ -45,11 +45,15 @@ INLINE size_t row_bytes8(size_t depth) {
   return round_up(round_up(deep8(depth), 64) + blocks8(depth) * sizeof(row_range), 64) + 64;
 }
 
-static size_t int8_bytes(size_t depth, size_t columns) {
+static size_t int8_bytes(size_t depth, size_t columns, retort_type type) {
+  (void)type;
   return strip_bytes8(depth) * (round_up(columns, STRIP) / STRIP);
 }
 
-static size_t int8_scratch(size_t depth) { return round_up(RETORT_PANEL, HEIGHT8) * row_bytes8(depth); }
+static size_t int8_scratch(size_t depth, retort_type type) {
+  (void)type;
+  return round_up(RETORT_PANEL, HEIGHT8) * row_bytes8(depth);
+}
 
 /// The nearest integer, ties to even, of |x| < 2²²; anything of NaN.
 INLINE int32_t nearest(float x) {
@@ -68,28 +72,27 @@ INLINE float reciprocal(float scale) {
 INLINE float magnitude(float x) { return x < 0 ? -x : x; }
 
 /// Of each strip, of each block: its head, and lines of four elements along the depth, column by column.
-static void int8_pack(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step, void *strips,
-                      size_t from, size_t to) {
+static void int8_pack(const retort_matrix *w, void *strips, size_t from, size_t to) {
   for (size_t start = from; start < to; start += STRIP) {
-    char *place = (char *)strips + start / STRIP * strip_bytes8(depth);
-    for (size_t k = 0; k < depth; k += DEPTH8) {
-      const size_t n = least(DEPTH8, depth - k), deep = deep8(n);
+    char *place = (char *)strips + start / STRIP * strip_bytes8(w->depth);
+    for (size_t k = 0; k < w->depth; k += DEPTH8) {
+      const size_t n = least(DEPTH8, w->depth - k), deep = deep8(n);
       block_head head = {{0}, {0}};
       int8_t *lines = (int8_t *)place + sizeof head;
       memset(lines, 0, deep * STRIP);
-      for (size_t c = 0; c < least(STRIP, columns - start); c++) {
-        const float *x = w + k * depth_step + (start + c) * column_step;
-        float most = 0, poison = 0;
+      for (size_t c = 0; c < least(STRIP, w->columns - start); c++) {
+        float x[DEPTH8], most = 0, poison = 0;
+        const size_t corner = k * w->depth_step + (start + c) * w->column_step;
+        gather_floats(w->type, w->values, corner, w->depth_step, n, DEPTH8, x);
         for (size_t i = 0; i < n; i += 2) {
-          const float a = x[i * depth_step], b = i + 1 < n ? x[(i + 1) * depth_step] : 0;
-          const float sizes[] = {magnitude(a), magnitude(b), magnitude(a + b)};
+          const float sizes[] = {magnitude(x[i]), magnitude(x[i + 1]), magnitude(x[i] + x[i + 1])};
           for (int j = 0; j < 3; j++) most = sizes[j] > most ? sizes[j] : most;
           poison += sizes[2] * 0;  // NaN if something is not finite
         }
         const float scale = most / 127, inverse = reciprocal(scale);
         head.scales[c] = scale + poison;
         for (size_t i = 0; i < n; i++) {
-          const float scaled = x[i * depth_step] * inverse;
+          const float scaled = x[i] * inverse;
           const int8_t v = (int8_t)nearest(scaled);
           lines[i / 4 * 4 * STRIP + c * 4 + i % 4] = v;
           head.sums[c] += v;

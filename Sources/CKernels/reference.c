@@ -162,11 +162,25 @@ static void narrow(const float *x, uint16_t *out, size_t n) {
   }
 }
 
-static void widen(const uint16_t *x, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(out + i, &bits, 4);
+/// A number where it lies.
+static float number(retort_type type, const void *numbers, size_t place) {
+  const char *from = (const char *)numbers + place * (type == RETORT_F32 ? 4 : 2);
+  float x;
+  uint32_t bits = 0;
+  memcpy(&bits, from, type == RETORT_F32 ? 4 : 2);
+  if (type == RETORT_BF16) bits <<= 16;
+  if (type == RETORT_F16) {
+    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 << 31;
+    const float size = ldexpf((float)(exponent ? 1024 + fraction : fraction), (int)(exponent ? exponent : 1) - 25);
+    memcpy(&bits, &size, sizeof bits);
+    bits = sign | (exponent < 31 ? bits : 255u << 23 | fraction << 13);
   }
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+static void widen(const void *x, retort_type type, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = number(type, x, i);
 }
 
 #include "reference_attention.h"

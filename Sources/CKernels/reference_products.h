@@ -3,21 +3,25 @@
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-static size_t packed_bytes(size_t depth, size_t columns) { return depth * columns * sizeof(float); }
-
-static size_t scratch_bytes(size_t depth) { return 0 * depth; }
-
-static void pack_floats(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
-                        void *strips, size_t from, size_t to) {
-  (void)columns;
-  for (size_t c = from; c < to; c++)
-    for (size_t k = 0; k < depth; k++) ((float *)strips)[c * depth + k] = w[k * depth_step + c * column_step];
+static size_t packed_bytes(size_t depth, size_t columns, retort_type type) {
+  (void)type;
+  return depth * columns * sizeof(float);
 }
 
-static void pack_brains(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step,
-                        void *strips, size_t from, size_t to) {
-  pack_floats(w, depth, columns, depth_step, column_step, strips, from, to);
-  for (size_t i = from * depth; i < to * depth; i++) ((float *)strips)[i] = brain(((float *)strips)[i]);
+static size_t scratch_bytes(size_t depth, retort_type type) {
+  (void)depth, (void)type;
+  return 0;
+}
+
+static void pack_floats(const retort_matrix *w, void *strips, size_t from, size_t to) {
+  for (size_t c = from; c < to; c++)
+    for (size_t k = 0; k < w->depth; k++)
+      ((float *)strips)[c * w->depth + k] = number(w->type, w->values, k * w->depth_step + c * w->column_step);
+}
+
+static void pack_brains(const retort_matrix *w, void *strips, size_t from, size_t to) {
+  pack_floats(w, strips, from, to);
+  for (size_t i = from * w->depth; i < to * w->depth; i++) ((float *)strips)[i] = brain(((float *)strips)[i]);
 }
 
 /// Adds the low-rank product to a product, and puts the element of row r and column c in its place.

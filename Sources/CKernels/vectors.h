@@ -5,13 +5,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels.h"
+#include "stored.h"
 
 // Vectors are passed between inlined functions only, so their calling convention does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define LANES 16
-#define INLINE static inline __attribute__((always_inline))
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));

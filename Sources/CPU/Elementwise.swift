@@ -10,14 +10,13 @@ extension CPU {
     alone {
       stored.bytes.withUnsafeBytes { bytes in
         guard let source = bytes.baseAddress else { return }
-        switch (stored.dtype, x.dtype) {
-        case let (from, to) where from == to:
+        if stored.dtype == x.dtype {
           x.elements(UInt8.self).update(from: source.assumingMemoryBound(to: UInt8.self), count: bytes.count)
-        case (.bf16, .f32): convert_bf16_to_f32(source, x.floats, x.count)
-        case (.f16, .f32): convert_f16_to_f32(source, x.floats, x.count)
-        case (let from, let to): preconditionFailure("a tensor of \(to) out of \(from)")
+        } else {
+          table.widen(source, stored.dtype.stored, x.floats, x.count)
         }
       }
+      stored.releasePages()
     }
   }
 
@@ -44,8 +43,7 @@ extension CPU {
     blocks(of: x.count, size: Self.block) { start, count in
       switch (x.dtype, dtype) {
       case (.f32, .bf16): table.narrow(x.floats + start, result.halves + start, count)
-      case (.bf16, .f32): table.widen(x.halves + start, result.floats + start, count)
-      case (.f16, .f32): convert_f16_to_f32(x.halves + start, result.floats + start, count)
+      case (_, .f32): table.widen(x.halves + start, x.dtype.stored, result.floats + start, count)
       default: preconditionFailure("a tensor of \(dtype) out of \(x.dtype)")
       }
     }
@@ -81,6 +79,30 @@ extension CPU {
   func blocks(of total: Int, size: Int, _ body: (_ start: Int, _ count: Int, _ worker: Int) -> Void) {
     parallel((total + size - 1) / size) { piece, worker in
       body(piece * size, min(size, total - piece * size), worker)
+    }
+  }
+}
+
+extension DType {
+  /// The kernels' name of a type of floats.
+  var stored: retort_type {
+    switch self {
+    case .f32: RETORT_F32
+    case .bf16: RETORT_BF16
+    case .f16: RETORT_F16
+    case .i32, .u8: preconditionFailure("\(self) is no type of floats")
+    }
+  }
+}
+
+extension StoredTensor {
+  /// Lets go of the memory of a mapped file's pages; whoever looks at them again has them again.
+  func releasePages() {
+    guard isMapped else { return }
+    bytes.withUnsafeBytes { bytes in
+      let (page, start) = (Int(sysconf(Int32(_SC_PAGESIZE))), Int(bitPattern: bytes.baseAddress))
+      let (first, end) = ((start + page - 1) / page * page, (start + bytes.count) / page * page)
+      if first < end { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_DONTNEED) }
     }
   }
 }

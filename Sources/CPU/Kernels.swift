@@ -17,6 +17,7 @@ package struct Kernels: @unchecked Sendable {
     }
   }
 
+  /// What decides the bits in a precision.
   package func profile(_ precision: Precision) -> NumericsProfile {
     NumericsProfile(precision, by: String(cString: multiplier(precision).name))
   }
@@ -25,9 +26,11 @@ package struct Kernels: @unchecked Sendable {
   package var automaticPrecision: Precision { ["amx", "avx512bf16"].contains(name) ? .bf16 : .fp32 }
 
   /// The classes, the best last.
-  package static let names = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
+  package static let names = ["portable", "openblas", "avx2", "avx512", "avx512bf16", "amx"]
 
-  /// One of `names`, or `reference`; nil if this machine lacks the instructions.
+  package static let openBLASPackage = "libopenblas-dev"
+
+  /// One of `names`, or `reference`; nil if this machine lacks the instructions, or OpenBLAS.
   package static func named(_ name: String) -> Kernels? { retort_kernels_named(name).map(Kernels.init) }
 
   /// The best class of this machine, or the one that the environment variable RETORT_KERNELS names. Throws
@@ -46,6 +49,7 @@ package struct Kernels: @unchecked Sendable {
 package struct UnavailableKernels: Error, CustomStringConvertible {
   package var description: String {
     let available = Kernels.names.filter { Kernels.named($0) != nil }.joined(separator: ", ")
-    return "RETORT_KERNELS names a class of instructions that this machine has not; it has \(available)"
+    let remedy = Kernels.named("openblas") == nil ? "; openblas needs apt-get install \(Kernels.openBLASPackage)" : ""
+    return "RETORT_KERNELS names a class of instructions that this machine has not; it has \(available)" + remedy
   }
 }

@@ -29,12 +29,8 @@ extension CPU {
     _ row: Int, of table: Tensor, _ scratch: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float> {
     let start = row * table.columns
-    switch table.dtype {
-    case .f32: return UnsafePointer(table.floats + start)
-    case .bf16: convert_bf16_to_f32(table.halves + start, scratch, table.columns)
-    case .f16: convert_f16_to_f32(table.halves + start, scratch, table.columns)
-    case .i32, .u8: preconditionFailure("a table of \(table.dtype)")
-    }
+    if table.dtype == .f32 { return UnsafePointer(table.floats + start) }
+    self.table.widen(table.halves + start, table.dtype.stored, scratch, table.columns)
     return UnsafePointer(scratch)
   }
 

@@ -9,35 +9,53 @@ final class PackedWeight: @unchecked Sendable {
   let depth: Int
   let columns: Int
   let multiplier: retort_multiplier
+  /// Of the matrix that is laid out.
+  let type: retort_type
   private let product: Weight.Layout.Product
   private let strips: Tensor
-  /// Of the weight that it was made of.
-  private var version = 0
+  /// Of the weight's numbers that are laid out; absent: none are.
+  private var version: Int?
 
   /// For W [out, in].
-  init(_ rows: Int, _ columns: Int, for layout: Weight.Layout, on cpu: CPU) {
+  init(_ rows: Int, _ columns: Int, of type: retort_type, for layout: Weight.Layout, on cpu: CPU) {
     multiplier = cpu.kernels.multiplier(layout.precision)
-    product = layout.product
+    (self.type, product) = (type, layout.product)
     (depth, self.columns) = product == .forward ? (columns, rows) : (rows, columns)
-    strips = cpu.uninitialized([multiplier.packed_bytes(depth, self.columns)], .u8)
+    strips = cpu.uninitialized([multiplier.packed_bytes(depth, self.columns, type)], .u8)
   }
 
-  var packed: retort_packed { retort_packed(strips: strips.elements(UInt8.self), depth: depth, columns: columns) }
+  var packed: retort_packed {
+    retort_packed(strips: strips.elements(UInt8.self), type: type, depth: depth, columns: columns)
+  }
 
   /// Lays W [out, in], row-major, out.
-  func pack(_ w: UnsafePointer<Float>, on cpu: CPU) {
+  func pack(_ w: UnsafeRawPointer, on cpu: CPU) {
     let (depthStep, columnStep) = product == .forward ? (1, depth) : (columns, 1)
-    func pack(_ start: Int, _ count: Int) {
-      multiplier.pack(w, depth, columns, depthStep, columnStep, strips.elements(UInt8.self), start, start + count)
+    var matrix = retort_matrix(
+      values: w, type: type, depth: depth, columns: columns, depth_step: depthStep, column_step: columnStep)
+    let strips = strips.elements(UInt8.self)
+    withUnsafePointer(to: &matrix) { matrix in
+      func pack(_ start: Int, _ count: Int) { multiplier.pack(matrix, strips, start, start + count) }
+      // Small ones, such as adapters' factors, are done before another thread is awake.
+      if depth * columns > 1 << 16 {
+        cpu.blocks(of: columns, size: max(64, multiplier.strip), pack)
+      } else {
+        cpu.alone { pack(0, columns) }
+      }
     }
-    // Small ones, such as adapters' factors, are done before another thread is awake.
-    if depth * columns > 1 << 16 { cpu.blocks(of: columns, size: 64, pack) } else { cpu.alone { pack(0, columns) } }
   }
 
+  /// Lays the weight's numbers out where they lie, unless these are what is laid out.
   fileprivate func follow(_ weight: Weight, on cpu: CPU) {
-    guard version != weight.version + 1 else { return }
-    version = weight.version + 1
-    pack(weight.fp32.floats, on: cpu)
+    guard version != weight.version else { return }
+    version = weight.version
+    switch weight.matrix {
+    case .dense(let value): pack(value.elements(UInt8.self), on: cpu)
+    case .stored(let stored, _):
+      stored.bytes.withUnsafeBytes { if let start = $0.baseAddress { pack(start, on: cpu) } }
+      stored.releasePages()
+    case .listed: preconditionFailure("\(weight.name) is listed alone")
+    }
   }
 }
 
@@ -50,9 +68,9 @@ struct RehearsedLayout: Hashable {
 extension CPU {
   /// The matrix as products want it, kept with the weight and made anew when its numbers have changed.
   func layout(_ weight: Weight, for product: Weight.Layout.Product, in precision: Precision) -> PackedWeight {
-    let layout = Weight.Layout(product, precision)
-    func made() -> PackedWeight { PackedWeight(weight.rows, weight.columns, for: layout, on: self) }
-    if let known = weight.layouts[layout] as? PackedWeight {
+    let (layout, type) = (Weight.Layout(product, precision), weight.dtype.stored)
+    func made() -> PackedWeight { PackedWeight(weight.rows, weight.columns, of: type, for: layout, on: self) }
+    if let known = weight.layouts[layout] as? PackedWeight, known.type == type {
       if weight.device === self { known.follow(weight, on: self) }
       return known
     }

@@ -47,7 +47,7 @@ struct Product {
   /// Columns of a piece start at a multiple of this.
   var strip: Int { multiplier.strip }
   /// Floats that a thread needs.
-  var scratch: Int { multiplier.scratch_bytes(job.w.depth) / 4 }
+  var scratch: Int { multiplier.scratch_bytes(job.w.depth, job.w.type) / 4 }
 
   /// Computes a piece: at most a panel of rows, all columns or whole strips of them.
   /// - Parameters:

@@ -11,7 +11,8 @@ private final class LaidOutRows: SearchedRows {
 
 extension CPU {
   package func searched(_ x: Tensor, _ rows: Range<Int>) -> SearchedRows {
-    let packed = PackedWeight(rows.count, x.columns, for: Weight.Layout(.forward, .fp32), on: self)
+    let packed = PackedWeight(
+      rows.count, x.columns, of: RETORT_F32, for: Weight.Layout(.forward, .fp32), on: self)
     packed.pack(x.floats + rows.lowerBound * x.columns, on: self)
     return LaidOutRows(packed)
   }
@@ -22,10 +23,10 @@ extension CPU {
       filled = rows.count * y.count
       guard let out = out.baseAddress, filled > 0 else { return }
       let product = Product(x.rows, x.floats, y.packed, into: out)
-      // fp32 needs no scratch: panels are read where they lie.
+      var scratch = [Float](repeating: 0, count: product.scratch)
       for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.panelRows) {
         let panel = start..<min(start + Self.panelRows, rows.upperBound)
-        product.compute(panel, into: out + (start - rows.lowerBound) * y.count, scratch: out)
+        product.compute(panel, into: out + (start - rows.lowerBound) * y.count, scratch: &scratch)
       }
     }
   }

@@ -17,7 +17,7 @@ package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   package static let revision = 4
 
   package let precision: Precision
-  /// The class of kernels that decides the bits in this precision.
+  /// The class of kernels that decides the bits in this precision, or OpenBLAS's version and core with one.
   package let instructions: String
 
   package init(_ precision: Precision, by instructions: String) {

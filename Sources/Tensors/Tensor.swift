@@ -49,9 +49,11 @@ package struct StoredTensor: Sendable {
   package let dtype: DType
   /// The elements, row-major and little-endian, at any address.
   package let bytes: Data
+  /// Whether they lie in a mapped file, from where they can be had again.
+  package let isMapped: Bool
 
-  package init(_ shape: [Int], _ dtype: DType, bytes: Data) {
-    (self.shape, self.dtype, self.bytes) = (shape, dtype, bytes)
+  package init(_ shape: [Int], _ dtype: DType, bytes: Data, isMapped: Bool = false) {
+    (self.shape, self.dtype, self.bytes, self.isMapped) = (shape, dtype, bytes, isMapped)
     precondition(bytes.count == shape.reduce(1, *) * dtype.bytes, "\(bytes.count) bytes for \(shape) of \(dtype)")
   }
 

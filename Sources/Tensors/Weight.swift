@@ -69,6 +69,15 @@ package final class Weight {
   package var columns: Int { shape.last ?? 1 }
   package var count: Int { shape.reduce(1, *) }
 
+  /// The type of the numbers where they are.
+  package var dtype: DType {
+    switch matrix {
+    case .dense(let value): value.dtype
+    case .stored(let stored, _): stored.dtype
+    case .listed: preconditionFailure("\(name) is listed alone")
+    }
+  }
+
   /// The numbers of a weight that is no stored matrix. Who writes to it calls `changed()`.
   package var value: Tensor {
     guard case .dense(let value) = matrix else { preconditionFailure("\(name) is not on a device") }

@@ -121,7 +121,7 @@ private struct Stage: Decodable, Equatable {
     struct Finding: Decodable { var name: String, value: String }
     let doctor = try await project.retort("doctor", "--json")
     let findings = Set(try doctor.decoded([Finding].self).map(\.name))
-    #expect(doctor.code == 0 && findings.isSuperset(of: ["fp32", "bf16", "int8", "gnuplot"]))
+    #expect(doctor.code == 0 && findings.isSuperset(of: ["fp32", "bf16", "int8", "OpenBLAS", "gnuplot"]))
     #expect(try await project.retort("--generate-completion-script", "bash").code == 0)
   }
 }

@@ -62,7 +62,8 @@ struct EngineTests {
 
   @Test func `the profile names what decides the bits`() {
     let profile = CPU(threads: 1).numerics
-    #expect(Kernels.names.contains(profile.instructions))
+    // OpenBLAS's version and core stand before the class that does the rest.
+    #expect(Kernels.names.contains { profile.instructions.split(separator: " ").last == $0[...] })
     #expect(profile.description == "engine \(NumericsProfile.revision), fp32, \(profile.instructions)")
   }
 }

@@ -43,6 +43,16 @@ struct KernelTests {
   /// Rows and columns: less than a vector, whole vectors, and some over.
   static let shapes = [(3, 5), (2, 32), (7, 83), (5, 312)]
 
+  @Test(.enabled(if: Kernels.named("openblas") != nil))
+  func `what OpenBLAS decides is named by its version, its core, and the class that does the rest`() throws {
+    let kernels = try #require(Kernels.named("openblas"))
+    for precision in Precision.allCases {
+      let words = kernels.profile(precision).instructions.split(separator: " ")
+      #expect(words.count == 5 && words[0] == "openblas" && words[1].contains(".") && words[3] == "with")
+      #expect(words.last.map { Kernels.names.contains(String($0)) } == true)
+    }
+  }
+
   @Test(arguments: KernelPair.all)
   func `exp has the stated relative error`(pair: KernelPair) {
     let x = (0..<20001).map { -87 + Float($0) * (175 / 20000) }
@@ -142,13 +152,28 @@ struct KernelTests {
         var brains = [UInt16](repeating: 7, count: count + 1)
         var floats = [Float](repeating: 7, count: count + 1)
         kernels.narrow(x, &brains, count)
-        kernels.widen(brains, &floats, count)
+        kernels.widen(brains, RETORT_BF16, &floats, count)
         return (brains, floats)
       }
       #expect(results[0].0 == results[1].0)
       #expect(zip(results[0].1, results[1].1).allSatisfy { $0.bitPattern == $1.bitPattern })
       #expect(results[0].0.last == 7 && results[0].1.last == 7)
     }
+  }
+
+  @Test(arguments: KernelPair.all, [RETORT_BF16, RETORT_F16])
+  func `every half is widened to its float, aligned or not`(pair: KernelPair, type: retort_type) {
+    // A byte in front.
+    let bytes = [0] + (0...UInt16.max).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let results = [pair.fast, pair.reference].map { kernels in
+      bytes.withUnsafeBytes { bytes in
+        [Float](unsafeUninitializedCapacity: 1 << 16) { out, initialized in
+          kernels.widen(bytes.baseAddress! + 1, type, out.baseAddress!, 1 << 16)
+          initialized = 1 << 16
+        }
+      }
+    }
+    #expect(zip(results[0], results[1]).allSatisfy { $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN })
   }
 
   @Test(arguments: KernelPair.all)

@@ -39,6 +39,18 @@ struct ProductTests {
     }
   }
 
+  @Test(arguments: KernelPair.all, [PRODUCTS_FP32, PRODUCTS_BF16, PRODUCTS_INT8])
+  func `products with weights stored as halves have the bits of those with the weights widened`(
+    pair: KernelPair, precision: product_precision
+  ) {
+    for var kernels in [pair.fast, pair.reference] {
+      for var what in cases(7, precision) where what.depth * what.columns < 1 << 21 {
+        (what.rank, what.derivative, what.rows) = (0, 0, 1 + what.rows / 4)
+        for type in [RETORT_BF16, RETORT_F16] { #expect(check_stored(&kernels, what, type) == 0, "\(what)") }
+      }
+    }
+  }
+
   @Test(arguments: KernelPair.all)
   func `int8 products have the reference's bits before anything else joins them`(pair: KernelPair) {
     var (fast, reference) = (pair.fast, pair.reference)

@@ -1,5 +1,6 @@
 /// Checks of products against the reference, in C because debug builds of Swift are slow.
 #include "canvas.h"
+#include "halves.h"
 #include "test_kernels.h"
 
 static size_t draw(uint64_t *state, size_t below) {
@@ -8,16 +9,19 @@ static size_t draw(uint64_t *state, size_t below) {
 }
 
 /// Packs in two parts. The memory ends where the packed matrix does, and is not aligned.
-static retort_packed packed(const retort_multiplier *m, canvas w, int transposed, void **memory) {
-  const size_t depth = transposed ? w.columns : w.rows, columns = transposed ? w.rows : w.columns;
-  const size_t bytes = m->packed_bytes(depth, columns), middle = columns / 2 / m->strip * m->strip;
+static retort_packed packed(const retort_multiplier *m, retort_matrix w, void **memory) {
+  const size_t bytes = m->packed_bytes(w.depth, w.columns, w.type), middle = w.columns / 2 / m->strip * m->strip;
   *memory = malloc(bytes + 4);
   void *strips = (char *)*memory + 4;
   memset(strips, 0xFF, bytes);
-  const size_t depth_step = transposed ? 1 : w.stride, column_step = transposed ? w.stride : 1;
-  m->pack(w.values, depth, columns, depth_step, column_step, strips, 0, middle);
-  m->pack(w.values, depth, columns, depth_step, column_step, strips, middle, columns);
-  return (retort_packed){strips, depth, columns};
+  m->pack(&w, strips, 0, middle);
+  m->pack(&w, strips, middle, w.columns);
+  return (retort_packed){strips, w.type, w.depth, w.columns};
+}
+
+/// The transpose of rows.
+static retort_matrix transposed(canvas w) {
+  return (retort_matrix){w.values, RETORT_F32, w.columns, w.rows, 1, w.stride};
 }
 
 static const retort_multiplier *multiplier(const retort_kernels *kernels, product_precision precision) {
@@ -28,19 +32,19 @@ static const retort_multiplier *multiplier(const retort_kernels *kernels, produc
   }
 }
 
-static canvas compute(const retort_kernels *kernels, product_case p, canvas x, canvas w, canvas low, canvas low_w,
-                      const float *bias, canvas out, canvas derivative, int alone) {
+static canvas compute(const retort_kernels *kernels, product_case p, canvas x, retort_matrix w, canvas low,
+                      canvas low_w, const float *bias, canvas out, canvas derivative, int alone) {
   const retort_multiplier *m = multiplier(kernels, p.precision);
   void *memory[2] = {NULL, NULL};
-  retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, 1, memory), .scale = 0.75f,
+  retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, memory), .scale = 0.75f,
                        .out = out.values, .out_stride = out.stride, .accumulate = p.accumulate,
                        .bias = p.bias ? bias : NULL, .activation = p.activation,
                        .derivative = p.derivative ? derivative.values : NULL};
   if (p.rank) {
     job.low = low.values, job.low_stride = low.stride, job.low_scale = 0.5f;
-    job.low_w = packed(&kernels->fp32, low_w, 1, memory + 1);
+    job.low_w = packed(&kernels->fp32, transposed(low_w), memory + 1);
   }
-  const size_t scratch_bytes = m->scratch_bytes(p.depth);
+  const size_t scratch_bytes = m->scratch_bytes(p.depth, w.type);
   char *scratch = malloc(scratch_bytes + 64);
   memset(scratch, 0xFF, scratch_bytes + 64);
   uint64_t state = p.seed;
@@ -71,7 +75,7 @@ product_check check_linear(const retort_kernels *kernels, const retort_kernels *
   for (int i = 0; i < 3; i++) {
     outs[i] = make(p.rows, p.columns, gap, p.seed, 6);
     slopes[i] = make(p.rows, p.columns, gap, p.seed, 7);
-    compute(tables[i], p, x, w, low, low_w, bias.values, outs[i], slopes[i], i == 2);
+    compute(tables[i], p, x, transposed(w), low, low_w, bias.values, outs[i], slopes[i], i == 2);
   }
   product_check check = {fmaxf(difference(outs[1], outs[0]), difference(slopes[1], slopes[0])),
                          overwritten(outs[1]) + overwritten(slopes[1]) + overwritten(outs[2]), 0, 0};
@@ -86,17 +90,57 @@ product_check check_linear(const retort_kernels *kernels, const retort_kernels *
   return check;
 }
 
+/// Any halves, but of moderate size; a few columns have one that is not: not finite, subnormal, or a zero.
+static void fill_halves(uint16_t *halves, size_t depth, size_t columns, retort_type type, uint64_t seed) {
+  const uint16_t brains[] = {0x7FC0, 0xFFA1, 0x7F80, 0xFF80, 0x0001, 0x807F, 0x8000, 0x0000};
+  const uint16_t ieee[] = {0x7E00, 0xFD01, 0x7C00, 0xFC00, 0x0001, 0x83FF, 0x8000, 0x0000};
+  const uint16_t exponents = type == RETORT_F16 ? 8 << 10 : 120 << 7, below = type == RETORT_F16 ? 0x2000 : 0x400;
+  uint64_t state = seed;
+  for (size_t i = 0; i < depth * columns; i++)
+    halves[i] = (uint16_t)(draw(&state, 2) << 15 | (exponents + draw(&state, below)));
+  for (size_t i = 0; i < 8 && 4 * i < columns; i++)
+    halves[draw(&state, depth) * columns + 4 * i] = (type == RETORT_F16 ? ieee : brains)[i];
+}
+
+size_t check_stored(const retort_kernels *kernels, product_case p, retort_type type) {
+  const size_t count = p.depth * p.columns;
+  uint16_t *halves = malloc(count * 2);
+  char *memory = malloc(count * 2 + 1);  // one byte further nothing is aligned
+  float *floats = malloc(count * sizeof *floats);
+  fill_halves(halves, p.depth, p.columns, type, p.seed);
+  memcpy(memory + 1, halves, count * 2);
+  for (size_t i = 0; i < count; i++) floats[i] = type == RETORT_F16 ? float_of_half(halves[i]) : float_of_brain(halves[i]);
+  canvas x = make(p.rows, p.depth, 1, p.seed, 1), none = make(1, 1, 0, p.seed, 3), bias = make(1, p.columns, 0, 1, 2);
+  size_t unequal = 0;
+  for (int rows = 0; rows < 2; rows++) {
+    // The same numbers as rows, and as columns.
+    const size_t steps[2] = {rows ? 1 : p.columns, rows ? p.depth : 1};
+    const retort_matrix stored = {memory + 1, type, p.depth, p.columns, steps[0], steps[1]};
+    const retort_matrix widened = {floats, RETORT_F32, p.depth, p.columns, steps[0], steps[1]};
+    canvas outs[2] = {make(p.rows, p.columns, 1, p.seed, 4), make(p.rows, p.columns, 1, p.seed, 4)};
+    for (int i = 0; i < 2; i++)
+      compute(kernels, p, x, i ? stored : widened, none, none, bias.values, outs[i], none, i);
+    for (size_t r = 0; r < p.rows; r++)
+      for (size_t c = 0; c < p.columns; c++)
+        unequal += memcmp(outs[0].values + r * outs[0].stride + c, outs[1].values + r * outs[1].stride + c, 4) != 0;
+    unequal += overwritten(outs[1]);
+    free(outs[0].memory), free(outs[1].memory);
+  }
+  free(halves), free(memory), free(floats), free(x.memory), free(none.memory), free(bias.memory);
+  return unequal;
+}
+
 size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t depth, size_t columns, float bad) {
   const product_case p = {.rows = rows, .depth = depth, .columns = columns, .precision = PRODUCTS_INT8, .seed = depth};
   canvas x = make(rows, depth, 1, 1, 1), w = make(columns, depth, 1, 1, 2), none = make(1, 1, 0, 1, 3);
-  canvas sound = compute(kernels, p, x, w, none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
+  canvas sound = compute(kernels, p, x, transposed(w), none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
   size_t count = 0;
   for (size_t i = 0; i < rows + columns; i++) {
     const int in_row = i < rows;
     float *place = (in_row ? x.values + i * x.stride : w.values + (i - rows) * w.stride) + i * 37 % depth;
     const float kept = *place;
     *place = bad;
-    canvas out = compute(kernels, p, x, w, none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
+    canvas out = compute(kernels, p, x, transposed(w), none, none, NULL, make(rows, columns, 0, 1, 4), none, 0);
     *place = kept;
     for (size_t r = 0; r < rows; r++)
       for (size_t c = 0; c < columns; c++) {

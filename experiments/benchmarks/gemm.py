@@ -1,15 +1,18 @@
 """Matrix products of the engine beside PyTorch's (MKL, oneDNN and fbgemm): x [rows, depth] times W [columns, depth] transposed,
 and the gradient of W; alternating, medians of the rounds, in GFLOP/s.
 
-  python gemm.py [--retort retort] [--rounds 5] [--threads 1 2] [--precisions fp32 bf16 int8] [--shapes 2048x384x1536 …]
+  python gemm.py [--retort retort] [--rounds 5] [--threads 1 2] [--precisions fp32 bf16 int8] [--kernels openblas]
+                 [--shapes 2048x384x1536 …]
 
 A shape is rows x depth x columns. `registers` is what the machine does when it multiplies and adds in registers alone,
 and the share is of that. The engine's weights are packed beforehand as frozen ones are; PyTorch's are in their
 precision, its activations converted at each call as the engine's are; its int8 is the dynamically quantized linear
-layer, one scale for all activations and one for each column of the weights. Needs torch.
+layer, one scale for all activations and one for each column of the weights. `--kernels` names classes of the engine whose
+fp32 products have rows of their own, as RETORT_KERNELS does. Needs torch.
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,10 +24,11 @@ SHAPES = ["2048x384x1536", "2048x1536x384", "4096x1024x4096", "4096x4096x1024", 
           "16x384x1536", "1x384x1536", "2048x384x16", "2048x16x384"]
 
 
-def ours(options: argparse.Namespace, shape: str, precision: str, threads: int) -> dict:
+def ours(options: argparse.Namespace, shape: str, precision: str, threads: int, kernels: str | None) -> dict:
     command = [options.retort, "products", *shape.split("x"), "--precision", precision, "--threads", str(threads),
                "--seconds", str(options.seconds)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    environment = os.environ | ({"RETORT_KERNELS": kernels} if kernels else {})
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
 
 
 def rate(work: float, seconds: float, body) -> float:
@@ -71,21 +75,27 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16", "int8"],
                         choices=["fp32", "bf16", "int8"])
+    parser.add_argument("--kernels", nargs="*", default=["openblas"])
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     options = parser.parse_args()
-    print("precision threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")
+    print("products  threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")
+    numerics = []
     for precision in options.precisions:
+        classes = [None] + (options.kernels if precision == "fp32" else [])
         for threads in options.threads:
             for shape in options.shapes:
-                rounds = [(ours(options, shape, precision, threads), theirs(options, shape, precision, threads))
-                          for _ in range(options.rounds)]
-                us = {key: statistics.median(r[0][key] for r in rounds) for key in ("forward", "gradient", "registers")}
+                rounds = [([ours(options, shape, precision, threads, kernels) for kernels in classes],
+                           theirs(options, shape, precision, threads)) for _ in range(options.rounds)]
                 them = {key: statistics.median(r[1][key] for r in rounds) for key in ("forward", "gradient")}
-                print(f"{precision:9} {threads:7} {shape:18} {us['forward']:8.1f} {them['forward']:6.1f} "
-                      f"{us['forward'] / them['forward']:6.2f} {us['forward'] / us['registers']:19.0%} "
-                      f"{us['gradient']:18.1f} {them['gradient']:6.1f} {us['gradient'] / them['gradient']:6.2f}",
-                      flush=True)
-    print(rounds[-1][0]["numerics"])
+                for i, kernels in enumerate(classes):
+                    us = {key: statistics.median(r[0][i][key] for r in rounds)
+                          for key in ("forward", "gradient", "registers")}
+                    print(f"{kernels or precision:9} {threads:7} {shape:18} {us['forward']:8.1f} {them['forward']:6.1f} "
+                          f"{us['forward'] / them['forward']:6.2f} {us['forward'] / us['registers']:19.0%} "
+                          f"{us['gradient']:18.1f} {them['gradient']:6.1f} {us['gradient'] / them['gradient']:6.2f}",
+                          flush=True)
+                    numerics.append(rounds[-1][0][i]["numerics"])
+    print("\n".join(dict.fromkeys(numerics)))
 
 
 if __name__ == "__main__":

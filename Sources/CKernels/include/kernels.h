@@ -34,9 +34,21 @@ typedef struct {
   const retort_dropout *dropout;  // or NULL
 } retort_head;
 
+/// How a weight's numbers are stored: floats, bf16, or IEEE fp16.
+typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16 } retort_type;
+
+/// A matrix [depth, columns] where it lies, aligned or not: w(k, c) = values[k·depth_step + c·column_step].
+typedef struct {
+  const void *values;
+  retort_type type;
+  size_t depth, columns;
+  size_t depth_step, column_step;
+} retort_matrix;
+
 /// A matrix [depth, columns] laid out for products from the left, by `pack` of the multiplier that reads it.
 typedef struct {
   const void *strips;
+  retort_type type;  // of the matrix that was laid out, and in fp32 of what the strips hold
   size_t depth, columns;
 } retort_packed;
 
@@ -49,7 +61,7 @@ typedef struct {
   float scale;
   const float *low;  // [rows, low_w.depth], `low_stride` apart; or NULL
   size_t low_stride;
-  retort_packed low_w;  // packed by the same class's fp32
+  retort_packed low_w;  // of floats, packed by the same class's fp32
   float low_scale;
   float *out;  // [rows, w.columns], `out_stride` apart
   size_t out_stride;
@@ -88,11 +100,12 @@ typedef struct {
   const char *name;  // of the class of instructions that decides the bits
   size_t strip;      // columns lie in strips of so many; pieces of columns start at one
   size_t height;     // pieces of a multiple of so many rows waste nothing
-  size_t (*packed_bytes)(size_t depth, size_t columns);
-  /// Lays out the strips that hold columns from ≤ c < to; w(k, c) = w[k·depth_step + c·column_step].
-  void (*pack)(const float *w, size_t depth, size_t columns, size_t depth_step, size_t column_step, void *strips,
-               size_t from, size_t to);
-  size_t (*scratch_bytes)(size_t depth);
+  size_t (*packed_bytes)(size_t depth, size_t columns, retort_type type);
+  /// Lays out the strips that hold columns from ≤ c < to. In fp32 they keep the matrix's type; in bf16 and int8 they are
+  /// those of the matrix widened to floats. Products have the bits of the widened matrix's in each precision.
+  void (*pack)(const retort_matrix *w, void *strips, size_t from, size_t to);
+  /// With a matrix of this depth and type.
+  size_t (*scratch_bytes)(size_t depth, retort_type type);
   /// The first `rows` rows, columns `from` ≤ c < `to`. An element's bits do not depend on the piece that it is in.
   void (*linear)(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch);
   /// Multiplies and adds in registers alone, which is as fast as this class can; returns how many operations. For
@@ -116,9 +129,10 @@ typedef struct {
   void (*activate)(retort_activation f, float *z, const float *bias, float *derivative, size_t rows, size_t columns);
   void (*multiply)(const float *a, const float *b, float *out, size_t n);
   void (*add)(const float *x, float *to, size_t n);
-  /// fp32 to bf16, ties to even, and back.
+  /// fp32 to bf16, ties to even.
   void (*narrow)(const float *x, uint16_t *out, size_t n);
-  void (*widen)(const uint16_t *x, float *out, size_t n);
+  /// Any type to fp32; `x` may be unaligned.
+  void (*widen)(const void *x, retort_type type, float *out, size_t n);
   /// out += scale · x
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 
@@ -165,11 +179,12 @@ static inline size_t retort_attention_scratch(size_t length, size_t width) {
   return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
 }
 
-/// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`, or `reference`, the plain loops that define the results; NULL if
-/// this machine cannot.
+/// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`; `openblas`, the best of these with OpenBLAS's products in fp32; or
+/// `reference`, the plain loops that define the results. NULL if this machine cannot.
 const retort_kernels *retort_kernels_named(const char *name);
 
-/// The class RETORT_KERNELS names, else the best this machine has; NULL if it names one that the machine has not.
+/// The class RETORT_KERNELS names, else the best this machine has, which is OpenBLAS where there is no other but
+/// `portable`; NULL if it names one that the machine lacks.
 const retort_kernels *retort_kernels_active(void);
 
 /// The four words of Philox4x32-10 (Salmon et al. 2011).

@@ -30,7 +30,8 @@ struct PyTorchFile: TensorFile {
 
   func stored(_ name: String) throws -> StoredTensor {
     let view = try view(name)
-    return try view.type.stored(name, view.shape, elements(of: view), in: file)
+    return try view.type.stored(
+      name, view.shape, elements(of: view), isMapped: view.isContiguous, in: file)
   }
 
   /// The elements one after another: where they lie, if they do so there.

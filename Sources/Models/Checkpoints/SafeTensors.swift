@@ -30,7 +30,7 @@ package struct SafeTensors: TensorFile {
 
   package func stored(_ name: String) throws -> StoredTensor {
     let entry = try entry(name)
-    return try entry.type.stored(name, entry.shape, data(entry.bytes), in: file)
+    return try entry.type.stored(name, entry.shape, data(entry.bytes), isMapped: true, in: file)
   }
 
   /// Some rows of a matrix.
@@ -40,7 +40,7 @@ package struct SafeTensors: TensorFile {
     let start = entry.bytes.lowerBound
     return try entry.type.stored(
       name, [rows.count] + entry.shape.dropFirst(),
-      data(start + rows.lowerBound * size..<start + rows.upperBound * size), in: file)
+      data(start + rows.lowerBound * size..<start + rows.upperBound * size), isMapped: true, in: file)
   }
 
   private func data(_ bytes: Range<Int>) -> Data {

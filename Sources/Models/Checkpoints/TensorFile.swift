@@ -23,9 +23,14 @@ extension ElementType {
   }
 
   /// An array of elements that lie one after another. Throws if they are no floats.
-  func stored(_ name: String, _ shape: [Int], _ bytes: Data, in file: URL) throws -> StoredTensor {
+  /// - Parameter isMapped: whether the bytes are those of a mapped file.
+  func stored(
+    _ name: String, _ shape: [Int], _ bytes: Data, isMapped: Bool, in file: URL
+  ) throws -> StoredTensor {
     guard let dtype else { throw CheckpointError.noFloats(file, name, self) }
-    return StoredTensor(shape, dtype, bytes: self == .f64 ? Self.rounded(bytes) : bytes)
+    return self == .f64
+      ? StoredTensor(shape, dtype, bytes: Self.rounded(bytes))
+      : StoredTensor(shape, dtype, bytes: bytes, isMapped: isMapped)
   }
 
   private static func rounded(_ doubles: Data) -> Data {

@@ -27,7 +27,7 @@ struct Doctor: ParsableCommand {
     let findings =
       [Finding(name: "retort", value: retortVersion), Self.processor] + Self.numerics
       + [
-        Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
+        Self.openBLAS, Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
         Finding(name: "memory", value: Self.memory), try disk, try store, Self.restart, Self.gnuplot, Self.koreanFont,
       ]
     if json { return try printJSON(findings) }
@@ -66,6 +66,15 @@ struct Doctor: ParsableCommand {
       + Precision.allCases.map {
         Finding(name: $0.rawValue, value: "by \(Kernels.active.profile($0).instructions)")
       }
+  }
+
+  private static var openBLAS: Finding {
+    guard let kernels = Kernels.named("openblas") else {
+      return Finding(
+        name: "OpenBLAS", value: "missing",
+        remedy: "apt-get install \(Kernels.openBLASPackage); used without AVX2, and by RETORT_KERNELS=openblas")
+    }
+    return Finding(name: "OpenBLAS", value: kernels.profile(.fp32).instructions)
   }
 
   private var folder: URL {
