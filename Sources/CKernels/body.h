@@ -26,6 +26,7 @@ const retort_kernels CLASS = {
     .exponential = exponential_all,
     .activate = activate,
     .narrow = narrow,
+    .round = round_floats,
     .widen = widen,
     .multiply = multiply,
     .add = add,

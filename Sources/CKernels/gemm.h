@@ -88,6 +88,10 @@ INLINE void round_rows(const float *x, size_t stride, size_t rows, size_t depth,
       store(out + r * DEPTH + k, (vf)brain_bits(load(x + r * stride + k, depth - k)), depth - k);
 }
 
+static void round_floats(float *x, size_t n) {
+  for (size_t i = 0; i < n; i += LANES) store(x + i, (vf)brain_bits(load(x + i, n - i)), n - i);
+}
+
 static void narrow(const float *x, uint16_t *out, size_t n) {
   for (size_t i = 0; i < n; i += LANES) {
     const vh v = narrowed(load(x + i, n - i));

@@ -153,6 +153,10 @@ static float brain(float x) {
   return (float)nearbyint(x / unit) * unit;
 }
 
+static void round_floats(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = brain(x[i]);
+}
+
 static void narrow(const float *x, uint16_t *out, size_t n) {
   for (size_t i = 0; i < n; i++) {
     const float nearest = brain(x[i]);
@@ -198,6 +202,7 @@ const retort_kernels retort_reference = {
     .exponential = exponential,
     .activate = activate,
     .narrow = narrow,
+    .round = round_floats,
     .widen = widen,
     .multiply = multiply,
     .add = add,

@@ -26,7 +26,9 @@ extension CPU {
       low = (UnsafePointer(u.floats), layout(adapter.up, for: .forward, in: .fp32), adapter.scale)
     }
     var product = Product(rows, x.floats, layout(pass.weight, for: .forward, in: precision), into: y.floats, low: low)
-    product.apply(pass.activation.kernel, bias: pass.bias.value.floats, derivative: derivative?.floats)
+    product.apply(
+      pass.activation.kernel, bias: pass.bias.value.floats, derivative: derivative?.floats,
+      rounding: pass.rounds ? table.round : nil)
     guard let adapter = pass.adapter, let u else {
       product.compute(on: self)
       return (y, derivative, nil)

@@ -9,6 +9,7 @@ struct Product {
   // Keeps the memory that `job` points to.
   private let weights: [PackedWeight]
   private let rows: Int
+  private var round: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?
 
   /// out [rows, w.columns] = scale·x [rows, w.depth]·w, added to what `out` holds if `accumulate`; and `low`'s product,
   /// whose layout is one of fp32.
@@ -35,8 +36,12 @@ struct Product {
     }
   }
 
-  /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there.
-  mutating func apply(_ f: retort_activation, bias: UnsafePointer<Float>, derivative: UnsafeMutablePointer<Float>?) {
+  /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there; out is rounded at last.
+  mutating func apply(
+    _ f: retort_activation, bias: UnsafePointer<Float>, derivative: UnsafeMutablePointer<Float>?,
+    rounding: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?
+  ) {
+    round = rounding
     job.bias = bias
     job.activation = f
     job.derivative = derivative
@@ -62,7 +67,11 @@ struct Product {
     piece.out = out ?? job.out + rows.lowerBound * job.out_stride
     if let low = job.low { piece.low = low + rows.lowerBound * job.low_stride }
     if let derivative = job.derivative { piece.derivative = derivative + rows.lowerBound * job.out_stride }
-    multiplier.linear(&piece, rows.count, columns?.lowerBound ?? 0, columns?.upperBound ?? job.w.columns, scratch)
+    let columns = columns ?? 0..<job.w.columns
+    multiplier.linear(&piece, rows.count, columns.lowerBound, columns.upperBound, scratch)
+    if let round {
+      for row in 0..<rows.count { round(piece.out + row * piece.out_stride + columns.lowerBound, columns.count) }
+    }
   }
 
   /// Computes all of it, threads sharing rows, or columns where rows are few.

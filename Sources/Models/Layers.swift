@@ -18,9 +18,10 @@ package final class LinearLayer {
 
   /// x [n, in] → [n, out]
   package func callAsFunction(
-    _ x: Variable, _ activation: Activation = .identity, rows: Rows, on tape: Tape
+    _ x: Variable, _ activation: Activation = .identity, forAttention: Bool = false, rows: Rows, on tape: Tape
   ) -> Variable {
-    tape.linear(x, rows: rows, weight: weight, bias: bias, adapter: adapter, activation: activation)
+    tape.linear(
+      x, rows: rows, weight: weight, bias: bias, adapter: adapter, activation: activation, forAttention: forAttention)
   }
 }
 

@@ -13,8 +13,8 @@ package enum Precision: String, Sendable, CaseIterable {
 }
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
-  /// Raised when a change of the engine changes any result's bits.
-  package static let revision = 4
+  /// Raised when a change of the engine changes the bits of any result in a precision.
+  package static func revision(_ precision: Precision) -> Int { precision == .bf16 ? 5 : 4 }
 
   package let precision: Precision
   /// The class of kernels that decides the bits in this precision, or OpenBLAS's version and core with one.
@@ -24,5 +24,5 @@ package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
     (self.precision, self.instructions) = (precision, instructions)
   }
 
-  package var description: String { "engine \(Self.revision), \(precision.rawValue), \(instructions)" }
+  package var description: String { "engine \(Self.revision(precision)), \(precision.rawValue), \(instructions)" }
 }

@@ -45,9 +45,11 @@ package struct Variable {
   package let gradient: Gradient?
   /// What operations keep of the value. Their backward steps hold this, never the variable.
   let kept: Kept
+  /// Whether every element is a bf16.
+  let isRounded: Bool
 
-  package init(value: Tensor, gradient: Gradient?, kept: Kept = Kept()) {
-    (self.value, self.gradient, self.kept) = (value, gradient, kept)
+  package init(value: Tensor, gradient: Gradient?, kept: Kept = Kept(), isRounded: Bool = false) {
+    (self.value, self.gradient, self.kept, self.isRounded) = (value, gradient, kept, isRounded)
   }
 }
 
@@ -85,15 +87,15 @@ package final class Tape {
   /// are what a profile calls and counts of the backward step, `kept` what it keeps of the result itself.
   package func record(
     _ value: Tensor, needed: Bool, as operation: ProfiledOperation, flops: Int = 0, bytes: Int = 0,
-    kept: Kept = Kept(), backward: @escaping (Tensor) -> Void
+    kept: Kept = Kept(), isRounded: Bool = false, backward: @escaping (Tensor) -> Void
   ) -> Variable {
-    guard records, needed else { return Variable(value: value, gradient: nil) }
+    guard records, needed else { return Variable(value: value, gradient: nil, isRounded: isRounded) }
     let gradient = Gradient()
     steps.append {
       guard let arrived = gradient.take() else { return }
       Profile.measure(operation, flops: flops, bytes: bytes) { backward(arrived) }
     }
-    return Variable(value: value, gradient: gradient, kept: kept)
+    return Variable(value: value, gradient: gradient, kept: kept, isRounded: isRounded)
   }
 
   /// The first of `count` places of dropout that no other operation of this pass has; places are numbered in order.

@@ -11,10 +11,13 @@ import Testing
       var key: String
       var outputs: [String: String]
     }
-    /// Of the engine that made these.
-    var revision: Int
+    /// Of the engine that made these, by precision.
+    var revisions: [String: Int]
     var stages: [String: Stage]
   }
+
+  private static let revisions = Dictionary(
+    uniqueKeysWithValues: Precision.allCases.map { ($0.rawValue, NumericsProfile.revision($0)) })
 
   private let file = checkout.appending(path: "Tests/Fixtures/engine/digests.json")
 
@@ -90,7 +93,7 @@ import Testing
         (stage.name, Golden.Stage(key: try #require(stage.key), outputs: stage.outputs.mapValues(\.digest)))
       }
       let golden = Golden(
-        revision: NumericsProfile.revision, stages: Dictionary(uniqueKeysWithValues: made))
+        revisions: Self.revisions, stages: Dictionary(uniqueKeysWithValues: made))
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
       try (encoder.encode(golden) + Data("\n".utf8)).write(to: file)
@@ -100,8 +103,8 @@ import Testing
     let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
     let again = "record anew with `RETORT_RECORD_DIGESTS=1 swift test --filter DigestGuardTests`"
     try #require(
-      golden.revision == NumericsProfile.revision,
-      "\(file.path) is of engine \(golden.revision), this is engine \(NumericsProfile.revision): \(again)")
+      golden.revisions == Self.revisions,
+      "\(file.path) is of engine \(golden.revisions), this is engine \(Self.revisions): \(again)")
     #expect(Set(golden.stages.keys) == Set(stages.map(\.name)), "the pipeline has other stages: \(again)")
     for stage in stages {
       let recorded = try #require(golden.stages[stage.name], "stage `\(stage.name)` is new: \(again)")
@@ -112,8 +115,8 @@ import Testing
         recorded.outputs == stage.outputs.mapValues(\.digest),
         """
         stage `\(stage.name)` makes other bytes for the same key, and stores that hold the old ones would go on with \
-        them. Where that is meant, raise `NumericsProfile.revision`, or the revision of its StageKind where the engine \
-        is as it was; then \(again)
+        them. Where that is meant, raise `NumericsProfile.revision` of its precision, or the revision of its StageKind \
+        where the engine is as it was; then \(again)
         """)
     }
   }

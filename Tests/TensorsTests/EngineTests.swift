@@ -64,6 +64,6 @@ struct EngineTests {
     let profile = CPU(threads: 1).numerics
     // OpenBLAS's version and core stand before the class that does the rest.
     #expect(Kernels.names.contains { profile.instructions.split(separator: " ").last == $0[...] })
-    #expect(profile.description == "engine \(NumericsProfile.revision), fp32, \(profile.instructions)")
+    #expect(profile.description == "engine \(NumericsProfile.revision(.fp32)), fp32, \(profile.instructions)")
   }
 }

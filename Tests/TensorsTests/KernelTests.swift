@@ -151,8 +151,11 @@ struct KernelTests {
       let results = [pair.fast, pair.reference].map { kernels in
         var brains = [UInt16](repeating: 7, count: count + 1)
         var floats = [Float](repeating: 7, count: count + 1)
+        var rounded = x
+        kernels.round(&rounded, count)
         kernels.narrow(x, &brains, count)
         kernels.widen(brains, RETORT_BF16, &floats, count)
+        #expect(zip(rounded, floats).allSatisfy { $0.isNaN ? $1.isNaN : $0.bitPattern == $1.bitPattern })
         return (brains, floats)
       }
       #expect(results[0].0 == results[1].0)

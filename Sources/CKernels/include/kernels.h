@@ -131,6 +131,8 @@ typedef struct {
   void (*add)(const float *x, float *to, size_t n);
   /// fp32 to bf16, ties to even.
   void (*narrow)(const float *x, uint16_t *out, size_t n);
+  /// x = x rounded so.
+  void (*round)(float *x, size_t n);
   /// Any type to fp32; `x` may be unaligned.
   void (*widen)(const void *x, retort_type type, float *out, size_t n);
   /// out += scale · x

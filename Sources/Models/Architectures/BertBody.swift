@@ -89,7 +89,8 @@ private final class BertLayer {
   ) -> Variable {
     let (asked, rows) = first ? (tape.pool(x, .cls, batch: batch), batch.sequenceRows) : (x, tokens)
     let context = tape.attention(
-      query(asked, rows: rows, on: tape), key(x, rows: tokens, on: tape), value(x, rows: tokens, on: tape),
+      query(asked, forAttention: true, rows: rows, on: tape), key(x, forAttention: true, rows: tokens, on: tape),
+      value(x, forAttention: true, rows: tokens, on: tape),
       heads: sizes.headCount, first: first, batch: batch, dropout: dropout.attention)
     let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
     let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape)

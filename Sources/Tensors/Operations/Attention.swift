@@ -25,6 +25,15 @@ package struct AttentionPass {
   }
 }
 
+extension Variable {
+  /// The value as it can be kept: backward recomputes forward's probabilities from that.
+  fileprivate var rounded: Tensor {
+    let device = value.device
+    return isRounded || !device.precision.keepsHalf
+      ? value : device.converted(device.converted(value, to: .bf16), to: .f32)
+  }
+}
+
 extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`.
   package func attention(
@@ -45,10 +54,9 @@ extension Tape {
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * pass.pairs
     let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) {
-      guard needed else { return device.attention(q.value, k.value, v.value, pass, keeps: false) }
-      // What is kept decides the result: backward recomputes forward's probabilities from it.
-      for x in [q, k, v] { x.kept.hold(x.value) }
-      return device.attention(kept[0].value, kept[1].value, kept[2].value, pass, keeps: true)
+      let inputs = [q, k, v].map(\.rounded)
+      if needed { for (kept, input) in zip(kept, inputs) { kept.hold(input) } }
+      return device.attention(inputs[0], inputs[1], inputs[2], pass, keeps: needed)
     }
     guard let sums else { return Variable(value: out, gradient: nil) }
     let result = Kept(out)

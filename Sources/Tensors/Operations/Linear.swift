@@ -1,6 +1,7 @@
 /// y = f(x·Wᵀ + b + s·((dropout(x)·Aᵀ)·Bᵀ)): a linear map, its adapter (Hu et al. 2021) and its activation in one pass.
 /// Backward, with z the argument of f and dz = dy∘f'(z):
 ///   u = dropout(x)·Aᵀ, du = s·dz·B, dx = dz·W + mask∘(du·A), dW = dzᵀ·x, db = Σ dz, dB = s·dzᵀ·u, dA = duᵀ·dropout(x).
+/// With `forAttention` y is rounded where the precision keeps halves, and its gradient passes as if it were not.
 /// ΔW = s·B·A is never formed. x [n, in], y [n, out], W [out, in], b [out], A [r, in], B [out, r], u [n, r].
 
 package enum Activation: Sendable {
@@ -21,6 +22,8 @@ package struct LinearPass {
   /// Of the adapter's input.
   package let mask: DropoutMask?
   package let activation: Activation
+  /// Whether y is rounded to bf16, as attention in bf16 wants it.
+  package let rounds: Bool
 
   package var outputs: Int { weight.rows }
   package var inputs: Int { weight.columns }
@@ -37,7 +40,8 @@ package struct LinearPass {
 
 extension Tape {
   package func linear(
-    _ x: Variable, rows: Rows, weight: Weight, bias: Weight, adapter: Adapter?, activation: Activation = .identity
+    _ x: Variable, rows: Rows, weight: Weight, bias: Weight, adapter: Adapter?, activation: Activation = .identity,
+    forAttention: Bool = false
   ) -> Variable {
     precondition(x.value.columns == weight.columns, "\(weight.name): x \(x.value.shape), W \(weight.shape)")
     precondition(x.value.rows == rows.count, "\(weight.name): x \(x.value.shape), \(rows.count) rows")
@@ -45,7 +49,8 @@ extension Tape {
     let adapter = adapters ? adapter : nil
     let pass = LinearPass(
       rows: rows, weight: weight, bias: bias, adapter: adapter,
-      mask: dropoutMask(adapter?.dropout ?? 0, rows, columns: weight.columns), activation: activation)
+      mask: dropoutMask(adapter?.dropout ?? 0, rows, columns: weight.columns), activation: activation,
+      rounds: forAttention && device.precision.keepsHalf)
     let needed = records && (pass.trains || below != nil)
     precondition(!needed || device.precision != .int8, "int8 has no gradients")
     let flops = pass.flops
@@ -54,7 +59,9 @@ extension Tape {
       if needed, pass.needsInput { input.hold(x.value) }
       return (forward.y, forward.derivative.map(Kept.init), forward.low)
     }
-    return record(y, needed: needed, as: .linearBackward, flops: below == nil ? 0 : flops) { dy in
+    return record(
+      y, needed: needed, as: .linearBackward, flops: below == nil ? 0 : flops, isRounded: pass.rounds
+    ) { dy in
       var (dz, du) = (dy, Tensor?.none)
       let derivative = derivative?.value
       if let below {

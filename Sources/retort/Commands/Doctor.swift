@@ -61,10 +61,12 @@ struct Doctor: ParsableCommand {
 
   /// The engine, then of each precision the class of instructions that decides the bits.
   private static var numerics: [Finding] {
-    let engine = "revision \(NumericsProfile.revision), precision auto is \(Kernels.active.automaticPrecision.rawValue)"
-    return [Finding(name: "engine", value: engine)]
+    let automatic = Kernels.active.automaticPrecision
+    return [Finding(name: "engine", value: "precision auto is \(automatic.rawValue)")]
       + Precision.allCases.map {
-        Finding(name: $0.rawValue, value: "by \(Kernels.active.profile($0).instructions)")
+        let revision = NumericsProfile.revision($0)
+        return Finding(
+          name: $0.rawValue, value: "by \(Kernels.active.profile($0).instructions), revision \(revision)")
       }
   }
 
