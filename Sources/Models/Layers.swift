@@ -1,4 +1,5 @@
 /// Layers that architectures are made of.
+import Foundation
 import Tensors
 
 /// A linear layer of a model: its weights, and the adapter that may sit on it.
@@ -12,6 +13,16 @@ package final class LinearLayer {
     self.name = name
     self.weight = weight
     self.bias = bias
+  }
+
+  /// W, or W + s·B·A.
+  var mergedWeight: NamedTensor {
+    guard let adapter else { return NamedTensor(weight) }
+    return NamedTensor(weight.name, weight.shape) { [weight] () -> Data in
+      let merged = weight.fp32.copy()
+      merged.device.merge(adapter, into: merged)
+      return merged.bytes
+    }
   }
 
   var weights: [Weight] { [weight, bias] + (adapter.map { [$0.down, $0.up] } ?? []) }

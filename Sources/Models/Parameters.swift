@@ -15,6 +15,10 @@ package final class Parameters {
 
   var all: [Weight] { others + linears.flatMap(\.weights) }
 
+  var merged: [NamedTensor] {
+    others.map { NamedTensor($0) } + linears.flatMap { [$0.mergedWeight, NamedTensor($0.bias)] }
+  }
+
   func trainAll() { for weight in all where !weight.isTrainable { weight.train() } }
 
   /// Base frozen, an adapter on each target, `modulesToSave` whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
@@ -24,7 +28,7 @@ package final class Parameters {
         throw ModelError.noSuchTarget(target, linears: linears.map(\.name))
       }
     }
-    mergeLoRA()
+    for layer in linears { layer.adapter = nil }
     for weight in all { weight.freeze() }
     for (index, layer) in linears.enumerated() {
       if settings.trainsWhole(layer.name) {
@@ -35,14 +39,6 @@ package final class Parameters {
       }
     }
     lora = settings
-  }
-
-  func mergeLoRA() {
-    for layer in linears {
-      if let adapter = layer.adapter { layer.weight.merge(adapter) }
-      layer.adapter = nil
-    }
-    lora = nil
   }
 
   private func adapter(on layer: LinearLayer, _ settings: LoRASettings, seed: UInt64, stream: UInt64) -> Adapter {

@@ -23,7 +23,7 @@ extension SequenceModel {
   package var device: any Device { parameters.device }
   /// Every weight under its Hugging Face name, unmerged LoRA factors included (`….lora_A.weight`).
   package var weights: [Weight] { parameters.all }
-  /// The adapters attached, until they are merged.
+  /// The adapters attached.
   package var lora: LoRASettings? { parameters.lora }
 
   /// Full fine-tuning: gives every weight a gradient. A new model's weights are all frozen.
@@ -32,16 +32,18 @@ extension SequenceModel {
   /// Freezes the base and gives each target linear an adapter. Throws `ModelError` on a target that matches none.
   package func attach(lora: LoRASettings, seed: UInt64) throws { try parameters.attach(lora, seed: seed) }
 
-  /// W += s·B·A for each adapter, which then is gone.
-  package func mergeLoRA() { parameters.mergeLoRA() }
+  /// The weights as a checkpoint has them, adapters merged: W + s·B·A, each computed when it is asked for.
+  package var mergedTensors: [NamedTensor] { parameters.merged }
 
   /// By a rehearsal of the pass.
   package func trainingBytes(tokensPerSequence: [Int]) throws -> Int {
     let batch = PackedBatch(tokensPerSequence.map { Array(repeating: 0, count: $0) })
-    return try device.rehearse { device in
-      let tape = Tape(on: device, records: true, masks: Tape.Masks(seed: 0, step: 0))
-      let output = try forward(batch, on: tape)
-      tape.backward(from: output, gradient: device.uninitialized(output.value.shape))
+    return try Profile.measure(.rehearsal) {
+      try device.rehearse { device in
+        let tape = Tape(on: device, records: true, masks: Tape.Masks(seed: 0, step: 0))
+        let output = try forward(batch, on: tape)
+        tape.backward(from: output, gradient: device.uninitialized(output.value.shape))
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import Basics
 import Foundation
 import Synchronization
 
-/// What time is spent on. What happens inside `loading`, `validation` and `saving` counts as these.
+/// What time is spent on. What happens inside `loading`, `validation`, `saving` and `rehearsal` counts as these.
 package enum ProfiledOperation: String, Sendable, CaseIterable {
   case loading, tokenizing
   case batchMaking = "batch making"
@@ -16,8 +16,10 @@ package enum ProfiledOperation: String, Sendable, CaseIterable {
   case attentionForward = "attention forward"
   case attentionBackward = "attention backward"
   case norm, dropout, pooling, loss, optimizer, validation, saving
+  /// Of a pass, to know what memory it takes.
+  case rehearsal
 
-  fileprivate var isWhole: Bool { self == .loading || self == .validation || self == .saving }
+  fileprivate var isWhole: Bool { [.loading, .validation, .saving, .rehearsal].contains(self) }
 }
 
 package final class Profile: Sendable {

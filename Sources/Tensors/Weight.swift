@@ -1,4 +1,5 @@
 /// A parameter of a model, under the name that its checkpoint gives it.
+import Foundation
 
 /// Where a weight's numbers are.
 package enum Matrix {
@@ -91,6 +92,12 @@ package final class Weight {
     case .stored(let stored, let device): device.tensor(stored, as: .f32)
     case .listed: preconditionFailure("\(name) is listed alone")
     }
+  }
+
+  /// The numbers in fp32 for the host, as they lie: not copied where they are so already.
+  package var fp32Bytes: Data {
+    if case .stored(let stored, _) = matrix, stored.dtype == .f32 { return stored.bytes }
+    return fp32.bytes
   }
 
   package func freeze() { gradient = nil }

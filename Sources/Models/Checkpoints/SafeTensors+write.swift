@@ -13,7 +13,7 @@ extension SafeTensors {
       try header(of: ordered.map { ($0.name, $0.shape) }).write(to: partial)
       let handle = try FileHandle(forWritingTo: partial)
       try handle.seekToEnd()
-      for tensor in ordered { try handle.write(contentsOf: tensor.values().bytes) }
+      for tensor in ordered { try handle.write(contentsOf: tensor.bytes()) }
       try handle.close()
       guard rename(partial.path, file.path) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
@@ -41,12 +41,17 @@ extension SafeTensors {
 package struct NamedTensor {
   let name: String
   let shape: [Int]
-  let values: () -> Tensor
+  /// In fp32, as they lie.
+  let bytes: () -> Data
 
-  package init(_ name: String, _ tensor: Tensor) { (self.name, shape, values) = (name, tensor.shape, { tensor }) }
+  init(_ name: String, _ shape: [Int], bytes: @escaping () -> Data) {
+    (self.name, self.shape, self.bytes) = (name, shape, bytes)
+  }
+
+  package init(_ name: String, _ tensor: Tensor) { self.init(name, tensor.shape) { tensor.bytes } }
 
   init(_ weight: Weight, as name: String? = nil) {
-    (self.name, shape, values) = (name ?? weight.name, weight.shape, { weight.fp32 })
+    self.init(name ?? weight.name, weight.shape) { weight.fp32Bytes }
   }
 }
 

@@ -7,7 +7,7 @@ import Tensors
 extension CheckpointFolder {
   /// A sentence-transformers folder of `encoder`, which started from this folder: merged weights, and what the base has
   /// and training leaves alone (its pooler, tokenizer and other keys). Adapters are also kept in `adapter/`, in PEFT's
-  /// layout, and then merged into `encoder`.
+  /// layout.
   package func write(_ encoder: Encoder, settings: SentenceSettings, to folder: URL) throws {
     let untouched = try architecture.poolerShapes.filter { contains($0.name) }.map { name, _ in
       NamedTensor(name, try tensor(name, on: encoder.device))
@@ -22,7 +22,8 @@ extension CheckpointFolder {
 
   /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for
   /// sentence-transformers' `CrossEncoder`, a sigmoid after the logit; without, which no class there has, for Retort
-  /// alone, and others load the encoder in it. Adapters and new heads are also kept in `adapter/`, in PEFT's layout, and then merged.
+  /// alone, and others load the encoder in it. Adapters and new heads are also kept in
+  /// `adapter/`, in PEFT's layout.
   package func write(_ model: SequenceClassifier, maxSequenceLength: Int, to folder: URL) throws {
     try write(model, task: .sequenceClassification, others: [], to: folder) { config in
       if model.kind == .firstToken {
@@ -52,12 +53,8 @@ extension CheckpointFolder {
     // What is written is always fp32, whatever the base was.
     for key in ["dtype", "torch_dtype"] where config[key] != nil { config[key] = "float32" }
     try Configuration(file: folder.appending(path: "config.json"), values: config).write()
-    if let adapter = PEFTAdapter(of: model, task: task) {
-      try adapter.write(to: folder)
-      model.mergeLoRA()
-    }
-    try SafeTensors.write(
-      model.weights.map { NamedTensor($0) } + others, to: folder.appending(path: "model.safetensors"))
+    try PEFTAdapter(of: model, task: task)?.write(to: folder)
+    try SafeTensors.write(model.mergedTensors + others, to: folder.appending(path: "model.safetensors"))
   }
 
   private var classes: (encoder: String, classifier: String) { type(of: architecture).classes }
