@@ -14,6 +14,8 @@ extension StageContext {
     _ model: some SequenceModel, _ task: some TrainingTask, _ settings: TrainingSettings,
     _ validation: TrainingValidation?
   ) throws -> Validation {
+    var settings = settings
+    settings.memory = memory(forTensorsOf: model.device)
     let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
     var state = TrainingState(model: model)
     // A forecast wants the steps alone, and a model that is not trained is its own start.
@@ -37,6 +39,14 @@ extension StageContext {
       guard case .notFinite = error, let latest = keeper?.latest else { throw error }
       throw StoppedTraining(error: error, checkpoint: latest)
     }
+  }
+}
+
+extension StageContext {
+  /// What of the stage's memory tensors may take: not what the process needs besides, nor what lies unused between them,
+  /// which was at most a twelfth of them in trainings of MiniLM.
+  private func memory(forTensorsOf device: any Device) -> Int {
+    max(0, compute.memory - device.bytesBeside) / 11 * 10
   }
 }
 

@@ -8,6 +8,8 @@ package protocol Device: AnyObject, Sendable {
   var numerics: NumericsProfile { get }
   /// What it has lent out.
   var meter: Meter { get }
+  /// Bytes in use now, in the memory that its tensors lie in, by whatever else counts against a stage's share.
+  var bytesBeside: Int { get }
   /// Threads of the host that work for it.
   var threads: Int { get }
 
@@ -91,6 +93,8 @@ package protocol Device: AnyObject, Sendable {
 
 extension Device {
   package var precision: Precision { numerics.precision }
+
+  package var bytesBeside: Int { 0 }
 
   package func onHost(_ pieces: Int, _ body: (_ piece: Int) -> Void) { for piece in 0..<pieces { body(piece) } }
 }
