@@ -78,9 +78,17 @@ package struct Preview {
       }
       let shown = changes.prefix(3).map(\.component).joined(separator: ", ")
       let more = changes.count > 3 ? " and \(changes.count - 3) more" : ""
-      let reason = changes.isEmpty ? "its result is gone" : "changed: \(shown)\(more)"
+      let reason = changes.isEmpty ? "its result is gone" : "changed: \(shown)\(more)" + otherNumerics(changes)
       return ("will run", reason + (beginning ?? extensionNote(preview, changes)))
     }
+  }
+
+  /// With what the last result was computed, where this machine computes with something else.
+  private func otherNumerics(_ changes: [KeyDifference]) -> String {
+    guard let change = changes.first(where: { $0.component == "numerics" }), let old = change.old, let new = change.new
+    else { return "" }
+    func plain(_ shown: String) -> String { shown.replacing("\"", with: "") }
+    return "; computed with \(plain(old)) then, with \(plain(new)) here"
   }
 
   /// What becomes of the training before, if all that changed is that it is to be longer.

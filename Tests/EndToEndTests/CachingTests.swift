@@ -32,6 +32,23 @@ import Testing
     #expect(try await project.run() == [])
   }
 
+  @Test func `what was computed with other instructions is planned anew, and both are named`() async throws {
+    let project = try Project(
+      """
+      version: 1
+      stages:
+        groups: {uses: groups, in: {data: data/questions.json, passages: data/book.jsonl}}
+        base: {uses: init, in: {groups: groups.groups}, with: {vocab_size: 100, hidden_size: 8, num_attention_heads: 2}}
+
+      """, data: smallData)
+    _ = try await project.retort("run", "pipeline.yaml", environment: ["RETORT_KERNELS": "portable"])
+    let plan = try await project.retort("plan", "pipeline.yaml", environment: ["RETORT_KERNELS": "reference"]).output
+    let both = /changed: numerics; computed with engine \d+, fp32, portable then, with engine \d+, fp32, reference here/
+    #expect(plan.contains(both), "\(plan)")
+    let again = try await project.retort("plan", "pipeline.yaml", environment: ["RETORT_KERNELS": "portable"]).output
+    #expect(!again.contains("will run"), "\(again)")
+  }
+
   @Test func `a changed input that leaves the output of split as it was stops there`() async throws {
     let project = try Project(smallPipeline, data: smallData)
     _ = try await project.run()
