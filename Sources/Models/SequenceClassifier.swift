@@ -8,6 +8,11 @@ package enum CrossEncoderHead: String, Sendable, CaseIterable {
   /// The first token's last hidden state itself, as the distillation program's teachers have it.
   case firstToken = "first_token"
 
+  /// The name of the linear map that gives the logit.
+  func classifierName(_ architecture: any Architecture) -> String {
+    self == .pooler ? architecture.classifierName : "classifier"
+  }
+
   /// In config.json, where the head is not that of transformers.
   static let key = "retort_head"
 
@@ -38,12 +43,9 @@ package final class SequenceClassifier: SequenceModel {
     on device: any Device
   ) throws {
     let builder = ModelBuilder(weights)
-    let prefix = type(of: architecture).prefix
     self.architecture = architecture
     self.kind = kind
-    body = try architecture.body(builder, at: prefix)
-    head = kind == .pooler ? try architecture.head(builder, at: prefix) : nil
-    classifier = try architecture.classifier(builder)
+    (body, head, classifier) = try architecture.crossEncoder(builder, kind)
     parameters = Parameters(builder, on: device)
   }
 
@@ -71,10 +73,15 @@ extension Architecture {
 
   /// Every weight of the cross-encoder with one label, with its shape.
   package func crossEncoderShapes(_ kind: CrossEncoderHead = .pooler) throws -> [NamedShape] {
-    try ModelBuilder.list { builder in
-      _ = try body(builder, at: Self.prefix)
-      if kind == .pooler { _ = try head(builder, at: Self.prefix) }
-      _ = try classifier(builder)
-    }
+    try ModelBuilder.list { _ = try crossEncoder($0, kind) }
+  }
+
+  fileprivate func crossEncoder(
+    _ builder: ModelBuilder, _ kind: CrossEncoderHead
+  ) throws -> (any Body, (any Head)?, LinearLayer) {
+    (
+      try body(builder, at: prefix), kind == .pooler ? try head(builder, at: prefix) : nil,
+      try builder.linear(kind.classifierName(self), 1, width, deviation: initializerRange)
+    )
   }
 }

@@ -30,6 +30,9 @@ extension PackedBatch {
     return Rows(keys: keys, chunks: tokenChunks)
   }
 
+  /// Each token's place in its sequence, from 0.
+  package var positions: [Int32] { tokenRows.keys.map { Int32($0.position) } }
+
   /// The sequences as rows.
   package var sequenceRows: Rows {
     Rows(keys: sequenceKeys.map { Rows.Key(sequence: $0, position: 0) }, chunks: chunks)

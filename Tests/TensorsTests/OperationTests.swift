@@ -99,7 +99,7 @@ struct OperationTests {
   @Test func `gradients of embeddings are their differences`() {
     let (word, position, segment) = (weight([6, 3], 1), weight([5, 3], 2), weight([2, 3], 3))
     check([], [word, position, segment]) { tape, _ in
-      tape.embedding(batch, word: word, position: position, segment: segment)
+      tape.embedding([(word, batch.ids), (segment, batch.typeIDs), (position, batch.positions)])
     }
   }
 

@@ -6,8 +6,10 @@ struct Bag: Architecture, Equatable {
   var pieces, places, width: Int
 
   static let modelTypes = ["bag"]
-  static let classes = (encoder: "BagModel", classifier: "BagForSequenceClassification")
-  static let prefix = "bag."
+  let classes = (encoder: "BagModel", classifier: "BagForSequenceClassification")
+  let prefix = "bag."
+  let classifierName = "classifier"
+  let initializerRange: Float = 0.5
   var maxTokens: Int { places }
   let sizes: [NamedSize] = []
 
@@ -30,7 +32,7 @@ struct Bag: Architecture, Equatable {
 
     func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
       let rows = batch.tokenRows
-      let sum = tape.embedding(batch, word: piece, position: place, segment: kind)
+      let sum = tape.embedding([(piece, batch.ids), (kind, batch.typeIDs), (place, batch.positions)])
       let states = map(norm(sum, rows: rows, on: tape), .gelu, rows: rows, on: tape)
       // A bag has no first piece: all stand for it.
       return first ? tape.pool(states, .mean, batch: batch) : states
@@ -51,7 +53,5 @@ struct Bag: Architecture, Equatable {
   }
   func pooler(_ builder: ModelBuilder, at prefix: String) -> LinearLayer? { nil }
   func head(_ builder: ModelBuilder, at prefix: String) -> any Head { Nothing() }
-  func classifier(_ builder: ModelBuilder) throws -> LinearLayer {
-    try builder.linear("classifier", 1, width, deviation: 0.5)
-  }
+  func modelName(of stored: String) -> String? { stored }
 }

@@ -6,9 +6,11 @@ package protocol Architecture: Sendable {
   /// config.json's `model_type`s that are this.
   static var modelTypes: [String] { get }
   /// transformers' classes, as config.json names them in `architectures`.
-  static var classes: (encoder: String, classifier: String) { get }
+  var classes: (encoder: String, classifier: String) { get }
   /// What stands before the names of the encoder's tensors in models with a head, e.g. `bert.`.
-  static var prefix: String { get }
+  var prefix: String { get }
+  /// The name of the linear map that gives the logit in transformers' class for classification, e.g. `classifier`.
+  var classifierName: String { get }
 
   /// Throws a `CheckpointError` that names the key that is missing, unknown or out of range.
   init(_ file: Configuration) throws
@@ -19,13 +21,17 @@ package protocol Architecture: Sendable {
   var maxTokens: Int { get }
   /// The sizes that config.json names, and tensors that have them.
   var sizes: [NamedSize] { get }
+  /// Standard deviation of new weights.
+  var initializerRange: Float { get }
 
+  /// The name that a tensor of a checkpoint, its prefix removed, has in the model; `nil` for what is left out: buffers,
+  /// and heads of other tasks.
+  func modelName(of stored: String) -> String?
   func body(_ builder: ModelBuilder, at prefix: String) throws -> any Body
   /// What checkpoints of the bare encoder may have besides, and embeddings do without.
   func pooler(_ builder: ModelBuilder, at prefix: String) throws -> LinearLayer?
   /// From the first token's hidden state to what the classifier reads, by transformers' class; `body` was built before.
   func head(_ builder: ModelBuilder, at prefix: String) throws -> any Head
-  func classifier(_ builder: ModelBuilder) throws -> LinearLayer
 }
 
 /// The layers of an encoder.

@@ -1,4 +1,4 @@
-/// BERT's configuration out of `config.json` and into it.
+/// The configuration of BERT and its kin out of `config.json` and into it.
 import JSONText
 import Tensors
 
@@ -39,6 +39,8 @@ extension Bert {
       try number(key, absent: 0.1, "a number from 0 to below 1") { (0..<1).contains($0) }
     }
     let ids = Int(Int32.max)
+    // `Architectures.read` lets through no other.
+    let kind = Kind(rawValue: try file.string("model_type")) ?? .bert
 
     let activation = try file.string("hidden_act")
     guard let activation = Self.activations[activation] else {
@@ -54,7 +56,7 @@ extension Bert {
         expected: "false: an encoder", remedy: "Nothing else is supported yet.")
     }
     self.init(
-      vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
+      kind, vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
       layerCount: try size("num_hidden_layers", atMost: 10_000),
       headCount: try size("num_attention_heads", atMost: 1 << 20),
       intermediateSize: try size("intermediate_size", atMost: 1 << 24),
@@ -64,8 +66,13 @@ extension Bert {
       hiddenDropout: try probability("hidden_dropout_prob"),
       attentionDropout: try probability("attention_probs_dropout_prob"),
       initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
-      paddingID: try file.int(ifPresent: "pad_token_id") ?? 0)
+      paddingID: try file.int(ifPresent: "pad_token_id") ?? (kind == .bert ? 0 : 1))
     self.activation = activation
+    guard kind == .bert || (0..<maximumPositions - 1).contains(paddingID) else {
+      throw CheckpointError(
+        file.file, "key \"pad_token_id\"", found: "\(paddingID)",
+        expected: "0 to below \(maximumPositions - 1): positions are counted from the one after it")
+    }
     guard hiddenSize % headCount == 0 else {
       throw CheckpointError(
         file.file, "key \"num_attention_heads\"", found: "\(headCount)",
@@ -76,7 +83,7 @@ extension Bert {
   /// `config.json` of a new encoder.
   package var json: JSONValue {
     [
-      "architectures": ["BertModel"],
+      "architectures": [.string(classes.encoder)],
       "attention_probs_dropout_prob": .float(attentionDropout),
       "dtype": "float32",
       "hidden_act": "gelu",
@@ -86,7 +93,7 @@ extension Bert {
       "intermediate_size": .int(intermediateSize),
       "layer_norm_eps": .float(layerNormEpsilon),
       "max_position_embeddings": .int(maximumPositions),
-      "model_type": "bert",
+      "model_type": .string(kind.rawValue),
       "num_attention_heads": .int(headCount),
       "num_hidden_layers": .int(layerCount),
       "pad_token_id": .int(paddingID),

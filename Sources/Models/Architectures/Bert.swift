@@ -1,7 +1,14 @@
-/// BERT (Devlin et al. 2019): its sizes and constants, as `config.json` names them, and its weights, as transformers does.
+/// BERT (Devlin et al. 2019) and the encoders of its build, RoBERTa (Liu et al. 2019) and XLM-RoBERTa (Conneau et al.
+/// 2020): sizes and constants, as `config.json` names them, and weights, as transformers does.
 import Tensors
 
 package struct Bert: Architecture, Hashable {
+  /// Under transformers' `model_type`.
+  package enum Kind: String, Sendable, CaseIterable {
+    case bert, roberta
+    case xlmRoberta = "xlm-roberta"
+  }
+  package var kind: Kind
   package var vocabularySize: Int
   package var hiddenSize: Int
   package var layerCount: Int
@@ -14,15 +21,15 @@ package struct Bert: Architecture, Hashable {
   package var layerNormEpsilon: Float
   package var hiddenDropout: Float
   package var attentionDropout: Float
-  /// Standard deviation of new weights.
   package var initializerRange: Float
   package var paddingID: Int
 
   package init(
-    vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int, intermediateSize: Int,
+    _ kind: Kind = .bert, vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int, intermediateSize: Int,
     maximumPositions: Int = 512, segmentCount: Int = 2, layerNormEpsilon: Float = 1e-12, hiddenDropout: Float = 0.1,
     attentionDropout: Float = 0.1, initializerRange: Float = 0.02, paddingID: Int = 0
   ) {
+    self.kind = kind
     self.vocabularySize = vocabularySize
     self.hiddenSize = hiddenSize
     self.layerCount = layerCount
@@ -39,12 +46,35 @@ package struct Bert: Architecture, Hashable {
 }
 
 extension Bert {
-  package static let modelTypes = ["bert"]
-  package static let classes = (encoder: "BertModel", classifier: "BertForSequenceClassification")
-  package static let prefix = "bert."
+  package static let modelTypes = Kind.allCases.map(\.rawValue)
+  package var classes: (encoder: String, classifier: String) {
+    let name =
+      switch kind {
+      case .bert: "Bert"
+      case .roberta: "Roberta"
+      case .xlmRoberta: "XLMRoberta"
+      }
+    return ("\(name)Model", "\(name)ForSequenceClassification")
+  }
+  package var prefix: String { kind == .bert ? "bert." : "roberta." }
+  package var classifierName: String { hasDenseHead ? "classifier.out_proj" : "classifier" }
+  /// Whether a head has a dense layer of its own; else it reads the encoder's pooler.
+  private var hasDenseHead: Bool { kind != .bert }
 
   package var width: Int { hiddenSize }
-  package var maxTokens: Int { maximumPositions }
+  package var maxTokens: Int { maximumPositions - firstPosition }
+  /// The row of a sequence's first token in the table of positions: RoBERTa counts from the padding's id + 1.
+  var firstPosition: Int { kind == .bert ? 0 : paddingID + 1 }
+
+  /// Norms of old checkpoints get today's names.
+  package func modelName(of stored: String) -> String? {
+    let buffers = ["embeddings.position_ids", "embeddings.token_type_ids"]
+    let isForeign = ["cls.", "lm_head.", "qa_outputs."].contains { stored.hasPrefix($0) }
+    return isForeign || buffers.contains(stored)
+      ? nil
+      : stored.replacing("LayerNorm.gamma", with: "LayerNorm.weight")
+        .replacing("LayerNorm.beta", with: "LayerNorm.bias")
+  }
 
   package var sizes: [NamedSize] {
     let layer = "encoder.layer.*.attention.self.query.weight"
@@ -69,24 +99,27 @@ extension Bert {
   }
 
   package func pooler(_ builder: ModelBuilder, at prefix: String) throws -> LinearLayer? {
-    try builder.linear("\(prefix)pooler.dense", hiddenSize, hiddenSize, deviation: initializerRange)
+    try square(builder, "\(prefix)pooler.dense")
   }
 
   package func head(_ builder: ModelBuilder, at prefix: String) throws -> any Head {
     BertHead(
-      dense: try builder.linear("\(prefix)pooler.dense", hiddenSize, hiddenSize, deviation: initializerRange))
+      dropsInput: hasDenseHead, dense: try square(builder, hasDenseHead ? "classifier.dense" : "\(prefix)pooler.dense"))
   }
 
-  package func classifier(_ builder: ModelBuilder) throws -> LinearLayer {
-    try builder.linear("classifier", 1, hiddenSize, deviation: initializerRange)
+  private func square(_ builder: ModelBuilder, _ name: String) throws -> LinearLayer {
+    try builder.linear(name, hiddenSize, hiddenSize, deviation: initializerRange)
   }
 }
 
 /// tanh of a linear map of the first token's last hidden state.
 private struct BertHead: Head {
+  /// RoBERTa's own head has dropout before this map, too.
+  let dropsInput: Bool
   let dense: LinearLayer  // [hidden, hidden]
 
   func forward(_ x: Variable, rows: Rows, on tape: Tape, _ dropout: Dropouts) -> Variable {
-    dense(x, .tanh, rows: rows, on: tape)
+    let read = dropsInput ? tape.dropout(x, dropout.head, rows: rows) : x
+    return dense(read, .tanh, rows: rows, on: tape)
   }
 }

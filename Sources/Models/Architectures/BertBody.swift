@@ -1,4 +1,4 @@
-/// BERT from token ids to the last hidden states.
+/// BERT and its kin from token ids to the last hidden states.
 import Tensors
 
 /// Post-norm: each block's output is added to its input, and the sum normalised.
@@ -19,7 +19,7 @@ final class BertBody: Body {
         .normal(deviation: sizes.initializerRange, zeroRow: zeroRow))
     }
     word = try table("word", sizes.vocabularySize, zeroRow: sizes.paddingID)
-    position = try table("position", sizes.maximumPositions)
+    position = try table("position", sizes.maximumPositions, zeroRow: sizes.firstPosition > 0 ? sizes.paddingID : nil)
     segment = try table("token_type", sizes.segmentCount)
     norm = try builder.norm("\(prefix)embeddings.LayerNorm", width, eps: sizes.layerNormEpsilon)
     layers = try (0..<sizes.layerCount).map { try BertLayer(sizes, builder, "\(prefix)encoder.layer.\($0)") }
@@ -29,7 +29,7 @@ final class BertBody: Body {
   func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try check(batch)
     let rows = batch.tokenRows
-    let embedded = tape.embedding(batch, word: word, position: position, segment: segment)
+    let embedded = tape.embedding([(word, batch.ids), (segment, segments(batch)), (position, positions(batch))])
     var hidden = norm(embedded, rows: rows, on: tape)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (index, layer) in layers.enumerated() {
@@ -39,16 +39,36 @@ final class BertBody: Body {
     return hidden
   }
 
+  /// Where there is one segment all tokens are in it: tokenizers of BERT, which some RoBERTas have, number two.
+  private func segments(_ batch: PackedBatch) -> [Int32] {
+    sizes.segmentCount == 1 ? batch.typeIDs.map { _ in 0 } : batch.typeIDs
+  }
+
+  /// RoBERTa's own code does not count padding that stands among other tokens: its place is the padding's id.
+  private func positions(_ batch: PackedBatch) -> [Int32] {
+    guard sizes.firstPosition > 0 else { return batch.positions }
+    let padding = Int32(sizes.paddingID)
+    return (0..<batch.count).flatMap { sequence in
+      var last = padding
+      return batch.ids[batch.offsets[sequence]..<batch.offsets[sequence + 1]].map { id in
+        if id == padding { return padding }
+        last += 1
+        return last
+      }
+    }
+  }
+
   private func check(_ batch: PackedBatch) throws {
     for sequence in 0..<batch.count {
       let tokens = batch.offsets[sequence]..<batch.offsets[sequence + 1]
-      guard tokens.count <= sizes.maximumPositions else {
-        throw ModelError.tooLong(sequence: sequence, tokens: tokens.count, limit: sizes.maximumPositions)
+      guard tokens.count <= sizes.maxTokens else {
+        throw ModelError.tooLong(sequence: sequence, tokens: tokens.count, limit: sizes.maxTokens)
       }
       if let id = batch.ids[tokens].first(where: { !(0..<Int32(sizes.vocabularySize)).contains($0) }) {
         throw ModelError.unknownToken(sequence: sequence, id: id, rows: sizes.vocabularySize)
       }
-      if let id = batch.typeIDs[tokens].first(where: { !(0..<Int32(sizes.segmentCount)).contains($0) }) {
+      let segments = 0..<Int32(sizes.segmentCount)
+      if segments.count > 1, let id = batch.typeIDs[tokens].first(where: { !segments.contains($0) }) {
         throw ModelError.unknownSegment(sequence: sequence, id: id, rows: sizes.segmentCount)
       }
     }

@@ -13,7 +13,7 @@ extension CheckpointFolder {
       NamedTensor(name, try tensor(name, on: encoder.device))
     }
     try write(encoder, task: .featureExtraction, others: untouched, to: folder) { config in
-      config["architectures"] = [.string(classes.encoder)]
+      config["architectures"] = [.string(architecture.classes.encoder)]
     }
     let general = try Configuration(
       ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
@@ -27,10 +27,10 @@ extension CheckpointFolder {
   package func write(_ model: SequenceClassifier, maxSequenceLength: Int, to folder: URL) throws {
     try write(model, task: .sequenceClassification, others: [], to: folder) { config in
       if model.kind == .firstToken {
-        config["architectures"] = [.string(classes.encoder)]
+        config["architectures"] = [.string(architecture.classes.encoder)]
         return config[CrossEncoderHead.key] = .string(model.kind.rawValue)
       }
-      config["architectures"] = [.string(classes.classifier)]
+      config["architectures"] = [.string(architecture.classes.classifier)]
       config["id2label"] = ["0": "LABEL_0"]
       config["label2id"] = ["LABEL_0": 0]
       config["sentence_transformers"] = ["activation_fn": "torch.nn.modules.activation.Sigmoid"]
@@ -56,8 +56,6 @@ extension CheckpointFolder {
     try PEFTAdapter(of: model, task: task)?.write(to: folder)
     try SafeTensors.write(model.mergedTensors + others, to: folder.appending(path: "model.safetensors"))
   }
-
-  private var classes: (encoder: String, classifier: String) { type(of: architecture).classes }
 
   static func makeFolder(_ folder: URL) throws {
     try CheckpointError.writing(folder) {

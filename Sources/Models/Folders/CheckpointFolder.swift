@@ -15,6 +15,8 @@ package struct CheckpointFolder: Sendable {
   /// Whether it has a classification head.
   package let isCrossEncoder: Bool
   let head: CrossEncoderHead
+  /// The linear map that gives a cross-encoder's logit.
+  fileprivate let classifierName: String
   /// What an encoder's pooled vectors go through.
   let dense: [DenseModule]
   /// What is done otherwise than the files say, for the user to hear.
@@ -56,10 +58,12 @@ package struct CheckpointFolder: Sendable {
     encoderNotices =
       modules.contains { $0.kind == "Pooling" }
       ? [] : ["the model's folder does not say how it pools tokens: the mean of all is taken"]
-    prefixes = [type(of: architecture).prefix, "model."]
-    storedNames = try Self.storedNames(of: checkpoint, prefixes)
-    isCrossEncoder = storedNames["classifier.weight"] != nil
-    if let classifier = storedNames["classifier.weight"], try checkpoint.shape(of: classifier).first == 2 {
+    prefixes = [architecture.prefix, "model."]
+    storedNames = try Self.storedNames(of: checkpoint, prefixes, architecture)
+    classifierName = head.classifierName(architecture)
+    let classifier = storedNames["\(classifierName).weight"]
+    isCrossEncoder = classifier != nil
+    if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
     }
     self.notices = notices
@@ -164,18 +168,19 @@ package struct CheckpointFolder: Sendable {
     try check(
       required: shapes.map { (withoutPrefix($0.name), $0.shape) }
         .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } }
-        .map { $0.hasPrefix("classifier.") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
-      optional: head == .pooler ? [] : architecture.poolerShapes)
+        .map { $0.hasPrefix("\(classifierName).") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
+      optional: architecture.poolerShapes)
     try checkMemory(for: shapes)
   }
 
   /// Gives the labels of the head; of two the second is the score, as such models' users have it. Throws a
   /// `CheckpointError` beyond two.
   private func labelCount() throws -> Int {
-    guard isCrossEncoder, let labels = try shape(of: "classifier.weight").first else { return 1 }
+    let name = "\(classifierName).weight"
+    guard isCrossEncoder, let labels = try shape(of: name).first else { return 1 }
     guard (1...2).contains(labels) else {
       throw CheckpointError(
-        checkpoint.file, "tensor \"classifier.weight\"", found: "a head of \(labels) labels",
+        checkpoint.file, "tensor \"\(name)\"", found: "a head of \(labels) labels",
         expected: "one label, the score, or two, of which the second is taken as the score",
         remedy: "A model that sorts into \(labels) classes does not say how well a passage fits: take another one.")
     }
@@ -195,7 +200,7 @@ package struct CheckpointFolder: Sendable {
 
   private func check(required: [(name: String, shape: [Int])], optional: [(name: String, shape: [Int])]) throws {
     let missing = required.map(\.name).filter { storedNames[$0] == nil }
-    let shapes = Dictionary(uniqueKeysWithValues: required + optional)
+    let shapes = Dictionary(required + optional) { first, _ in first }
     var unexpected: [String] = []
     var misshapen: [String] = []
     for (name, stored) in storedNames.sorted(by: { $0.key < $1.key }) {
@@ -225,17 +230,12 @@ package struct CheckpointFolder: Sendable {
     return name
   }
 
-  /// Buffers and the heads of pre-training and of question answering are left out; norms of old checkpoints get today's names.
-  private static func storedNames(of checkpoint: Checkpoint, _ prefixes: [String]) throws -> [String: String] {
+  private static func storedNames(
+    of checkpoint: Checkpoint, _ prefixes: [String], _ architecture: any Architecture
+  ) throws -> [String: String] {
     var names: [String: String] = [:]
     for stored in checkpoint.names {
-      let name = without(prefixes, stored).replacing("LayerNorm.gamma", with: "LayerNorm.weight")
-        .replacing("LayerNorm.beta", with: "LayerNorm.bias")
-      if name.hasPrefix("cls.") || name.hasPrefix("qa_outputs.")
-        || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(name)
-      {
-        continue
-      }
+      guard let name = architecture.modelName(of: without(prefixes, stored)) else { continue }
       if let other = names.updateValue(stored, forKey: name) {
         throw CheckpointError(checkpoint.file, found: "both \"\(other)\" and \"\(stored)\"", expected: "one of them")
       }
@@ -258,7 +258,7 @@ private struct FolderWeights: WeightSource {
     let name = folder.withoutPrefix(request.name)
     if let new, !folder.contains(name) { return new.weight(request) }
     let weight = try folder.checkpoint.weight(request, from: folder.storedName(name), on: device)
-    guard name.hasPrefix("classifier."), weight.shape != request.shape else { return weight }
+    guard name.hasPrefix("\(folder.classifierName)."), weight.shape != request.shape else { return weight }
     // Of two labels the second is the score.
     let width = request.shape.reduce(1, *)
     return Weight(

@@ -1,5 +1,5 @@
-/// y = Σ over tables of table[row], in this order: a token's piece, its segment, its place in the sequence; backward
-/// adds each row of dy to the rows it came from, tokens in order. y [T, width]; tables [rows, width].
+/// y = Σ over tables of table[row], in their order; backward adds each row of dy to the rows it came from, tokens in
+/// order. y [T, width]; tables [rows, width].
 
 /// A table and, for each token, the row of it.
 package struct EmbeddedTable {
@@ -8,14 +8,11 @@ package struct EmbeddedTable {
 }
 
 extension Tape {
-  package func embedding(_ batch: PackedBatch, word: Weight, position: Weight, segment: Weight) -> Variable {
+  /// - Parameter sources: each table, and the row of it that each token has.
+  package func embedding(_ sources: [(table: Weight, rows: [Int32])]) -> Variable {
     let device = device
-    let tables = [
-      EmbeddedTable(table: word, rows: device.tensor(batch.ids)),
-      EmbeddedTable(table: segment, rows: device.tensor(batch.typeIDs)),
-      EmbeddedTable(table: position, rows: device.tensor(batch.tokenRows.keys.map { Int32($0.position) })),
-    ]
-    let count = batch.tokens * word.columns
+    let tables = sources.map { EmbeddedTable(table: $0.table, rows: device.tensor($0.rows)) }
+    let count = sources[0].rows.count * sources[0].table.columns
     let y = Profile.measure(.embedding, bytes: 16 * count) { device.embed(tables) }
     return record(y, needed: tables.contains { $0.table.isTrainable }, as: .embedding, bytes: 36 * count) {
       device.addEmbeddingGradients($0, tables)
