@@ -44,9 +44,9 @@ extension StageContext {
 
 extension StageContext {
   /// What of the stage's memory tensors may take: not what the process needs besides and, of its program, has yet to
-  /// read; nor what lies unused between them, which was at most a twelfth of them in trainings of MiniLM.
+  /// read; nor what lies unused between them, which was at most an eighth of them in trainings of MiniLM.
   private func memory(forTensorsOf device: any Device) -> Int {
-    max(0, compute.memory - device.bytesBeside - 20_000_000) / 11 * 10
+    max(0, compute.memory - device.bytesBeside - 20_000_000) / 7 * 6
   }
 }
 
