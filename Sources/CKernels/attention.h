@@ -108,6 +108,29 @@ INLINE void multiply_columns(block b, size_t from, size_t to, const float *score
     }
 }
 
+/// How far the block's first key lies behind its row `r`: where in the biases that row begins.
+INLINE ptrdiff_t distance(block b, size_t r) { return (ptrdiff_t)b.start - (ptrdiff_t)(b.first + r); }
+
+INLINE void add_bias(const retort_head *head, block b, float *scores) {
+  if (!head->bias) return;
+  for (size_t r = seeing(b, 0); r < b.rows; r++) {
+    const float *bias = head->bias + distance(b, r);
+    float *row = scores + r * KEYS;
+    for (size_t n = seen(b, r), j = 0; j < n; j += LANES)
+      store(row + j, load(row + j, LANES) + load(bias + j, n - j) * log2_e, LANES);
+  }
+}
+
+/// Adds the gradients of scores, a row at a time.
+INLINE void add_bias_gradient(const retort_head *head, block b, const float *slopes) {
+  if (!head->bias_gradient) return;
+  for (size_t r = seeing(b, 0); r < b.rows; r++) {
+    float *to = head->bias_gradient + distance(b, r);
+    for (size_t n = seen(b, r), j = 0; j < n; j += LANES)
+      store(to + j, load(to + j, n - j) + load(slopes + r * KEYS + j, LANES), n - j);
+  }
+}
+
 /// The first `n` scores, minus infinity in the other lanes.
 INLINE vf visible(const float *scores, size_t n) {
   const vf s = load(scores, LANES);
@@ -169,6 +192,7 @@ static void attention(const retort_head *head, float *out, float *lse, size_t ls
       if (!b.keys) break;
       rows = b.rows;
       multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
+      add_bias(head, b, scores);
       soften(head, b, scores, peak, total, fade);
       for (size_t r = seeing(b, 0); start && r < b.rows; r++) scale_row(to + r * stride, width, fade[r]);
       multiply_rows(b, scores, v + start * STRIP, length, width, 1, to, stride, start != 0);
@@ -237,7 +261,9 @@ static void attention_backward(const retort_head *head, const float *out, const 
       if (!b.keys) continue;
       multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
       multiply_transposed(b, dout + first * stride, stride, vt + start * width, width, 1, slopes);
+      add_bias(head, b, scores);
       soften_backward(head, b, out, dout, lse, lse_stride, delta, scores, slopes);
+      add_bias_gradient(head, b, slopes);
       const size_t old = least(begun, b.keys);
       for (int new = 0; new < 2; new++) {
         const size_t from = new ? old : 0, to = new ? b.keys : old;

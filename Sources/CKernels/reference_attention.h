@@ -8,6 +8,7 @@ static double probabilities(const retort_head *h, size_t i, double *p) {
     p[j] = 0;
     for (size_t c = 0; c < h->width; c++)
       p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
+    if (h->bias) p[j] += h->bias[(ptrdiff_t)j - (ptrdiff_t)i];
     if (h->causal && j > i) p[j] = -INFINITY;
     peak = fmax(peak, p[j]);
   }
@@ -53,12 +54,14 @@ static void attention_backward(const retort_head *h, const float *out, const flo
       }
       delta += p[j] * dp[j];
     }
-    for (size_t j = 0; j < h->length; j++)
+    for (size_t j = 0; j < h->length; j++) {
+      const double slope = p[j] * (dp[j] - delta);
+      if (h->bias_gradient) h->bias_gradient[(ptrdiff_t)j - (ptrdiff_t)i] += (float)slope;
       for (size_t c = 0; c < h->width; c++) {
-        const double slope = p[j] * (dp[j] - delta) * h->scale;
-        gq[i * h->width + c] += slope * h->k[j * h->kv_stride + c];
-        gk[j * h->width + c] += slope * h->q[i * h->stride + c];
+        gq[i * h->width + c] += slope * h->scale * h->k[j * h->kv_stride + c];
+        gk[j * h->width + c] += slope * h->scale * h->q[i * h->stride + c];
       }
+    }
   }
   for (size_t i = 0; i < h->length; i++)
     for (size_t c = 0; c < h->width; c++) {

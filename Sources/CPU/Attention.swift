@@ -6,7 +6,7 @@ extension CPU {
   package func attention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, keeps: Bool
   ) -> (out: Tensor, sums: Tensor?) {
-    let heads = Heads(q: q, k: k, v: v, pass: pass)
+    let heads = Heads(q: q, k: k, v: v, pass: pass, bias: biasByHead(pass))
     let out = matrix(q.rows, q.columns)
     let sums = keeps ? matrix(q.rows, pass.heads) : nil
     parallel(heads, pass.heads) { sequence, head, scratch in
@@ -20,8 +20,9 @@ extension CPU {
 
   package func attentionBackward(
     _ gradient: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, out: Tensor, sums: Tensor
-  ) -> (dq: Tensor, dk: Tensor, dv: Tensor) {
-    let heads = Heads(q: q, k: k, v: v, pass: pass)
+  ) -> (dq: Tensor, dk: Tensor, dv: Tensor, dbias: Tensor?) {
+    let slopes = pass.trainsBias ? zeros([pass.batch.count * pass.heads, pass.distances]) : nil
+    let heads = Heads(q: q, k: k, v: v, pass: pass, bias: biasByHead(pass), biasGradients: slopes)
     let dq = matrix(q.rows, q.columns)
     let (dk, dv) = (matrix(k.rows, k.columns), matrix(k.rows, k.columns))
     // Heads that share keys add to the same gradients, one after another.
@@ -34,7 +35,34 @@ extension CPU {
         }
       }
     }
-    return (dq, dk, dv)
+    return (dq, dk, dv, slopes.map { sumByChunk($0, pass) })
+  }
+
+  /// The bias as the kernels read it, the distances of a head side by side: [heads, 2L - 1].
+  private func biasByHead(_ pass: AttentionPass) -> Tensor? {
+    guard let bias = pass.bias else { return nil }
+    let turned = matrix(pass.heads, pass.distances)
+    parallel(pass.heads) { head, _ in
+      let (from, to) = (bias.floats, turned.floats + head * pass.distances)
+      for distance in 0..<pass.distances { to[distance] = from[distance * pass.heads + head] }
+    }
+    return turned
+  }
+
+  /// From gradients [B·heads, 2L - 1], those of the bias as it is given, sequences added in their order.
+  private func sumByChunk(_ gradients: Tensor, _ pass: AttentionPass) -> Tensor {
+    let (heads, distances) = (pass.heads, pass.distances)
+    let sums = zeros([pass.batch.chunks.count * distances, heads])
+    parallel(heads) { head, _ in
+      let (from, to) = (gradients.floats, sums.floats)
+      for (chunk, sequences) in pass.batch.chunks.enumerated() {
+        for sequence in sequences {
+          let row = from + (sequence * heads + head) * distances
+          for distance in 0..<distances { to[(chunk * distances + distance) * heads + head] += row[distance] }
+        }
+      }
+    }
+    return sums
   }
 
   /// Calls `body` for `count` heads of every sequence, with scratch of its own for a head's attention.
@@ -51,6 +79,8 @@ extension CPU {
 private struct Heads {
   let q, k, v: Tensor
   let pass: AttentionPass
+  let bias: Tensor?  // [heads, 2L - 1]
+  var biasGradients: Tensor?  // [B·heads, 2L - 1]
 
   var width: Int { q.columns / pass.heads }
   /// Heads of queries that share one of keys and values.
@@ -73,8 +103,14 @@ private struct Heads {
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
         queries: pass.first ? 1 : length, length: length, width: width, stride: q.columns, kv_stride: k.columns,
         causal: pass.causal ? 1 : 0, scale: 1 / Float(width).squareRoot(), sequence: batch.sequenceKeys[sequence],
-        dropout: pass.dropout == nil ? nil : dropout)
+        dropout: pass.dropout == nil ? nil : dropout, bias: bias.map { UnsafePointer(origin($0, index)) },
+        bias_gradient: biasGradients.map { origin($0, sequence * pass.heads + index) })
       body(place, &head)
     }
+  }
+
+  /// Where distance 0 lies in a row.
+  private func origin(_ rows: Tensor, _ row: Int) -> UnsafeMutablePointer<Float> {
+    rows.floats + row * pass.distances + pass.batch.longest - 1
   }
 }

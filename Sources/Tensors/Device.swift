@@ -70,7 +70,7 @@ package protocol Device: AnyObject, Sendable {
   ) -> (out: Tensor, sums: Tensor?)
   func attentionBackward(
     _ gradient: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, out: Tensor, sums: Tensor
-  ) -> (dq: Tensor, dk: Tensor, dv: Tensor)
+  ) -> (dq: Tensor, dk: Tensor, dv: Tensor, dbias: Tensor?)
 
   /// Bits for a mask, not drawn yet.
   func mask(_ rows: Int, _ columns: Int) -> Tensor

@@ -12,7 +12,7 @@ import Testing
 private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
 
 @Suite struct ArchitectureTests {
-  static let names = ["xlm-roberta", "roberta-two-types", "roberta-padding-0"]
+  static let names = ["xlm-roberta", "roberta-two-types", "roberta-padding-0", "mpnet"]
   /// What trains whole, and the golden file's names for it.
   enum Kind: String, CaseIterable {
     case encoder
@@ -51,8 +51,7 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
   }
 
   private func adapt(_ model: some SequenceModel, _ kind: Kind, _ golden: SafeTensors) throws {
-    let targets = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
-    try model.attach(lora: LoRASettings(r: 3, alpha: 5, dropout: 0, targetModules: targets), seed: 1)
+    try model.attach(lora: LoRASettings(r: 3, alpha: 5, dropout: 0), seed: 1)
     for weight in model.weights where weight.name.contains("lora_") {
       weight.value.update(
         from: device.tensor(try golden.stored("\(kind.rawValue)/lora/weight/\(weight.name)"), as: .f32))
@@ -122,6 +121,11 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     #expect(relativeError(alone, try model.output(of: batch(golden)).array) < 1e-6)
   }
 
+  @Test func `distances fall into the buckets that MPNet gives them`() throws {
+    let buckets = try golden("mpnet").floats("buckets")
+    #expect((-300...300).map { Float(RelativeDistance.bucket($0, 32)) } == buckets)
+  }
+
   @Test(arguments: names) func `padding amid a sequence stands where transformers puts it`(name: String) throws {
     let golden = try golden(name)
     let ids = try golden.floats("inner/ids").map { Int32($0) }
@@ -129,7 +133,7 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     #expect(relativeError(logits, try golden.floats("inner/logits")) < outputTolerance)
   }
 
-  @Test(arguments: zip(names, [12, 12, 12]))
+  @Test(arguments: zip(names, [12, 12, 12, 36]))
   func `a sequence may be as long as there are positions after the padding's`(name: String, most: Int) throws {
     let model = try model(.crossEncoder, name)
     #expect(model.maxTokens == most)

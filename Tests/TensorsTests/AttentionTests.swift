@@ -19,7 +19,8 @@ struct AttentionTests {
       // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
       return attention_case(
         queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0,
-        threshold: dropout ? 19661 : 0, scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index))
+        threshold: dropout ? 19661 : 0, scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index),
+        bias: index % 3 == 2 ? 1 : 0)
     }
   }
 

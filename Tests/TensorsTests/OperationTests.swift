@@ -91,6 +91,17 @@ struct OperationTests {
     }
   }
 
+  @Test func `gradients of attention's bias, a table that layers share, are its differences`() {
+    let (table, inputs) = (weight([4, 2], 7), [input(6, 1), input(6, 2), input(6, 3)])
+    // Distances -4 to 4, for each of the two chunks.
+    let rows: [Int32] = [0, 0, 1, 1, 2, 3, 3, 0, 1]
+    check(inputs, [table]) { tape, x in
+      let bias = tape.embedding([(table, rows + rows)])
+      let inner = tape.attention(x[0], x[1], x[2], heads: 2, bias: bias, batch: batch)
+      return tape.attention(inner, x[1], x[2], heads: 2, bias: bias, batch: batch)
+    }
+  }
+
   @Test(arguments: PoolingMode.allCases)
   func `gradients of pooling are its differences`(mode: PoolingMode) {
     check([input(5, 1)]) { tape, x in tape.pool(x[0], mode, batch: batch) }

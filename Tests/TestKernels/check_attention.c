@@ -4,16 +4,23 @@
 #include "canvas.h"
 #include "test_kernels.h"
 
-enum { Q, K, V, DOUT, OUT, DQ, DK, DV, SUMS, COUNT };
+enum { Q, K, V, DOUT, BIAS, OUT, DQ, DK, DV, SUMS, DBIAS, COUNT };
 
 /// The canvases of one class: heads of queries lie side by side, and so do their sums.
 static void fill(canvas *c, attention_case p) {
   for (int i = 0; i < COUNT; i++) {
+    if (i == BIAS || i == DBIAS) {
+      c[i] = make(p.heads, 2 * p.length - 1, p.seed % 4, p.seed, (uint64_t)i);
+      continue;
+    }
     const size_t width = i == SUMS ? p.heads : i == K || i == V || i == DK || i == DV ? p.width : p.heads * p.width;
     const size_t rows = i == K || i == V || i == DK || i == DV ? p.length : p.queries;
     c[i] = make(rows, width, p.seed % 4, p.seed, (uint64_t)i);
   }
 }
+
+/// Where a head's bias of distance 0 lies.
+static float *at(canvas c, size_t head, size_t length) { return c.values + head * c.stride + length - 1; }
 
 static size_t compute(const retort_kernels *kernels, attention_case p, size_t length, canvas *c) {
   const size_t size = retort_attention_scratch(length, p.width);
@@ -25,7 +32,9 @@ static size_t compute(const retort_kernels *kernels, attention_case p, size_t le
     const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values,
                               .queries = p.queries < length ? p.queries : length, .length = length, .width = p.width,
                               .stride = c[Q].stride, .kv_stride = c[K].stride, .causal = p.causal,
-                              .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL};
+                              .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
+                              .bias = p.bias ? at(c[BIAS], h, p.length) : NULL,
+                              .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL};
     float *sums = c[SUMS].values + h;
     kernels->attention(&head, c[OUT].values + to, sums, c[SUMS].stride, scratch.values);
     kernels->attention_backward(&head, c[OUT].values + to, sums, c[SUMS].stride, c[DOUT].values + to,
@@ -51,7 +60,7 @@ product_check check_attention(const retort_kernels *kernels, const retort_kernel
   product_check check = {0, compute(kernels, p, p.length, found), 0};
   for (int i = OUT; i < COUNT; i++) check.error = fmaxf(check.error, difference(found[i], expected[i]));
   for (int i = 0; i < COUNT; i++) check.overwritten += overwritten(found[i]);
-  if (!p.threshold) {  // masks depend on positions and the length
+  if (!p.threshold && (p.causal || !p.bias)) {  // masks depend on positions and the length, biases on positions
     const size_t length = p.causal ? (p.length + 1) / 2 : p.length;
     if (!p.causal) reverse(other[Q]);
     check.overwritten += compute(kernels, p, length, other);

@@ -352,10 +352,17 @@ final class PlainDevice: Device {
     x[row][x[row].startIndex + columns.lowerBound..<x[row].startIndex + columns.upperBound]
   }
 
+  /// Where the bias between a query and a key lies, of the head whose columns begin at `column`.
+  private func biasPlace(_ pass: AttentionPass, _ column: Int, width: Int, _ query: Int, _ key: Int) -> Int {
+    (pass.batch.longest - 1 + key - query) * pass.heads + column / width
+  }
+
   /// Softmax of a query's scores.
-  private func probabilities(_ query: ArraySlice<Double>, _ keys: [ArraySlice<Double>], seen: Int) -> [Double] {
+  private func probabilities(
+    _ query: ArraySlice<Double>, _ keys: [ArraySlice<Double>], seen: Int, bias: (Int) -> Double
+  ) -> [Double] {
     let scale = 1 / Double(query.count).squareRoot()
-    let scores = keys.prefix(seen).map { exp(dot(query, $0) * scale) }
+    let scores = keys.prefix(seen).enumerated().map { exp(dot(query, $1) * scale + bias($0)) }
     let total = scores.reduce(0, +)
     return scores.map { $0 / total } + [Double](repeating: 0, count: keys.count - seen)
   }
@@ -363,12 +370,13 @@ final class PlainDevice: Device {
   func attention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, keeps: Bool
   ) -> (out: Tensor, sums: Tensor?) {
-    let (qs, ks, vs) = (rows(q), rows(k), rows(v))
+    let (qs, ks, vs, bias) = (rows(q), rows(k), rows(v), pass.bias.map(get))
     var out = [Double](repeating: 0, count: q.count)
     forEachHead(pass, width: q.columns / pass.heads) { queries, keys, own, shared, kept in
       for (index, query) in queries.enumerated() {
         let p = probabilities(
-          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count)
+          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count
+        ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }
         for (place, key) in keys.enumerated() {
           for (column, value) in zip(own, cut(vs, key, shared)) {
             out[query * q.columns + column] += kept(index, place) * p[place] * value
@@ -381,8 +389,10 @@ final class PlainDevice: Device {
 
   func attentionBackward(
     _ gradient: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, out: Tensor, sums: Tensor
-  ) -> (dq: Tensor, dk: Tensor, dv: Tensor) {
-    let (qs, ks, vs, arrived) = (rows(q), rows(k), rows(v), rows(gradient))
+  ) -> (dq: Tensor, dk: Tensor, dv: Tensor, dbias: Tensor?) {
+    let (qs, ks, vs, arrived, bias) = (rows(q), rows(k), rows(v), rows(gradient), pass.bias.map(get))
+    let block = pass.distances * pass.heads
+    var dbias = [Double](repeating: 0, count: pass.batch.chunks.count * block)
     var (dq, dk, dv) = (
       [Double](repeating: 0, count: q.count), [Double](repeating: 0, count: k.count),
       [Double](repeating: 0, count: v.count)
@@ -391,12 +401,16 @@ final class PlainDevice: Device {
     forEachHead(pass, width: width) { queries, keys, own, shared, kept in
       for (index, query) in queries.enumerated() {
         let p = probabilities(
-          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count)
+          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count
+        ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }
         let dout = cut(arrived, query, own)
         let dp = keys.enumerated().map { kept(index, $0) * dot(dout, cut(vs, $1, shared)) }
         let delta = dot(p, dp)
         for (place, key) in keys.enumerated() {
-          let slope = p[place] * (dp[place] - delta) / Double(width).squareRoot()
+          let chunk = pass.batch.chunks.firstIndex { pass.batch.offsets[$0.upperBound] > keys.lowerBound }!
+          let difference = p[place] * (dp[place] - delta)
+          dbias[chunk * block + biasPlace(pass, own.lowerBound, width: width, index, place)] += difference
+          let slope = difference / Double(width).squareRoot()
           for column in 0..<width {
             let (left, right) = (query * q.columns + own.lowerBound, key * k.columns + shared.lowerBound)
             dq[left + column] += slope * ks[key][ks[key].startIndex + shared.lowerBound + column]
@@ -406,7 +420,7 @@ final class PlainDevice: Device {
         }
       }
     }
-    return (made(q.shape, dq), made(k.shape, dk), made(v.shape, dv))
+    return (made(q.shape, dq), made(k.shape, dk), made(v.shape, dv), pass.bias.map { made($0.shape, dbias) })
   }
 
   // MARK: - Training

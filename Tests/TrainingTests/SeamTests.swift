@@ -10,20 +10,26 @@ import Testing
 
 @Suite struct SeamTests {
   /// Models that are drawn alike on any device.
-  enum Kind: String, CaseIterable { case bertEncoder, bertClassifier, bagEncoder, bagClassifier }
+  enum Kind: String, CaseIterable {
+    case bertEncoder, bertClassifier, robertaClassifier, mpnetEncoder, bagEncoder, bagClassifier
+  }
   /// Which weights train.
   enum Tuning: CaseIterable { case full, lora }
 
   private func model(_ kind: Kind, _ tuning: Tuning?, on device: any Device) throws -> any SequenceModel {
     let weights = RandomWeights(seed: 3, on: device)
-    let bert = Bert(
-      vocabularySize: 30, hiddenSize: 16, layerCount: 2, headCount: 4, intermediateSize: 24, maximumPositions: 12,
-      initializerRange: 0.3)
+    func bert(_ kind: Bert.Kind) -> Bert {
+      Bert(
+        kind, vocabularySize: 30, hiddenSize: 16, layerCount: 2, headCount: 4, intermediateSize: 24,
+        maximumPositions: 12, initializerRange: 0.3)
+    }
     let bag = Bag(pieces: 30, places: 12, width: 16)
     let model: any SequenceModel =
       switch kind {
-      case .bertEncoder: try Encoder(bert, pooling: .mean, weights: weights, on: device)
-      case .bertClassifier: try SequenceClassifier(bert, weights: weights, on: device)
+      case .bertEncoder: try Encoder(bert(.bert), pooling: .mean, weights: weights, on: device)
+      case .bertClassifier: try SequenceClassifier(bert(.bert), weights: weights, on: device)
+      case .robertaClassifier: try SequenceClassifier(bert(.roberta), weights: weights, on: device)
+      case .mpnetEncoder: try Encoder(bert(.mpnet), pooling: .mean, weights: weights, on: device)
       case .bagEncoder: try Encoder(bag, pooling: .clsMean, weights: weights, on: device)
       case .bagClassifier: try SequenceClassifier(bag, weights: weights, on: device)
       }

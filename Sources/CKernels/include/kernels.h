@@ -32,6 +32,8 @@ typedef struct {
   float scale;                    // of the scores, 1/√width
   uint64_t sequence;              // for dropout, whose site differs by head
   const retort_dropout *dropout;  // or NULL
+  const float *bias;              // bias[j - i] is added to the score of query i and key j; or NULL
+  float *bias_gradient;           // what backward adds to, likewise; or NULL
 } retort_head;
 
 /// How a weight's numbers are stored: floats, bf16, or IEEE fp16.
@@ -166,7 +168,7 @@ typedef struct {
   void (*dropout)(const uint8_t *kept, float scale, const float *x, float *out, int accumulate, size_t count,
                   size_t columns);
 
-  /// out = softmax(scale·q·kᵀ)·v, blockwise; lse[i·lse_stride] = ln Σ exp(score). Scratch: `retort_attention_scratch`.
+  /// out = softmax(scale·q·kᵀ + bias)·v, blockwise; lse[i·lse_stride] = ln Σ exp(score). Scratch: `retort_attention_scratch`.
   void (*attention)(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch);
   /// Gradients of q, k, v from dout, recomputing the probabilities from lse. That of q is overwritten; those of k and v
   /// too, or added to if `accumulate`: several heads of queries may share them.

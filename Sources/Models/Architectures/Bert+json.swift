@@ -61,13 +61,17 @@ extension Bert {
       headCount: try size("num_attention_heads", atMost: 1 << 20),
       intermediateSize: try size("intermediate_size", atMost: 1 << 24),
       maximumPositions: try size("max_position_embeddings", atMost: ids),
-      segmentCount: try size("type_vocab_size", atMost: ids),
+      segmentCount: kind == .mpnet ? 1 : try size("type_vocab_size", atMost: ids),
       layerNormEpsilon: try number("layer_norm_eps", absent: 1e-12, "a number above 0") { $0 > 0 && $0.isFinite },
       hiddenDropout: try probability("hidden_dropout_prob"),
       attentionDropout: try probability("attention_probs_dropout_prob"),
       initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
-      paddingID: try file.int(ifPresent: "pad_token_id") ?? (kind == .bert ? 0 : 1))
+      paddingID: kind == .mpnet ? 1 : try file.int(ifPresent: "pad_token_id") ?? (kind == .bert ? 0 : 1))
     self.activation = activation
+    if biasCount > 0, let count = try file.int(ifPresent: "relative_attention_num_buckets"), count != biasCount {
+      throw CheckpointError(
+        file.file, "key \"relative_attention_num_buckets\"", found: "\(count)", expected: "\(biasCount)")
+    }
     guard kind == .bert || (0..<maximumPositions - 1).contains(paddingID) else {
       throw CheckpointError(
         file.file, "key \"pad_token_id\"", found: "\(paddingID)",

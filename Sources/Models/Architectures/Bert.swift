@@ -1,11 +1,11 @@
-/// BERT (Devlin et al. 2019) and the encoders of its build, RoBERTa (Liu et al. 2019) and XLM-RoBERTa (Conneau et al.
-/// 2020): sizes and constants, as `config.json` names them, and weights, as transformers does.
+/// BERT (Devlin et al. 2019) and the encoders of its build: RoBERTa (Liu et al. 2019), XLM-RoBERTa (Conneau et al. 2020)
+/// and MPNet (Song et al. 2020). Sizes and constants, as `config.json` names them, and weights, as transformers does.
 import Tensors
 
 package struct Bert: Architecture, Hashable {
   /// Under transformers' `model_type`.
   package enum Kind: String, Sendable, CaseIterable {
-    case bert, roberta
+    case bert, roberta, mpnet
     case xlmRoberta = "xlm-roberta"
   }
   package var kind: Kind
@@ -53,16 +53,20 @@ extension Bert {
       case .bert: "Bert"
       case .roberta: "Roberta"
       case .xlmRoberta: "XLMRoberta"
+      case .mpnet: "MPNet"
       }
     return ("\(name)Model", "\(name)ForSequenceClassification")
   }
-  package var prefix: String { kind == .bert ? "bert." : "roberta." }
+  package var prefix: String { kind == .xlmRoberta ? "roberta." : "\(kind.rawValue)." }
   package var classifierName: String { hasDenseHead ? "classifier.out_proj" : "classifier" }
   /// Whether a head has a dense layer of its own; else it reads the encoder's pooler.
   private var hasDenseHead: Bool { kind != .bert }
 
   package var width: Int { hiddenSize }
   package var maxTokens: Int { maximumPositions - firstPosition }
+  var hasSegments: Bool { kind != .mpnet }
+  /// Rows of the table of biases by distance, which are added to attention's scores; 0: there is none.
+  var biasCount: Int { kind == .mpnet ? 32 : 0 }
   /// The row of a sequence's first token in the table of positions: RoBERTa counts from the padding's id + 1.
   var firstPosition: Int { kind == .bert ? 0 : paddingID + 1 }
 
@@ -77,7 +81,7 @@ extension Bert {
   }
 
   package var sizes: [NamedSize] {
-    let layer = "encoder.layer.*.attention.self.query.weight"
+    let layer = "encoder.layer.*.output.dense.weight"
     return [
       NamedSize(
         key: "vocab_size", size: vocabularySize, tensor: "embeddings.word_embeddings.weight", dimension: 0),

@@ -6,7 +6,8 @@ final class BertBody: Body {
   private let sizes: Bert
   private let word: Weight  // [vocabulary, hidden]
   private let position: Weight  // [positions, hidden]
-  private let segment: Weight  // [segments, hidden]
+  private let segment: Weight?  // [segments, hidden]
+  private let bias: Weight?  // [distances' buckets, heads]; all layers share it
   private let norm: NormLayer
   private let layers: [BertLayer]
 
@@ -20,21 +21,29 @@ final class BertBody: Body {
     }
     word = try table("word", sizes.vocabularySize, zeroRow: sizes.paddingID)
     position = try table("position", sizes.maximumPositions, zeroRow: sizes.firstPosition > 0 ? sizes.paddingID : nil)
-    segment = try table("token_type", sizes.segmentCount)
+    segment = sizes.hasSegments ? try table("token_type", sizes.segmentCount) : nil
     norm = try builder.norm("\(prefix)embeddings.LayerNorm", width, eps: sizes.layerNormEpsilon)
     layers = try (0..<sizes.layerCount).map { try BertLayer(sizes, builder, "\(prefix)encoder.layer.\($0)") }
+    bias =
+      sizes.biasCount == 0
+      ? nil
+      : try builder.table(
+        "\(prefix)encoder.relative_attention_bias.weight", sizes.biasCount, sizes.headCount,
+        .normal(deviation: sizes.initializerRange))
   }
 
   /// With `first` the last layer computes of other tokens no more than their keys and values.
   func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try check(batch)
     let rows = batch.tokenRows
-    let embedded = tape.embedding([(word, batch.ids), (segment, segments(batch)), (position, positions(batch))])
+    let embedded = tape.embedding(
+      [(word, batch.ids)] + (segment.map { [($0, segments(batch))] } ?? []) + [(position, positions(batch))])
+    let bias = bias.map { tape.embedding([($0, RelativeDistance.buckets(batch, $0.rows))]) }
     var hidden = norm(embedded, rows: rows, on: tape)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (index, layer) in layers.enumerated() {
       let first = first && index == layers.count - 1
-      hidden = layer.forward(hidden, batch, rows, first: first, on: tape, dropout)
+      hidden = layer.forward(hidden, batch, rows, first: first, bias, on: tape, dropout)
     }
     return hidden
   }
@@ -93,11 +102,12 @@ private final class BertLayer {
     func norm(_ part: String) throws -> NormLayer {
       try builder.norm("\(name).\(part)", width, eps: sizes.layerNormEpsilon)
     }
-    query = try linear("attention.self.query", width, width)
-    key = try linear("attention.self.key", width, width)
-    value = try linear("attention.self.value", width, width)
-    attentionOutput = try linear("attention.output.dense", width, width)
-    attentionNorm = try norm("attention.output.LayerNorm")
+    let isMPNet = sizes.kind == .mpnet
+    query = try linear(isMPNet ? "attention.attn.q" : "attention.self.query", width, width)
+    key = try linear(isMPNet ? "attention.attn.k" : "attention.self.key", width, width)
+    value = try linear(isMPNet ? "attention.attn.v" : "attention.self.value", width, width)
+    attentionOutput = try linear(isMPNet ? "attention.attn.o" : "attention.output.dense", width, width)
+    attentionNorm = try norm(isMPNet ? "attention.LayerNorm" : "attention.output.LayerNorm")
     intermediate = try linear("intermediate.dense", inner, width)
     output = try linear("output.dense", width, inner)
     outputNorm = try norm("output.LayerNorm")
@@ -105,13 +115,14 @@ private final class BertLayer {
 
   /// x [T, hidden] → [T, hidden]; with `first`, of each sequence's first token alone [B, hidden]
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, on tape: Tape, _ dropout: Dropouts
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, _ bias: Variable?, on tape: Tape,
+    _ dropout: Dropouts
   ) -> Variable {
     let (asked, rows) = first ? (tape.pool(x, .cls, batch: batch), batch.sequenceRows) : (x, tokens)
     let context = tape.attention(
       query(asked, forAttention: true, rows: rows, on: tape), key(x, forAttention: true, rows: tokens, on: tape),
       value(x, forAttention: true, rows: tokens, on: tape),
-      heads: sizes.headCount, first: first, batch: batch, dropout: dropout.attention)
+      heads: sizes.headCount, first: first, bias: bias, batch: batch, dropout: dropout.attention)
     let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
     let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape)
     let inner = intermediate(middle, sizes.activation, rows: rows, on: tape)

@@ -1,8 +1,10 @@
-/// For each sequence and head: out = dropout(softmax(q·kᵀ/√d))·v (Vaswani et al. 2017), in blocks with online softmax;
+/// For each sequence and head: out = dropout(softmax(q·kᵀ/√d + bias))·v (Vaswani et al. 2017), in blocks with online softmax;
 /// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
 /// Consecutive heads of queries may share one of keys and values (Ainslie et al. 2023).
+/// The bias, perhaps none, is a number for each distance of a key behind its query (Raffel et al. 2020).
 /// q, out [T, heads·d], or of each sequence's first token alone [B, heads·d]; k, v [T, keyValueHeads·d]; logarithmic
-/// sums [T or B, heads].
+/// sums [T or B, heads]; bias [chunks·(2L - 1), heads], L tokens being the longest sequence, the same in all chunks, so
+/// that each has a gradient of its own.
 
 /// What forward and backward share.
 package struct AttentionPass {
@@ -15,6 +17,12 @@ package struct AttentionPass {
   package let batch: PackedBatch
   /// A head's site is this one's and its index.
   package let dropout: DropoutSite?
+  package let bias: Tensor?
+  /// Whether backward is to give the bias's gradient.
+  package let trainsBias: Bool
+
+  /// Of a key from a query: -(L - 1), …, L - 1.
+  package var distances: Int { 2 * batch.longest - 1 }
 
   /// Pairs of a query and a key that it sees, of one head.
   fileprivate var pairs: Int {
@@ -38,7 +46,7 @@ extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`.
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false,
-    first: Bool = false, batch: PackedBatch, dropout p: Double = 0
+    first: Bool = false, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0
   ) -> Variable {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(
@@ -46,10 +54,11 @@ extension Tape {
         && k.value.columns * heads == q.value.columns * keyValueHeads
         && q.value.rows == (first ? batch.count : batch.tokens) && k.value.rows == batch.tokens,
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
-    let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v].map(\.gradient))
+    let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(
       heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, batch: batch,
-      dropout: dropoutSite(p, sites: heads))
+      dropout: dropoutSite(p, sites: heads), bias: bias?.value,
+      trainsBias: bias?.gradient != nil)
     let needed = records && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * pass.pairs
@@ -62,9 +71,9 @@ extension Tape {
     let result = Kept(out)
     return record(out, needed: needed, as: .attentionBackward, flops: 5 * product, kept: result) { gradient in
       let inputs = kept.map(\.value)
-      let (dq, dk, dv) = device.attentionBackward(
+      let (dq, dk, dv, dbias) = device.attentionBackward(
         gradient, inputs[0], inputs[1], inputs[2], pass, out: result.value, sums: sums)
-      for (gradient, arrived) in zip(below, [dq, dk, dv]) { gradient?.add(arrived) }
+      for (gradient, arrived) in zip(below, [dq, dk, dv, dbias]) { if let arrived { gradient?.add(arrived) } }
     }
   }
 }

@@ -1,4 +1,4 @@
-"""Makes Tests/Fixtures/architectures: tiny random RoBERTa and XLM-RoBERTa models with outputs and gradients.
+"""Makes Tests/Fixtures/architectures: tiny random RoBERTa, XLM-RoBERTa and MPNet models with outputs and gradients.
 
 Needs torch, transformers, peft, safetensors. Computes in double, stores floats. Each folder is a model for
 classification as `save_pretrained` writes it, with golden.safetensors beside: ids, types, lengths, states (of all tokens),
@@ -16,13 +16,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import (
-    RobertaConfig, RobertaForSequenceClassification, XLMRobertaConfig, XLMRobertaForSequenceClassification,
+    MPNetConfig, MPNetForSequenceClassification, RobertaConfig, RobertaForSequenceClassification, XLMRobertaConfig, XLMRobertaForSequenceClassification,
     XLMRobertaModel)
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 out = Path(__file__).parent.parent / "architectures"
 shutil.rmtree(out, ignore_errors=True)
 torch.set_default_dtype(torch.float64)
-lengths = [5, 1, 9, 12, 3]
 sizes = dict(
     vocab_size=24, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
     hidden_dropout_prob=0, attention_probs_dropout_prob=0, num_labels=1)
@@ -34,6 +34,7 @@ models = {
     "roberta-padding-0": (RobertaForSequenceClassification, RobertaConfig(
         **sizes | dict(num_hidden_layers=1), max_position_embeddings=13, type_vocab_size=1, pad_token_id=0,
         hidden_act="gelu_new", tie_word_embeddings=False)),
+    "mpnet": (MPNetForSequenceClassification, MPNetConfig(**sizes, max_position_embeddings=38)),
 }
 
 
@@ -54,13 +55,14 @@ def teacher(config, inputs, folder):
 def made(name, build, config):
     torch.manual_seed(7)
     golden = {}
+    lengths = {"mpnet": [36, 1, 9, 20, 3]}.get(name, [5, 1, 9, 12, 3])
 
     def keep(name, tensor):
         golden[name] = tensor.detach().float().contiguous()
 
     # None is padding, whose row gets no gradient in torch.
     ids = torch.randint(config.pad_token_id + 1, config.vocab_size, (sum(lengths),))
-    types = torch.randint(0, config.type_vocab_size, (sum(lengths),))
+    types = torch.randint(0, getattr(config, "type_vocab_size", 1), (sum(lengths),))
     keep("ids", ids), keep("types", types), keep("lengths", torch.tensor(lengths))
 
     def padded(flat, value=0):
@@ -69,6 +71,10 @@ def made(name, build, config):
     inputs = dict(
         input_ids=padded(ids, config.pad_token_id), token_type_ids=padded(types),
         attention_mask=padded(torch.ones(sum(lengths))))
+    if name == "mpnet":
+        del inputs["token_type_ids"]
+        # Of distances -300 to 300.
+        keep("buckets", MPNetEncoder.relative_position_bucket(torch.arange(-300, 301)).double())
     mask = inputs["attention_mask"][:, :, None]
 
     def randomise(model):

@@ -23,6 +23,7 @@ typedef struct {
   uint32_t threshold;  // of dropout, 0: none
   float scale;
   uint64_t seed;
+  int bias;
 } attention_case;
 
 typedef struct {
