@@ -210,7 +210,7 @@ INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const char *
                      size_t stride, size_t columns, int accumulate) {
   const size_t across = row_bytes8(depth);
   vn total[HEIGHT8][2];
-  for (size_t r = 0; r < height; r++) total[r][0] = total[r][1] = (vn){0};
+  UNROLLED for (size_t r = 0; r < height; r++) total[r][0] = total[r][1] = (vn){0};
   for (size_t k = 0; k < depth; k += DEPTH8) {
     const block_head *head = (const block_head *)strip;
     const row_range *ranges = (const row_range *)(x + round_up(deep8(depth), 64)) + k / DEPTH8;
@@ -218,26 +218,32 @@ INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const char *
     const char *w = strip + sizeof *head;
     vq sums[HEIGHT8][2], v[2];
     memcpy(v, head->sums, sizeof v);
-    for (size_t r = 0; r < height; r++) {
+    UNROLLED for (size_t r = 0; r < height; r++) {
       const int32_t zero = ((const row_range *)((const char *)ranges + r * across))->zero;
       for (int s = 0; s < 2; s++) sums[r][s] = v[s] * -zero;
     }
+    const uint8_t *thirds[(HEIGHT8 + THIRD - 1) / THIRD];
+    EACH_THIRD(height) thirds[t] = x + t * THIRD * across + k;
     for (size_t i = 0; i < deep; i += 4, w += 4 * STRIP) {
       vq lines[2];
       memcpy(lines, w, sizeof lines);
-      for (size_t r = 0; r < height; r++) {
+      UNROLLED for (size_t r = 0; r < height; r++) {
         int32_t four;
-        memcpy(&four, x + r * across + k + i, sizeof four);
+        memcpy(&four, thirds[r / THIRD] + r % THIRD * across, sizeof four);
         for (int s = 0; s < 2; s++) sums[r][s] = QUAD(sums[r][s], (vq){0} + four, lines[s]);
       }
+      EACH_THIRD(height) {
+        thirds[t] += 4;
+        HOLD_ADDRESS(thirds[t]);
+      }
     }
-    for (size_t r = 0; r < height; r++) {
+    UNROLLED for (size_t r = 0; r < height; r++) {
       const float row_scale = ((const row_range *)((const char *)ranges + r * across))->scale;
       for (int s = 0; s < 2; s++) settle(sums[r][s], head->scales + s * NATIVE, row_scale, &total[r][s]);
     }
     strip = w;
   }
-  for (size_t r = 0; r < height; r++) put(total[r], scale, out + r * stride, columns, accumulate);
+  UNROLLED for (size_t r = 0; r < height; r++) put(total[r], scale, out + r * stride, columns, accumulate);
 }
 
 static void tile8(size_t height, size_t depth, const uint8_t *x, const char *strip, float scale, float *out,

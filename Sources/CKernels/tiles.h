@@ -65,30 +65,34 @@ INLINE void copy_strip(const float *x, size_t stride, size_t rows, size_t column
 
 // Keep values in registers, and the compiler from foreseeing them: otherwise it adds up an address for each row and lets
 // sums spill. Where another thread shares the core, instructions are what is scarce.
-#ifdef REGISTER
 #define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
+#ifdef REGISTER
 #define HOLD_SUMS(sums) __asm__ volatile("" : "+" REGISTER((sums)[0]), "+" REGISTER((sums)[1]) : : "memory")
 #else
-#define HOLD_ADDRESS(p)
 #define HOLD_SUMS(sums)
 #endif
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
-/// sums[r] += a·b[k], a the element or the pair `at` of row r.
-INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const rows[], size_t at, const float *b) {
+/// Rows by one address in a register: processors add once or twice another one, the rows' distance, as they load.
+#define THIRD 3
+#define EACH_THIRD(height) UNROLLED for (size_t t = 0; t < ((height) + THIRD - 1) / THIRD; t++)
+
+/// sums[r] += a·b[k], a the element or the pair `at` of row r, of which every third has an address.
+INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const thirds[], size_t a_row, size_t at,
+                      const float *b) {
   (void)pairs;
   const vn left = load_native(b), right = load_native(b + NATIVE);
   UNROLLED for (size_t r = 0; r < height; r++) {
+    const float *x = thirds[r / THIRD] + r % THIRD * a_row + at;
 #ifdef DOT
     if (pairs) {
-      sums[r][0] = DOT(sums[r][0], left, rows[r] + at);
-      sums[r][1] = DOT(sums[r][1], right, rows[r] + at);
+      sums[r][0] = DOT(sums[r][0], left, x);
+      sums[r][1] = DOT(sums[r][1], right, x);
       continue;
     }
 #endif
-    const float x = rows[r][at];
-    sums[r][0] += left * x;
-    sums[r][1] += right * x;
+    sums[r][0] += left * *x;
+    sums[r][1] += right * *x;
     HOLD_SUMS(sums[r]);
   }
 }
@@ -98,20 +102,24 @@ INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const
 INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
                  float scale, float *out, size_t stride, size_t columns, int accumulate) {
   vn sums[HEIGHT][2];
-  const float *rows[HEIGHT];
+  const float *thirds[HEIGHT / THIRD];
   UNROLLED for (size_t r = 0; r < height; r++) sums[r][0] = sums[r][1] = (vn){0};
   if (a_step == 1) {
-    UNROLLED for (size_t r = 0; r < height; r++) {
-      rows[r] = a + r * a_row;
-      HOLD_ADDRESS(rows[r]);
+    EACH_THIRD(height) thirds[t] = a + t * THIRD * a_row;
+    size_t k = 0;
+    for (; k + 4 <= depth; k += 4, b += 4 * STRIP) {
+      UNROLLED for (size_t i = 0; i < 4; i++) tile_line(height, pairs, sums, thirds, a_row, i, b + i * STRIP);
+      EACH_THIRD(height) {
+        thirds[t] += 4;
+        HOLD_ADDRESS(thirds[t]);
+      }
     }
-#pragma clang loop unroll_count(4)
-    for (size_t k = 0; k < depth; k++, b += STRIP) tile_line(height, pairs, sums, rows, k, b);
+    for (size_t i = 0; k + i < depth; i++) tile_line(height, pairs, sums, thirds, a_row, i, b + i * STRIP);
   } else {
 #pragma clang loop unroll_count(2)
     for (size_t k = 0; k < depth; k++, a += a_step, b += STRIP) {
-      UNROLLED for (size_t r = 0; r < height; r++) rows[r] = a + r;
-      tile_line(height, pairs, sums, rows, 0, b);
+      EACH_THIRD(height) thirds[t] = a + t * THIRD;
+      tile_line(height, pairs, sums, thirds, 1, 0, b);
     }
   }
   UNROLLED for (size_t r = 0; r < height; r++) put(sums[r], scale, out + r * stride, columns, accumulate);
