@@ -52,7 +52,7 @@ struct BertNormalizer: Sendable {
       if traits.contains(.reorders) { return marks.append(scalar) }
       if !marks.isEmpty { flush(&marks, into: &output) }
     }
-    lowercases && traits.contains(.lowercases) ? lowercase(scalar, into: &output) : output.append(scalar: scalar)
+    lowercases && traits.contains(.lowercases) ? output.append(lowercased: scalar) : output.append(scalar: scalar)
   }
 
   private func separate(_ marks: inout [UInt32], into output: inout [UInt8]) {
@@ -68,15 +68,9 @@ struct BertNormalizer: Sendable {
       )
     }
     for mark in ordered {
-      lowercases ? lowercase(mark.element, into: &output) : output.append(scalar: mark.element)
+      lowercases ? output.append(lowercased: mark.element) : output.append(scalar: mark.element)
     }
     marks.removeAll(keepingCapacity: true)
-  }
-
-  /// Full mapping of the single scalar, without context: Σ becomes σ at a word's end too.
-  private func lowercase(_ scalar: UInt32, into output: inout [UInt8]) {
-    guard let scalar = Unicode.Scalar(scalar) else { return }
-    output.append(contentsOf: scalar.properties.lowercaseMapping.utf8)
   }
 }
 

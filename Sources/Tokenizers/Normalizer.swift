@@ -3,12 +3,99 @@
 enum Normalizer: Sendable {
   case none
   case bert(BertNormalizer)
+  case nmt
+  case form(UnicodeForm)
+  case lowercase
+  case strip(left: Bool, right: Bool)
+  case stripAccents
+  case replace(Replacement)
+  case prepend([UInt8])
+  case precompiled(Charsmap)
+  indirect case sequence([Normalizer])
 
   /// Appends the normalized `text` to `output`. Offsets, when needed, would be recorded here beside each output byte.
   func normalize(_ text: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) {
     switch self {
     case .none: output.append(contentsOf: text)
     case .bert(let normalizer): normalizer.normalize(text, into: &output)
+    case .nmt: Self.normalizeLikeNmt(text, into: &output)
+    case .form(let form): form.normalize(text, into: &output)
+    case .lowercase: text.forEachScalar { output.append(lowercased: $0) }
+    case .strip(let left, let right): Self.strip(text, left: left, right: right, into: &output)
+    case .stripAccents:
+      let tables = NormalizationTables.shared
+      text.forEachScalar { if !tables.isCombiningMark($0) { output.append(scalar: $0) } }
+    case .replace(let replacement): replacement.normalize(text, into: &output)
+    case .prepend(let prefix):
+      if !text.isEmpty { output += prefix }
+      output.append(contentsOf: text)
+    case .precompiled(let charsmap): charsmap.normalize(text, into: &output)
+    case .sequence(let steps): Self.normalize(text, by: steps, into: &output)
+    }
+  }
+
+  private static func normalize(
+    _ text: UnsafeBufferPointer<UInt8>, by steps: [Normalizer], into output: inout [UInt8]
+  ) {
+    guard let first = steps.first else { return output.append(contentsOf: text) }
+    if steps.count == 1 { return first.normalize(text, into: &output) }
+    var (current, next): ([UInt8], [UInt8]) = ([], [])
+    first.normalize(text, into: &current)
+    for step in steps[1..<(steps.count - 1)] {
+      next.removeAll(keepingCapacity: true)
+      current.withUnsafeBufferPointer { step.normalize($0, into: &next) }
+      swap(&current, &next)
+    }
+    current.withUnsafeBufferPointer { steps[steps.count - 1].normalize($0, into: &output) }
+  }
+
+  /// The controls that sentencepiece's `nmt` rules drop, and what they take for a space.
+  private static func normalizeLikeNmt(_ text: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) {
+    text.forEachScalar { scalar in
+      switch scalar {
+      case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F: break
+      case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD:
+        output.append(0x20)
+      default: output.append(scalar: scalar)
+      }
+    }
+  }
+
+  private static func strip(
+    _ text: UnsafeBufferPointer<UInt8>, left: Bool, right: Bool, into output: inout [UInt8]
+  ) {
+    var (start, end) = (0, text.count)
+    while left, start < end {
+      var next = start
+      guard ScalarTraits.of(text.scalar(at: &next)).contains(.whitespace) else { break }
+      start = next
+    }
+    while right, end > start {
+      var previous = end
+      guard ScalarTraits.of(text.scalar(before: &previous)).contains(.whitespace) else { break }
+      end = previous
+    }
+    output.append(contentsOf: text[start..<end])
+  }
+
+  /// Builds the tables that the first text would otherwise wait for.
+  func prepare() {
+    switch self {
+    case .form, .stripAccents: _ = NormalizationTables.shared
+    case .sequence(let steps): steps.forEach { $0.prepare() }
+    default: break
+    }
+  }
+
+  /// How many times longer a text may become, at most.
+  private var growth: Double {
+    switch self {
+    case .none, .nmt, .strip, .stripAccents, .prepend: 1
+    case .bert, .lowercase: 3
+    case .form: 11  // UAX 15
+    case .replace(let replacement): replacement.growth
+    case .precompiled(let charsmap): charsmap.growth
+    case .sequence(let steps): steps.reduce(1) { $0 * $1.growth }
     }
   }
 }
@@ -21,7 +108,29 @@ extension Normalizer {
     }
     switch try fields.string("type") {
     case "BertNormalizer": self = .bert(try BertNormalizer(fields))
-    case let type: throw fields.unsupported(type, supported: ["BertNormalizer"])
+    case "Nmt": self = .nmt
+    case "NFC": self = .form(.nfc)
+    case "NFD": self = .form(.nfd)
+    case "NFKC": self = .form(.nfkc)
+    case "NFKD": self = .form(.nfkd)
+    case "Lowercase": self = .lowercase
+    case "Strip": self = .strip(left: try fields.bool("strip_left"), right: try fields.bool("strip_right"))
+    case "StripAccents": self = .stripAccents
+    case "Replace": self = .replace(try Replacement(fields))
+    case "Prepend": self = .prepend(Array(try fields.string("prepend").utf8))
+    case "Precompiled": self = .precompiled(try Charsmap(fields))
+    case "Sequence": self = .sequence(try fields.steps("normalizers").map { try Normalizer($0) })
+    case let type:
+      throw fields.unsupported(
+        type,
+        supported: [
+          "BertNormalizer", "Nmt", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Replace",
+          "Prepend", "Precompiled", "Sequence",
+        ])
+    }
+    guard growth <= 1e6 else {
+      throw fields.invalid(
+        "type", found: "a step that makes a text \(growth) times as long", expected: "at most a million times")
     }
   }
 }

@@ -45,12 +45,17 @@ extension PostProcessor {
       }
       single = try template("single", 1)
       pair = try template("pair", 2)
-    case "BertProcessing":
+    case "BertProcessing", "RobertaProcessing":
+      let isBert = try fields.string("type") == "BertProcessing"
       let start = try fields.tokenAndID("cls")
       let end = try fields.tokenAndID("sep")
       single = [.special([start], typeID: 0), .text(0, typeID: 0), .special([end], typeID: 0)]
-      pair = single + [.text(1, typeID: 1), .special([end], typeID: 1)]
-    case let type: throw fields.unsupported(type, supported: ["TemplateProcessing", "BertProcessing"])
+      pair =
+        isBert
+        ? single + [.text(1, typeID: 1), .special([end], typeID: 1)]
+        : single + [.special([end], typeID: 0), .text(1, typeID: 0), .special([end], typeID: 0)]
+    case let type:
+      throw fields.unsupported(type, supported: ["TemplateProcessing", "BertProcessing", "RobertaProcessing"])
     }
   }
 }

@@ -4,21 +4,52 @@ enum PreTokenizer: Sendable {
   case none
   /// White space separates and goes; each punctuation mark is a word.
   case bert
+  case whitespace
+  case metaspace(Metaspace)
+  /// Each splits the words of the one before.
+  indirect case sequence([PreTokenizer])
 
-  /// Calls `word` with the byte range of each word, in order.
-  @inline(__always)
-  func split(_ text: UnsafeBufferPointer<UInt8>, _ word: (Range<Int>) -> Void) {
+  /// Whether it matters where the text begins.
+  var marksFirst: Bool {
     switch self {
-    case .none: if !text.isEmpty { word(0..<text.count) }
-    case .bert: splitLikeBert(text, word)
+    case .metaspace(let metaspace): metaspace.prepending == .first
+    case .sequence(let steps): steps.contains(where: \.marksFirst)
+    case .none, .bert, .whitespace: false
     }
   }
 
+  /// A word's place in a buffer that a model may overwrite before it, and whether the text begins with it.
+  typealias Word = (_ text: UnsafeMutableBufferPointer<UInt8>, _ word: Range<Int>, _ beginsText: Bool) -> Void
+
+  /// Calls `word` with each word of `segment`, in order; `beginsText` says whether the text begins with the segment.
   @inline(__always)
-  private func splitLikeBert(_ text: UnsafeBufferPointer<UInt8>, _ word: (Range<Int>) -> Void) {
-    var start = 0
-    var index = 0
-    while index < text.count {
+  func split(
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: Word
+  ) {
+    func isFirst(_ place: Int) -> Bool { beginsText && place == segment.lowerBound }
+    switch self {
+    case .none: if !segment.isEmpty { word(text, segment, beginsText) }
+    case .bert: Self.splitLikeBert(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
+    case .whitespace:
+      Self.splitAtWhitespace(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
+    case .metaspace(let metaspace): metaspace.split(text, segment, beginsText, word)
+    case .sequence(let steps): Self.split(by: steps[...], text, segment, beginsText, word)
+    }
+  }
+
+  private static func split(
+    by steps: ArraySlice<PreTokenizer>, _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>,
+    _ beginsText: Bool, _ word: Word
+  ) {
+    guard let first = steps.first else { return PreTokenizer.none.split(text, segment, beginsText, word) }
+    first.split(text, segment, beginsText) { Self.split(by: steps.dropFirst(), $0, $1, $2, word) }
+  }
+
+  @inline(__always)
+  static func splitLikeBert(_ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ word: (Range<Int>) -> Void) {
+    var start = segment.lowerBound
+    var index = start
+    while index < segment.upperBound {
       let here = index
       let traits = ScalarTraits.of(text.scalar(at: &index)).intersection([.whitespace, .punctuation])
       if traits.isEmpty { continue }
@@ -26,7 +57,21 @@ enum PreTokenizer: Sendable {
       if traits.contains(.punctuation) { word(here..<index) }
       start = index
     }
-    if text.count > start { word(start..<text.count) }
+    if segment.upperBound > start { word(start..<segment.upperBound) }
+  }
+
+  private static func splitAtWhitespace(
+    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ word: (Range<Int>) -> Void
+  ) {
+    var start = segment.lowerBound
+    var index = start
+    while index < segment.upperBound {
+      let here = index
+      guard ScalarTraits.of(text.scalar(at: &index)).contains(.whitespace) else { continue }
+      if here > start { word(start..<here) }
+      start = index
+    }
+    if segment.upperBound > start { word(start..<segment.upperBound) }
   }
 }
 
@@ -38,7 +83,11 @@ extension PreTokenizer {
     }
     switch try fields.string("type") {
     case "BertPreTokenizer": self = .bert
-    case let type: throw fields.unsupported(type, supported: ["BertPreTokenizer"])
+    case "WhitespaceSplit": self = .whitespace
+    case "Metaspace": self = .metaspace(try Metaspace(fields))
+    case "Sequence": self = .sequence(try fields.steps("pretokenizers").map { try PreTokenizer($0) })
+    case let type:
+      throw fields.unsupported(type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "Sequence"])
     }
   }
 }

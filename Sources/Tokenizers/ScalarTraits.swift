@@ -85,8 +85,28 @@ struct ScalarTraits: OptionSet, Sendable {
     }
   }
 
-  /// Every canonical decomposition except Hangul's, from one pass of the system's normalizer over all candidates.
-  private static let decompositions: [UInt32: [UInt32]] = {
+  /// Every canonical decomposition except Hangul's.
+  static let decompositions: [UInt32: [UInt32]] = {
+    var canonical = decompositions(\.decomposedStringWithCanonicalMapping)
+    canonical[0x11938] = nil  // unknown to the library
+    return canonical
+  }()
+
+  /// Every full compatible decomposition, canonical ones included, except Hangul's, of scalars that the library knows.
+  static let compatibleDecompositions = decompositions(\.decomposedStringWithCompatibilityMapping)
+    .filter { scalar, _ in Unicode.Scalar(scalar).map(isKnown) ?? false }
+
+  /// Whether the library's tables of normalization, which are those of Unicode 9, have the scalar.
+  static func isKnown(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.age.map { $0.major <= 9 } ?? false }
+
+  /// Whether the composed forms leave a scalar whole that has a canonical decomposition.
+  static func isComposed(_ scalar: UInt32) -> Bool {
+    guard let scalar = Unicode.Scalar(scalar) else { return false }
+    return String(scalar).precomposedStringWithCanonicalMapping.unicodeScalars.elementsEqual(CollectionOfOne(scalar))
+  }
+
+  /// What one pass of the system's normalizer changes among all candidates.
+  private static func decompositions(_ normalize: (String) -> String) -> [UInt32: [UInt32]] {
     let blocks: [ClosedRange<UInt32>] = [
       0xA0...0x33FF, 0xA000...0xABFF, 0xF900...0xFFFF, 0x10000...0x1FFFF, 0x2F800...0x2FA1F,
     ]
@@ -96,12 +116,11 @@ struct ScalarTraits: OptionSet, Sendable {
       listed.append(scalar)
       listed.append("\n")  // a starter that composes with nothing
     }
-    let decomposed = String(listed).decomposedStringWithCanonicalMapping.unicodeScalars.split(separator: "\n")
     var result: [UInt32: [UInt32]] = [:]
-    for (scalar, parts) in zip(candidates, decomposed)
-    where !parts.elementsEqual(CollectionOfOne(scalar)) && scalar.value != 0x11938 {  // unknown to the library
+    for (scalar, parts) in zip(candidates, normalize(String(listed)).unicodeScalars.split(separator: "\n"))
+    where !parts.elementsEqual(CollectionOfOne(scalar)) {
       result[scalar.value] = parts.map(\.value)
     }
     return result
-  }()
+  }
 }

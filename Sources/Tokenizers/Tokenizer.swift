@@ -30,21 +30,24 @@ package final class Tokenizer: Sendable {
     model = file.model
     postProcessor = try PostProcessor(file.fields.object("post_processor"))
     addedTokens = AddedTokens(file.addedTokens, normalizer: normalizer)
-    let largestID = max(model.pieces.largestID, addedTokens.all.map(\.id).max() ?? -1)
+    let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 
     modelMaxLength = settings.modelMaxLength
     let pad = settings.padToken ?? "[PAD]"
-    padID = addedTokens.all.first { $0.content.utf8.elementsEqual(pad.utf8) }?.id ?? model.pieces.id(of: pad)
+    padID = addedTokens.all.first { $0.content.utf8.elementsEqual(pad.utf8) }?.id ?? model.id(of: pad)
   }
 
   /// The id of an added token or a vocabulary's piece.
   package func tokenToID(_ token: String) -> Int32? {
-    addedTokens.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? model.pieces.id(of: token)
+    addedTokens.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? model.id(of: token)
   }
 
   /// Builds the tables of Unicode now, which the first text would otherwise wait for.
-  package func prepare() { _ = ScalarTraits.of(0) }
+  package func prepare() {
+    _ = ScalarTraits.of(0)
+    normalizer.prepare()
+  }
 
   /// Encodes a text with the special tokens around it; `maxLength` counts these too.
   package func encode(_ text: String, maxLength: Int?) -> Encoding {
@@ -87,7 +90,7 @@ package final class Tokenizer: Sendable {
     }
     for ids in contents {
       encoding.contentTokens += ids.count
-      if let unknownID { encoding.unknowns += ids.count { $0 == unknownID } }
+      encoding.unknowns += ids.count { $0 == model.unknownID }
     }
     return encoding
   }
@@ -104,19 +107,31 @@ package final class Tokenizer: Sendable {
         // A model may write before the word that it reads, so the text does not start at 0.
         normalized.replaceSubrange(0..., with: repeatElement(0, count: model.headroom))
         normalizer.normalize(UnsafeBufferPointer(rebasing: bytes[segment]), into: &normalized)
-        encode(&normalized, into: &ids)
+        encode(&normalized, beginsText: begins(bytes, with: segment), into: &ids)
       }
       return ids
     }
   }
 
+  /// Whether the text begins with the segment, and the segment's normalized form with its first scalar's.
+  private func begins(_ text: UnsafeBufferPointer<UInt8>, with segment: Range<Int>) -> Bool {
+    guard segment.lowerBound == 0, preTokenizer.marksFirst else { return false }
+    var end = 0
+    _ = text.scalar(at: &end)
+    var first: [UInt8] = []
+    normalizer.normalize(UnsafeBufferPointer(rebasing: text[..<end]), into: &first)
+    return !first.isEmpty
+  }
+
   /// Appends the ids of one normalized stretch of text.
-  private func encode(_ normalized: inout [UInt8], into ids: inout [Int32]) {
+  private func encode(_ normalized: inout [UInt8], beginsText: Bool, into ids: inout [Int32]) {
     normalized.withUnsafeMutableBufferPointer { text in
       let start = model.headroom
       addedTokens.normalized.split(UnsafeBufferPointer(rebasing: text[start...])) { segment, id in
         if let id { return ids.append(id) }
-        model.encode(text, start + segment.lowerBound..<start + segment.upperBound, words: preTokenizer, into: &ids)
+        model.encode(
+          text, start + segment.lowerBound..<start + segment.upperBound,
+          beginsText: beginsText && segment.lowerBound == 0, words: preTokenizer, into: &ids)
       }
     }
   }

@@ -29,6 +29,14 @@ struct TokenizerFields {
     try read(key, "a string", fallback, \.string)
   }
 
+  /// The case that a string names.
+  func choice<T: RawRepresentable<String> & CaseIterable>(_ key: String, default fallback: T) throws -> T {
+    let found = try string(key, default: fallback.rawValue)
+    if let choice = T(rawValue: found) { return choice }
+    let expected = T.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
+    throw invalid(key, found: "\"\(found.prefix(40))\"", expected: expected)
+  }
+
   func bool(_ key: String, default fallback: Bool? = nil) throws -> Bool {
     try read(key, "true or false", fallback, \.bool)
   }
@@ -64,6 +72,13 @@ struct TokenizerFields {
     try array(key).enumerated().map { index, element in
       try TokenizerFields(element, path: "\(place(key))[\(index)]", file: file)
     }
+  }
+
+  /// The objects of a list that a text goes through one after the other, so many that time is bounded.
+  func steps(_ key: String) throws -> [TokenizerFields] {
+    let steps = try objects(key)
+    guard steps.count <= 64 else { throw invalid(key, found: "a list of \(steps.count)", expected: "at most 64") }
+    return steps
   }
 
   /// The object at `key`; nil if the key is absent or null.

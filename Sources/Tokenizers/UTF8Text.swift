@@ -16,6 +16,12 @@ extension UnsafeBufferPointer<UInt8> {
     return scalar
   }
 
+  @inline(__always)
+  func forEachScalar(_ body: (UInt32) -> Void) {
+    var index = 0
+    while index < count { body(scalar(at: &index)) }
+  }
+
   /// The scalar that ends before `index`, which moves to its start.
   func scalar(before index: inout Int) -> UInt32 {
     repeat { index -= 1 } while self[index] & 0xC0 == 0x80
@@ -43,5 +49,12 @@ extension [UInt8] {
       append(UInt8(0x80 | scalar >> 6 & 0x3F))
       append(UInt8(0x80 | scalar & 0x3F))
     }
+  }
+  /// Appends the lowercase of the single scalar, without context: Σ becomes σ at a word's end too.
+  mutating func append(lowercased scalar: UInt32) {
+    guard ScalarTraits.of(scalar).contains(.lowercases), let scalar = Unicode.Scalar(scalar) else {
+      return append(scalar: scalar)
+    }
+    append(contentsOf: scalar.properties.lowercaseMapping.utf8)
   }
 }

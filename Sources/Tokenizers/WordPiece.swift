@@ -8,6 +8,9 @@ struct WordPiece: Sendable {
   let continuation: [UInt8]
   let longestWord: Int  // scalars
 
+  /// The time for a word grows with the square of its length, and with the prefix's.
+  static let longestContinuation = 64  // bytes
+
   /// Appends the ids of the word at `word` of `text`; overwrites bytes before its unread part with `continuation`.
   @inline(__always)
   func encode(_ text: UnsafeMutableBufferPointer<UInt8>, word: Range<Int>, into ids: inout [Int32]) {
@@ -64,11 +67,11 @@ struct WordPiece: Sendable {
 
 extension WordPiece {
   init(_ fields: TokenizerFields, vocabulary: inout JSONReader) throws {
-    // The time for a word grows with the square of its length, and with the prefix's.
     let prefix = try fields.string("continuing_subword_prefix", default: "##")
-    guard prefix.utf8.count <= 64 else {
+    guard prefix.utf8.count <= Self.longestContinuation else {
       throw fields.invalid(
-        "continuing_subword_prefix", found: "\(prefix.utf8.count) bytes long", expected: "at most 64 bytes")
+        "continuing_subword_prefix", found: "\(prefix.utf8.count) bytes long",
+        expected: "at most \(Self.longestContinuation) bytes")
     }
     continuation = Array(prefix.utf8)
     longestWord = try fields.int("max_input_chars_per_word", default: 100, in: 0...1000)

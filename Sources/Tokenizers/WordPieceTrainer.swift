@@ -54,7 +54,7 @@ package struct WordPieceTrainer: Sendable {
       normalized.removeAll(keepingCapacity: true)
       text.withUTF8 { normalizer.normalize($0, into: &normalized) }
       normalized.withUnsafeBufferPointer { bytes in
-        PreTokenizer.bert.split(bytes) { counts[Array(bytes[$0]), default: 0] += 1 }
+        PreTokenizer.splitLikeBert(bytes, bytes.indices) { counts[Array(bytes[$0]), default: 0] += 1 }
       }
     }
     return counts.map { (word: $0.key, count: $0.value) }.sorted { $0.word.lexicographicallyPrecedes($1.word) }

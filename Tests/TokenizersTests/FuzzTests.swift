@@ -9,17 +9,21 @@ import Tokenizers
     "", " ", "the [MASK]  fox", "[CLS]x[SEP]", "é e\u{301} 한국어 漢字 \u{200D}\u{0}", String(repeating: "ab", count: 300),
   ]
 
-  @Test(arguments: ["tokenizer.json", "tokenizer_config.json"])
-  func `a mutated file gives a tokenizer that encodes, or an error`(name: String) throws {
-    let folder = fixtures.appending(path: "models/sentence-transformer")
+  @Test(arguments: [
+    ("models/sentence-transformer", "tokenizer.json"), ("models/sentence-transformer", "tokenizer_config.json"),
+    ("tokenizers/unigram-charsmap", "tokenizer.json"), ("tokenizers/unigram-bytes", "tokenizer.json"),
+  ])
+  func `a mutated file gives a tokenizer that encodes, or an error`(model: String, name: String) throws {
+    let folder = fixtures.appending(path: model)
     let whole = try Array(Data(contentsOf: folder.appending(path: name)))
     let tokens = [
       "\"WordPiece\"", "\"BertProcessing\"", "\"TemplateProcessing\"", "\"normalized\":true,",
       "\"lstrip\":true,\"rstrip\":true,",
       "\"single_word\":true,", "\"vocab\":{},", "##", "\"B\"", "\"A\"", "null",
+      "\"Unigram\"", "\"Metaspace\"", "\"Nmt\"", "\"NFKC\"", "\"Precompiled\"", "\"always\"", "1e999", "[\"<unk>\",-1]",
       "{\"id\":7,\"content\":\" \",\"lstrip\":true},",
     ]
-    let result = try Fuzz(name, [whole], tokens: tokens, count: 500).run(
+    let result = try Fuzz("\(model)/\(name)", [whole], tokens: tokens, count: 500).run(
       prepare: { scratch in
         try FileManager.default.copyItem(
           at: folder.appending(path: "tokenizer.json"), to: scratch.appending(path: "tokenizer.json"))

@@ -1,0 +1,67 @@
+/// SentencePiece's words: a space becomes a visible character, and each word begins with it.
+
+struct Metaspace: Sendable {
+  enum Prepending: String, CaseIterable { case always, first, never }
+
+  /// UTF-8 of one scalar, `▁`.
+  private let replacement: [UInt8]
+  /// Where a text that does not begin with the replacement is given one.
+  let prepending: Prepending
+  private let splits: Bool
+
+  func split(
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: PreTokenizer.Word
+  ) {
+    guard !segment.isEmpty else { return }
+    // As much as any model asks for before a word.
+    var marked = [UInt8](repeating: 0, count: WordPiece.longestContinuation)
+    let begin = marked.count
+    marked.reserveCapacity(begin + segment.count * 3 / 2 + 16)
+    var starts: [Int] = []
+    func mark() {
+      if splits, marked.count > begin { starts.append(marked.count) }
+      marked += replacement
+    }
+    let first = UnsafeBufferPointer(rebasing: text[segment])
+    let needsMark = first[0] != 0x20 && !first.starts(with: replacement)
+    if needsMark, prepending == .always || prepending == .first && beginsText { mark() }
+    var index = 0
+    while index < first.count {
+      if first[index] == 0x20 {
+        mark()
+        index += 1
+      } else if first[index] == replacement[0], first[index...].starts(with: replacement) {
+        mark()
+        index += replacement.count
+      } else {
+        marked.append(first[index])
+        index += 1
+      }
+    }
+    starts.append(marked.count)
+    marked.withUnsafeMutableBufferPointer { marked in
+      var start = begin
+      for end in starts {
+        word(marked, start..<end, beginsText && start == begin)
+        start = end
+      }
+    }
+  }
+}
+
+extension Metaspace {
+  init(_ fields: TokenizerFields) throws {
+    let character = try fields.string("replacement")
+    guard character.unicodeScalars.count == 1 else {
+      throw fields.invalid("replacement", found: "\"\(character.prefix(40))\"", expected: "one character")
+    }
+    replacement = Array(character.utf8)
+    prepending = try fields.choice("prepend_scheme", default: .always)
+    splits = try fields.bool("split", default: true)
+    // What older files say instead; the library refuses a contradiction too.
+    guard try fields.bool("add_prefix_space", default: prepending != .never) || prepending == .never else {
+      throw fields.invalid(
+        "prepend_scheme", found: "\"\(prepending)\"", expected: "\"never\", as add_prefix_space is false")
+    }
+  }
+}
