@@ -13,7 +13,7 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
 
 @Suite struct ArchitectureTests {
   static let names = ["xlm-roberta", "roberta-two-types", "roberta-padding-0", "mpnet"]
-  /// What trains whole, and the golden file's names for it.
+  /// Models under the golden file's names.
   enum Kind: String, CaseIterable {
     case encoder
     case crossEncoder = "cross-encoder"
