@@ -20,9 +20,11 @@ typedef enum { FLOATS, ROUNDED, PAIRS } meeting;
 #ifdef BRAIN_TILES
 #define PAIRS_HEIGHT 32
 #define PAIRS_STEP 16  // pairs that one instruction sums; depths are filled up with zeros to it
+#define EACH_PAIRS_GROUP EACH_FULL_GROUP
 #else
 #define PAIRS_HEIGHT HEIGHT
 #define PAIRS_STEP 1
+#define EACH_PAIRS_GROUP EACH_GROUP
 #endif
 
 INLINE size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -58,8 +60,17 @@ INLINE void pack_strips(meeting how, const retort_matrix *w, void *strips, size_
       }
 }
 
+#ifdef BRAIN_TILES
+/// Pairs of rows lie in tiles of 16 rows by 16 pairs, one after the other along the depth.
+INLINE size_t pairs_stride(size_t depth) { return packed_depth(PAIRS, depth) / 2; }
+INLINE size_t pair_place(size_t row, size_t pair, size_t stride) {
+  return row / 16 * 16 * stride + pair / 16 * 256 + row % 16 * 16 + pair % 16;
+}
+#else
 /// Distance of rows of pairs, in pairs: a cache line more than they need, so that rows do not share sets of a cache.
 INLINE size_t pairs_stride(size_t depth) { return packed_depth(PAIRS, depth) / 2 + 16; }
+INLINE size_t pair_place(size_t row, size_t pair, size_t stride) { return row * stride + pair; }
+#endif
 
 /// Rows as pairs; or a decoded strip where strips are not floats, and rounded rows.
 INLINE size_t scratch_bytes(meeting how, size_t depth, retort_type type) {
@@ -71,14 +82,11 @@ INLINE size_t scratch_bytes(meeting how, size_t depth, retort_type type) {
 /// Rows as pairs of bf16, the depth filled up with zeros.
 INLINE void pair_rows(const float *x, size_t stride, size_t rows, size_t depth, float *out) {
   const size_t deep = packed_depth(PAIRS, depth), across = pairs_stride(depth);
-  for (size_t r = 0; r < rows; r++) {
-    uint16_t *row = (uint16_t *)(out + r * across);
-    for (size_t k = 0; k < depth; k += LANES) {
-      const vh v = NARROW(load(x + r * stride + k, depth - k));
-      memcpy(row + k, &v, least(LANES, depth - k) * sizeof *row);
+  for (size_t r = 0; r < rows; r++)
+    for (size_t k = 0; k < deep; k += LANES) {
+      const vh v = NARROW(load(x + r * stride + k, k < depth ? depth - k : 0));
+      memcpy(out + pair_place(r, k / 2, across), &v, sizeof v);
     }
-    memset(row + depth, 0, (deep - depth) * sizeof *row);
-  }
 }
 
 /// Rows rounded to bf16 and widened again.
@@ -101,21 +109,26 @@ static void narrow(const float *x, uint16_t *out, size_t n) {
 
 static void widen(const void *x, retort_type type, float *out, size_t n) { decode(type, x, 0, out, n); }
 
-/// Calls `body(row, count)` for groups of rows of equal height, or nearly.
-#define EACH_GROUP(rows, height)                                                                             \
-  for (size_t row = 0, groups = ((rows) + (height)-1) / (height), group = 0, count;                          \
-       group < groups && (count = (rows) / groups + (group < (rows) % groups), 1); row += count, group++)
-
 /// out (+)= scale·a·b for one strip b; `next`, the strip after it or NULL, is fetched meanwhile.
 static void strip_floats(size_t rows, size_t depth, const float *a, size_t a_row, const float *b, const float *next,
                          float scale, float *out, size_t stride, size_t columns, int accumulate) {
-  const size_t line = 64 / sizeof *b, lines = depth * STRIP / line;
   EACH_GROUP(rows, HEIGHT) {
-    for (size_t i = lines * group / groups; next && i < lines * (group + 1) / groups; i++)
-      __builtin_prefetch(next + i * line, 0, 2);
+    fetch_share(next, depth * STRIP, group, groups);
     tile_floats(count, depth, a + row * a_row, a_row, 1, b, scale, out + row * stride, stride, columns, accumulate);
   }
 }
+
+#if defined(DOT) || defined(BRAIN_TILES)
+/// The same of pairs, `depth` of them, from pair `k` of the rows on.
+static void strip_pairs(size_t rows, size_t depth, const float *a, size_t a_row, size_t k, const float *b,
+                        const float *next, float scale, float *out, size_t stride, size_t columns, int accumulate) {
+  EACH_PAIRS_GROUP(rows, PAIRS_HEIGHT) {
+    fetch_share(next, depth * STRIP, group, groups);
+    tile_pairs(count, depth, a + pair_place(row, k, a_row), a_row, b, scale, out + row * stride, stride, columns,
+               accumulate);
+  }
+}
+#endif
 
 /// Columns `from` ≤ c < `to`, at most BLOCK: out (+)= scale·x·w.
 INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
@@ -128,20 +141,19 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
     if (how == ROUNDED) round_rows(job->x + k, job->stride, rows, depth, rounded);
     for (size_t c = from; c < to; c += STRIP) {
       const size_t place = c * deep + k * STRIP, width = least(STRIP, to - c);
+      const char *strip = (const char *)job->w.strips + place * type_bytes(type);
+      const float *b = (const float *)strip;
+      const float *next = c + STRIP < to ? (const float *)(strip + STRIP * deep * type_bytes(type)) : NULL;
       float *out = job->out + c;
       if (how == PAIRS) {
 #if defined(DOT) || defined(BRAIN_TILES)
-        const size_t across = pairs_stride(job->w.depth);
-        const float *pairs = (const float *)((const uint16_t *)job->w.strips + place);
-        EACH_GROUP(rows, PAIRS_HEIGHT)
-        tile_pairs(count, depth / 2, scratch + k / 2 + row * across, across, pairs, job->scale,
-                   out + row * job->out_stride, job->out_stride, width, accumulate);
+        strip_pairs(rows, depth / 2, scratch, pairs_stride(job->w.depth), k / 2, b, next, job->scale, out,
+                    job->out_stride, width, accumulate);
 #endif
         continue;
       }
-      const float *b = (const float *)job->w.strips + place, *next = c + STRIP < to ? b + STRIP * deep : NULL;
       if (type != RETORT_F32) {
-        decode(type, job->w.strips, place, scratch, depth * STRIP);
+        decode(type, strip, 0, scratch, depth * STRIP);
         b = scratch, next = NULL;
       }
       strip_floats(rows, depth, how == ROUNDED ? rounded : job->x + k, how == ROUNDED ? DEPTH : job->stride, b, next,

@@ -14,9 +14,13 @@
 #define DEPTH8 RETORT_INT8_DEPTH
 #ifdef BYTE_TILES
 #define HEIGHT8 32
-#define STEP8 64  // of the depth, that one instruction sums; depths are filled up with zeros to it
+#define STEP8 64   // of the depth, that one instruction sums; depths are filled up with zeros to it
+#define PIECE 1024 // distance along the depth of every 64 bytes of a row: rows lie in tiles of 16
+#define EACH_GROUP8 EACH_FULL_GROUP
 #else
 #define STEP8 4
+#define PIECE 64
+#define EACH_GROUP8 EACH_GROUP
 #endif
 #ifndef HEIGHT8
 #define HEIGHT8 HEIGHT
@@ -40,10 +44,16 @@ typedef struct {
 INLINE size_t blocks8(size_t depth) { return (depth + DEPTH8 - 1) / DEPTH8; }
 INLINE size_t deep8(size_t depth) { return round_up(depth, STEP8); }
 INLINE size_t strip_bytes8(size_t depth) { return blocks8(depth) * sizeof(block_head) + deep8(depth) * STRIP; }
-/// Distance of quantized rows: their bytes, their ranges, and a cache line, so that rows do not share sets of a cache.
-INLINE size_t row_bytes8(size_t depth) {
-  return round_up(round_up(deep8(depth), 64) + blocks8(depth) * sizeof(row_range), 64) + 64;
-}
+#ifdef BYTE_TILES
+INLINE size_t row_bytes8(size_t depth) { return deep8(depth); }
+INLINE size_t row_place8(size_t row, size_t depth) { return row / 16 * 16 * row_bytes8(depth) + row % 16 * 64; }
+#else
+/// Distance of quantized rows: a cache line more than they need, so that rows do not share sets of a cache.
+INLINE size_t row_bytes8(size_t depth) { return round_up(deep8(depth), 64) + 64; }
+INLINE size_t row_place8(size_t row, size_t depth) { return row * row_bytes8(depth); }
+#endif
+/// Bytes of a panel's rows; their ranges lie behind them, `blocks8` a row.
+INLINE size_t panel_bytes8(size_t depth) { return round_up(RETORT_PANEL, HEIGHT8) * row_bytes8(depth); }
 
 static size_t int8_bytes(size_t depth, size_t columns, retort_type type) {
   (void)type;
@@ -52,7 +62,7 @@ static size_t int8_bytes(size_t depth, size_t columns, retort_type type) {
 
 static size_t int8_scratch(size_t depth, retort_type type) {
   (void)type;
-  return round_up(RETORT_PANEL, HEIGHT8) * row_bytes8(depth);
+  return panel_bytes8(depth) + RETORT_PANEL * blocks8(depth) * sizeof(row_range);
 }
 
 /// The nearest integer, ties to even, of |x| < 2²²; anything of NaN.
@@ -120,18 +130,18 @@ INLINE row_range quantize_block(const float *x, size_t n, uint8_t *out) {
     const vf scaled = load(x + k, n - k) * inverse;
     const vf rounded = scaled + 12582912.f;
     const vbytes u = __builtin_convertvector((vu)rounded + (uint32_t)zero - 0x4B400000u, vbytes);
-    memcpy(out + k, &u, least(n - k, LANES));
+    memcpy(out + k / 64 * PIECE + k % 64, &u, least(n - k, LANES));
   }
   return (row_range){scale + sum(poison), zero};
 }
 
-static void quantize_rows(const float *x, size_t stride, size_t rows, size_t depth, uint8_t *out) {
-  const size_t across = row_bytes8(depth), deep = deep8(depth);
-  for (size_t r = 0; r < rows; r++, x += stride, out += across) {
-    memset(out + depth, 0, deep - depth);
-    row_range *ranges = (row_range *)(out + round_up(deep, 64));
-    for (size_t b = 0; b < blocks8(depth); b++)
-      ranges[b] = quantize_block(x + b * DEPTH8, least(DEPTH8, depth - b * DEPTH8), out + b * DEPTH8);
+static void quantize_rows(const float *x, size_t stride, size_t rows, size_t depth, uint8_t *out, row_range *ranges) {
+  const size_t deep = deep8(depth);
+  for (size_t r = 0; r < rows; r++, x += stride) {
+    uint8_t *row = out + row_place8(r, depth);
+    memset(row + depth / 64 * PIECE + depth % 64, 0, deep - depth);
+    for (size_t b = 0; b < blocks8(depth); b++, ranges++)
+      *ranges = quantize_block(x + b * DEPTH8, least(DEPTH8, depth - b * DEPTH8), row + b * DEPTH8 / 64 * PIECE);
   }
 }
 
@@ -142,11 +152,11 @@ INLINE void settle(vq sums, const float *scales, float row_scale, vn *total) {
 }
 
 #ifdef BYTE_TILES
-/// Up to 32 rows by a strip of 32 columns. Reads whole tiles of rows.
-static void tile8(size_t height, size_t depth, const uint8_t *x, const char *strip, float scale, float *out,
-                  size_t stride, size_t columns, int accumulate) {
+/// Up to 32 rows, which lie in tiles, by a strip of 32 columns.
+static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range *ranges, const char *strip, float scale,
+                  float *out, size_t stride, size_t columns, int accumulate) {
   _Static_assert(STRIP == 32, "two tiles");
-  const size_t across = row_bytes8(depth), line = 4 * STRIP;
+  const size_t line = 4 * STRIP;
   const int both = height > 16;
   vn total[32][2] = {{{0}}};
   for (size_t k = 0; k < depth; k += DEPTH8) {
@@ -157,14 +167,14 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const char *str
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t i = 0; i < deep; i += STEP8) {
+    for (size_t i = 0; i < deep; i += STEP8, x += PIECE) {
       _tile_loadd(6, w + i * STRIP, line);
-      _tile_loadd(7, w + i * STRIP + 64, line);
-      _tile_loadd(4, x + k + i, across);
+      _tile_loadd(4, x, 64);
       _tile_dpbusd(0, 4, 6);
+      _tile_loadd(7, w + i * STRIP + 64, line);
       _tile_dpbusd(1, 4, 7);
       if (!both) continue;
-      _tile_loadd(5, x + 16 * across + k + i, across);
+      _tile_loadd(5, x + row_place8(16, depth), 64);
       _tile_dpbusd(2, 5, 6);
       _tile_dpbusd(3, 5, 7);
     }
@@ -176,7 +186,7 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const char *str
     }
     const block_head *head = (const block_head *)strip;
     for (size_t r = 0; r < height; r++) {
-      const row_range range = ((const row_range *)(x + r * across + round_up(deep8(depth), 64)))[k / DEPTH8];
+      const row_range range = ranges[r * blocks8(depth) + k / DEPTH8];
       for (int s = 0; s < 2; s++) {
         vq sums, v;
         memcpy(&sums, product[r] + s * NATIVE, sizeof sums);
@@ -205,25 +215,22 @@ INLINE vq quad(vq sums, vq x, vq w) {
 #define QUAD quad
 #endif
 
-/// `height` is constant where this is inlined.
-INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const char *strip, float scale, float *out,
-                     size_t stride, size_t columns, int accumulate) {
-  const size_t across = row_bytes8(depth);
+/// `height` is constant where this is inlined. Unrolled, as sums would lie in memory otherwise.
+INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const row_range *ranges, const char *strip,
+                     float scale, float *out, size_t stride, size_t columns, int accumulate) {
+  const size_t across = row_bytes8(depth), blocks = blocks8(depth);
   vn total[HEIGHT8][2];
   UNROLLED for (size_t r = 0; r < height; r++) total[r][0] = total[r][1] = (vn){0};
-  for (size_t k = 0; k < depth; k += DEPTH8) {
+  for (size_t k = 0; k < depth; k += DEPTH8, ranges++) {
     const block_head *head = (const block_head *)strip;
-    const row_range *ranges = (const row_range *)(x + round_up(deep8(depth), 64)) + k / DEPTH8;
     const size_t deep = deep8(least(DEPTH8, depth - k));
     const char *w = strip + sizeof *head;
-    vq sums[HEIGHT8][2], v[2];
-    memcpy(v, head->sums, sizeof v);
-    UNROLLED for (size_t r = 0; r < height; r++) {
-      const int32_t zero = ((const row_range *)((const char *)ranges + r * across))->zero;
-      for (int s = 0; s < 2; s++) sums[r][s] = v[s] * -zero;
-    }
     const uint8_t *thirds[(HEIGHT8 + THIRD - 1) / THIRD];
     EACH_THIRD(height) thirds[t] = x + t * THIRD * across + k;
+    vq sums[HEIGHT8][2], v[2];
+    memcpy(v, head->sums, sizeof v);
+    UNROLLED for (size_t r = 0; r < height; r++)
+      for (int s = 0; s < 2; s++) sums[r][s] = v[s] * -ranges[r * blocks].zero;
     for (size_t i = 0; i < deep; i += 4, w += 4 * STRIP) {
       vq lines[2];
       memcpy(lines, w, sizeof lines);
@@ -237,20 +244,19 @@ INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const char *
         HOLD_ADDRESS(thirds[t]);
       }
     }
-    UNROLLED for (size_t r = 0; r < height; r++) {
-      const float row_scale = ((const row_range *)((const char *)ranges + r * across))->scale;
-      for (int s = 0; s < 2; s++) settle(sums[r][s], head->scales + s * NATIVE, row_scale, &total[r][s]);
-    }
+    UNROLLED for (size_t r = 0; r < height; r++)
+      for (int s = 0; s < 2; s++)
+        settle(sums[r][s], head->scales + s * NATIVE, ranges[r * blocks].scale, &total[r][s]);
     strip = w;
   }
   UNROLLED for (size_t r = 0; r < height; r++) put(total[r], scale, out + r * stride, columns, accumulate);
 }
 
-static void tile8(size_t height, size_t depth, const uint8_t *x, const char *strip, float scale, float *out,
-                  size_t stride, size_t columns, int accumulate) {
-#define CASE8(height)                                                              \
-  case height:                                                                     \
-    tile_of8(height, depth, x, strip, scale, out, stride, columns, accumulate);    \
+static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range *ranges, const char *strip, float scale,
+                  float *out, size_t stride, size_t columns, int accumulate) {
+#define CASE8(height)                                                                   \
+  case height:                                                                          \
+    tile_of8(height, depth, x, ranges, strip, scale, out, stride, columns, accumulate); \
     break;
   switch (height) {
     CASE8(1) CASE8(2) CASE8(3) CASE8(4)
@@ -267,7 +273,8 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const char *str
 static void int8_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   const size_t depth = job->w.depth;
   uint8_t *x = scratch;
-  quantize_rows(job->x, job->stride, rows, depth, x);
+  row_range *ranges = (row_range *)(x + panel_bytes8(depth));
+  quantize_rows(job->x, job->stride, rows, depth, x, ranges);
 #ifdef BYTE_TILES
   configure_tiles();
 #endif
@@ -275,9 +282,9 @@ static void int8_linear(const retort_linear *job, size_t rows, size_t from, size
     const size_t end = least(start + BLOCK, to);
     for (size_t c = start; c < end; c += STRIP) {
       const char *strip = (const char *)job->w.strips + c / STRIP * strip_bytes8(depth);
-      EACH_GROUP(rows, HEIGHT8)
-      tile8(count, depth, x + row * row_bytes8(depth), strip, job->scale, job->out + c + row * job->out_stride,
-            job->out_stride, least(STRIP, end - c), job->accumulate);
+      EACH_GROUP8(rows, HEIGHT8)
+      tile8(count, depth, x + row_place8(row, depth), ranges + row * blocks8(depth), strip, job->scale,
+            job->out + c + row * job->out_stride, job->out_stride, least(STRIP, end - c), job->accumulate);
     }
     finish_block(job, rows, start, end);
   }

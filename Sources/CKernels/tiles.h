@@ -63,6 +63,23 @@ INLINE void copy_strip(const float *x, size_t stride, size_t rows, size_t column
   }
 }
 
+/// Calls `body(row, count)` for groups of rows of equal height, or nearly.
+#define EACH_GROUP(rows, height)                                                                             \
+  for (size_t row = 0, groups = ((rows) + (height)-1) / (height), group = 0, count;                          \
+       group < groups && (count = (rows) / groups + (group < (rows) % groups), 1); row += count, group++)
+
+/// The same for groups of `height`, all but the last.
+#define EACH_FULL_GROUP(rows, height)                                               \
+  for (size_t row = 0, groups = ((rows) + (height)-1) / (height), group = 0, count; \
+       row < (rows) && (count = least(height, (rows) - row), 1); row += count, group++)
+
+/// Asks the second cache for a group's share of some floats, or of NULL. A single group reads as fast as they come.
+INLINE void fetch_share(const float *x, size_t floats, size_t group, size_t groups) {
+  const size_t line = 64 / sizeof *x, lines = x && groups > 1 ? floats / line : 0;
+  for (size_t i = lines * group / groups; i < lines * (group + 1) / groups; i++)
+    __builtin_prefetch(x + i * line, 0, 2);
+}
+
 // Keep values in registers, and the compiler from foreseeing them: otherwise it adds up an address for each row and lets
 // sums spill. Where another thread shares the core, instructions are what is scarce.
 #define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
@@ -167,25 +184,25 @@ static void configure_tiles(void) {
   _tile_loadconfig(&config);
 }
 
-/// Up to 32 rows by a strip of 32 columns; `depth` counts pairs, a multiple of 16. Reads whole tiles of rows.
+/// Up to 32 rows, which lie in tiles, by a strip of 32 columns; `depth` counts pairs, a multiple of 16.
 static void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row, const float *b, float scale,
                        float *out, size_t stride, size_t columns, int accumulate) {
   _Static_assert(STRIP == 32, "two tiles");
   float product[32 * STRIP];
-  const size_t across = a_row * sizeof *a, line = STRIP * sizeof *b;
+  const size_t line = STRIP * sizeof *b;
   const int both = height > 16;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (size_t k = 0; k < depth; k += 16) {
-    _tile_loadd(6, b + k * STRIP, line);
-    _tile_loadd(7, b + k * STRIP + 16, line);
-    _tile_loadd(4, a + k, across);
+  for (size_t k = 0; k < depth; k += 16, a += 256, b += 16 * STRIP) {
+    _tile_loadd(6, b, line);
+    _tile_loadd(4, a, 64);
     _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + 16, line);
     _tile_dpbf16ps(1, 4, 7);
     if (!both) continue;
-    _tile_loadd(5, a + 16 * a_row + k, across);
+    _tile_loadd(5, a + 16 * a_row, 64);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
