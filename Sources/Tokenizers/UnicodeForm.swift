@@ -142,6 +142,9 @@ struct NormalizationTables: Sendable {
         change(scalar.value, [.nfc, .nfd, .nfkc, .nfkd])
       }
     }
+    // Categories that have changed since.
+    for mark in [0x1CF2, 0x1CF3] { traits[mark] |= Self.combiningMark }
+    traits[0x111C9] &= ~Self.combiningMark
     for syllable in 0xAC00..<UInt32(0xD7A4) { change(syllable, [.nfd, .nfkd]) }
     for jamo in [0x1161..<UInt32(0x1176), 0x11A8..<0x11C3].joined() { change(jamo, [.nfc, .nfkc]) }
     let canonical = ScalarTraits.decompositions
