@@ -87,7 +87,7 @@ package struct Preview {
   private func otherNumerics(_ changes: [KeyDifference]) -> String {
     guard let change = changes.first(where: { $0.component == "numerics" }), let old = change.old, let new = change.new
     else { return "" }
-    func plain(_ shown: String) -> String { shown.replacing("\"", with: "") }
+    func plain(_ shown: String) -> String { shown.filter { $0 != "\"" } }
     return "; computed with \(plain(old)) then, with \(plain(new)) here"
   }
 

@@ -46,7 +46,8 @@ extension StageContext {
   /// What of the stage's memory tensors may take: not what the process needs besides and, of its program, has yet to
   /// read; nor what lies unused between them, which was at most an eighth of them in trainings of MiniLM.
   private func memory(forTensorsOf device: any Device) -> Int {
-    max(0, compute.memory - device.bytesBeside - 20_000_000) / 7 * 6
+    guard ownsProcess else { return compute.memory }
+    return max(0, compute.memory - device.bytesBeside - 20_000_000) / 7 * 6
   }
 }
 

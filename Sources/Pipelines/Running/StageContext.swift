@@ -10,19 +10,22 @@ package struct StageContext: Sendable {
   package let earlier: [[String: EarlierOutput]]
   /// Where a stage that trains leaves its state and finds it again; absent: it runs from its beginning to its end.
   package let keeper: (any StateKeeper)?
+  /// Whether the process does nothing but the stage: then all that it has in memory counts.
+  package let ownsProcess: Bool
   /// Ends a training after its first steps, where no more than their times are wanted.
   private let probe: StepProbe?
   private let report: @Sendable (StageEvent) -> Void
 
   package init(
     _ compute: Compute, scratch: URL, earlier: [[String: EarlierOutput]] = [],
-    keeper: (any StateKeeper)? = nil, probe: StepProbe? = nil,
+    keeper: (any StateKeeper)? = nil, ownsProcess: Bool = false, probe: StepProbe? = nil,
     report: @escaping @Sendable (StageEvent) -> Void
   ) {
     self.compute = compute
     self.scratch = scratch
     self.earlier = earlier
     self.keeper = keeper
+    self.ownsProcess = ownsProcess
     self.probe = probe
     self.report = report
   }

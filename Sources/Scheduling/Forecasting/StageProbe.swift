@@ -65,7 +65,7 @@ package struct StageProbe: Sendable {
     try files.makeFolder(work.scratch)
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
     let context = StageContext(
-      job.compute, scratch: work.scratch, probe: StepProbe(steps: steps), report: { _ in })
+      job.compute, scratch: work.scratch, ownsProcess: true, probe: StepProbe(steps: steps), report: { _ in })
     var training: Probed?
     do { try await catalog.make(job.kind, job.binding).run(context) } catch let probed as Probed { training = probed }
     let result = Result(training: training, peakMemory: try peakMemory())

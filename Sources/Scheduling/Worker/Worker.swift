@@ -175,7 +175,8 @@ package struct Worker: Sendable {
       }
     }
     return StageContext(
-      job.compute, scratch: work.scratch, earlier: job.earlier, keeper: keeper, report: { events.write($0) })
+      job.compute, scratch: work.scratch, earlier: job.earlier, keeper: keeper, ownsProcess: true,
+      report: { events.write($0) })
   }
 
   private func keepFinalState() throws -> StoredContinuation? {
