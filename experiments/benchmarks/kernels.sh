@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures products on whatever machine this is, in GFLOP/s: every class of instructions, every precision, one thread and all.
+# Measures products in GFLOP/s: every class of instructions that this machine has, every precision, one thread and all.
 #
-#   experiments/benchmarks/kernels.sh RETORT [OLDER…]        RETORT, OLDER: binaries; $SECONDS_EACH, 0.2: of a measurement
+#   experiments/benchmarks/kernels.sh RETORT [OLDER…]     binaries; $SECONDS_EACH: of a measurement, 0.2
 #
-# A shape is rows x depth x columns. Binaries take turns, a line has a column for each; `share` is the first one's part of what the
-# registers do (`retort products`), `gradient` its rate for the gradient of a weight, which is fp32 always. Under five
-# minutes with one binary; needs nothing but a shell.
+# A shape is rows x depth x columns. Binaries take turns, a line has a column for each; `share` is the first one's part of
+# what the registers do, `gradient` its rate for the gradient of a weight, which is fp32 always. Takes a minute and a half
+# for each binary; needs nothing but a shell.
 set -euo pipefail
 [ $# -gt 0 ] || { sed -n '4s/^# \{0,3\}//p' "$0" >&2; exit 2; }
 
