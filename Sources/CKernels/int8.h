@@ -201,16 +201,13 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range
 #else
 
 #ifndef QUAD
-/// Adds, of each lane, the products of four unsigned bytes with four signed ones.
+/// Adds, of each lane, the products of four unsigned bytes with four signed ones, of which neighbours fit 16 bits.
 INLINE vq quad(vq sums, vq x, vq w) {
-  typedef uint8_t unsigned_bytes __attribute__((vector_size(4 * NATIVE)));
-  typedef int8_t signed_bytes __attribute__((vector_size(4 * NATIVE)));
-  typedef int32_t wide __attribute__((vector_size(16 * NATIVE)));
-  const wide products =
-      __builtin_convertvector((unsigned_bytes)x, wide) * __builtin_convertvector((signed_bytes)w, wide);
-  for (int lane = 0; lane < NATIVE; lane++)
-    for (int i = 0; i < 4; i++) sums[lane] += products[4 * lane + i];
-  return sums;
+  typedef int16_t halves __attribute__((vector_size(4 * NATIVE)));
+  typedef uint16_t unsigned_halves __attribute__((vector_size(4 * NATIVE)));
+  const unsigned_halves even = (unsigned_halves)x & 255, odd = (unsigned_halves)x >> 8;
+  const halves pairs = (halves)even * ((halves)w << 8 >> 8) + (halves)odd * ((halves)w >> 8);
+  return sums + ((vq)pairs << 16 >> 16) + ((vq)pairs >> 16);
 }
 #define QUAD quad
 #endif

@@ -1,6 +1,6 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
 /// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the assembler's letter for the
-/// registers of sums, where there are enough for the rows' addresses, too) and, where the class multiplies bf16 in pairs,
+/// registers of sums, where the compiler must be kept from spilling them) and, where the class multiplies bf16 in pairs,
 /// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16,
 /// subnormal ones to zero if it likes: as factors they would be zero anyway.
 #pragma once
@@ -81,7 +81,8 @@ INLINE void fetch_share(const float *x, size_t floats, size_t group, size_t grou
 }
 
 // Keep values in registers, and the compiler from foreseeing them: otherwise it adds up an address for each row and lets
-// sums spill. Where another thread shares the core, instructions are what is scarce.
+// sums spill. Where another thread shares the core, instructions are what is scarce. A processor adds once or twice the
+// rows' distance to an address while it loads, so that one address serves three rows.
 #define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
 #ifdef REGISTER
 #define HOLD_SUMS(sums) __asm__ volatile("" : "+" REGISTER((sums)[0]), "+" REGISTER((sums)[1]) : : "memory")
@@ -90,11 +91,10 @@ INLINE void fetch_share(const float *x, size_t floats, size_t group, size_t grou
 #endif
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
-/// Rows by one address in a register: processors add once or twice another one, the rows' distance, as they load.
 #define THIRD 3
 #define EACH_THIRD(height) UNROLLED for (size_t t = 0; t < ((height) + THIRD - 1) / THIRD; t++)
 
-/// sums[r] += a·b[k], a the element or the pair `at` of row r, of which every third has an address.
+/// sums[r] += a·b[k], a the element or the pair `at` of row r; every third row has an address.
 INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const thirds[], size_t a_row, size_t at,
                       const float *b) {
   (void)pairs;
