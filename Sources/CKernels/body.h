@@ -35,7 +35,6 @@ const retort_kernels CLASS = {
     .layer_norm_backward = layer_norm_backward,
     .layer_norm_weights = layer_norm_weights,
     .column_sums = column_sums,
-    .embed = embed,
     .scatter = scatter,
     .dropout_mask = dropout_mask,
     .dropout = dropout_rows,

@@ -68,17 +68,6 @@ static void column_sums(const float *x, float scale, float *total, size_t rows, 
   }
 }
 
-static void embed(const int32_t *ids, const int32_t *positions, const int32_t *types, const float *word,
-                  const float *position, const float *type, float *out, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++) {
-    const float *w = word + ids[r] * columns, *p = position + positions[r] * columns, *t = type + types[r] * columns;
-    for (size_t c = 0; c < columns; c += LANES) {
-      size_t n = columns - c;
-      store(out + r * columns + c, (load(w + c, n) + load(t + c, n)) + load(p + c, n), n);
-    }
-  }
-}
-
 static void scatter(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
                     size_t to) {
   for (size_t r = 0; r < rows; r++) add(x + r * columns + from, table + ids[r] * columns + from, to - from);

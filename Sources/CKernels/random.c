@@ -1,6 +1,4 @@
 /// Counter-based random numbers, one at a time: Philox4x32-10 (Salmon et al. 2011).
-#include <math.h>
-
 #include "kernels.h"
 
 void retort_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
@@ -28,15 +26,5 @@ void retort_uniform(uint64_t seed, uint64_t stream, float low, float high, float
   for (size_t i = 0; i < n; i++) {
     if (i % 4 == 0) words(seed, stream, i / 4, w);
     out[i] = low + (high - low) * ((float)(w[i % 4] >> 8) * 0x1p-24f);
-  }
-}
-
-void retort_normal(uint64_t seed, uint64_t stream, float deviation, float *out, size_t n) {
-  uint32_t w[4];
-  for (size_t i = 0; i < n; i++) {
-    if (i % 4 == 0) words(seed, stream, i / 4, w);
-    const double first = (w[i % 4 & 2] + 1.0) * 0x1p-32, angle = 6.283185307179586 * w[(i % 4 & 2) + 1] * 0x1p-32;
-    const double radius = sqrt(-2 * log(first)) * deviation;
-    out[i] = (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
   }
 }

@@ -98,14 +98,6 @@ static void layer_norm_weights(const float *dy, const float *n, float *dgamma, f
   }
 }
 
-static void embed(const int32_t *ids, const int32_t *positions, const int32_t *types, const float *word,
-                  const float *position, const float *type, float *out, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c++)
-      out[r * columns + c] = (word[ids[r] * columns + c] + type[types[r] * columns + c]) +
-                             position[positions[r] * columns + c];
-}
-
 static void scatter(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
                     size_t to) {
   for (size_t r = 0; r < rows; r++)
@@ -211,7 +203,6 @@ const retort_kernels retort_reference = {
     .layer_norm_backward = layer_norm_backward,
     .layer_norm_weights = layer_norm_weights,
     .column_sums = column_sums,
-    .embed = embed,
     .scatter = scatter,
     .dropout_mask = dropout_mask,
     .dropout = dropout_rows,

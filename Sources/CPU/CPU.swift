@@ -64,10 +64,15 @@ package final class CPU: Device {
 
   /// What the process has in memory besides: its program, texts, a tokenizer, free blocks that tensors have lain in.
   package var bytesBeside: Int {
-    // Resident pages are the second number. Where the system does not say, the device cannot.
-    let numbers = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")
-    guard let pages = numbers?.dropFirst().first.flatMap({ Int($0) }) else { return 0 }
-    return max(0, pages * Int(sysconf(Int32(_SC_PAGESIZE))) - meter.inUse)
+    get throws {
+      #if os(Linux)
+        // Resident pages are the second number.
+        let numbers = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+        return max(0, (Int(numbers[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) - meter.inUse)
+      #else
+        return 0
+      #endif
+    }
   }
 
   package func rehearse(_ body: (any Device) throws -> Void) rethrows -> Int {

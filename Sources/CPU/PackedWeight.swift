@@ -9,11 +9,11 @@ final class PackedWeight: @unchecked Sendable {
   let depth: Int
   let columns: Int
   let multiplier: retort_multiplier
-  /// Of the matrix that is laid out.
+  /// The type of the matrix that is laid out.
   let type: retort_type
   private let product: Weight.Layout.Product
   private let strips: Tensor
-  /// Of the weight's numbers that are laid out; absent: none are.
+  /// Which of the weight's numbers are laid out; absent: none.
   private var version: Int?
 
   /// For W [out, in].

@@ -15,7 +15,7 @@ extension StageContext {
     _ validation: TrainingValidation?
   ) throws -> Validation {
     var settings = settings
-    settings.memory = memory(forTensorsOf: model.device)
+    settings.memory = try memory(forTensorsOf: model.device)
     let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
     var state = TrainingState(model: model)
     // A forecast wants the steps alone, and a model that is not trained is its own start.
@@ -45,9 +45,9 @@ extension StageContext {
 extension StageContext {
   /// What of the stage's memory tensors may take: not what the process needs besides and, of its program, has yet to
   /// read; nor what lies unused between them, which was at most an eighth of them in trainings of MiniLM.
-  private func memory(forTensorsOf device: any Device) -> Int {
+  private func memory(forTensorsOf device: any Device) throws -> Int {
     guard ownsProcess else { return compute.memory }
-    return max(0, compute.memory - device.bytesBeside - 20_000_000) / 7 * 6
+    return max(0, try compute.memory - device.bytesBeside - 20_000_000) / 7 * 6
   }
 }
 

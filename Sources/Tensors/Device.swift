@@ -9,7 +9,7 @@ package protocol Device: AnyObject, Sendable {
   /// What it has lent out.
   var meter: Meter { get }
   /// Bytes in use now, in the memory that its tensors lie in, by whatever else counts against a stage's share.
-  var bytesBeside: Int { get }
+  var bytesBeside: Int { get throws }
   /// Threads of the host that work for it.
   var threads: Int { get }
 

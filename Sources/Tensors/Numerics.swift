@@ -1,6 +1,6 @@
 /// What decides the bits of a numeric result on this machine; part of a numeric stage's key.
 
-/// Of the products with models' weights; sums, norms, softmax, losses and the optimizer are fp32 always.
+/// How products with models' weights are computed; sums, norms, softmax, losses and the optimizer are fp32 always.
 package enum Precision: String, Sendable, CaseIterable {
   case fp32
   /// Both sides of a product rounded to bfloat16, summed in fp32.

@@ -16,7 +16,7 @@ package enum ProfiledOperation: String, Sendable, CaseIterable {
   case attentionForward = "attention forward"
   case attentionBackward = "attention backward"
   case norm, dropout, pooling, loss, optimizer, validation, saving
-  /// Of a pass, to know what memory it takes.
+  /// A pass that computes nothing, to know what memory it takes.
   case rehearsal
 
   fileprivate var isWhole: Bool { [.loading, .validation, .saving, .rehearsal].contains(self) }

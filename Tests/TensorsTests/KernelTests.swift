@@ -125,19 +125,18 @@ struct KernelTests {
   }
 
   @Test(arguments: KernelPair.all)
-  func `elementwise passes, lookups and scatters equal the reference`(pair: KernelPair) {
+  func `elementwise passes and scatters equal the reference`(pair: KernelPair) {
     for (rows, columns) in Self.shapes {
       let (a, b) = (various(rows * columns, 1), various(rows * columns, 2))
       let ids = (0..<rows).map { Int32($0 * 5 % 3) }
-      let tables = (3..<6).map { various(3 * columns, $0) }
+      let tables = various(3 * columns, 3)
       let results = [pair.fast, pair.reference].map { kernels in
-        var (product, total, scaled, looked, table) = (a, a, a, a, tables[0])
+        var (product, total, scaled, table) = (a, a, a, tables)
         kernels.multiply(a, b, &product, a.count)
         kernels.add(b, &total, a.count)
         kernels.add_scaled(b, 0.3, &scaled, a.count)
-        kernels.embed(ids, ids, ids, tables[0], tables[1], tables[2], &looked, rows, columns)
         kernels.scatter(ids, b, &table, rows, columns, 0, columns)
-        return [product, total, scaled, looked, table]
+        return [product, total, scaled, table]
       }
       for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-7) }
     }
@@ -208,6 +207,9 @@ struct KernelTests {
     func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
       var out: [UInt32] = [0, 0, 0, 0]
       retort_philox(counter, key, &out)
+      let words = Philox.words(
+        counter: (counter[0], counter[1], counter[2], counter[3]), key: UInt64(key[1]) << 32 | UInt64(key[0]))
+      #expect((0..<4).allSatisfy { words[$0] == out[$0] })
       return out
     }
     let ones = UInt32.max

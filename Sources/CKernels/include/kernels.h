@@ -153,9 +153,6 @@ typedef struct {
   /// sum[c] += scale · Σ x[r][c] over rows, for from ≤ c < to.
   void (*column_sums)(const float *x, float scale, float *sum, size_t rows, size_t columns, size_t from, size_t to);
 
-  /// out[r] = word[ids[r]] + position[positions[r]] + type[types[r]].
-  void (*embed)(const int32_t *ids, const int32_t *positions, const int32_t *types, const float *word,
-                const float *position, const float *type, float *out, size_t rows, size_t columns);
   /// table[ids[r]][c] += x[r][c], row after row, for from ≤ c < to.
   void (*scatter)(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
                   size_t to);
@@ -195,7 +192,5 @@ const retort_kernels *retort_kernels_active(void);
 void retort_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 /// out[i] uniform in [low, high), from stream `stream` of `seed`.
 void retort_uniform(uint64_t seed, uint64_t stream, float low, float high, float *out, size_t n);
-/// out[i] normal with mean 0, from stream `stream` of `seed`; Box–Muller in double.
-void retort_normal(uint64_t seed, uint64_t stream, float deviation, float *out, size_t n);
 
 #endif

@@ -8,7 +8,7 @@ package struct WeightRequest {
     case matrix
     /// Rows that are looked up.
     case table
-    /// Of a bias or a norm.
+    /// A bias, or a norm's factors or shifts.
     case vector
   }
   /// The numbers of a new model.

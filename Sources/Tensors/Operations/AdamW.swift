@@ -14,7 +14,7 @@ package struct AdamWMove {
 
 /// The step's constants, computed once in double.
 package struct AdamWStep: Sendable {
-  /// Of clipping and accumulation.
+  /// The factor of gradients, by clipping and accumulation.
   package var gradientScale: Float
   /// The factor of weights that decay, 1 - rate·weight decay.
   package var decay: Float

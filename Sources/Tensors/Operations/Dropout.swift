@@ -6,7 +6,7 @@ package struct DropoutSite: Sendable {
   /// From seed and step.
   package let key: UInt64
   package let site: UInt32
-  /// Of 65,536, how many are dropped.
+  /// How many of 65,536 are dropped.
   package let threshold: UInt32
   /// The site of one head, this one being the first's.
   package func head(_ index: Int) -> DropoutSite {

@@ -19,7 +19,7 @@ package struct LinearPass {
   package let weight: Weight
   package let bias: Weight
   package let adapter: Adapter?
-  /// Of the adapter's input.
+  /// What is dropped of the adapter's input.
   package let mask: DropoutMask?
   package let activation: Activation
   /// Whether y is rounded to bf16, as attention in bf16 wants it.
