@@ -11,6 +11,7 @@
 #define FLOATS_NAME "avx512"
 #define NATIVE 16
 #define HALVES
+#define MASKS
 #define HEIGHT 12
 #define BRAIN_TILES
 #define BYTE_TILES

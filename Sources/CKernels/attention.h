@@ -80,7 +80,7 @@ INLINE void multiply_transposed(block b, const float *x, size_t stride, const fl
     EACH_GROUP(b.rows - skipped, HEIGHT) {
       const size_t r = skipped + row;
       tile_floats(count, width, x + r * stride, stride, 1, yt + j * width, scale,
-                  scores + r * KEYS + j, KEYS, STRIP, 0);
+                  scores + r * KEYS + j, KEYS, least(STRIP, round_up(b.keys - j, LANES)), 0);
     }
   }
 }

@@ -9,6 +9,7 @@
 #define NAME "avx512"
 #define NATIVE 16
 #define HALVES
+#define MASKS
 #define HEIGHT 12
 #define QUAD(sums, x, w)                                                                          \
   ((sums) + (vq)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)(x), (__m512i)(w)), _mm512_set1_epi16(1)))

@@ -10,6 +10,7 @@
 #define FLOATS_NAME "avx512"
 #define NATIVE 16
 #define HALVES
+#define MASKS
 #define HEIGHT 12
 #define DOT(sums, pairs, pair) \
   (vn) _mm512_dpbf16_ps((__m512)(sums), (__m512bh)(pairs), (__m512bh)_mm512_set1_epi32(*(const int *)(pair)))

@@ -9,6 +9,7 @@
 #define NAME "avx512"
 #define NATIVE 16
 #define HALVES
+#define MASKS
 #define HEIGHT 12
 #define QUAD(sums, x, w) (vq) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(w))
 #include "body.h"

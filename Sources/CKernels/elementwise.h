@@ -7,7 +7,7 @@ static void exponential_all(float *x, size_t n) {
 }
 
 /// One row of `activate`; `f` is constant where this is inlined.
-INLINE void activate_row(retort_activation f, float *z, const float *bias, float *derivative, size_t n) {
+INLINE void activate_row(retort_activation f, float *z, const float *bias, retort_rounded derivative, size_t n) {
   for (size_t i = 0; i < n; i += LANES) {
     vf x = load(z + i, n - i), y = x, d = splat(1);
     if (bias) y = x = x + load(bias + i, n - i);
@@ -30,14 +30,15 @@ INLINE void activate_row(retort_activation f, float *z, const float *bias, float
       d = phi + (e * s * s * x) * (x * x * (3.f * cubic) + slope);
     }
     store(z + i, y, n - i);
-    if (derivative) store(derivative + i, d, n - i);
+    if (derivative.values) store_rounded(derivative, i, d, n - i);
   }
 }
 
-static void activate(retort_activation f, float *z, const float *bias, float *derivative, size_t rows,
+static void activate(retort_activation f, float *z, const float *bias, retort_rounded derivative, size_t rows,
                      size_t columns) {
   for (size_t r = 0; r < rows; r++) {
-    float *row = z + r * columns, *slope = derivative ? derivative + r * columns : NULL;
+    float *row = z + r * columns;
+    const retort_rounded slope = retort_from(derivative, r * columns);
     switch (f) {
       case RETORT_IDENTITY: activate_row(RETORT_IDENTITY, row, bias, slope, columns); break;
       case RETORT_GELU: activate_row(RETORT_GELU, row, bias, slope, columns); break;
@@ -47,8 +48,8 @@ static void activate(retort_activation f, float *z, const float *bias, float *de
   }
 }
 
-static void multiply(const float *a, const float *b, float *out, size_t n) {
-  for (size_t i = 0; i < n; i += LANES) store(out + i, load(a + i, n - i) * load(b + i, n - i), n - i);
+static void multiply(const float *a, retort_rounded b, float *out, size_t n) {
+  for (size_t i = 0; i < n; i += LANES) store(out + i, load(a + i, n - i) * load_rounded(b, i, n - i), n - i);
 }
 
 static void add(const float *x, float *to, size_t n) {

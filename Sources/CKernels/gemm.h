@@ -101,10 +101,7 @@ static void round_floats(float *x, size_t n) {
 }
 
 static void narrow(const float *x, uint16_t *out, size_t n) {
-  for (size_t i = 0; i < n; i += LANES) {
-    const vh v = narrowed(load(x + i, n - i));
-    memcpy(out + i, &v, least(LANES, n - i) * sizeof *out);
-  }
+  for (size_t i = 0; i < n; i += LANES) store_halves(out + i, narrowed(load(x + i, n - i)), n - i);
 }
 
 static void widen(const void *x, retort_type type, float *out, size_t n) { decode(type, x, 0, out, n); }
@@ -168,11 +165,11 @@ INLINE void finish_block(const retort_linear *job, size_t rows, size_t from, siz
     strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
                  (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
                  job->out_stride, least(STRIP, to - c), 1);
-  if (!job->bias && !job->derivative && job->activation == RETORT_IDENTITY) return;
+  if (!job->bias && !job->derivative.values && job->activation == RETORT_IDENTITY) return;
   for (size_t r = 0; r < rows; r++) {
     const size_t place = r * job->out_stride + from;
     activate(job->activation, job->out + place, job->bias ? job->bias + from : NULL,
-             job->derivative ? job->derivative + place : NULL, 1, to - from);
+             retort_from(job->derivative, place), 1, to - from);
   }
 }
 
@@ -249,18 +246,31 @@ static double brain_spin(size_t rounds) {
 #endif
 }
 
-/// b's strip from column `c` on, dropped out.
-INLINE void copy_kept(const retort_outer *job, size_t start, size_t depth, size_t c, float *out) {
-  const size_t mask_stride = RETORT_MASK_BYTES(job->b_stride);
-  for (size_t k = start; k < start + depth; k++, out += STRIP)
-    for (size_t i = 0; i < STRIP; i += least(STRIP, LANES)) {
-      const size_t first = (c + i) / LANES * LANES, left = first < job->b_stride ? job->b_stride - first : 0;
+/// b's rows `start` ≤ k < `start` + `depth`, columns `c` ≤ j < `to`, at most a strip, as floats, dropped out, zeros after
+/// them. The same rows of the strip after it are asked for: the processor does not foresee rows that are so far apart.
+INLINE void copy_right(const retort_outer *job, size_t start, size_t depth, size_t c, size_t to, float *out) {
+  const size_t mask_stride = RETORT_MASK_BYTES(job->b_stride), step = least(STRIP, LANES);
+  for (size_t k = start; k < start + depth; k++) {
+    const retort_rounded row = retort_from(job->b, k * job->b_stride);
+    const char *next = retort_from(row, c + STRIP).values;
+    for (size_t line = 0; line < STRIP * type_bytes(row.type); line += 64) __builtin_prefetch(next + line, 0, 2);
+    for (size_t j = c; j < c + STRIP; j += step, out += step) {
+      if (!job->kept) {
+        store(out, load_rounded(row, j, j < to ? to - j : 0), step);
+        continue;
+      }
+      const size_t first = j / LANES * LANES, left = first < job->b_stride ? job->b_stride - first : 0;
       const vu bits = left ? mask_bits(job->kept + k * mask_stride, first) : (vu){0};
-      const vf x = load(job->b + k * job->b_stride + first, left);
+      const vf x = keep(bits, first % GROUP / LANES, job->kept_scale, load_rounded(row, first, left));
+      if (step == LANES) {
+        store(out, x, LANES);
+        continue;
+      }
       float lanes[LANES];
-      store(lanes, keep(bits, first % GROUP / LANES, job->kept_scale, x), LANES);
-      memcpy(out + i, lanes + (c + i) % LANES, least(STRIP, LANES) * sizeof *out);
+      store(lanes, x, LANES);
+      memcpy(out, lanes + j % LANES, step * sizeof *out);
     }
+  }
 }
 
 /// `rows` columns of a, in groups as tiles read them.
@@ -286,10 +296,7 @@ static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t
     for (size_t c = from; c < to; c += STRIP) {
       const size_t width = least(STRIP, to - c);
       float *sum = job->sum + first * job->stride + c;
-      if (job->kept)
-        copy_kept(job, start, depth, c, right);
-      else
-        copy_strip(job->b + start * job->b_stride + c, job->b_stride, depth, width, right);
+      copy_right(job, start, depth, c, to, right);
       EACH_GROUP(rows, HEIGHT)
       tile_floats(count, depth, serves ? scratch + row * depth : a + row, 1, serves ? count : job->a_stride, right,
                   job->scale, sum + row * job->stride, job->stride, width, 1);

@@ -196,7 +196,7 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range
     }
     strip = w + deep * STRIP;
   }
-  for (size_t r = 0; r < height; r++) put(total[r], scale, out + r * stride, columns, accumulate);
+  for (size_t r = 0; r < height; r++) put(2, total[r], scale, out + r * stride, columns, accumulate);
 }
 #else
 
@@ -246,7 +246,7 @@ INLINE void tile_of8(size_t height, size_t depth, const uint8_t *x, const row_ra
         settle(sums[r][s], head->scales + s * NATIVE, ranges[r * blocks].scale, &total[r][s]);
     strip = w;
   }
-  UNROLLED for (size_t r = 0; r < height; r++) put(total[r], scale, out + r * stride, columns, accumulate);
+  UNROLLED for (size_t r = 0; r < height; r++) put(2, total[r], scale, out + r * stride, columns, accumulate);
 }
 
 static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range *ranges, const char *strip, float scale,

@@ -78,7 +78,7 @@ typedef void (*linear)(const retort_linear *job, size_t rows, size_t from, size_
 static void multiply_and_finish(linear multiply, const retort_linear *job, size_t rows, size_t from, size_t to,
                                 void *scratch) {
   retort_linear first = *job;
-  first.low = NULL, first.bias = NULL, first.derivative = NULL, first.activation = RETORT_IDENTITY;
+  first.low = NULL, first.bias = NULL, first.derivative.values = NULL, first.activation = RETORT_IDENTITY;
   multiply(&first, rows, from, to, scratch);
   if (job->low) {
     first.x = job->low, first.stride = job->low_stride, first.w = job->low_w, first.scale = job->low_scale;
@@ -88,7 +88,7 @@ static void multiply_and_finish(linear multiply, const retort_linear *job, size_
   for (size_t r = 0; r < rows; r++) {
     const size_t place = r * job->out_stride + from;
     ours->activate(job->activation, job->out + place, job->bias ? job->bias + from : NULL,
-                   job->derivative ? job->derivative + place : NULL, 1, to - from);
+                   retort_from(job->derivative, place), 1, to - from);
   }
 }
 

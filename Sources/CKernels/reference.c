@@ -6,11 +6,59 @@
 
 #include "classes.h"
 
+static float brain(float x) {
+  if (!isfinite(x)) return x;
+  int exponent;
+  frexpf(x, &exponent);
+  const int least = -133;  // of subnormals
+  const float unit = ldexpf(1, exponent - 8 > least ? exponent - 8 : least);
+  return (float)nearbyint(x / unit) * unit;
+}
+
+static void round_floats(float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = brain(x[i]);
+}
+
+static void narrow(const float *x, uint16_t *out, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const float nearest = brain(x[i]);
+    uint32_t bits;
+    memcpy(&bits, &nearest, 4);
+    out[i] = (uint16_t)(bits >> 16 | (isnan(nearest) ? 0x40 : 0));
+  }
+}
+
+/// A number where it lies.
+static float number(retort_type type, const void *numbers, size_t place) {
+  const char *from = (const char *)numbers + place * (type == RETORT_F32 ? 4 : 2);
+  float x;
+  uint32_t bits = 0;
+  memcpy(&bits, from, type == RETORT_F32 ? 4 : 2);
+  if (type == RETORT_BF16) bits <<= 16;
+  if (type == RETORT_F16) {
+    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 << 31;
+    const float size = ldexpf((float)(exponent ? 1024 + fraction : fraction), (int)(exponent ? exponent : 1) - 25);
+    memcpy(&bits, &size, sizeof bits);
+    bits = sign | (exponent < 31 ? bits : 255u << 23 | fraction << 13);
+  }
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+static float rounded_at(retort_rounded x, size_t i) { return number(x.type, x.values, i); }
+
+static void round_to(retort_rounded x, size_t i, float value) {
+  if (x.type == RETORT_F32)
+    ((float *)x.values)[i] = value;
+  else
+    narrow(&value, (uint16_t *)x.values + i, 1);
+}
+
 static void exponential(float *x, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] = (float)exp(x[i]);
 }
 
-static void activate(retort_activation f, float *z, const float *bias, float *derivative, size_t rows,
+static void activate(retort_activation f, float *z, const float *bias, retort_rounded derivative, size_t rows,
                      size_t columns) {
   for (size_t i = 0; i < rows * columns; i++) {
     double x = z[i] + (bias ? bias[i % columns] : 0), y = x, d = 1;
@@ -27,12 +75,12 @@ static void activate(retort_activation f, float *z, const float *bias, float *de
       d = sigma + x * sigma * (1 - sigma) * slope * (1 + 3 * 0.044715 * x * x);
     }
     z[i] = (float)y;
-    if (derivative) derivative[i] = (float)d;
+    if (derivative.values) round_to(derivative, i, (float)d);
   }
 }
 
-static void multiply(const float *a, const float *b, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = a[i] * b[i];
+static void multiply(const float *a, retort_rounded b, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = a[i] * rounded_at(b, i);
 }
 
 static void add(const float *x, float *to, size_t n) {
@@ -44,7 +92,7 @@ static void add_scaled(const float *x, float scale, float *to, size_t n) {
 }
 
 static void layer_norm(const float *x, const float *residual, const float *gamma, const float *beta, float eps,
-                       float *y, float *normalized, float *inverse, size_t rows, size_t columns) {
+                       float *y, retort_rounded normalized, float *inverse, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++) {
     const size_t row = r * columns;
     double mean = 0, variance = 0;
@@ -58,13 +106,13 @@ static void layer_norm(const float *x, const float *residual, const float *gamma
     if (inverse) inverse[r] = (float)scale;
     for (size_t c = 0; c < columns; c++) {
       const double n = ((double)x[row + c] + (residual ? residual[row + c] : 0) - mean) * scale;
-      if (normalized) normalized[row + c] = (float)n;
+      if (normalized.values) round_to(normalized, row + c, (float)n);
       y[row + c] = (float)(gamma[c] * n + beta[c]);
     }
   }
 }
 
-static void layer_norm_backward(const float *dy, const float *n, const float *inverse, const float *gamma, float *dx,
+static void layer_norm_backward(const float *dy, retort_rounded n, const float *inverse, const float *gamma, float *dx,
                                 size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++) {
     const size_t row = r * columns;
@@ -72,10 +120,10 @@ static void layer_norm_backward(const float *dy, const float *n, const float *in
     for (size_t c = 0; c < columns; c++) {
       const double g = (double)gamma[c] * dy[row + c];
       mean += g / (double)columns;
-      slope += g * n[row + c] / (double)columns;
+      slope += g * rounded_at(n, row + c) / (double)columns;
     }
     for (size_t c = 0; c < columns; c++)
-      dx[row + c] = (float)(inverse[r] * ((double)gamma[c] * dy[row + c] - mean - n[row + c] * slope));
+      dx[row + c] = (float)(inverse[r] * ((double)gamma[c] * dy[row + c] - mean - rounded_at(n, row + c) * slope));
   }
 }
 
@@ -88,12 +136,12 @@ static void column_sums(const float *x, float scale, float *total, size_t rows, 
   }
 }
 
-static void layer_norm_weights(const float *dy, const float *n, float *dgamma, float *dbeta, size_t rows,
+static void layer_norm_weights(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows,
                                size_t columns, size_t from, size_t to) {
   column_sums(dy, 1, dbeta, rows, columns, from, to);
   for (size_t c = from; c < to; c++) {
     double s = 0;
-    for (size_t r = 0; r < rows; r++) s += (double)dy[r * columns + c] * n[r * columns + c];
+    for (size_t r = 0; r < rows; r++) s += (double)dy[r * columns + c] * rounded_at(n, r * columns + c);
     dgamma[c] = (float)(dgamma[c] + s);
   }
 }
@@ -136,45 +184,6 @@ static void dropout_rows(const uint8_t *kept, float scale, const float *x, float
 }
 
 /// The nearest bf16, ties to even, as a float.
-static float brain(float x) {
-  if (!isfinite(x)) return x;
-  int exponent;
-  frexpf(x, &exponent);
-  const int least = -133;  // of subnormals
-  const float unit = ldexpf(1, exponent - 8 > least ? exponent - 8 : least);
-  return (float)nearbyint(x / unit) * unit;
-}
-
-static void round_floats(float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = brain(x[i]);
-}
-
-static void narrow(const float *x, uint16_t *out, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const float nearest = brain(x[i]);
-    uint32_t bits;
-    memcpy(&bits, &nearest, 4);
-    out[i] = (uint16_t)(bits >> 16 | (isnan(nearest) ? 0x40 : 0));
-  }
-}
-
-/// A number where it lies.
-static float number(retort_type type, const void *numbers, size_t place) {
-  const char *from = (const char *)numbers + place * (type == RETORT_F32 ? 4 : 2);
-  float x;
-  uint32_t bits = 0;
-  memcpy(&bits, from, type == RETORT_F32 ? 4 : 2);
-  if (type == RETORT_BF16) bits <<= 16;
-  if (type == RETORT_F16) {
-    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 << 31;
-    const float size = ldexpf((float)(exponent ? 1024 + fraction : fraction), (int)(exponent ? exponent : 1) - 25);
-    memcpy(&bits, &size, sizeof bits);
-    bits = sign | (exponent < 31 ? bits : 255u << 23 | fraction << 13);
-  }
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
 static void widen(const void *x, retort_type type, float *out, size_t n) {
   for (size_t i = 0; i < n; i++) out[i] = number(type, x, i);
 }

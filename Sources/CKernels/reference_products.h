@@ -32,7 +32,7 @@ static void finish(const retort_linear *job, size_t r, size_t c, double product)
   const size_t place = r * job->out_stride + c;
   float *out = job->out + place;
   *out = (float)((job->accumulate ? *out : 0) + job->scale * product + job->low_scale * low);
-  activate(job->activation, out, job->bias ? job->bias + c : NULL, job->derivative ? job->derivative + place : NULL, 1,
+  activate(job->activation, out, job->bias ? job->bias + c : NULL, retort_from(job->derivative, place), 1,
            1);
 }
 
@@ -141,7 +141,7 @@ static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t
       for (size_t k = 0; k < job->depth; k++) {
         const size_t byte = k * RETORT_MASK_BYTES(job->b_stride) + j / 128 * 16 + j % 16;
         const double mask = job->kept ? job->kept_scale * (job->kept[byte] >> j % 128 / 16 & 1) : 1;
-        if (mask != 0) s += (double)job->a[k * job->a_stride + i] * (mask * job->b[k * job->b_stride + j]);
+        if (mask != 0) s += (double)job->a[k * job->a_stride + i] * (mask * rounded_at(job->b, k * job->b_stride + j));
       }
       job->sum[i * job->stride + j] = (float)(job->sum[i * job->stride + j] + job->scale * s);
     }

@@ -9,7 +9,6 @@
 #define STRIP (2 * NATIVE)
 
 typedef float vn __attribute__((vector_size(4 * NATIVE)));
-typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
 
 INLINE vn load_native(const float *p) {
   vn v;
@@ -24,21 +23,14 @@ INLINE uint16_t brain(float x) {
   return (uint16_t)(x == x ? (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 : bits >> 16 | 0x40);
 }
 
-INLINE vu brain_bits(vf x) {
-  const vu bits = (vu)x;
-  return (vu)choose(x == x, (vf)(bits + 0x7FFF + (bits >> 16 & 1)), (vf)(bits | 0x400000)) & 0xFFFF0000u;
-}
-
-INLINE vh narrowed(vf x) { return __builtin_convertvector(brain_bits(x) >> 16, vh); }
-
 #ifndef NARROW
 #define NARROW narrowed
 #endif
 
-/// out (+)= scale·sums for one row of `columns`, at most a strip.
-INLINE void put(const vn sums[2], float scale, float *out, size_t columns, int accumulate) {
-  if (columns == STRIP) {
-    for (int s = 0; s < 2; s++) {
+/// out (+)= scale·sums for one row of `columns`, at most a strip; `halves` of it were summed.
+INLINE void put(size_t halves, const vn sums[2], float scale, float *out, size_t columns, int accumulate) {
+  if (columns == halves * NATIVE) {
+    for (size_t s = 0; s < halves; s++) {
       vn v = sums[s] * scale;
       if (accumulate) v = load_native(out + s * NATIVE) + v;
       memcpy(out + s * NATIVE, &v, sizeof v);
@@ -46,7 +38,7 @@ INLINE void put(const vn sums[2], float scale, float *out, size_t columns, int a
     return;
   }
   float row[STRIP];
-  for (int s = 0; s < 2; s++) {
+  for (size_t s = 0; s < halves; s++) {
     const vn v = sums[s] * scale;
     memcpy(row + s * NATIVE, &v, sizeof v);
   }
@@ -85,9 +77,9 @@ INLINE void fetch_share(const float *x, size_t floats, size_t group, size_t grou
 // rows' distance to an address while it loads, so that one address serves three rows.
 #define HOLD_ADDRESS(p) __asm__("" : "+r"(p))
 #ifdef REGISTER
-#define HOLD_SUMS(sums) __asm__ volatile("" : "+" REGISTER((sums)[0]), "+" REGISTER((sums)[1]) : : "memory")
+#define HOLD_SUM(sum) __asm__ volatile("" : "+" REGISTER(sum) : : "memory")
 #else
-#define HOLD_SUMS(sums)
+#define HOLD_SUM(sum)
 #endif
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
@@ -95,29 +87,31 @@ INLINE void fetch_share(const float *x, size_t floats, size_t group, size_t grou
 #define EACH_THIRD(height) UNROLLED for (size_t t = 0; t < ((height) + THIRD - 1) / THIRD; t++)
 
 /// sums[r] += a·b[k], a the element or the pair `at` of row r; every third row has an address.
-INLINE void tile_line(size_t height, int pairs, vn sums[][2], const float *const thirds[], size_t a_row, size_t at,
-                      const float *b) {
+INLINE void tile_line(size_t height, size_t halves, int pairs, vn sums[][2], const float *const thirds[], size_t a_row,
+                      size_t at, const float *b) {
   (void)pairs;
-  const vn left = load_native(b), right = load_native(b + NATIVE);
+  vn right[2];
+  UNROLLED for (size_t s = 0; s < halves; s++) right[s] = load_native(b + s * NATIVE);
   UNROLLED for (size_t r = 0; r < height; r++) {
     const float *x = thirds[r / THIRD] + r % THIRD * a_row + at;
+    UNROLLED for (size_t s = 0; s < halves; s++) {
 #ifdef DOT
-    if (pairs) {
-      sums[r][0] = DOT(sums[r][0], left, x);
-      sums[r][1] = DOT(sums[r][1], right, x);
-      continue;
-    }
+      if (pairs) {
+        sums[r][s] = DOT(sums[r][s], right[s], x);
+        continue;
+      }
 #endif
-    sums[r][0] += left * *x;
-    sums[r][1] += right * *x;
-    HOLD_SUMS(sums[r]);
+      sums[r][s] += right[s] * *x;
+    }
+    if (!pairs) UNROLLED for (size_t s = 0; s < halves; s++) HOLD_SUM(sums[r][s]);
   }
 }
 
 /// out[r][c] (+)= scale·Σ_k a[r·a_row + k·a_step]·b[k][c], a_row or a_step being 1; of pairs, an element is two bf16
-/// and their products' sum is added. `height` and `pairs` are constant where this is inlined.
-INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
-                 float scale, float *out, size_t stride, size_t columns, int accumulate) {
+/// and their products' sum is added. `height`, `pairs` and how many halves of a strip the columns need are constant where
+/// this is inlined.
+INLINE void tile(size_t height, size_t halves, int pairs, size_t depth, const float *a, size_t a_row, size_t a_step,
+                 const float *b, float scale, float *out, size_t stride, size_t columns, int accumulate) {
   vn sums[HEIGHT][2];
   const float *thirds[HEIGHT / THIRD];
   UNROLLED for (size_t r = 0; r < height; r++) sums[r][0] = sums[r][1] = (vn){0};
@@ -125,26 +119,26 @@ INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t 
     EACH_THIRD(height) thirds[t] = a + t * THIRD * a_row;
     size_t k = 0;
     for (; k + 4 <= depth; k += 4, b += 4 * STRIP) {
-      UNROLLED for (size_t i = 0; i < 4; i++) tile_line(height, pairs, sums, thirds, a_row, i, b + i * STRIP);
+      UNROLLED for (size_t i = 0; i < 4; i++) tile_line(height, halves, pairs, sums, thirds, a_row, i, b + i * STRIP);
       EACH_THIRD(height) {
         thirds[t] += 4;
         HOLD_ADDRESS(thirds[t]);
       }
     }
-    for (size_t i = 0; k + i < depth; i++) tile_line(height, pairs, sums, thirds, a_row, i, b + i * STRIP);
+    for (size_t i = 0; k + i < depth; i++) tile_line(height, halves, pairs, sums, thirds, a_row, i, b + i * STRIP);
   } else {
 #pragma clang loop unroll_count(2)
     for (size_t k = 0; k < depth; k++, a += a_step, b += STRIP) {
       EACH_THIRD(height) thirds[t] = a + t * THIRD;
-      tile_line(height, pairs, sums, thirds, 1, 0, b);
+      tile_line(height, halves, pairs, sums, thirds, 1, 0, b);
     }
   }
-  UNROLLED for (size_t r = 0; r < height; r++) put(sums[r], scale, out + r * stride, columns, accumulate);
+  UNROLLED for (size_t r = 0; r < height; r++) put(halves, sums[r], scale, out + r * stride, columns, accumulate);
 }
 
-#define TILE_CASE(height)                                                                                  \
-  case height:                                                                                             \
-    tile(height, PAIRED, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);             \
+#define TILE_CASE(height)                                                                                      \
+  case height:                                                                                                 \
+    tile(height, HALVES_NEEDED, PAIRED, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);  \
     break;
 #define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #if HEIGHT == 6
@@ -157,6 +151,13 @@ INLINE void tile(size_t height, int pairs, size_t depth, const float *a, size_t 
 static void tile_floats(size_t height, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
                         float scale, float *out, size_t stride, size_t columns, int accumulate) {
 #define PAIRED 0
+  if (columns <= NATIVE) {
+#define HALVES_NEEDED 1
+    switch (height) { TILE_CASES }
+#undef HALVES_NEEDED
+    return;
+  }
+#define HALVES_NEEDED 2
   switch (height) { TILE_CASES }
 #undef PAIRED
 }
@@ -214,7 +215,7 @@ static void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row
   }
   for (size_t r = 0; r < height; r++) {
     const vn sums[2] = {load_native(product + r * STRIP), load_native(product + r * STRIP + NATIVE)};
-    put(sums, scale, out + r * stride, columns, accumulate);
+    put(2, sums, scale, out + r * stride, columns, accumulate);
   }
 }
 #endif

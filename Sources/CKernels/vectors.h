@@ -1,5 +1,6 @@
 /// Vectors of 16 floats, and the functions that activations and softmax need. Included by `body.h` once a class.
 /// A vector type wider than the machine's registers becomes several of them, so sums have one order in every class.
+/// A class that loads and stores under masks sets MASKS.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -15,10 +16,25 @@
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
 
 INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 INLINE vf splat(float x) { return (vf){0} + x; }
+
+// Whole vectors have a way of their own: stores under masks are slow, calls of memcpy let registers spill.
+#ifdef MASKS
+#define FIRST(n) ((__mmask16)((1u << (n)) - 1))
+#define LOAD_FIRST(v, p, n) (v) = (vf)_mm512_maskz_loadu_ps(FIRST(n), p)
+#define STORE_FIRST(p, v, n) _mm512_mask_storeu_ps(p, FIRST(n), (__m512)(v))
+#define LOAD_FIRST_HALVES(v, p, n) (v) = (vh)_mm256_maskz_loadu_epi16(FIRST(n), p)
+#define STORE_FIRST_HALVES(p, v, n) _mm256_mask_storeu_epi16(p, FIRST(n), (__m256i)(v))
+#else
+#define LOAD_FIRST(v, p, n) memcpy(&(v), p, (n) * sizeof *(p))
+#define STORE_FIRST(p, v, n) memcpy(p, &(v), (n) * sizeof *(p))
+#define LOAD_FIRST_HALVES LOAD_FIRST
+#define STORE_FIRST_HALVES STORE_FIRST
+#endif
 
 /// The first `n` elements at `p`, the other lanes 0; `n` may exceed the lanes.
 INLINE vf load(const float *p, size_t n) {
@@ -26,7 +42,7 @@ INLINE vf load(const float *p, size_t n) {
   if (n >= LANES)
     memcpy(&v, p, sizeof v);
   else
-    memcpy(&v, p, n * sizeof *p);
+    LOAD_FIRST(v, p, n);
   return v;
 }
 
@@ -34,10 +50,48 @@ INLINE void store(float *p, vf v, size_t n) {
   if (n >= LANES)
     memcpy(p, &v, sizeof v);
   else
-    memcpy(p, &v, n * sizeof *p);
+    STORE_FIRST(p, v, n);
+}
+
+INLINE vh load_halves(const uint16_t *p, size_t n) {
+  vh v = {0};
+  if (n >= LANES)
+    memcpy(&v, p, sizeof v);
+  else
+    LOAD_FIRST_HALVES(v, p, n);
+  return v;
+}
+
+INLINE void store_halves(uint16_t *p, vh v, size_t n) {
+  if (n >= LANES)
+    memcpy(p, &v, sizeof v);
+  else
+    STORE_FIRST_HALVES(p, v, n);
 }
 
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+
+INLINE vu brain_bits(vf x) {
+  const vu bits = (vu)x;
+  return (vu)choose(x == x, (vf)(bits + 0x7FFF + (bits >> 16 & 1)), (vf)(bits | 0x400000)) & 0xFFFF0000u;
+}
+
+INLINE vh narrowed(vf x) { return __builtin_convertvector(brain_bits(x) >> 16, vh); }
+
+INLINE vf widened(vh v) { return (vf)(__builtin_convertvector(v, vu) << 16); }
+
+/// `n` elements from element `i` on.
+INLINE vf load_rounded(retort_rounded x, size_t i, size_t n) {
+  if (x.type == RETORT_F32) return load((const float *)x.values + i, n);
+  return widened(load_halves((const uint16_t *)x.values + i, n));
+}
+
+INLINE void store_rounded(retort_rounded x, size_t i, vf v, size_t n) {
+  if (x.type == RETORT_F32)
+    store((float *)x.values + i, v, n);
+  else
+    store_halves((uint16_t *)x.values + i, narrowed(v), n);
+}
 
 /// Sum of the lanes, always in the same order: halves onto each other.
 INLINE float sum(vf v) {

@@ -105,6 +105,11 @@ extension Tensor {
     return elements(Int32.self)
   }
 
+  /// The elements where they may be floats or rounded ones, from element `index` on.
+  func rounded(from index: Int = 0) -> retort_rounded {
+    retort_from(retort_rounded(values: elements(UInt8.self), type: dtype.stored), index)
+  }
+
   /// The elements of a tensor of 16-bit floats.
   var halves: UnsafeMutablePointer<UInt16> {
     precondition(dtype.bytes == 2, "halves of a tensor of \(dtype)")

@@ -19,7 +19,8 @@ extension CPU {
   ) -> (y: Tensor, derivative: Tensor?, low: Tensor?) {
     let (rows, inputs) = (pass.rows.count, pass.inputs)
     let y = matrix(rows, pass.outputs)
-    let derivative = keeps && pass.activation != .identity ? matrix(rows, pass.outputs) : nil
+    let derivative =
+      keeps && pass.activation != .identity ? uninitialized([rows, pass.outputs], precision.kept) : nil
     let u = pass.adapter.map { matrix(rows, $0.rank) }
     var low: (UnsafePointer<Float>, PackedWeight, Float)?
     if let adapter = pass.adapter, let u {
@@ -27,7 +28,7 @@ extension CPU {
     }
     var product = Product(rows, x.floats, layout(pass.weight, for: .forward, in: precision), into: y.floats, low: low)
     product.apply(
-      pass.activation.kernel, bias: pass.bias.value.floats, derivative: derivative?.floats,
+      pass.activation.kernel, bias: pass.bias.value.floats, derivative: derivative?.rounded(),
       rounding: pass.rounds ? table.round : nil)
     guard let adapter = pass.adapter, let u else {
       product.compute(on: self)
@@ -51,8 +52,8 @@ extension CPU {
     _ dy: Tensor, _ pass: LinearPass, derivative: Tensor?, to dx: (target: Tensor, accumulate: Bool)?
   ) -> (dz: Tensor, du: Tensor?) {
     let (rows, inputs, outputs, mask) = (pass.rows.count, pass.inputs, pass.outputs, pass.mask)
-    // The derivative has served when it has been multiplied: dz takes its place.
-    let dz = derivative ?? dy
+    // A derivative in fp32 has served when it has been multiplied: dz takes its place.
+    let dz = derivative.map { $0.dtype == .f32 ? $0 : matrix(rows, outputs) } ?? dy
     let du = pass.adapter.map { matrix(rows, $0.rank) }
     var inner: Product?
     // Without dropout du·A joins the tiles of dz·W; with it, it is masked first.
@@ -80,8 +81,8 @@ extension CPU {
     panels(rows, height: product?.height ?? 1) { panel, worker in
       let (own, start) = (scratch.of(worker), panel.lowerBound * outputs)
       let free = own + masked
-      if derivative != nil {
-        table.multiply(dy.floats + start, dz.floats + start, dz.floats + start, panel.count * outputs)
+      if let derivative {
+        table.multiply(dy.floats + start, derivative.rounded(from: start), dz.floats + start, panel.count * outputs)
       }
       inner?.compute(panel, scratch: free)
       product?.compute(panel, scratch: free)

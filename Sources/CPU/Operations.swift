@@ -51,13 +51,16 @@ extension CPU {
   ) -> (y: Tensor, kept: NormKept?) {
     let (count, columns) = (x.rows, x.columns)
     let y = matrix(count, columns)
-    let kept = keeps ? NormKept(normalized: matrix(count, columns), inverse: uninitialized([count])) : nil
+    let kept =
+      keeps
+      ? NormKept(normalized: uninitialized([count, columns], precision.kept), inverse: uninitialized([count])) : nil
     let (gamma, beta) = (pass.gamma.value, pass.beta.value)
     blocks(of: count, size: Self.rows) { start, length in
       let offset = start * columns
       table.layer_norm(
         x.floats + offset, residual.map { $0.floats + offset }, gamma.floats, beta.floats, pass.eps, y.floats + offset,
-        kept.map { $0.normalized.floats + offset }, kept.map { $0.inverse.floats + start }, length, columns)
+        kept?.normalized.rounded(from: offset) ?? retort_rounded(), kept.map { $0.inverse.floats + start }, length,
+        columns)
     }
     return (y, kept)
   }
@@ -68,7 +71,7 @@ extension CPU {
     blocks(of: dy.rows, size: Self.rows) { start, length in
       let offset = start * dy.columns
       table.layer_norm_backward(
-        dy.floats + offset, normalized.floats + offset, inverse.floats + start, gamma.floats, dx.floats + offset,
+        dy.floats + offset, normalized.rounded(from: offset), inverse.floats + start, gamma.floats, dx.floats + offset,
         length, dy.columns)
     }
     return dx
@@ -81,7 +84,8 @@ extension CPU {
       for chunk in pass.rows.chunks {
         let offset = chunk.lowerBound * columns
         table.layer_norm_weights(
-          dy.floats + offset, normalized.floats + offset, dgamma.floats, dbeta.floats, chunk.count, columns, start,
+          dy.floats + offset, normalized.rounded(from: offset), dgamma.floats, dbeta.floats, chunk.count, columns,
+          start,
           start + length)
       }
     }

@@ -38,13 +38,13 @@ struct Product {
 
   /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there; out is rounded at last.
   mutating func apply(
-    _ f: retort_activation, bias: UnsafePointer<Float>, derivative: UnsafeMutablePointer<Float>?,
+    _ f: retort_activation, bias: UnsafePointer<Float>, derivative: retort_rounded?,
     rounding: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?
   ) {
     round = rounding
     job.bias = bias
     job.activation = f
-    job.derivative = derivative
+    job.derivative = derivative ?? retort_rounded()
   }
 
   /// Rows of a piece are best a multiple of this.
@@ -66,7 +66,7 @@ struct Product {
     piece.x = x ?? job.x + rows.lowerBound * job.stride
     piece.out = out ?? job.out + rows.lowerBound * job.out_stride
     if let low = job.low { piece.low = low + rows.lowerBound * job.low_stride }
-    if let derivative = job.derivative { piece.derivative = derivative + rows.lowerBound * job.out_stride }
+    piece.derivative = retort_from(job.derivative, rows.lowerBound * job.out_stride)
     let columns = columns ?? 0..<job.w.columns
     multiplier.linear(&piece, rows.count, columns.lowerBound, columns.upperBound, scratch)
     if let round {

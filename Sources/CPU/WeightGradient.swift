@@ -4,12 +4,12 @@ import Tensors
 
 extension CPU {
   /// Adds the gradient of a linear map's matrix W [out, in], y = x·Wᵀ, to `sum`: scale·dyᵀ·x over each chunk of rows, in
-  /// order; of mask∘x, if there is a mask. Threads share outputs and inputs, never the summed rows.
+  /// order; of mask∘x, if there is a mask; x is as it was kept. Threads share outputs and inputs, never the summed rows.
   func addWeightGradient(
     to sum: Tensor, dy: Tensor, x: Tensor, mask: DropoutMask? = nil, scale: Float = 1, chunks: [Range<Int>]
   ) {
     let (outputs, inputs) = (sum.rows, sum.columns)
-    let (gradient, left, right) = (sum.floats, dy.floats, x.floats)
+    let (gradient, left) = (sum.floats, dy.floats)
     let (height, width) = gradientBlock(outputs, inputs)
     let across = (inputs + width - 1) / width
     let scratch = scratch(Int(RETORT_OUTER_SCRATCH))
@@ -17,7 +17,7 @@ extension CPU {
       let (row, column) = (piece / across * height, piece % across * width)
       for chunk in chunks {
         var job = retort_outer(
-          a: left + chunk.lowerBound * outputs, a_stride: outputs, b: right + chunk.lowerBound * inputs,
+          a: left + chunk.lowerBound * outputs, a_stride: outputs, b: x.rounded(from: chunk.lowerBound * inputs),
           b_stride: inputs, depth: chunk.count, kept: mask?.kept(from: chunk.lowerBound),
           kept_scale: mask?.site.scale ?? 1, scale: scale, sum: gradient, stride: inputs)
         table.add_outer(

@@ -15,12 +15,16 @@ package final class Kept {
   /// Keeps a tensor, once.
   func hold(_ value: Tensor) {
     guard tensor == nil else { return }
-    tensor = value.device.precision.keepsHalf ? value.device.converted(value, to: .bf16) : value
+    let kept = value.device.precision.kept
+    tensor = value.dtype == kept ? value : value.device.converted(value, to: kept)
+  }
+
+  /// The tensor as it is kept.
+  var stored: Tensor {
+    guard let tensor else { preconditionFailure("nothing was kept") }
+    return tensor
   }
 
   /// The tensor in fp32.
-  var value: Tensor {
-    guard let tensor else { preconditionFailure("nothing was kept") }
-    return tensor.dtype == .bf16 ? tensor.device.converted(tensor, to: .f32) : tensor
-  }
+  var value: Tensor { stored.dtype == .f32 ? stored : stored.device.converted(stored, to: .f32) }
 }

@@ -8,8 +8,8 @@ package enum Precision: String, Sendable, CaseIterable {
   /// Both sides of a product quantized to 8 bits, block by block along the depth; of models that only run.
   case int8
 
-  /// Whether activations wait for the backward pass in bf16, half as large.
-  var keepsHalf: Bool { self == .bf16 }
+  /// The type in which activations wait for the backward pass.
+  package var kept: DType { self == .bf16 ? .bf16 : .f32 }
 }
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {

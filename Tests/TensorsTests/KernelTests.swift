@@ -39,6 +39,43 @@ func error(_ found: [Float], _ expected: [Float]) -> Float {
   }
 }
 
+/// Numbers in memory, as floats or rounded, that kernels fill and read.
+final class Numbers {
+  let count: Int
+  private let bytes: UnsafeMutableRawPointer
+  let place: retort_rounded
+
+  init(_ count: Int, _ type: retort_type) {
+    self.count = count
+    bytes = .allocate(byteCount: 4 * count, alignment: 64)
+    place = retort_rounded(values: bytes, type: type)
+  }
+
+  deinit { bytes.deallocate() }
+
+  func write(_ x: [Float], by kernels: retort_kernels) {
+    switch place.type {
+    case RETORT_F32: bytes.copyMemory(from: x, byteCount: 4 * count)
+    default: kernels.narrow(x, bytes.assumingMemoryBound(to: UInt16.self), count)
+    }
+  }
+
+  var floats: [Float] {
+    switch place.type {
+    case RETORT_F32: Array(UnsafeBufferPointer(start: bytes.assumingMemoryBound(to: Float.self), count: count))
+    default:
+      (0..<count).map { Float(bitPattern: UInt32(bytes.load(fromByteOffset: 2 * $0, as: UInt16.self)) << 16) }
+    }
+  }
+}
+
+/// The numbers rounded to bf16.
+func brains(_ x: [Float], by kernels: retort_kernels) -> [Float] {
+  var rounded = x
+  kernels.round(&rounded, x.count)
+  return rounded
+}
+
 struct KernelTests {
   /// Rows and columns: less than a vector, whole vectors, and some over.
   static let shapes = [(3, 5), (2, 32), (7, 83), (5, 312)]
@@ -69,11 +106,16 @@ struct KernelTests {
   @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH])
   func `activations and their derivatives equal the reference`(pair: KernelPair, f: retort_activation) {
     for (rows, columns) in Self.shapes {
-      let (z, bias) = (various(rows * columns, 1, -9..<9), various(columns, 2))
+      let bias = various(columns, 2)
       let results = [pair.fast, pair.reference].map { kernels in
-        var (y, slope) = (z, z)
-        kernels.activate(f, &y, bias, &slope, rows, columns)
-        return (y, slope)
+        let found = [RETORT_F32, RETORT_BF16].map { type in
+          let (y, slope) = (various(rows * columns, 1, -9..<9), Numbers(rows * columns, type))
+          var values = y
+          kernels.activate(f, &values, bias, slope.place, rows, columns)
+          return (values, slope.floats)
+        }
+        #expect(found[1].0 == found[0].0 && found[1].1 == brains(found[0].1, by: kernels))
+        return found[0]
       }
       #expect(error(results[0].0, results[1].0) < 4e-7)
       #expect(error(results[0].1, results[1].1) < 6e-7)
@@ -84,8 +126,8 @@ struct KernelTests {
   func `gelu keeps its relative precision far on the negative side`(pair: KernelPair) {
     let z = (0..<1000).map { -8 + Float($0) * 0.008 }
     var (found, expected) = (z, z)
-    pair.fast.activate(RETORT_GELU, &found, nil, nil, 1, z.count)
-    pair.reference.activate(RETORT_GELU, &expected, nil, nil, 1, z.count)
+    pair.fast.activate(RETORT_GELU, &found, nil, retort_rounded(), 1, z.count)
+    pair.reference.activate(RETORT_GELU, &expected, nil, retort_rounded(), 1, z.count)
     // exp's argument -z²/2 is itself rounded: at -8 that alone costs 32·6e-8.
     #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 4e-6 * abs($1) })
   }
@@ -93,8 +135,10 @@ struct KernelTests {
   @Test func `gelu's tanh form is its formula, also where it saturates`() {
     let z: [Float] = [-1000, -6, -1, -0.5, 0, 0.5, 1, 3, 1000]
     for kernels in KernelPair.all.flatMap({ [$0.fast, $0.reference] }) {
-      var (found, slope) = (z, z)
-      kernels.activate(RETORT_GELU_TANH, &found, nil, &slope, 1, z.count)
+      var found = z
+      let slopes = Numbers(z.count, RETORT_F32)
+      kernels.activate(RETORT_GELU_TANH, &found, nil, slopes.place, 1, z.count)
+      let slope = slopes.floats
       for (index, value) in z.enumerated() {
         let (x, scale) = (Double(value), (2 / Double.pi).squareRoot())
         let t = tanh(scale * (x + 0.044715 * x * x * x))
@@ -112,13 +156,25 @@ struct KernelTests {
       let (x, residual, dy) = (various(rows * columns, 1), various(rows * columns, 2), various(rows * columns, 3))
       let (gamma, beta) = (various(columns, 4), various(columns, 5))
       let results = [pair.fast, pair.reference].map { kernels in
-        var (y, n, dx, inverse) = (x, x, x, [Float](repeating: 0, count: rows))
-        var (dgamma, dbeta, sums) = (gamma, beta, beta)
-        kernels.layer_norm(x, residual, gamma, beta, 1e-12, &y, &n, &inverse, rows, columns)
-        kernels.layer_norm_backward(dy, n, inverse, gamma, &dx, rows, columns)
-        kernels.layer_norm_weights(dy, n, &dgamma, &dbeta, rows, columns, 0, columns)
+        var (y, inverse, sums) = (x, [Float](repeating: 0, count: rows), beta)
+        let (n, halves) = (Numbers(x.count, RETORT_F32), Numbers(x.count, RETORT_BF16))
+        for n in [halves, n] {
+          kernels.layer_norm(x, residual, gamma, beta, 1e-12, &y, n.place, &inverse, rows, columns)
+        }
         kernels.column_sums(dy, 0.5, &sums, rows, columns, 0, columns)
-        return [y, n, inverse, dx, dgamma, dbeta, sums]
+        #expect(halves.floats == brains(n.floats, by: kernels))
+        func gradients(_ n: retort_rounded) -> [[Float]] {
+          var (dx, dgamma, dbeta) = (x, gamma, beta)
+          kernels.layer_norm_backward(dy, n, inverse, gamma, &dx, rows, columns)
+          kernels.layer_norm_weights(dy, n, &dgamma, &dbeta, rows, columns, 0, columns)
+          return [dx, dgamma, dbeta]
+        }
+        var rounded = halves.floats
+        let widened = rounded.withUnsafeMutableBytes {
+          gradients(retort_rounded(values: $0.baseAddress, type: RETORT_F32))
+        }
+        #expect(gradients(halves.place) == widened)
+        return [y, n.floats, inverse, sums] + gradients(n.place)
       }
       for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-6) }
     }
@@ -131,12 +187,17 @@ struct KernelTests {
       let ids = (0..<rows).map { Int32($0 * 5 % 3) }
       let tables = various(3 * columns, 3)
       let results = [pair.fast, pair.reference].map { kernels in
-        var (product, total, scaled, table) = (a, a, a, tables)
-        kernels.multiply(a, b, &product, a.count)
+        var (total, scaled, table) = (a, a, tables)
+        let products = [RETORT_F32, RETORT_BF16].map { type in
+          let (factor, product) = (Numbers(a.count, type), Numbers(a.count, RETORT_F32))
+          factor.write(b, by: kernels)
+          kernels.multiply(a, factor.place, product.place.values.assumingMemoryBound(to: Float.self), a.count)
+          return product.floats
+        }
         kernels.add(b, &total, a.count)
         kernels.add_scaled(b, 0.3, &scaled, a.count)
         kernels.scatter(ids, b, &table, rows, columns, 0, columns)
-        return [product, total, scaled, table]
+        return products + [total, scaled, table]
       }
       for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-7) }
     }

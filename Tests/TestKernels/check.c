@@ -39,7 +39,7 @@ static canvas compute(const retort_kernels *kernels, product_case p, canvas x, r
   retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, memory), .scale = 0.75f,
                        .out = out.values, .out_stride = out.stride, .accumulate = p.accumulate,
                        .bias = p.bias ? bias : NULL, .activation = p.activation,
-                       .derivative = p.derivative ? derivative.values : NULL};
+                       .derivative = {p.derivative ? derivative.values : NULL, RETORT_F32}};
   if (p.rank) {
     job.low = low.values, job.low_stride = low.stride, job.low_scale = 0.5f;
     job.low_w = packed(&kernels->fp32, transposed(low_w), memory + 1);
@@ -57,7 +57,7 @@ static canvas compute(const retort_kernels *kernels, product_case p, canvas x, r
       retort_linear piece = job;
       piece.x += row * x.stride, piece.out += row * out.stride;
       if (p.rank) piece.low += row * low.stride;
-      if (p.derivative) piece.derivative += row * out.stride;
+      piece.derivative = retort_from(piece.derivative, row * out.stride);
       m->linear(&piece, rows, from, to, scratch);
     }
   }
@@ -162,10 +162,15 @@ product_check check_outer(const retort_kernels *kernels, const retort_kernels *r
   uint64_t state = p.seed;
   uint8_t *kept = malloc(p.depth * RETORT_MASK_BYTES(p.columns));
   for (size_t i = 0; i < p.depth * RETORT_MASK_BYTES(p.columns); i++) kept[i] = (uint8_t)draw(&state, 256);
+  // In every other case b is rounded, and exactly as large as it must be.
+  const size_t numbers = p.depth * b.stride - (b.stride - p.columns);
+  uint16_t *halves = malloc(numbers * sizeof *halves);
+  reference->narrow(b.values, halves, numbers);
+  const retort_rounded right = p.seed / 2 % 2 ? (retort_rounded){halves, RETORT_BF16} : (retort_rounded){b.values, RETORT_F32};
   for (int i = 0; i < 3; i++) {
     sums[i] = make(p.rows, p.columns, 2, p.seed, 3);
     const retort_kernels *table = i ? kernels : reference;
-    const retort_outer job = {a.values, a.stride, b.values, b.stride, p.depth, masked ? kept : NULL,
+    const retort_outer job = {a.values, a.stride, right, b.stride, p.depth, masked ? kept : NULL,
                               1.25f, 0.5f, sums[i].values, sums[i].stride};
     for (size_t row = 0, rows; row < p.rows; row += rows) {
       rows = i == 2 ? 1 + draw(&state, 50) : RETORT_OUTER_ROWS;
@@ -183,7 +188,6 @@ product_check check_outer(const retort_kernels *kernels, const retort_kernels *r
                             p.columns * sizeof(float)) != 0;
   canvas all[] = {a, b, sums[0], sums[1], sums[2]};
   for (int i = 0; i < 5; i++) free(all[i].memory);
-  free(scratch);
-  free(kept);
+  free(scratch), free(kept), free(halves);
   return check;
 }

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline float widened(uint16_t brain) {
+static inline float widened_half(uint16_t brain) {
   const uint32_t bits = (uint32_t)brain << 16;
   float x;
   memcpy(&x, &bits, sizeof x);
@@ -84,7 +84,7 @@ static inline void _tile_dpbf16ps(int to, int left, int right) {
       memcpy(b, tiles.bytes[right][k], sizeof b);
       memcpy(sums, tiles.bytes[to][r], sizeof sums);
       for (int c = 0; c < 16; c++)
-        sums[c] = sums[c] + widened(a[0]) * widened(b[2 * c]) + widened(a[1]) * widened(b[2 * c + 1]);
+        sums[c] = sums[c] + widened_half(a[0]) * widened_half(b[2 * c]) + widened_half(a[1]) * widened_half(b[2 * c + 1]);
       memcpy(tiles.bytes[to][r], sums, sizeof sums);
     }
 }

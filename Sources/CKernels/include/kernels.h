@@ -39,6 +39,18 @@ typedef struct {
 /// How a weight's numbers are stored: floats, bf16, or IEEE fp16.
 typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16 } retort_type;
 
+/// Floats, or the bf16 that they were rounded to: what a backward pass needs is kept as either.
+typedef struct {
+  void *values;
+  retort_type type;
+} retort_rounded;
+
+/// The same from element `i` on, or none of none.
+static inline retort_rounded retort_from(retort_rounded x, size_t i) {
+  if (x.values) x.values = (char *)x.values + i * (x.type == RETORT_F32 ? 4 : 2);
+  return x;
+}
+
 /// A matrix [depth, columns] where it lies, aligned or not: w(k, c) = values[k·depth_step + c·column_step].
 typedef struct {
   const void *values;
@@ -70,14 +82,14 @@ typedef struct {
   int accumulate;
   const float *bias;  // [w.columns], or NULL
   retort_activation activation;
-  float *derivative;  // f' like `out`, or NULL
+  retort_rounded derivative;  // f' like `out`; values may be NULL
 } retort_linear;
 
 /// A sum of outer products, sum[i][j] += scale·Σ_k a[k][i]·b[k][j], k < depth.
 typedef struct {
   const float *a;
   size_t a_stride;
-  const float *b;
+  retort_rounded b;
   size_t b_stride;
   size_t depth;
   const uint8_t *kept;  // dropout's mask of b, RETORT_MASK_BYTES(b_stride) a row, or NULL
@@ -126,10 +138,11 @@ typedef struct {
   /// x = exp(x), relative error below 2e-7; 0 below -87.3.
   void (*exponential)(float *x, size_t n);
 
-  /// z = f(z + bias), and the derivative f'(z + bias) where it is not NULL. bias may be NULL.
+  /// z = f(z + bias), and the derivative f'(z + bias) where its values are not NULL. bias may be NULL.
   /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7; its tanh form has z·σ(2√(2/π)(z + 0.044715z³)).
-  void (*activate)(retort_activation f, float *z, const float *bias, float *derivative, size_t rows, size_t columns);
-  void (*multiply)(const float *a, const float *b, float *out, size_t n);
+  void (*activate)(retort_activation f, float *z, const float *bias, retort_rounded derivative, size_t rows,
+                   size_t columns);
+  void (*multiply)(const float *a, retort_rounded b, float *out, size_t n);
   void (*add)(const float *x, float *to, size_t n);
   /// fp32 to bf16, ties to even.
   void (*narrow)(const float *x, uint16_t *out, size_t n);
@@ -141,14 +154,14 @@ typedef struct {
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 
   /// n = (x + residual - mean) · inverse, inverse = 1/√(variance + eps), y = gamma·n + beta, row by row.
-  /// residual, n and inverse may be NULL.
+  /// residual, n's values and inverse may be NULL.
   void (*layer_norm)(const float *x, const float *residual, const float *gamma, const float *beta, float eps, float *y,
-                     float *n, float *inverse, size_t rows, size_t columns);
+                     retort_rounded n, float *inverse, size_t rows, size_t columns);
   /// dx = inverse · (g - mean(g) - n·mean(g·n)), g = gamma·dy.
-  void (*layer_norm_backward)(const float *dy, const float *n, const float *inverse, const float *gamma, float *dx,
+  void (*layer_norm_backward)(const float *dy, retort_rounded n, const float *inverse, const float *gamma, float *dx,
                               size_t rows, size_t columns);
   /// dgamma[c] += Σ dy·n, dbeta[c] += Σ dy over rows, for from ≤ c < to.
-  void (*layer_norm_weights)(const float *dy, const float *n, float *dgamma, float *dbeta, size_t rows, size_t columns,
+  void (*layer_norm_weights)(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows, size_t columns,
                              size_t from, size_t to);
   /// sum[c] += scale · Σ x[r][c] over rows, for from ≤ c < to.
   void (*column_sums)(const float *x, float scale, float *sum, size_t rows, size_t columns, size_t from, size_t to);

@@ -37,7 +37,7 @@ extension Variable {
   /// The value as it can be kept: backward recomputes forward's probabilities from that.
   fileprivate var rounded: Tensor {
     let device = value.device
-    return isRounded || !device.precision.keepsHalf
+    return isRounded || device.precision.kept == .f32
       ? value : device.converted(device.converted(value, to: .bf16), to: .f32)
   }
 }

@@ -34,7 +34,7 @@ extension Tape {
     let (below, beside) = (x.gradient, residual?.gradient)
     let (kept, inverse) = (Kept(forward.normalized), forward.inverse)
     return record(y, needed: needed, as: .norm, bytes: 12 * y.count) { dy in
-      let normalized = kept.value
+      let normalized = kept.stored
       if trains { device.addNormGradients(dy, pass, normalized: normalized) }
       guard below != nil || beside != nil else { return }
       let dx = device.normBackward(dy, pass, normalized: normalized, inverse: inverse)

@@ -50,7 +50,7 @@ extension Tape {
     let pass = LinearPass(
       rows: rows, weight: weight, bias: bias, adapter: adapter,
       mask: dropoutMask(adapter?.dropout ?? 0, rows, columns: weight.columns), activation: activation,
-      rounds: forAttention && device.precision.keepsHalf)
+      rounds: forAttention && device.precision.kept != .f32)
     let needed = records && (pass.trains || below != nil)
     precondition(!needed || device.precision != .int8, "int8 has no gradients")
     let flops = pass.flops
@@ -63,7 +63,7 @@ extension Tape {
       y, needed: needed, as: .linearBackward, flops: below == nil ? 0 : flops, isRounded: pass.rounds
     ) { dy in
       var (dz, du) = (dy, Tensor?.none)
-      let derivative = derivative?.value
+      let derivative = derivative?.stored
       if let below {
         below.add(pass.rows.count, pass.inputs, on: device) { dx, accumulate in
           (dz, du) = device.linearBackward(dy, pass, derivative: derivative, to: (dx, accumulate))
@@ -73,7 +73,7 @@ extension Tape {
       }
       guard pass.trains else { return }
       Profile.measure(.weightGradient, flops: pass.gradientFlops) {
-        device.addLinearGradients(dz, pass, x: pass.needsInput ? input.value : nil, low: low, du: du)
+        device.addLinearGradients(dz, pass, x: pass.needsInput ? input.stored : nil, low: low, du: du)
       }
     }
   }
