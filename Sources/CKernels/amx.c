@@ -13,6 +13,8 @@
 #define HALVES
 #define MASKS
 #define HEIGHT 12
+#define DOT(sums, pairs, pair) \
+  (vn) _mm512_dpbf16_ps((__m512)(sums), (__m512bh)(pairs), (__m512bh)_mm512_set1_epi32(*(const int *)(pair)))
 #define BRAIN_TILES
 #define BYTE_TILES
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))

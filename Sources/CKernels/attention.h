@@ -1,7 +1,8 @@
 /// Attention of query heads over one sequence, blockwise with online softmax; backward recomputes the probabilities
 /// (Dao et al. 2022, 2023). Memory linear in the length. A block holds the scores of QUERIES rows with KEYS columns, in
 /// units of ln 2. Queries are read where they lie; what stands on the right of products is laid out in strips.
-/// Included by `body.h` once a class.
+/// Where a class multiplies pairs of bf16 and the head's numbers are bf16, `how` is PAIRS: everything that products read
+/// is made into pairs along their depth, probabilities and gradients rounded. Included by `body.h` once a class.
 #pragma once
 #include "dropout.h"
 #include "gemm.h"
@@ -72,39 +73,108 @@ INLINE void pack_columns(const float *x, size_t stride, size_t length, size_t wi
   }
 }
 
+/// Elements of a row or a column of `n`, pairs counted as one.
+INLINE size_t elements(meeting how, size_t n) { return how == PAIRS ? (n + 1) / 2 : n; }
+
+INLINE void tile_of(meeting how, size_t height, size_t depth, const float *a, size_t a_row, size_t a_step,
+                    const float *b, float scale, float *out, size_t stride, size_t columns, int accumulate) {
+#ifdef DOT
+  if (how == PAIRS) return tile_dots(height, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);
+#endif
+  (void)how;
+  tile_floats(height, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);
+}
+
+#ifdef DOT
+/// Rows of pairs, [length, width/2].
+INLINE void pair_along(const float *x, size_t stride, size_t length, size_t width, float *out) {
+  const size_t deep = 2 * elements(PAIRS, width);
+  for (size_t r = 0; r < length; r++)
+    for (size_t c = 0; c < width; c += LANES)
+      store_halves((uint16_t *)out + r * deep + c, NARROW(load(x + r * stride + c, width - c)), deep - c);
+}
+
+/// Strips of pairs of rows, [length/2, width].
+INLINE void pack_pairs_of_rows(const float *x, size_t stride, size_t length, size_t width, float *out) {
+  for (size_t c = 0; c < width; c += STRIP)
+    for (size_t r = 0; r < length; r += 2)
+      for (size_t j = c; j < c + STRIP; j += LANES, out += LANES) {
+        const size_t left = j < width ? width - j : 0;
+        const float *row = x + r * stride + j;
+        const vf low = load(row, left), high = load(row + stride, r + 1 < length ? left : 0);
+        const vu pairs = rounded_pairs(low, high);
+        memcpy(out, &pairs, sizeof pairs);
+      }
+}
+#endif
+
+/// A matrix's rows as the left side of products along them: where they lie, or pairs in `out`.
+INLINE const float *left_rows(meeting how, const float *x, size_t *stride, size_t length, size_t width, float *out) {
+#ifdef DOT
+  if (how == PAIRS) {
+    pair_along(x, *stride, length, width, out);
+    *stride = elements(PAIRS, width);
+    return out;
+  }
+#endif
+  (void)how, (void)length, (void)width, (void)out;
+  return x;
+}
+
+/// Strips for products along the length.
+INLINE void right_rows(meeting how, const float *x, size_t stride, size_t length, size_t width, float *out) {
+#ifdef DOT
+  if (how == PAIRS) return pack_pairs_of_rows(x, stride, length, width, out);
+#endif
+  (void)how;
+  pack_rows(x, stride, length, width, out);
+}
+
+/// Strips of the transpose, for products along the width; `free` holds the matrix's pairs meanwhile.
+INLINE void right_columns(meeting how, const float *x, size_t stride, size_t length, size_t width, float *out,
+                          float *free) {
+  x = left_rows(how, x, &stride, length, width, free);
+  pack_columns(x, stride, length, elements(how, width), out);
+}
+
 /// scores[r][j] = scale·x[r]·y[j] where row r sees key j, and some more; yt are the strips of yᵀ from key `start` on.
-INLINE void multiply_transposed(block b, const float *x, size_t stride, const float *yt, size_t width, float scale,
-                                float *scores) {
+INLINE void multiply_transposed(meeting how, block b, const float *x, size_t stride, const float *yt, size_t width,
+                                float scale, float *scores) {
+  const size_t deep = elements(how, width);
   for (size_t j = 0; j < b.keys; j += STRIP) {
     const size_t skipped = seeing(b, j / LANES * LANES);
     EACH_GROUP(b.rows - skipped, HEIGHT) {
       const size_t r = skipped + row;
-      tile_floats(count, width, x + r * stride, stride, 1, yt + j * width, scale,
-                  scores + r * KEYS + j, KEYS, least(STRIP, round_up(b.keys - j, LANES)), 0);
+      tile_of(how, count, deep, x + r * stride, stride, 1, yt + j * deep, scale, scores + r * KEYS + j, KEYS,
+              least(STRIP, round_up(b.keys - j, LANES)), 0);
     }
   }
 }
 
-/// out[r] (+)= scale·Σ_j scores[r][j]·y[j]; y are strips `deep` deep, from key `start` on.
-INLINE void multiply_rows(block b, const float *scores, const float *y, size_t deep, size_t width, float scale,
-                          float *out, size_t stride, int accumulate) {
+/// out[r] (+)= scale·Σ_j scores[r][j]·y[j], `across` floats from row to row of scores; y are strips `deep` deep, from key
+/// `start` on.
+INLINE void multiply_rows(meeting how, block b, const float *scores, size_t across, const float *y, size_t deep,
+                          size_t width, float scale, float *out, size_t stride, int accumulate) {
   const size_t skipped = seeing(b, 0);
   for (size_t c = 0; c < width; c += STRIP)
     EACH_GROUP(b.rows - skipped, HEIGHT) {
       const size_t r = skipped + row;
-      tile_floats(count, seen(b, r + count - 1), scores + r * KEYS, KEYS, 1, y + c * deep, scale,
-                  out + r * stride + c, stride, least(STRIP, width - c), accumulate);
+      tile_of(how, count, elements(how, seen(b, r + count - 1)), scores + r * across, across, 1,
+              y + c * deep, scale, out + r * stride + c, stride, least(STRIP, width - c), accumulate);
     }
 }
 
-/// out[j] (+)= scale·Σ_r scores[r][j]·x[r] for `from` ≤ j < `to`; x are strips `deep` deep, from row `first` on.
-INLINE void multiply_columns(block b, size_t from, size_t to, const float *scores, const float *x, size_t deep,
-                             size_t width, float scale, float *out, size_t stride, int accumulate) {
+/// out[j] (+)= scale·Σ_r scores[r][j]·x[r] for `from` ≤ j < `to`; x are strips `deep` deep, from row `first` on. Of
+/// pairs, those of rows r and r + 1 lie in the place of row r.
+INLINE void multiply_columns(meeting how, block b, size_t from, size_t to, const float *scores, const float *x,
+                             size_t deep, size_t width, float scale, float *out, size_t stride, int accumulate) {
+  const size_t group_rows = how == PAIRS ? 2 : 1;
   for (size_t c = 0; c < width; c += STRIP)
     EACH_GROUP(to - from, HEIGHT) {
-      const size_t j = from + row, skipped = seeing(b, j);
-      tile_floats(count, b.rows - skipped, scores + skipped * KEYS + j, 1, KEYS, x + c * deep + skipped * STRIP, scale,
-                  out + j * stride + c, stride, least(STRIP, width - c), accumulate);
+      const size_t j = from + row, skipped = seeing(b, j) / group_rows * group_rows;
+      tile_of(how, count, elements(how, b.rows - skipped), scores + skipped * KEYS + j, 1, group_rows * KEYS,
+              x + c * deep + skipped / group_rows * STRIP, scale, out + j * stride + c, stride,
+              least(STRIP, width - c), accumulate);
     }
 }
 
@@ -121,16 +191,6 @@ INLINE void add_bias(const retort_head *head, block b, float *scores) {
   }
 }
 
-/// Adds the gradients of scores, a row at a time.
-INLINE void add_bias_gradient(const retort_head *head, block b, const float *slopes) {
-  if (!head->bias_gradient) return;
-  for (size_t r = seeing(b, 0); r < b.rows; r++) {
-    float *to = head->bias_gradient + distance(b, r);
-    for (size_t n = seen(b, r), j = 0; j < n; j += LANES)
-      store(to + j, load(to + j, n - j) + load(slopes + r * KEYS + j, LANES), n - j);
-  }
-}
-
 /// The first `n` scores, minus infinity in the other lanes.
 INLINE vf visible(const float *scores, size_t n) {
   const vf s = load(scores, LANES);
@@ -143,8 +203,18 @@ INLINE vu row_bits(const retort_head *head, block b, size_t r) {
   return kept_bits(head->dropout, head->sequence, (uint32_t)(b.first + r), head->length, b.start / GROUP);
 }
 
+/// 16 elements of a row of scores from `j` on, as the left side of products reads them.
+INLINE void put_scores(meeting how, float *row, size_t j, vf x) {
+#ifdef DOT
+  if (how == PAIRS) return store_halves((uint16_t *)row + j, NARROW(x), LANES);
+#endif
+  (void)how;
+  store(row + j, x, LANES);
+}
+
 /// Scores become 2^(score - peak), dropped out; each row's running peak, total and factor for what came before.
-INLINE void soften(const retort_head *head, block b, float *scores, float *peak, float *total, float *fade) {
+INLINE void soften(meeting how, const retort_head *head, block b, float *scores, float *peak, float *total,
+                   float *fade) {
   for (size_t r = seeing(b, 0); r < b.rows; r++) {
     const size_t n = seen(b, r);
     vf high = splat(peak[r]);
@@ -167,9 +237,9 @@ INLINE void soften(const retort_head *head, block b, float *scores, float *peak,
     for (; j < n; j += LANES) {
       const vf p = power_of_two(visible(row + j, n - j) - peak[r]);
       add += p;
-      store(row + j, head->dropout ? keep(bits, j / LANES, head->dropout->scale, p) : p, LANES);
+      put_scores(how, row, j, head->dropout ? keep(bits, j / LANES, head->dropout->scale, p) : p);
     }
-    for (; j < b.keys; j += LANES) store(row + j, splat(0), LANES);
+    for (; j < b.keys; j += LANES) put_scores(how, row, j, splat(0));
     total[r] = total[r] * fade[r] + sum(add);
   }
 }
@@ -178,11 +248,14 @@ INLINE void scale_row(float *x, size_t width, float scale) {
   for (size_t c = 0; c < width; c += LANES) store(x + c, load(x + c, width - c) * scale, width - c);
 }
 
-static void attention(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch) {
-  const size_t length = head->length, width = head->width, stride = head->stride;
-  float *kt = scratch, *v = kt + round_up(length, STRIP) * width, *scores = v + length * round_up(width, STRIP);
-  pack_columns(head->k, head->kv_stride, length, width, kt);
-  pack_rows(head->v, head->kv_stride, length, width, v);
+INLINE void attend(meeting how, const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch) {
+  const size_t length = head->length, width = head->width, stride = head->stride, deep = elements(how, length);
+  size_t across = stride;
+  float *kt = scratch, *v = kt + round_up(length, STRIP) * width, *scores = v + deep * round_up(width, STRIP);
+  float *free = scores + QUERIES * KEYS;
+  right_columns(how, head->k, head->kv_stride, length, width, kt, free);
+  right_rows(how, head->v, head->kv_stride, length, width, v);
+  const float *q = left_rows(how, head->q, &across, head->queries, width, free);
   for (size_t first = 0; first < head->queries; first += QUERIES) {
     float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
     for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();
@@ -191,11 +264,12 @@ static void attention(const retort_head *head, float *out, float *lse, size_t ls
       const block b = make_block(head, first, start);
       if (!b.keys) break;
       rows = b.rows;
-      multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
+      multiply_transposed(how, b, q + first * across, across, kt + start * elements(how, width), width,
+                          head->scale * log2_e, scores);
       add_bias(head, b, scores);
-      soften(head, b, scores, peak, total, fade);
+      soften(how, head, b, scores, peak, total, fade);
       for (size_t r = seeing(b, 0); start && r < b.rows; r++) scale_row(to + r * stride, width, fade[r]);
-      multiply_rows(b, scores, v + start * STRIP, length, width, 1, to, stride, start != 0);
+      multiply_rows(how, b, scores, KEYS, v + elements(how, start) * STRIP, deep, width, 1, to, stride, start != 0);
     }
     for (size_t r = 0; r < rows; r++) {
       scale_row(to + r * stride, width, 1 / total[r]);
@@ -204,78 +278,133 @@ static void attention(const retort_head *head, float *out, float *lse, size_t ls
   }
 }
 
-/// Scores become probabilities, dropped out, and `slopes`, the gradients of those, the gradients of scores.
-INLINE void soften_backward(const retort_head *head, block b, const float *out, const float *dout, const float *lse,
-                            size_t lse_stride, const float *delta, float *scores, float *slopes) {
-  for (size_t r = seeing(b, 0); r < b.rows; r++) {
-    const size_t n = seen(b, r);
-    const float total = lse[(b.first + r) * lse_stride] * log2_e, along = delta[b.first + r];
-    float *row = scores + r * KEYS, *slope = slopes + r * KEYS;
-    if (!b.start) {
-      fetch_next(head, b.first + r);
-      fetch_beside(out + (b.first + r) * head->stride, head->width);
-      fetch_beside(dout + (b.first + r) * head->stride, head->width);
+static void attention(const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch) {
+#ifdef DOT
+  if (head->brains) return attend(PAIRS, head, out, lse, lse_stride, scratch);
+#endif
+  attend(FLOATS, head, out, lse, lse_stride, scratch);
+}
+
+/// What the backward pass reads and writes besides the head.
+typedef struct {
+  const float *out, *dout, *lse;
+  size_t lse_stride;
+  float *dq, *dk, *dv;
+  int accumulate;
+} retort_gradients;
+
+/// Of 16 keys from `j` on of row `r`, the probabilities, dropped out, and the gradients of the scores, given those of the
+/// probabilities; zeros where the row does not see them.
+INLINE void row_gradients(const retort_head *head, block b, size_t r, size_t j, vu bits, float total, float along,
+                          const float *row, const float *slope, vf *kept, vf *slopes) {
+  const size_t n = r < b.rows ? seen(b, r) : 0;
+  *kept = *slopes = splat(0);
+  if (j >= n) return;
+  const vf p = power_of_two(visible(row + j, n - j) - total);
+  vf dp = load(slope + j, LANES);
+  *kept = p;
+  if (head->dropout) {
+    *kept = keep(bits, j / LANES, head->dropout->scale, p);
+    dp = keep(bits, j / LANES, head->dropout->scale, dp);
+  }
+  *slopes = p * (dp - along);
+  if (!head->bias_gradient) return;
+  float *to = head->bias_gradient + distance(b, r) + j;
+  store(to, load(to, n - j) + *slopes, n - j);
+}
+
+/// Scores become probabilities, dropped out, and `slopes`, the gradients of those, the gradients of scores: floats where
+/// they lie; or pairs of rows, for products along the rows, and in `along_keys` pairs along the keys.
+INLINE void soften_backward(meeting how, const retort_head *head, block b, const retort_gradients *g,
+                            const float *delta, float *scores, float *slopes, float *along_keys) {
+  const size_t group_rows = how == PAIRS ? 2 : 1;
+  for (size_t r = seeing(b, 0) / group_rows * group_rows; r < b.rows; r += group_rows) {
+    float total[2] = {0}, along[2] = {0};
+    vu bits[2] = {{0}};
+    for (size_t i = 0; i < group_rows && r + i < b.rows; i++) {
+      const size_t query = b.first + r + i;
+      total[i] = g->lse[query * g->lse_stride] * log2_e, along[i] = delta[query];
+      if (head->dropout) bits[i] = row_bits(head, b, r + i);
+      if (b.start) continue;
+      fetch_next(head, query);
+      fetch_beside(g->out + query * head->stride, head->width);
+      fetch_beside(g->dout + query * head->stride, head->width);
     }
-    const vu bits = head->dropout ? row_bits(head, b, r) : (vu){0};
-    size_t j = 0;
-    for (; j < n; j += LANES) {
-      const vf p = power_of_two(visible(row + j, n - j) - total);
-      vf kept = p, dp = load(slope + j, LANES);
-      if (head->dropout) {
-        kept = keep(bits, j / LANES, head->dropout->scale, p);
-        dp = keep(bits, j / LANES, head->dropout->scale, dp);
+    for (size_t j = 0; j < b.keys; j += LANES) {
+      vf kept[2], slope[2];
+      for (size_t i = 0; i < group_rows; i++)
+        row_gradients(head, b, r + i, j, bits[i], total[i], along[i], scores + (r + i) * KEYS, slopes + (r + i) * KEYS,
+                      kept + i, slope + i);
+#ifdef DOT
+      if (how == PAIRS) {
+        const vu pairs[2] = {rounded_pairs(kept[0], kept[1]), rounded_pairs(slope[0], slope[1])};
+        memcpy(scores + r * KEYS + j, pairs, sizeof *pairs);
+        memcpy(slopes + r * KEYS + j, pairs + 1, sizeof *pairs);
+        for (size_t i = 0; i < 2; i++) put_scores(PAIRS, along_keys + (r + i) * KEYS / 2, j, slope[i]);
+        continue;
       }
-      store(row + j, kept, LANES);
-      store(slope + j, p * (dp - along), LANES);
-    }
-    for (; j < b.keys; j += LANES) {
-      store(row + j, splat(0), LANES);
-      store(slope + j, splat(0), LANES);
+#endif
+      store(scores + r * KEYS + j, kept[0], LANES);
+      store(slopes + r * KEYS + j, slope[0], LANES);
     }
   }
 }
 
-static void attention_backward(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
-                               const float *dout, float *dq, float *dk, float *dv, int accumulate, float *scratch) {
+INLINE void attend_backward(meeting how, const retort_head *head, const retort_gradients *gradients, float *scratch) {
   const size_t length = head->length, width = head->width, stride = head->stride, across = head->kv_stride;
-  const size_t queries = head->queries;
-  const size_t strips = length * round_up(width, STRIP), transposed = round_up(length, STRIP) * width;
-  float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + strips, *g = q + strips;
-  float *scores = g + strips, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
-  pack_columns(head->k, across, length, width, kt);
-  pack_columns(head->v, across, length, width, vt);
-  pack_rows(head->k, across, length, width, k);
-  pack_rows(head->q, stride, queries, width, q);
-  pack_rows(dout, stride, queries, width, g);
+  const size_t queries = head->queries, deep = elements(how, length), rows_deep = elements(how, queries);
+  const size_t wide = round_up(width, STRIP), transposed = round_up(length, STRIP) * elements(how, width);
+  float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + deep * wide, *g = q + rows_deep * wide;
+  float *scores = g + rows_deep * wide, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
+  float *along_keys = delta + queries, *free = along_keys + QUERIES * KEYS / 2;
+  right_columns(how, head->k, across, length, width, kt, free);
+  right_columns(how, head->v, across, length, width, vt, free);
+  right_rows(how, head->k, across, length, width, k);
+  right_rows(how, head->q, stride, queries, width, q);
+  right_rows(how, gradients->dout, stride, queries, width, g);
   for (size_t r = 0; r < queries; r++) {
     vf s = {0};
     for (size_t c = 0; c < width; c += LANES)
-      s += load(dout + r * stride + c, width - c) * load(out + r * stride + c, width - c);
+      s += load(gradients->dout + r * stride + c, width - c) * load(gradients->out + r * stride + c, width - c);
     delta[r] = sum(s);
   }
+  size_t q_stride = stride, g_stride = stride;
+  const float *q_rows = left_rows(how, head->q, &q_stride, queries, width, free);
+  const float *g_rows = left_rows(how, gradients->dout, &g_stride, queries, width, free + queries * elements(how, width));
   for (size_t start = 0; start < length; start += KEYS) {
-    float *gk = dk + start * across, *gv = dv + start * across;
-    size_t begun = accumulate ? KEYS : 0;  // keys whose gradients hold something to add to
+    float *gk = gradients->dk + start * across, *gv = gradients->dv + start * across;
+    size_t begun = gradients->accumulate ? KEYS : 0;  // keys whose gradients hold something to add to
     for (size_t first = 0; first < queries; first += QUERIES) {
       const block b = make_block(head, first, start);
       if (!b.keys) continue;
-      multiply_transposed(b, head->q + first * stride, stride, kt + start * width, width, head->scale * log2_e, scores);
-      multiply_transposed(b, dout + first * stride, stride, vt + start * width, width, 1, slopes);
+      const size_t place = start * elements(how, width), strip = elements(how, first) * STRIP;
+      multiply_transposed(how, b, q_rows + first * q_stride, q_stride, kt + place, width, head->scale * log2_e, scores);
+      multiply_transposed(how, b, g_rows + first * g_stride, g_stride, vt + place, width, 1, slopes);
       add_bias(head, b, scores);
-      soften_backward(head, b, out, dout, lse, lse_stride, delta, scores, slopes);
-      add_bias_gradient(head, b, slopes);
+      soften_backward(how, head, b, gradients, delta, scores, slopes, along_keys);
       const size_t old = least(begun, b.keys);
       for (int new = 0; new < 2; new++) {
         const size_t from = new ? old : 0, to = new ? b.keys : old;
-        multiply_columns(b, from, to, scores, g + first * STRIP, queries, width, 1, gv, across, !new);
-        multiply_columns(b, from, to, slopes, q + first * STRIP, queries, width, head->scale, gk, across, !new);
+        multiply_columns(how, b, from, to, scores, g + strip, rows_deep, width, 1, gv, across, !new);
+        multiply_columns(how, b, from, to, slopes, q + strip, rows_deep, width, head->scale, gk, across, !new);
       }
       if (begun < b.keys) begun = b.keys;
-      multiply_rows(b, slopes, k + start * STRIP, length, width, head->scale, dq + first * stride, stride, start != 0);
+      const float *left = how == PAIRS ? along_keys : slopes;
+      multiply_rows(how, b, left, how == PAIRS ? KEYS / 2 : KEYS, k + elements(how, start) * STRIP, deep, width,
+                    head->scale, gradients->dq + first * stride, stride, start != 0);
     }
     for (size_t j = begun; j < least(KEYS, length - start); j++) {  // that no query saw
       memset(gk + j * across, 0, width * sizeof *gk);
       memset(gv + j * across, 0, width * sizeof *gv);
     }
   }
+}
+
+static void attention_backward(const retort_head *head, const float *out, const float *lse, size_t lse_stride,
+                               const float *dout, float *dq, float *dk, float *dv, int accumulate, float *scratch) {
+  const retort_gradients gradients = {out, dout, lse, lse_stride, dq, dk, dv, accumulate};
+#ifdef DOT
+  if (head->brains) return attend_backward(PAIRS, head, &gradients, scratch);
+#endif
+  attend_backward(FLOATS, head, &gradients, scratch);
 }

@@ -12,7 +12,7 @@
 /// How left and right elements meet: as floats; rounded to bf16, as floats; as bf16 in pairs along the depth.
 typedef enum { FLOATS, ROUNDED, PAIRS } meeting;
 
-#if defined(DOT) || defined(BRAIN_TILES)
+#ifdef DOT
 #define BRAIN PAIRS
 #else
 #define BRAIN ROUNDED
@@ -115,7 +115,14 @@ static void strip_floats(size_t rows, size_t depth, const float *a, size_t a_row
   }
 }
 
-#if defined(DOT) || defined(BRAIN_TILES)
+#ifdef DOT
+#ifndef BRAIN_TILES
+INLINE void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row, const float *b, float scale,
+                       float *out, size_t stride, size_t columns, int accumulate) {
+  tile_dots(height, depth, a, a_row, 1, b, scale, out, stride, columns, accumulate);
+}
+#endif
+
 /// The same of pairs, `depth` of them, from pair `k` of the rows on.
 static void strip_pairs(size_t rows, size_t depth, const float *a, size_t a_row, size_t k, const float *b,
                         const float *next, float scale, float *out, size_t stride, size_t columns, int accumulate) {
@@ -143,7 +150,7 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
       const float *next = c + STRIP < to ? (const float *)(strip + STRIP * deep * type_bytes(type)) : NULL;
       float *out = job->out + c;
       if (how == PAIRS) {
-#if defined(DOT) || defined(BRAIN_TILES)
+#ifdef DOT
         strip_pairs(rows, depth / 2, scratch, pairs_stride(job->w.depth), k / 2, b, next, job->scale, out,
                     job->out_stride, width, accumulate);
 #endif
@@ -285,8 +292,87 @@ INLINE void lay_out(const float *a, size_t stride, size_t depth, size_t rows, fl
   }
 }
 
+#ifdef DOT
+/// Pairs of bf16 whose first elements are in `low`, all of them bf16.
+INLINE vu pairs_of(vf low, vf high) { return (vu)low >> 16 | (vu)high; }
+
+/// The same of floats.
+INLINE vu rounded_pairs(vf low, vf high) { return pairs_of((vf)brain_bits(low), (vf)brain_bits(high)); }
+
+/// `rows` columns of a as pairs along the depth, zeros after it, as tiles of pairs read them.
+INLINE void lay_out_pairs(const float *a, size_t stride, size_t depth, size_t rows, float *out) {
+  const size_t deep = packed_depth(PAIRS, depth) / 2;
+  EACH_PAIRS_GROUP(rows, PAIRS_HEIGHT)
+  for (size_t k = 0; k < deep; k++)
+    for (size_t i = 0; i < count; i += LANES) {
+      const float *x = a + 2 * k * stride + row + i;
+      const vf low = load(x, 2 * k < depth ? count - i : 0), high = load(x + stride, 2 * k + 1 < depth ? count - i : 0);
+      const vu pairs = rounded_pairs(low, high);
+#ifdef BRAIN_TILES
+      for (size_t lane = 0; lane < LANES; lane++)
+        memcpy(out + pair_place(row + i + lane, k, deep), (const float *)&pairs + lane, sizeof *out);
+#else
+      memcpy(out + row * deep + k * count + i, &pairs, sizeof pairs);  // the next line overwrites what is too much
+#endif
+    }
+}
+
+/// Rows of b, bf16 numbers, as pairs along the depth, as `copy_right` has floats; what is dropped out is zero, what
+/// stays is not scaled.
+INLINE void copy_right_pairs(const retort_outer *job, size_t start, size_t depth, size_t c, size_t to, float *out) {
+  const size_t deep = packed_depth(PAIRS, depth), mask_stride = RETORT_MASK_BYTES(job->b_stride);
+  for (size_t k = 0; k < deep; k += 2)
+    for (size_t j = c; j < c + STRIP; j += LANES, out += LANES) {
+      vu both[2] = {{0}};
+      for (size_t i = 0; i < 2 && k + i < depth; i++) {
+        const size_t place = start + k + i;
+        const uint16_t *row = (const uint16_t *)job->b.values + place * job->b_stride;
+        if (j == c) __builtin_prefetch(row + c + STRIP, 0, 2);
+        both[i] = __builtin_convertvector(load_halves(row + j, j < to ? to - j : 0), vu);
+        if (!job->kept || j >= to) continue;
+        const vu bits = mask_bits(job->kept + place * mask_stride, j);
+        both[i] &= (vu)((bits & 1u << j % GROUP / LANES) != 0);
+      }
+      const vu pairs = both[0] | both[1] << 16;
+      memcpy(out, &pairs, sizeof pairs);
+    }
+}
+
+/// Both sides in bf16, which b is.
+static void add_outer_pairs(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to, float *scratch) {
+  float *right = scratch + (round_up(RETORT_OUTER_ROWS, 32) + LANES) * (DEPTH / 2);
+  const float scale = job->scale * (job->kept ? job->kept_scale : 1);
+#ifdef BRAIN_TILES
+  configure_tiles();
+#endif
+  for (size_t start = 0; start < job->depth; start += DEPTH) {
+    const size_t depth = least(DEPTH, job->depth - start), deep = packed_depth(PAIRS, depth) / 2;
+    lay_out_pairs(job->a + start * job->a_stride + first, job->a_stride, depth, rows, scratch);
+    for (size_t c = from; c < to; c += STRIP) {
+      float *sum = job->sum + first * job->stride + c;
+      copy_right_pairs(job, start, depth, c, to, right);
+      EACH_PAIRS_GROUP(rows, PAIRS_HEIGHT) {
+#ifdef BRAIN_TILES
+        tile_pairs(count, deep, scratch + pair_place(row, 0, deep), deep, right, scale, sum + row * job->stride,
+                   job->stride, least(STRIP, to - c), 1);
+#else
+        tile_dots(count, deep, scratch + row * deep, 1, count, right, scale, sum + row * job->stride, job->stride,
+                  least(STRIP, to - c), 1);
+#endif
+      }
+    }
+  }
+#ifdef BRAIN_TILES
+  _tile_release();
+#endif
+}
+#endif
+
 /// Left columns that serve several strips are laid out first; of the right ones, a strip at a time.
 static void add_outer(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to, float *scratch) {
+#ifdef DOT
+  if (job->b.type == RETORT_BF16) return add_outer_pairs(job, first, rows, from, to, scratch);
+#endif
   float *right = scratch + RETORT_OUTER_ROWS * DEPTH;
   const int serves = to - from > 2 * STRIP;
   for (size_t start = 0; start < job->depth; start += DEPTH) {

@@ -1,7 +1,7 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
 /// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the assembler's letter for the
 /// registers of sums, where the compiler must be kept from spilling them) and, where the class multiplies bf16 in pairs,
-/// DOT(sums, pairs, pair), or BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16,
+/// DOT(sums, pairs, pair), maybe also BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16,
 /// subnormal ones to zero if it likes: as factors they would be zero anyway.
 #pragma once
 #include "vectors.h"
@@ -136,39 +136,39 @@ INLINE void tile(size_t height, size_t halves, int pairs, size_t depth, const fl
   UNROLLED for (size_t r = 0; r < height; r++) put(halves, sums[r], scale, out + r * stride, columns, accumulate);
 }
 
-#define TILE_CASE(height)                                                                                      \
-  case height:                                                                                                 \
-    tile(height, HALVES_NEEDED, PAIRED, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate);  \
+#define TILE_CASE(height, halves)                                                                 \
+  case height:                                                                                    \
+    tile(height, halves, pairs, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate); \
     break;
-#define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#define SIX_CASES(halves)                                                        \
+  TILE_CASE(1, halves) TILE_CASE(2, halves) TILE_CASE(3, halves) TILE_CASE(4, halves) \
+  TILE_CASE(5, halves) TILE_CASE(6, halves)
 #if HEIGHT == 6
-#define TILE_CASES TILE_CASES_6
+#define TILE_CASES SIX_CASES
 #else
-#define TILE_CASES \
-  TILE_CASES_6 TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+#define TILE_CASES(halves)                                                        \
+  SIX_CASES(halves) TILE_CASE(7, halves) TILE_CASE(8, halves) TILE_CASE(9, halves) \
+  TILE_CASE(10, halves) TILE_CASE(11, halves) TILE_CASE(12, halves)
 #endif
+#define TILE_BODY                     \
+  if (columns <= NATIVE) {            \
+    switch (height) { TILE_CASES(1) }\
+  } else {                            \
+    switch (height) { TILE_CASES(2) } \
+  }
 
 static void tile_floats(size_t height, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
                         float scale, float *out, size_t stride, size_t columns, int accumulate) {
-#define PAIRED 0
-  if (columns <= NATIVE) {
-#define HALVES_NEEDED 1
-    switch (height) { TILE_CASES }
-#undef HALVES_NEEDED
-    return;
-  }
-#define HALVES_NEEDED 2
-  switch (height) { TILE_CASES }
-#undef PAIRED
+  const int pairs = 0;
+  TILE_BODY
 }
 
 #ifdef DOT
-static void tile_pairs(size_t height, size_t depth, const float *a, size_t a_row, const float *b, float scale,
-                       float *out, size_t stride, size_t columns, int accumulate) {
-  const size_t a_step = 1;
-#define PAIRED 1
-  switch (height) { TILE_CASES }
-#undef PAIRED
+/// The same of pairs, `depth` of them.
+static void tile_dots(size_t height, size_t depth, const float *a, size_t a_row, size_t a_step, const float *b,
+                      float scale, float *out, size_t stride, size_t columns, int accumulate) {
+  const int pairs = 1;
+  TILE_BODY
 }
 #endif
 

@@ -6,7 +6,7 @@ import Tensors
 package struct ProductRate {
   /// x·Wᵀ of a frozen weight.
   package let forward: Double
-  /// The same sum of outer products that a weight gradient is, fp32 always.
+  /// The same sum of outer products that a weight gradient is.
   package let gradient: Double
   /// Multiplying and adding in registers alone, on as many threads.
   package let registers: Double
@@ -21,7 +21,8 @@ package struct ProductRate {
     let (y, sum) = (cpu.matrix(rows, columns), cpu.zeros([columns, depth]))
     let work = 2e-9 * Double(rows) * Double(depth) * Double(columns)
     forward = Self.rate(work, seconds) { Product(rows, x.floats, w, into: y.floats).compute(on: cpu) }
-    gradient = Self.rate(work, seconds) { cpu.addWeightGradient(to: sum, dy: dy, x: x, chunks: [0..<rows]) }
+    let kept = cpu.converted(x, to: cpu.precision.kept)
+    gradient = Self.rate(work, seconds) { cpu.addWeightGradient(to: sum, dy: dy, x: kept, chunks: [0..<rows]) }
     let (spin, rounds) = (cpu.kernels.multiplier(cpu.precision).spin!, 1 << 20)
     registers = Self.rate(1e-9 * Double(cpu.threads) * spin(rounds), seconds) {
       cpu.parallel(cpu.threads) { _, _ in _ = spin(rounds) }

@@ -14,7 +14,7 @@ package enum Precision: String, Sendable, CaseIterable {
 
 package struct NumericsProfile: Hashable, Sendable, CustomStringConvertible {
   /// Raised when a change of the engine changes the bits of any result in a precision.
-  package static func revision(_ precision: Precision) -> Int { precision == .bf16 ? 5 : 4 }
+  package static func revision(_ precision: Precision) -> Int { precision == .bf16 ? 6 : 4 }
 
   package let precision: Precision
   /// The class of kernels that decides the bits in this precision, or OpenBLAS's version and core with one.

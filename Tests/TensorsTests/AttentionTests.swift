@@ -20,7 +20,7 @@ struct AttentionTests {
       return attention_case(
         queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0,
         threshold: dropout ? 19661 : 0, scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index),
-        bias: index % 3 == 2 ? 1 : 0)
+        bias: index % 3 == 2 ? 1 : 0, brains: 0)
     }
   }
 
@@ -32,8 +32,13 @@ struct AttentionTests {
     for what in cases(causal: variant.causal, dropout: variant.dropout) {
       let check = check_attention(&fast, &reference, what)
       #expect(check.error < 2e-5, "\(what)")
-      #expect(check.overwritten == 0, "\(what)")
-      #expect(check.variant == 0, "\(what)")
+      #expect(check.overwritten == 0 && check.variant == 0, "\(what)")
+      // Rounded probabilities and gradients are off by 2⁻⁹; the largest gradients here are about 10.
+      var rounded = what
+      rounded.brains = 1
+      let roundedCheck = check_attention(&fast, &reference, rounded)
+      #expect(roundedCheck.error < 0.06, "\(rounded)")
+      #expect(roundedCheck.overwritten == 0 && roundedCheck.variant == 0, "\(rounded)")
     }
   }
 

@@ -75,7 +75,9 @@ struct ProductTests {
     var (fast, reference) = (pair.fast, pair.reference)
     for what in cases(5, PRODUCTS_FP32) where what.depth * what.rows * what.columns < 1 << 24 {
       let check = check_outer(&fast, &reference, what)
-      #expect(check.error < tolerance(depth: what.depth), "\(what)")
+      // Where b is rounded, a may be.
+      let rounding = what.seed / 2 % 2 == 1 ? 1e-3 * (4 + Float(what.depth).squareRoot()) : 0
+      #expect(check.error < tolerance(depth: what.depth) + rounding, "\(what)")
       #expect(check.overwritten == 0 && check.variant == 0, "\(what)")
     }
   }

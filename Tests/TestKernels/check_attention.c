@@ -16,6 +16,8 @@ static void fill(canvas *c, attention_case p) {
     const size_t width = i == SUMS ? p.heads : i == K || i == V || i == DK || i == DV ? p.width : p.heads * p.width;
     const size_t rows = i == K || i == V || i == DK || i == DV ? p.length : p.queries;
     c[i] = make(rows, width, p.seed % 4, p.seed, (uint64_t)i);
+    for (size_t r = 0; r < rows && p.brains && i <= V; r++)
+      retort_kernels_named("reference")->round(c[i].values + r * c[i].stride, width);
   }
 }
 
@@ -31,7 +33,7 @@ static size_t compute(const retort_kernels *kernels, attention_case p, size_t le
     const size_t to = h * p.width;
     const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values,
                               .queries = p.queries < length ? p.queries : length, .length = length, .width = p.width,
-                              .stride = c[Q].stride, .kv_stride = c[K].stride, .causal = p.causal,
+                              .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains, .causal = p.causal,
                               .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
                               .bias = p.bias ? at(c[BIAS], h, p.length) : NULL,
                               .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL};

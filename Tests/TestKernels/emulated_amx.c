@@ -1,6 +1,5 @@
 /// The kernels of AMX without its instructions.
 #include "emulation.h"
-#undef DOT
 #undef QUAD
 #define CLASS retort_emulated_amx
 #define NAME "amx, emulated"

@@ -9,9 +9,10 @@ its asynchronous queue. `tokens_per_second` counts real tokens, never padding, f
 included; `load_seconds` is reading the model (and for OpenVINO converting and compiling it). Retort's figures come from
 `retort vectors --summary`; `stage_seconds` are those of an `embed` stage with loading, hashing and writing. bf16 is
 refused where the processor has no instructions for it, but for `retort-bf16`, which rounds and then multiplies in fp32
-there. `torch-int8` has its linear layers dynamically quantized. The first 64 vectors must agree with PyTorch's fp32
+there. `torch-int8` has its linear layers dynamically quantized, `openvino-int8` is the model that its own tools (nncf)
+quantize statically after 300 other texts, the rest in bf16 where that is to be had. The first 64 vectors must agree with PyTorch's fp32
 ones; of those in bf16 and int8, PyTorch's int8 too, `least_cosine` and `mean_cosine` with Retort's in fp32 are printed.
-Prints a JSON line per run, then medians and ratios. Needs torch, transformers, openvino.
+Prints a JSON line per run, then medians and ratios. Needs torch, transformers, openvino, nncf.
 """
 import argparse
 import json
@@ -26,8 +27,8 @@ from side_by_side import (
     Refused, alternate, conclude, make_texts, peak_mb, peak_of_children_mb, print_result, run_pipeline, tokens_in)
 
 OURS = ["retort", "retort-bf16", "retort-int8"]
-PEERS = ["torch-fp32", "torch-bf16", "torch-int8", "openvino-fp32-latency", "openvino-fp32-throughput", "openvino-bf16-latency",
-         "openvino-bf16-throughput"]
+PEERS = ["torch-fp32", "torch-bf16", "torch-int8", *(f"openvino-{precision}-{mode}" for precision in ["fp32", "bf16", "int8"]
+                                                     for mode in ["latency", "throughput"])]
 
 
 def main() -> None:
@@ -147,7 +148,7 @@ def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
     if options.run == "torch-fp32":
         check(options, texts[:64], vectors[:64])
     result = figures(options, texts, seconds, times, loading)
-    if options.run == "torch-int8":
+    if precision == "int8":
         cosines = (torch.tensor(vectors_of(options, texts[:64])) * vectors[:64]).sum(-1)
         result |= {"least_cosine": round(cosines.min().item(), 5), "mean_cosine": round(cosines.mean().item(), 5)}
     return result if options.one_by_one else result | {"stage_seconds": round(loading + seconds, 3), "peak_rss_mb": peak_mb()}
@@ -159,7 +160,8 @@ def compile_openvino(options: argparse.Namespace, precision: str, mode: str):
     from transformers import AutoModel
 
     core = openvino.Core()
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "bf16" and not has_bf16:
         raise Refused("OpenVINO says that this processor has no bf16")
 
     class Encoder(torch.nn.Module):
@@ -173,9 +175,23 @@ def compile_openvino(options: argparse.Namespace, precision: str, mode: str):
     names = ["input_ids", "attention_mask", "token_type_ids"]
     example = {name: torch.ones(2, 16, dtype=torch.int64) for name in names}
     converted = openvino.convert_model(Encoder(), example_input=example, input=[(name, [-1, -1], openvino.Type.i64) for name in names])
+    if precision == "int8":
+        converted = quantized(options, converted, names)
     return core.compile_model(converted, "CPU", {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32", "PERFORMANCE_HINT": mode.upper(),
+        "INFERENCE_PRECISION_HINT": "bf16" if precision != "fp32" and has_bf16 else "f32", "PERFORMANCE_HINT": mode.upper(),
         "INFERENCE_NUM_THREADS": options.threads})
+
+
+def quantized(options: argparse.Namespace, converted, names: list[str]):
+    import nncf
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    texts = make_texts(options.model, 300, 10, 300, options.seed + 1)
+
+    def inputs(text):
+        return {name: value for name, value in tokenizer([text], return_tensors="np").items() if name in names}
+    return nncf.quantize(converted, nncf.Dataset(texts, inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(texts))
 
 
 def vectors_of(options: argparse.Namespace, texts: list[str], precision: str = "fp32") -> list[list[float]]:

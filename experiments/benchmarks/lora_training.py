@@ -1,7 +1,9 @@
 """Training of all-MiniLM-L6-v2, Retort beside PyTorch (+ PEFT): the same texts, batches of 64, alternating runs.
 
   python lora_training.py MODEL [--method lora|full] [--retort retort] [--rounds 5] [--steps 20] [--threads 2]
-                          [--torch-settings fp32-eager-bucketed …]
+                          [--programs retort retort-bf16] [--torch-settings fp32-eager-bucketed …] [--shape e5-small|e5-large]
+
+`--shape` takes MODEL's tokenizer alone, and random weights of a BERT of that shape.
 
 `lora`: rank 16 on every linear layer, dropout 0.1; `full`: all weights. AdamW, gradients clipped to 1, the model's own
 dropout off on both sides; a batch is 16 queries with 3 candidates each, the loss InfoNCE over its passages (with Retort
@@ -10,10 +12,12 @@ see the same ids. PyTorch runs fp32, autocast to bf16, or bf16 weights; eager or
 as four passes over texts of like length. bf16 is refused where the processor has no instructions for it. Tokens/s count
 real tokens, never padding, from the end of the second step to the end of the last (a compiled model's compilation falls
 into the steps before, `--warm-up` of them); `stage_seconds` are the whole stage with loading, tokenizing and saving, as a
-user waits. Prints a JSON line per run, then medians and ratios. Needs torch, transformers, peft, tokenizers.
+user waits. `retort` computes in fp32, `retort-bf16` with `precision: bf16`. Prints a JSON line per run, then medians and ratios. Needs torch, transformers, peft, tokenizers.
 """
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +27,20 @@ from side_by_side import (
     run_pipeline, tokens_in)
 
 QUERIES, K, RANK, TEMPERATURE = 16, 3, 16, 0.05
+OURS = ["retort", "retort-bf16"]
+SHAPES = {"e5-small": (12, 384, 12), "e5-large": (24, 1024, 16)}  # layers, width, heads
+
+
+def make_model(tokenizer: Path, folder: Path, layers: int, width: int, heads: int) -> None:
+    """A folder of a BERT with random weights: a process of its own, whose memory does not count."""
+    code = f"""
+from transformers import AutoTokenizer, BertConfig, BertModel
+tokenizer = AutoTokenizer.from_pretrained({str(tokenizer)!r})
+BertModel(BertConfig(vocab_size=len(tokenizer), num_hidden_layers={layers}, hidden_size={width}, num_attention_heads={heads},
+                     intermediate_size={4 * width})).save_pretrained({str(folder)!r})
+tokenizer.save_pretrained({str(folder)!r})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def make_groups(options: argparse.Namespace) -> list[list[str]]:
@@ -51,7 +69,7 @@ def run_retort(options: argparse.Namespace) -> dict:
         if options.method == "lora":
             parameters["lora"] = {"r": RANK, "alpha": 2 * RANK, "dropout": 0.1}
         profiles, events = run_pipeline(options.retort, {"student": {
-            "uses": "distill", "in": {"base": str(options.model.resolve()), "scores": "scores.jsonl"},
+            "uses": "distill", "precision": "bf16" if options.run == "retort-bf16" else "fp32", "in": {"base": str(options.model.resolve()), "scores": "scores.jsonl"},
             "with": parameters}}, folder, options.threads, options.seed)
     tokens = tokens_in([text for group in groups for text in group])
     return figures(options, rate_of_steps(events, tokens, options.steps), profiles["student"]["seconds"], peak_of_children_mb())
@@ -128,15 +146,23 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=5, help="steps that a compiled model is given before it is timed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--programs", nargs="+", choices=OURS, default=OURS)
     parser.add_argument("--torch-settings", nargs="*", choices=SETTINGS, default=SETTINGS)
-    parser.add_argument("--run", choices=["retort", *SETTINGS], help=argparse.SUPPRESS)
+    parser.add_argument("--shape", choices=SHAPES)
+    parser.add_argument("--shaped", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=[*OURS, *SETTINGS], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.steps <= max(2, options.warm_up):
         parser.error("--steps must be more than --warm-up and more than 2")
     if options.run:
-        print_result(lambda: run_retort(options) if options.run == "retort" else run_torch(options))
-    else:
-        conclude(alternate(["retort", *options.torch_settings], options.rounds), "tokens_per_second")
+        options.model = options.shaped or options.model
+        print_result(lambda: run_retort(options) if options.run in OURS else run_torch(options))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if options.shape:
+            make_model(options.model, Path(folder), *SHAPES[options.shape])
+            sys.argv += ["--shaped", folder]
+        conclude(alternate([*options.programs, *options.torch_settings], options.rounds), "tokens_per_second")
 
 
 main()

@@ -126,12 +126,13 @@ def medians(results: dict[str, list[dict]]) -> dict[str, dict]:
 
 
 def conclude(results: dict[str, list[dict]], key: str, higher_is_better: bool = True, ours: str = "retort") -> None:
-    """Prints medians, and Retort's ratio to the best of the others."""
+    """Prints medians, and the ratios of each of Retort's programs to the best of the others."""
     median = medians(results)
     others = [name for name in median if not name.startswith(ours)]
     summary: dict = {"medians": median}
-    if others and ours in median:
+    if others:
         best = (max if higher_is_better else min)(others, key=lambda name: median[name][key])
-        summary |= {"best_peer": best, "retort_to_best_peer": {
-            at: round(median[ours][at] / median[best][at], 3) for at in median[best] if median[best][at] and at in median[ours]}}
+        summary |= {"best_peer": best, "ratios_to_best_peer": {
+            name: {at: round(median[name][at] / median[best][at], 3) for at in median[best] if median[best][at] and at in median[name]}
+            for name in median if name.startswith(ours)}}
     print(json.dumps(summary, indent=2))

@@ -28,6 +28,7 @@ typedef struct {
   size_t queries;      // of the first so many tokens, up to the length
   size_t length, width;
   size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
+  int brains;                     // q, k and v are bf16 numbers: products may round their other side, too
   int causal;                     // a query sees its own and earlier tokens only
   float scale;                    // of the scores, 1/√width
   uint64_t sequence;              // for dropout, whose site differs by head
@@ -190,7 +191,7 @@ typedef struct {
 /// Floats of scratch that attention over `length` tokens of heads `width` wide needs.
 static inline size_t retort_attention_scratch(size_t length, size_t width) {
   const size_t strips = (length + 31) / 32 * 32 * ((width + 31) / 32 * 32);
-  return 5 * strips + 2 * RETORT_QUERIES * RETORT_KEYS + length;
+  return 5 * strips + 3 * RETORT_QUERIES * RETORT_KEYS + length;
 }
 
 /// `portable`, `avx2`, `avx512`, `avx512bf16`, `amx`; `openblas`, the best of these with OpenBLAS's products in fp32; or

@@ -20,6 +20,8 @@ package struct AttentionPass {
   package let bias: Tensor?
   /// Whether backward is to give the bias's gradient.
   package let trainsBias: Bool
+  /// Whether q, k and v are bf16 numbers, and products may round probabilities and gradients, too.
+  package let rounds: Bool
 
   /// Of a key from a query: -(L - 1), …, L - 1.
   package var distances: Int { 2 * batch.longest - 1 }
@@ -58,7 +60,7 @@ extension Tape {
     let pass = AttentionPass(
       heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, batch: batch,
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
-      trainsBias: bias?.gradient != nil)
+      trainsBias: bias?.gradient != nil, rounds: device.precision.kept != .f32)
     let needed = records && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * pass.pairs

@@ -23,7 +23,7 @@ typedef struct {
   uint32_t threshold;  // of dropout, 0: none
   float scale;
   uint64_t seed;
-  int bias;
+  int bias, brains;  // brains: q, k and v are bf16 numbers
 } attention_case;
 
 typedef struct {
