@@ -75,7 +75,7 @@ struct Distill: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
-      folder: base.url, on: context.device, maxTokens: training.maxLen, isStudent: true)
+      folder: base.url, on: context.device, maxTokens: training.maxLen)
     context.tell(encoder.notices, "distill")
     if encoder.similarity != .cosine { context.warn("[distill] \(Self.dotNotice)") }
     try training.prepare(encoder.model, whole: [], seed: seed)

@@ -17,7 +17,7 @@ package struct ModelCheck: ModelChecker {
     switch use {
     case .biEncoder: return try BiEncoder.open(folder).notices
     case .student:
-      let (model, _, notices) = try BiEncoder.open(folder, isStudent: true)
+      let (model, _, notices) = try BiEncoder.open(folder)
       return notices + (model.settings.comparison == .cosine ? [] : [Distill.dotNotice])
     case .crossEncoder: return try CrossEncoder.open(folder, base: base).notices
     case .teacher: return try CrossEncoder.open(folder, base: base, mayLackHead: true).notices

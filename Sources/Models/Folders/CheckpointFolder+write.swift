@@ -17,7 +17,11 @@ extension CheckpointFolder {
     }
     let general = try Configuration(
       ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
-    try settings.write(to: folder, embeddingDimension: architecture.width, general: general?.values)
+    try settings.write(
+      to: folder, embeddingDimension: architecture.width, dense: dense.count, general: general?.values)
+    for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
+      try module.write(layer, to: folder.appending(path: "\(place + 2)_Dense"))
+    }
   }
 
   /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for

@@ -110,20 +110,11 @@ package struct CheckpointFolder: Sendable {
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
   package func encoder(on device: any Device, pooling: PoolingMode? = nil) throws -> Encoder {
     try checkEncoder()
-    let dense = try dense.map { (try $0.layer(on: device), $0.activation) }
+    let dense = try dense.enumerated().map { try $1.layer(at: $0 + 2, on: device) }
     return try Encoder(
       architecture, pooling: pooling ?? settings.pooling, dense: dense,
       weights: FolderWeights(folder: self, on: device),
       on: device)
-  }
-
-  /// Throws a `CheckpointError` if the encoder has parts that cannot be trained and written.
-  package func checkTrainable() throws {
-    if !dense.isEmpty {
-      throw CheckpointError(
-        url.appending(path: "modules.json"), "modules", found: "Dense", expected: "Transformer, Pooling, Normalize",
-        remedy: "A model with a Dense module can embed, and cannot be trained yet: take another one to start from.")
-    }
   }
 
   /// Throws what `encoder` would throw before it reads a weight.
