@@ -19,9 +19,10 @@ package final class BiEncoder {
 
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
+  ///   - base: what the folder changes if it is an adapter of PEFT.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, on device: any Device, maxTokens: Int? = nil) throws {
-    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url) }
+  package init(folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil) throws {
+    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, base: base) }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: device) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
@@ -30,9 +31,9 @@ package final class BiEncoder {
 
   /// Reads and checks all that the folder holds, of the weights only names and shapes.
   package static func open(
-    _ url: URL
+    _ url: URL, base: URL? = nil
   ) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
-    let folder = try CheckpointFolder(url)
+    let folder = try CheckpointFolder(url, base: base)
     try folder.checkEncoder()
     let tokenizer = try Tokenizer(folder: folder.transformer)
     guard folder.settings.includesPrompt || folder.settings.promptsByRole.values.allSatisfy(\.isEmpty) else {

@@ -50,10 +50,20 @@ package struct Checkpoint: Sendable {
   }
 
   init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) {
-    self.file = file
-    self.adapters = adapters
-    shards = [tensors]
-    shardByName = Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }
+    self.init(file: file, [tensors], Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }, adapters)
+  }
+
+  private init(
+    file: URL, _ shards: [any TensorFile], _ shardByName: [String: Int], _ adapters: StoredAdapters?
+  ) {
+    (self.file, self.shards, self.shardByName, self.adapters) = (file, shards, shardByName, adapters)
+  }
+
+  /// The same with other tensors in the place of its own, or beside them, and adapters.
+  func changed(by tensors: any TensorFile, adapters: StoredAdapters) -> Checkpoint {
+    let others = Dictionary(uniqueKeysWithValues: tensors.names.map { ($0, shards.count) })
+    return Checkpoint(
+      file: tensors.file, shards + [tensors], shardByName.merging(others) { $1 }, adapters)
   }
 
   /// In byte order of their UTF-8.
@@ -75,9 +85,11 @@ package struct Checkpoint: Sendable {
     return weight
   }
 
-  /// A copy of the tensor `name`, in fp32.
+  /// A copy of the tensor `name`, in fp32, its adapter merged.
   package func tensor(_ name: String, on device: any Device) throws -> Tensor {
-    device.tensor(try shard(of: name).stored(name), as: .f32)
+    let weight = Weight(name, device.tensor(try shard(of: name).stored(name), as: .f32), decays: false)
+    try adapters?.add(to: weight, name)
+    return weight.value
   }
 
   private func shard(of name: String) throws -> any TensorFile {
@@ -110,10 +122,7 @@ package struct Checkpoint: Sendable {
           folder.appending(path: name), found: "no tensor \"\(member.key)\"", expected: "it, as the index says")
       }
     }
-    self.shards = shards
-    self.shardByName = shardByName
-    file = index.file
-    adapters = nil
+    self.init(file: index.file, shards, shardByName, nil)
   }
 
   /// By bytes: a slash with a mark on it is a slash.

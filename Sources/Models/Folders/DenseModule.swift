@@ -35,7 +35,8 @@ package struct DenseModule: Sendable {
     guard let activation = Self.activations[String(name.split(separator: ".").last ?? "")] else {
       throw CheckpointError(
         file.file, "key \"activation_function\"", found: "\"\(name)\"",
-        expected: "torch.nn.modules.activation.Tanh, torch.nn.modules.activation.GELU or torch.nn.modules.linear.Identity",
+        expected:
+          "torch.nn.modules.activation.Tanh, torch.nn.modules.activation.GELU or torch.nn.modules.linear.Identity",
         remedy: "Nothing else is supported yet.")
     }
     self.activation = activation

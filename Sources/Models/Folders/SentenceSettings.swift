@@ -56,6 +56,7 @@ extension SentenceSettings {
       maxSequenceLength: try Self.length(
         own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
     lowercases = try own?.bool(ifPresent: "do_lower_case") ?? false
+    try own.map(Self.checkOutput)
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -93,6 +94,19 @@ extension SentenceSettings {
           general.file, "key \"truncate_dim\"", found: general.values["truncate_dim"]?.text() ?? "", expected: "null",
           remedy: "Vectors are used whole: remove the key if that is what you want.")
       }
+    }
+  }
+
+  /// Throws if the transformer gives something else than its last hidden states; scores are a cross-encoder's.
+  private static func checkOutput(_ own: Configuration) throws {
+    let output = try own.string(ifPresent: "module_output_name") ?? "token_embeddings"
+    guard output != "scores" else { return }
+    let (key, text) = ("modality_config", own.values["modality_config"]?["text"])
+    for (key, found, expected) in [
+      ("module_output_name", output, "token_embeddings"), (key, text?["method"]?.string, "forward"),
+      (key, text?["method_output_name"]?.string, "last_hidden_state"),
+    ] where found ?? expected != expected {
+      throw CheckpointError(own.file, "key \"\(key)\"", found: "\"\(found ?? "")\"", expected: "\"\(expected)\"")
     }
   }
 
