@@ -104,7 +104,9 @@ struct Distill: Stage {
     var settings = encoder.folder.settings
     settings.maxSequenceLength = encoder.maxTokens
     settings.similarity = encoder.similarity == .cosine ? settings.similarity : .cosine
-    try Profile.measure(.saving) { try encoder.folder.write(encoder.model, settings: settings, to: student.url) }
+    try Profile.measure(.saving) {
+      try encoder.folder.write(encoder.model, settings: settings, as: training.dtype, to: student.url)
+    }
   }
 
   private func validation(

@@ -83,7 +83,8 @@ struct Teacher: Stage {
       })
     if let (held, _, _) = held { warn(of: kept, held, context) }
     try Profile.measure(.saving) {
-      try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
+      try encoder.folder.write(
+        encoder.model, maxSequenceLength: encoder.maxTokens, as: training.dtype, to: model.url)
     }
   }
 

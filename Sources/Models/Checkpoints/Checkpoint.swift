@@ -71,6 +71,15 @@ package struct Checkpoint: Sendable {
 
   package func shape(of name: String) throws -> [Int] { try shard(of: name).shape(of: name) }
 
+  /// The type of the largest tensor, as arrays of it are read.
+  var mainType: DType {
+    get throws {
+      let sizes = try names.map { (name: $0, size: try shape(of: $0).reduce(1, *)) }
+      guard let largest = sizes.max(by: { $0.size < $1.size })?.name else { return .f32 }
+      return try shard(of: largest).type(of: largest).dtype ?? .f32
+    }
+  }
+
   /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, a
   /// table keeps its type, and an adapter that lies beside is merged.
   func weight(_ request: WeightRequest, from stored: String, on device: any Device) throws -> Weight {

@@ -72,12 +72,12 @@ package struct DenseModule: Sendable {
   }
 
   /// Writes the module's folder with the weights of `layer`.
-  func write(_ layer: DenseLayer, to folder: URL) throws {
+  func write(_ layer: DenseLayer, as type: DType, to folder: URL) throws {
     try CheckpointFolder.makeFolder(folder)
     try Configuration(file: folder.appending(path: "config.json"), values: configuration.values).write()
     try SafeTensors.write(
       zip(["linear.weight", "linear.bias"], layer.linear.ownWeights).map { NamedTensor($1, as: $0) },
-      to: folder.appending(path: "model.safetensors"))
+      as: type, to: folder.appending(path: "model.safetensors"))
   }
 }
 
