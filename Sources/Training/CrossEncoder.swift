@@ -60,7 +60,8 @@ package final class CrossEncoder {
     }
     try folder.checkCrossEncoder()
     let prompt = folder.settings.prompt(for: .plain)
-    guard !folder.isCrossEncoder || prompt.isEmpty else {
+    // A base's own prompts are for texts that it embeds.
+    guard base != nil || !folder.isCrossEncoder || prompt.isEmpty else {
       throw CheckpointError(
         url, "key \"default_prompt_name\"", found: "a prompt, \"\(prompt)\", before each query", expected: "null")
     }

@@ -88,6 +88,16 @@ import Testing
       try again.tensor("pooler.dense.weight", on: device).array != base.tensor("pooler.dense.weight", on: device).array)
   }
 
+  @Test func `an adapter beside whole weights is not used, which is told`() throws {
+    let both = scratch.url.appending(path: "both")
+    try FileManager.default.copyItem(at: golden.appending(path: "classifier"), to: both)
+    try FileManager.default.copyItem(
+      at: url("rslora").appending(path: "adapter_config.json"), to: both.appending(path: "adapter_config.json"))
+    #expect(
+      try CheckpointFolder(both).notices
+        == ["adapter_config.json is not used: the weights beside it are taken as they are"])
+  }
+
   /// Copies an adapter, its configuration changed.
   private func adapter(_ name: String, _ old: String = "{", _ new: String = "{") throws -> URL {
     let copy = scratch.url.appending(path: "adapter")

@@ -1,4 +1,4 @@
-/// Tiny models of every architecture besides BERT, and what transformers and peft make of them. Made by
+/// Tiny models of every architecture, and what transformers and peft make of them. Made by
 /// Tests/Fixtures/generate/roberta.py.
 import Foundation
 import TestSupport
@@ -8,7 +8,9 @@ import Testing
 @testable import Models
 
 struct ArchitectureGolden {
-  static let names = ["xlm-roberta", "roberta-two-types", "roberta-padding-0", "mpnet"]
+  static let names = [
+    "xlm-roberta", "roberta-two-types", "roberta-padding-0", "mpnet", "mpnet-four-heads", "bert-three-types",
+  ]
 
   /// Models under the golden file's names.
   enum Kind: String, CaseIterable {

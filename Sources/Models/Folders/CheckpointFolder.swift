@@ -76,6 +76,9 @@ package struct CheckpointFolder: Sendable {
     if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
     }
+    if kind == .whole, ForeignFile.exists(url.appending(path: AdapterFolder.fileName)) {
+      notices.append("\(AdapterFolder.fileName) is not used: the weights beside it are taken as they are")
+    }
     self.notices = notices
     try checkSizes()
   }
