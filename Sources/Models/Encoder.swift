@@ -7,7 +7,7 @@ package final class Encoder: SequenceModel {
   package var dropout = Dropouts()
   package let parameters: Parameters
   private let body: any Body
-  private let dense: [(layer: LinearLayer, activation: Activation)]
+  let dense: [DenseLayer]
 
   /// All weights are frozen at first. Throws `ModelError.shapeMismatch`, and what `weights` throws.
   package convenience init(
@@ -16,25 +16,25 @@ package final class Encoder: SequenceModel {
     try self.init(architecture, pooling: pooling, dense: [], weights: weights, on: device)
   }
 
-  /// - Parameter dense: what pooled vectors go through; these layers stay frozen.
+  /// - Parameter dense: what pooled vectors go through. These layers train whole, beside adapters, too.
   init(
-    _ architecture: any Architecture, pooling: PoolingMode, dense: [(layer: LinearLayer, activation: Activation)],
-    weights: some WeightSource, on device: any Device
+    _ architecture: any Architecture, pooling: PoolingMode, dense: [DenseLayer], weights: some WeightSource,
+    on device: any Device
   ) throws {
     let builder = ModelBuilder(weights)
     self.architecture = architecture
     self.pooling = pooling
     self.dense = dense
     body = try architecture.body(builder, at: "")
-    parameters = Parameters(builder, on: device)
+    parameters = Parameters(builder, outer: dense.map(\.linear), on: device)
   }
 
-  package var outputWidth: Int { dense.last?.layer.weight.rows ?? pooling.partCount * architecture.width }
+  package var outputWidth: Int { dense.last?.linear.weight.rows ?? pooling.partCount * architecture.width }
   package var maxTokens: Int { architecture.maxTokens }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
     let pooled = pooling == .cls ? states : tape.pool(states, pooling, batch: batch)
-    return dense.reduce(pooled) { $1.layer($0, $1.activation, rows: batch.sequenceRows, on: tape) }
+    return dense.reduce(pooled) { $1.linear($0, $1.activation, rows: batch.sequenceRows, on: tape) }
   }
 }

@@ -7,13 +7,19 @@ package final class LinearLayer {
   let name: String
   let weight: Weight  // [out, in]
   let bias: Weight  // [out]
+  /// False: the bias is 0, stays so, and is in no checkpoint.
+  private let isBiased: Bool
   var adapter: Adapter?
 
-  init(_ name: String, weight: Weight, bias: Weight) {
+  init(_ name: String, weight: Weight, bias: Weight, isBiased: Bool = true) {
     self.name = name
     self.weight = weight
     self.bias = bias
+    self.isBiased = isBiased
   }
+
+  /// What a checkpoint of the base has.
+  var ownWeights: [Weight] { isBiased ? [weight, bias] : [weight] }
 
   /// W, or W + s·B·A.
   var mergedWeight: NamedTensor {
@@ -25,7 +31,7 @@ package final class LinearLayer {
     }
   }
 
-  var weights: [Weight] { [weight, bias] + (adapter.map { [$0.down, $0.up] } ?? []) }
+  var weights: [Weight] { ownWeights + (adapter.map { [$0.down, $0.up] } ?? []) }
 
   /// x [n, in] → [n, out]
   package func callAsFunction(

@@ -26,7 +26,11 @@ package struct LoRASettings: Sendable, Hashable {
   }
 
   /// The factor s.
-  package var scale: Double { alpha / (useRSLoRA ? Double(r).squareRoot() : Double(r)) }
+  package var scale: Double { Self.scale(alpha: alpha, r: r, isRankStabilised: useRSLoRA) }
+
+  static func scale(alpha: Double, r: Int, isRankStabilised: Bool) -> Double {
+    alpha / (isRankStabilised ? Double(r).squareRoot() : Double(r))
+  }
 
   func trainsWhole(_ name: String) -> Bool {
     name.split(separator: ".").contains { modulesToSave.contains(String($0)) }

@@ -5,15 +5,18 @@ package final class Parameters {
   package let device: any Device
   private let linears: [LinearLayer]
   private let others: [Weight]
+  /// Of layers that come after the architecture's own: they get no adapters, and are kept in files of their own.
+  private let outer: [Weight]
   private(set) var lora: LoRASettings?
 
-  package init(_ builder: ModelBuilder, on device: any Device) {
+  package init(_ builder: ModelBuilder, outer: [LinearLayer] = [], on device: any Device) {
     self.device = device
     linears = builder.linears
     others = builder.others
+    self.outer = outer.flatMap(\.ownWeights)
   }
 
-  var all: [Weight] { others + linears.flatMap(\.weights) }
+  var all: [Weight] { others + linears.flatMap(\.weights) + outer }
 
   var merged: [NamedTensor] {
     others.map { NamedTensor($0) } + linears.flatMap { [$0.mergedWeight, NamedTensor($0.bias)] }
@@ -21,7 +24,7 @@ package final class Parameters {
 
   func trainAll() { for weight in all where !weight.isTrainable { weight.train() } }
 
-  /// Base frozen, an adapter on each target, `modulesToSave` whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
+  /// Base frozen, an adapter on each target, `modulesToSave` and outer layers whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
   func attach(_ settings: LoRASettings, seed: UInt64) throws {
     for target in settings.targetModules where target != "all-linear" {
       guard linears.contains(where: { LoRASettings.matches($0.name, target) }) else {
@@ -30,6 +33,7 @@ package final class Parameters {
     }
     for layer in linears { layer.adapter = nil }
     for weight in all { weight.freeze() }
+    for weight in outer { weight.train() }
     for (index, layer) in linears.enumerated() {
       if settings.trainsWhole(layer.name) {
         layer.weight.train()

@@ -5,9 +5,12 @@ import Pipelines
 import Tensors
 import Tokenizers
 
+extension Bert.Kind: ParameterChoice {}
+
 struct Initialise: Stage {
   static let kind = StageKind("init", revision: 2)
-  static let abstract = "Makes a small random BERT encoder, and trains its WordPiece vocabulary on the given texts."
+  static let abstract =
+    "Makes a small random encoder, BERT or its kin, and trains its WordPiece vocabulary on the given texts."
   static let numeric = true
   static let metrics = [
     MetricDescription("pieces", "Pieces of the vocabulary.", nil)
@@ -25,6 +28,7 @@ struct Initialise: Stage {
   @Parameter("Occurrences from which neighbours become a piece.", in: 1...1_000_000) var minFrequency = 2
   @Parameter("Most frequent characters to know; absent: all.", in: 1...1_000_000) var limitAlphabet: Int?
   @Parameter("Treat capitals as small letters.") var lowerCase = true
+  @Parameter("Kind of encoder, by transformers' name.", neutral: .bert) var modelType = Bert.Kind.bert
   @Parameter("Width of hidden states and embeddings; a multiple of num_attention_heads.", in: 1...16_384)
   var hiddenSize = 128
   @Parameter("Layers.", in: 1...128) var numHiddenLayers = 2
@@ -54,8 +58,9 @@ struct Initialise: Stage {
     try vocabulary.write(to: model.url, modelMaxLength: maxPositionEmbeddings)
 
     var config = Bert(
-      vocabularySize: vocabulary.pieces.count, hiddenSize: hiddenSize, layerCount: numHiddenLayers,
+      modelType, vocabularySize: vocabulary.pieces.count, hiddenSize: hiddenSize, layerCount: numHiddenLayers,
       headCount: numAttentionHeads, intermediateSize: intermediateSize, maximumPositions: maxPositionEmbeddings)
+    config.maximumPositions += maxPositionEmbeddings - config.maxTokens
     config.initializerRange = Float(initializerRange)
     var settings = SentenceSettings(maxSequenceLength: maxPositionEmbeddings)
     settings.normalizes = true  // its vectors are compared by cosine

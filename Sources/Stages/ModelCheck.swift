@@ -15,15 +15,16 @@ package struct ModelCheck: ModelChecker {
 
   private func notices(_ folder: URL, _ base: URL?, _ use: ModelUse) throws -> [String] {
     switch use {
-    case .biEncoder: return try BiEncoder.open(folder).notices
+    case .biEncoder: return try BiEncoder.open(folder, base: base).notices
     case .student:
-      let (model, _, notices) = try BiEncoder.open(folder, isStudent: true)
+      let (model, _, notices) = try BiEncoder.open(folder, base: base)
       return notices + (model.settings.comparison == .cosine ? [] : [Distill.dotNotice])
     case .crossEncoder: return try CrossEncoder.open(folder, base: base).notices
     case .teacher: return try CrossEncoder.open(folder, base: base, mayLackHead: true).notices
     case .either:
       let isCrossEncoder = try CheckpointFolder(folder, base: base).isCrossEncoder
-      return try isCrossEncoder ? CrossEncoder.open(folder, base: base).notices : BiEncoder.open(folder).notices
+      return try isCrossEncoder
+        ? CrossEncoder.open(folder, base: base).notices : BiEncoder.open(folder, base: base).notices
     }
   }
 }

@@ -38,7 +38,7 @@ enum LoadedModel {
 }
 
 /// - Parameters:
-///   - base: the encoder of a teacher that is `best_model.pt`.
+///   - base: what the model changes if it is an adapter, or the encoder of a teacher that is `best_model.pt`.
 ///   - stage: the stage's name, for messages.
 func loadModel(
   _ folder: ModelFolder, base: ModelFolder? = nil, _ context: StageContext, for stage: String
@@ -49,7 +49,7 @@ func loadModel(
     context.tell(model.notices, stage)
     return .cross(PairScorer(model: model, stage: stage, context: context))
   }
-  let model = try BiEncoder(folder: folder.url, on: device)
+  let model = try BiEncoder(folder: folder.url, base: base?.url, on: device)
   context.tell(model.notices, stage)
   return .bi(TextEncoder(model: model, stage: stage, context: context))
 }

@@ -15,7 +15,7 @@ struct Score: Stage {
   ]
 
   @Input("Cross-encoder that judges.", as: .crossEncoder, base: "base") var teacher: ModelFolder
-  @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
+  @Input("What a `teacher` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
     ModelFolder?
   @Input("Queries with the candidates to judge.", .handsOn, records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)

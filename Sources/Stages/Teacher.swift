@@ -23,7 +23,7 @@ struct Teacher: Stage {
   }
 
   @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
-  @Input("Encoder that a `base` of the distillation program, best_model.pt, was trained from.") var encoder:
+  @Input("What a `base` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var encoder:
     ModelFolder?
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)
   var train: LabelledFile
@@ -83,7 +83,8 @@ struct Teacher: Stage {
       })
     if let (held, _, _) = held { warn(of: kept, held, context) }
     try Profile.measure(.saving) {
-      try encoder.folder.write(encoder.model, maxSequenceLength: encoder.maxTokens, to: model.url)
+      try encoder.folder.write(
+        encoder.model, maxSequenceLength: encoder.maxTokens, as: training.dtype, to: model.url)
     }
   }
 

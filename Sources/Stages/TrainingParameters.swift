@@ -7,6 +7,7 @@ import Training
 extension StageContext: TrainingObserver {}
 extension Schedule.Shape: ParameterChoice {}
 extension TrainingSettings.Keep: ParameterChoice {}
+extension SavedType: ParameterChoice {}
 
 struct TrainingParameters: ParameterGroup {
   private static let standard = TrainingSettings(memory: 0)
@@ -39,6 +40,10 @@ struct TrainingParameters: ParameterGroup {
   @Parameter("Probability of dropping an attention weight.", in: 0...0.99, neutral: 0) var attentionDropout = 0.0
   @Parameter("Weights to keep: of the epoch with the best validation, or of the last one.")
   var keep = Self.standard.keep
+  @Parameter(
+    "Type of the weights that are written. In 16 bits a merged adapter is rounded with its weight: bfloat16 loses a change "
+      + "below 1/512 of it; `adapter/` keeps all.", neutral: .base)
+  var dtype = SavedType.base
   @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
   @Group("Ends the training where `best_metric` no longer gets better; absent: all epochs train.", isNeutral: true)
   var earlyStopping: EarlyStoppingParameters?

@@ -19,10 +19,10 @@ package final class BiEncoder {
 
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
-  ///   - isStudent: whether it is to be trained; what cannot be is refused.
+  ///   - base: what the folder changes if it is an adapter of PEFT.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, on device: any Device, maxTokens: Int? = nil, isStudent: Bool = false) throws {
-    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, isStudent: isStudent) }
+  package init(folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil) throws {
+    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, base: base) }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: device) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
@@ -31,11 +31,10 @@ package final class BiEncoder {
 
   /// Reads and checks all that the folder holds, of the weights only names and shapes.
   package static func open(
-    _ url: URL, isStudent: Bool = false
+    _ url: URL, base: URL? = nil
   ) throws -> (folder: CheckpointFolder, tokenizer: Tokenizer, notices: [String]) {
-    let folder = try CheckpointFolder(url)
+    let folder = try CheckpointFolder(url, base: base)
     try folder.checkEncoder()
-    if isStudent { try folder.checkTrainable() }
     let tokenizer = try Tokenizer(folder: folder.transformer)
     guard folder.settings.includesPrompt || folder.settings.promptsByRole.values.allSatisfy(\.isEmpty) else {
       throw CheckpointError(

@@ -29,7 +29,7 @@ package final class CrossEncoder {
 
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
-  ///   - base: the encoder of a teacher that is `best_model.pt`.
+  ///   - base: what the folder changes if it is an adapter, or the encoder of a teacher that is `best_model.pt`.
   ///   - newHeadSeed: draws a head for a folder that is an encoder; absent, such a folder is refused.
   /// - Throws: `CheckpointError`, `TokenizerError`.
   package init(
@@ -59,6 +59,12 @@ package final class CrossEncoder {
         remedy: "Train one from it with the `teacher` stage.")
     }
     try folder.checkCrossEncoder()
+    let prompt = folder.settings.prompt(for: .plain)
+    // A base's own prompts are for texts that it embeds.
+    guard base != nil || !folder.isCrossEncoder || prompt.isEmpty else {
+      throw CheckpointError(
+        url, "key \"default_prompt_name\"", found: "a prompt, \"\(prompt)\", before each query", expected: "null")
+    }
     let tokenizer = try Tokenizer(folder: folder.transformer)
     let unused = folder.settings.lowercases ? [lowercasingNotice] : []
     return (folder, tokenizer, folder.notices + unused + tokenizer.notices)

@@ -21,7 +21,9 @@ import Testing
 
   private let file = checkout.appending(path: "Tests/Fixtures/engine/digests.json")
 
-  private let pipeline = """
+  private let pipeline = bertPipeline + ["xlm-roberta", "mpnet"].map(kinPipeline).joined()
+
+  private static let bertPipeline = """
     version: 1
     defaults: {seed: 7, threads: 1, memory: 500MB}
     stages:
@@ -76,6 +78,32 @@ import Testing
         precision: int8
 
     """
+
+  /// What differs between encoders: whole and with adapters, in every precision.
+  private static func kinPipeline(_ kind: String) -> String {
+    """
+      base-\(kind):
+        uses: init
+        in: {groups: groups.groups, corpus: groups.corpus}
+        with:
+          {model_type: \(kind), vocab_size: 120, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2,
+           intermediate_size: 64, max_position_embeddings: 32, initializer_range: 0.2}
+      teacher-\(kind):
+        uses: teacher
+        in: {base: base-\(kind).model, train: candidates.candidates, validation: groups.groups}
+        with: {<<: *teacher, hidden_dropout: 0.1, attention_dropout: 0.1}
+      student-\(kind):
+        uses: distill
+        in: {base: base-\(kind).model, scores: scored.scores}
+        with: {<<: *student, lora: *lora}
+        precision: bf16
+      vectors-\(kind):
+        uses: embed
+        in: {model: student-\(kind).student, texts: groups.corpus}
+        precision: int8
+
+    """
+  }
 
   /// What the pipeline makes with the kernels that every machine has.
   private func made(_ environment: [String: String] = [:]) async throws -> [Run.Stage] {

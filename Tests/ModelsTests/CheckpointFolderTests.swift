@@ -159,6 +159,23 @@ import Testing
     #expect(description.contains(path) && description.contains(message), "\(description)")
   }
 
+  @Test func `all keys of config.json that do not fit are named at once`() throws {
+    let scratch = try ScratchFolder()
+    try copy("sentence-transformer", to: scratch.url)
+    var config = try Configuration(contentsOf: scratch.url.appending(path: "config.json"), in: scratch.url)
+    config.values["hidden_size"] = nil
+    config.values["hidden_act"] = "relu"
+    config.values["vocab_size"] = "many"
+    config.values["is_decoder"] = true
+    try config.write()
+    let error = #expect(throws: CheckpointError.self) { try CheckpointFolder(scratch.url) }
+    let text = try #require(error).description
+    for part in [
+      #"key "hidden_act": found "relu""#, #"key "is_decoder": found true"#, #"key "vocab_size": found "many""#,
+      #"key "hidden_size": found nothing"#,
+    ] { #expect(text.contains(part), "\(text)") }
+  }
+
   @Test func `a folder without weights says which files may hold them`() throws {
     let scratch = try ScratchFolder()
     try copy("sentence-transformer", to: scratch.url)

@@ -90,7 +90,7 @@ import Testing
     #expect(try json(out, "adapter/adapter_config.json")["modules_to_save"] == .null)
   }
 
-  @Test func `a base in half precision is written as fp32 and says so`() throws {
+  @Test func `config.json names the type of the weights, whatever the base's said`() throws {
     let folder = scratch.url.appending(path: "half")
     try FileManager.default.copyItem(at: golden.appending(path: "sharded"), to: folder)
     var config = try Configuration(contentsOf: folder.appending(path: "config.json"), in: folder)
@@ -100,6 +100,50 @@ import Testing
     let base = try CheckpointFolder(folder)
     try base.write(base.encoder(on: engine), settings: base.settings, to: out)
     #expect(try json(out, "config.json")["torch_dtype"] == "float32")
+  }
+
+  @Test(arguments: [SavedType.bfloat16, .float16])
+  func `a base in halves is written in its own type, byte for byte, unless another is asked for`(type: SavedType) throws
+  {
+    let base = try CheckpointFolder(golden.appending(path: "sentence-transformer"))
+    let (half, again, whole) = (out, scratch.url.appending(path: "again"), scratch.url.appending(path: "whole"))
+    try base.write(base.encoder(on: engine), settings: base.settings, as: type, to: half)
+    let folder = try CheckpointFolder(half)
+    try folder.write(folder.encoder(on: engine), settings: folder.settings, to: again)
+    try folder.write(folder.encoder(on: engine), settings: folder.settings, as: .float32, to: whole)
+    func bytes(_ folder: URL) throws -> Data { try Data(contentsOf: folder.appending(path: "model.safetensors")) }
+    #expect(try bytes(half) == bytes(again) && bytes(whole).count > bytes(half).count)
+    #expect(try json(again, "config.json")["dtype"] == .string(type.rawValue))
+    #expect(try json(whole, "config.json")["dtype"] == "float32")
+    let tensors = try [half, whole].map { try SafeTensors(contentsOf: $0.appending(path: "model.safetensors")) }
+    for name in tensors[0].names {
+      #expect(
+        try engine.tensor(tensors[0].stored(name), as: .f32).array == engine.tensor(tensors[1].stored(name)).array)
+    }
+  }
+
+  @Test func `an adapter that is merged into halves is rounded once, and kept unrounded beside`() throws {
+    let plain = try CheckpointFolder(golden.appending(path: "sentence-transformer"))
+    let half = scratch.url.appending(path: "half")
+    try plain.write(plain.encoder(on: engine), settings: plain.settings, as: .bfloat16, to: half)
+    let base = try CheckpointFolder(half)
+    let encoder = try base.encoder(on: engine)
+    try encoder.attach(lora: LoRASettings(r: 2, alpha: 3, targetModules: ["query"]), seed: 1)
+    let name = "encoder.layer.1.attention.self.query"
+    try #require(encoder.weights.first { $0.name == "\(name).lora_B.weight" }).value.fill(0.013)
+    let (whole, rounded) = (scratch.url.appending(path: "whole"), out)
+    try base.write(encoder, settings: base.settings, as: .float32, to: whole)
+    try base.write(encoder, settings: base.settings, to: rounded)
+    let merged = try [whole, rounded].map {
+      try #require(values(CheckpointFolder($0).encoder(on: engine).weights, "\(name).weight"))
+    }
+    #expect(merged[0] != merged[1])
+    // Half of a unit in the last of 8 digits.
+    #expect(zip(merged[0], merged[1]).allSatisfy { abs($0 - $1) <= abs($0) / 256 })
+    let adapters = try [whole, rounded].map {
+      try Data(contentsOf: $0.appending(path: "adapter/adapter_model.safetensors"))
+    }
+    #expect(adapters[0] == adapters[1])
   }
 
   @Test func `a new encoder follows from its seed, has normal weights and an empty row for padding`() throws {

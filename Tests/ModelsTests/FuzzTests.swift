@@ -11,12 +11,21 @@ import Testing
   private struct Place {
     let folder: URL
     let file: URL
+    /// What an adapter changes.
+    let base: URL?
     let engine = CPU(threads: 1)
 
-    init(_ base: String, _ path: String, in scratch: URL) throws {
+    /// - Parameter layers: folders of fixtures, laid one over the other.
+    init(_ layers: [String], _ path: String, over base: String?, in scratch: URL) throws {
       folder = scratch.appending(path: "model")
       file = folder.appending(path: path)
-      try FileManager.default.copyItem(at: golden.appending(path: base), to: folder)
+      self.base = base.map { fixtures.appending(path: $0) }
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      for layer in layers.map({ fixtures.appending(path: $0) }) {
+        for item in try FileManager.default.contentsOfDirectory(at: layer, includingPropertiesForKeys: nil) {
+          try FileManager.default.copyItem(at: item, to: folder.appending(path: item.lastPathComponent))
+        }
+      }
       if path == "tokenizer_config.json" {  // asked for a length only where no other file tells one
         try FileManager.default.removeItem(at: folder.appending(path: "sentence_bert_config.json"))
       }
@@ -26,7 +35,7 @@ import Testing
     func read(_ bytes: [UInt8]) throws -> Bool {
       try Data(bytes).write(to: file)
       do {
-        let read = try CheckpointFolder(folder)
+        let read = try CheckpointFolder(folder, base: base)
         if read.isCrossEncoder {
           _ = try read.crossEncoder(on: engine, seed: 1)
         } else {
@@ -44,17 +53,36 @@ import Testing
   }
 
   @Test(arguments: [
-    ("sentence-transformer", "config.json"), ("sentence-transformer", "modules.json"),
-    ("sentence-transformer", "1_Pooling/config.json"), ("sentence-transformer", "config_sentence_transformers.json"),
-    ("sentence-transformer", "sentence_bert_config.json"), ("sentence-transformer", "tokenizer_config.json"),
-    ("sentence-transformer", "model.safetensors"), ("sharded", "model.safetensors.index.json"),
-    ("classifier", "config.json"),
+    ("models/sentence-transformer", "config.json"), ("models/sentence-transformer", "modules.json"),
+    ("models/sentence-transformer", "1_Pooling/config.json"),
+    ("models/sentence-transformer", "config_sentence_transformers.json"),
+    ("models/sentence-transformer", "sentence_bert_config.json"),
+    ("models/sentence-transformer", "tokenizer_config.json"),
+    ("models/sentence-transformer", "model.safetensors"), ("models/sharded", "model.safetensors.index.json"),
+    ("models/classifier", "config.json"), ("architectures/xlm-roberta", "config.json"),
+    ("architectures/mpnet", "config.json"),
   ])
   func `a folder with a mutated file is a model or refused by name`(base: String, path: String) throws {
-    let whole = try Array(Data(contentsOf: golden.appending(path: "\(base)/\(path)")))
-    let fuzz = Fuzz("\(base)/\(path)", [whole], tokens: path.hasSuffix(".safetensors") ? Self.headers : [], count: 300)
+    try fuzz([base], path)
+  }
+
+  @Test(arguments: ["modules.json", "2_Dense/config.json", "3_Dense/model.safetensors"])
+  func `a folder of Dense modules with a mutated file is a model or refused by name`(path: String) throws {
+    try fuzz(["pytorch/base", "folders/dense"], path)
+  }
+
+  @Test(arguments: ["adapter_config.json", "adapter_model.safetensors"])
+  func `an adapter with a mutated file is a model over its base or refused by name`(path: String) throws {
+    try fuzz(["adapters/patterns"], path, over: "models/sentence-transformer")
+  }
+
+  private func fuzz(_ layers: [String], _ path: String, over base: String? = nil) throws {
+    let folder = try #require(layers.last)
+    let whole = try Array(Data(contentsOf: fixtures.appending(path: "\(folder)/\(path)")))
+    let fuzz = Fuzz(
+      "\(folder)/\(path)", [whole], tokens: path.hasSuffix(".safetensors") ? Self.headers : Self.values, count: 300)
     let result = try fuzz.run(
-      prepare: { try Place(base, path, in: $0) },
+      prepare: { try Place(layers, path, over: base, in: $0) },
       read: { bytes, place in
         try place.read(path.hasSuffix(".safetensors") ? withLength(bytes, data: dataBytes(whole)) : bytes)
       })
@@ -83,6 +111,11 @@ import Testing
     #expect(result.failures == [] && result.accepted > 0 && result.refused > 0, "\(result)")
   }
 
+  private static let values = [
+    #""pooling_mode_mean_tokens": true"#, #""lora_""#, #"{"query": 3}"#, #""^""#, #""\\.""#, #"{".*": 1}"#, "LORA",
+    "pissa",
+    #""bias": false"#, #""pad_token_id": -1"#, "Identity", "GELU", "Dense",
+  ]
   private static let headers = [
     #""dtype":"F16","#, #""shape":[0]"#, #""shape":[]"#, #""shape":[4611686018427387904,4]"#, #""data_offsets":[0,0]"#,
     "F64", "I64", "F4", "F6_E2M3", "BOOL", "\u{0}\u{0}\u{0}\u{0}",

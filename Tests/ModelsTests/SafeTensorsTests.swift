@@ -22,6 +22,22 @@ let golden = fixtures.appending(path: "models")
     #expect(try Data(contentsOf: file) == Data(contentsOf: golden.appending(path: "floats.safetensors")))
   }
 
+  /// One beyond what fits lies between two numbers of the type; of two that are as near, the even one is taken.
+  @Test(arguments: [(DType.bf16, Float(256)), (.f16, 2048)])
+  func `numbers are rounded to the nearest of the type they are written in`(type: DType, whole: Float) throws {
+    let (scratch, near) = (try ScratchFolder(), whole.nextUp)
+    let (file, numbers) = (
+      scratch.url.appending(path: "x.safetensors"), [whole + 1, whole + 3, near + 1, -whole - 1, 0]
+    )
+    try SafeTensors.write([NamedTensor("x", engine.tensor(numbers, [5]))], as: type, to: file)
+    let expected = [whole, whole + 4, whole + 2, -whole, 0]
+    #expect(try SafeTensors(contentsOf: file).floats("x") == expected)
+    let error = #expect(throws: CheckpointError.self) {
+      try SafeTensors.write([NamedTensor("x", engine.tensor([3.4e38], [1]))], as: type, to: file)
+    }
+    #expect(try #require(error).place == "tensor \"x\"")
+  }
+
   @Test(arguments: ["f16", "bf16"])
   func `halves of every class widen to the floats that the reference gives`(name: String) throws {
     let file = try SafeTensors(contentsOf: golden.appending(path: "types.safetensors"))

@@ -8,31 +8,31 @@ extension Bert {
     "gelu": .gelu, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh,
   ]
 
-  /// Throws a `CheckpointError` that names the key if the file describes another architecture or lacks a size.
+  /// Throws a `CheckpointError` that names each key by which the file describes another architecture, or which it lacks.
   package init(_ file: Configuration) throws {
-    func check(_ key: String, is expected: String..., absent: String? = nil) throws {
-      let found = try absent == nil ? file.string(key) : file.string(ifPresent: key) ?? absent!
-      if !expected.contains(found) {
-        throw CheckpointError(
-          file.file, "key \"\(key)\"", found: "\"\(found)\"",
-          expected: expected.map { "\"\($0)\"" }.joined(separator: " or "), remedy: "Nothing else is supported yet.")
+    var problems: [CheckpointError] = []
+    // What is wrong is kept, and a value that does no harm taken in its place, until all has been read.
+    func read<Value>(_ harmless: Value, _ body: () throws -> Value) throws -> Value {
+      do { return try body() } catch let error as CheckpointError {
+        problems.append(error)
+        return harmless
       }
     }
+    func refuse(_ key: String, _ found: String, _ expected: String, _ remedy: String? = nil) {
+      problems.append(CheckpointError(file.file, "key \"\(key)\"", found: found, expected: expected, remedy: remedy))
+    }
+    let alone = "Nothing else is supported yet."
     // With these limits no product of two sizes overflows, and no list of a model's tensors is long.
     func size(_ key: String, atMost most: Int) throws -> Int {
-      let value = try file.int(key)
-      guard (1...most).contains(value) else {
-        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: "a size from 1 to \(most)")
-      }
+      let value = try read(1) { try file.int(key) }
+      if !(1...most).contains(value) { refuse(key, "\(value)", "a size from 1 to \(most)") }
       return value
     }
     func number(
       _ key: String, absent: Float, _ expected: String, _ isRight: (Float) -> Bool
     ) throws -> Float {
-      guard let value = try file.double(ifPresent: key) else { return absent }
-      guard isRight(Float(value)) else {
-        throw CheckpointError(file.file, "key \"\(key)\"", found: "\(value)", expected: expected)
-      }
+      guard let value = try read(nil, { try file.double(ifPresent: key) }) else { return absent }
+      if !isRight(Float(value)) { refuse(key, "\(value)", expected) }
       return Float(value)
     }
     func probability(_ key: String) throws -> Float {
@@ -42,18 +42,16 @@ extension Bert {
     // `Architectures.read` lets through no other.
     let kind = Kind(rawValue: try file.string("model_type")) ?? .bert
 
-    let activation = try file.string("hidden_act")
-    guard let activation = Self.activations[activation] else {
-      throw CheckpointError(
-        file.file, "key \"hidden_act\"", found: "\"\(activation)\"",
-        expected: Self.activations.keys.sorted().map { "\"\($0)\"" }.joined(separator: " or "),
-        remedy: "Nothing else is supported yet.")
+    let name = try read("gelu") { try file.string("hidden_act") }
+    let activation = Self.activations[name]
+    if activation == nil {
+      let known = Self.activations.keys.sorted().map { "\"\($0)\"" }.joined(separator: " or ")
+      refuse("hidden_act", "\"\(name)\"", known, alone)
     }
-    try check("position_embedding_type", is: "absolute", absent: "absolute")
-    if try file.bool(ifPresent: "is_decoder") == true {
-      throw CheckpointError(
-        file.file, "key \"is_decoder\"", found: "true: each token sees only those before it",
-        expected: "false: an encoder", remedy: "Nothing else is supported yet.")
+    let positions = try read(nil) { try file.string(ifPresent: "position_embedding_type") } ?? "absolute"
+    if positions != "absolute" { refuse("position_embedding_type", "\"\(positions)\"", "\"absolute\"", alone) }
+    if try read(nil, { try file.bool(ifPresent: "is_decoder") }) == true {
+      refuse("is_decoder", "true: each token sees only those before it", "false: an encoder", alone)
     }
     self.init(
       kind, vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
@@ -66,22 +64,25 @@ extension Bert {
       hiddenDropout: try probability("hidden_dropout_prob"),
       attentionDropout: try probability("attention_probs_dropout_prob"),
       initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
-      paddingID: kind == .mpnet ? 1 : try file.int(ifPresent: "pad_token_id") ?? (kind == .bert ? 0 : 1))
-    self.activation = activation
-    if biasCount > 0, let count = try file.int(ifPresent: "relative_attention_num_buckets"), count != biasCount {
-      throw CheckpointError(
-        file.file, "key \"relative_attention_num_buckets\"", found: "\(count)", expected: "\(biasCount)")
+      paddingID: kind == .mpnet
+        ? 1 : try read(nil) { try file.int(ifPresent: "pad_token_id") } ?? (kind == .bert ? 0 : 1))
+    self.activation = activation ?? .gelu
+    if biasCount > 0, let count = try read(nil, { try file.int(ifPresent: "relative_attention_num_buckets") }),
+      count != biasCount
+    {
+      refuse("relative_attention_num_buckets", "\(count)", "\(biasCount)")
     }
-    guard kind == .bert || (0..<maximumPositions - 1).contains(paddingID) else {
-      throw CheckpointError(
-        file.file, "key \"pad_token_id\"", found: "\(paddingID)",
-        expected: "0 to below \(maximumPositions - 1): positions are counted from the one after it")
+    if problems.isEmpty {
+      if kind != .bert, !(0..<maximumPositions - 1).contains(paddingID) {
+        refuse(
+          "pad_token_id", "\(paddingID)",
+          "0 to below \(maximumPositions - 1): positions are counted from the one after it")
+      }
+      if hiddenSize % headCount != 0 {
+        refuse("num_attention_heads", "\(headCount)", "a divisor of hidden_size \(hiddenSize)")
+      }
     }
-    guard hiddenSize % headCount == 0 else {
-      throw CheckpointError(
-        file.file, "key \"num_attention_heads\"", found: "\(headCount)",
-        expected: "a divisor of hidden_size \(hiddenSize)")
-    }
+    if let error = CheckpointError(together: problems) { throw error }
   }
 
   /// `config.json` of a new encoder.

@@ -50,16 +50,35 @@ package struct Checkpoint: Sendable {
   }
 
   init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) {
-    self.file = file
-    self.adapters = adapters
-    shards = [tensors]
-    shardByName = Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }
+    self.init(file: file, [tensors], Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }, adapters)
+  }
+
+  private init(
+    file: URL, _ shards: [any TensorFile], _ shardByName: [String: Int], _ adapters: StoredAdapters?
+  ) {
+    (self.file, self.shards, self.shardByName, self.adapters) = (file, shards, shardByName, adapters)
+  }
+
+  /// The same with other tensors in the place of its own, or beside them, and adapters.
+  func changed(by tensors: any TensorFile, adapters: StoredAdapters) -> Checkpoint {
+    let others = Dictionary(uniqueKeysWithValues: tensors.names.map { ($0, shards.count) })
+    return Checkpoint(
+      file: tensors.file, shards + [tensors], shardByName.merging(others) { $1 }, adapters)
   }
 
   /// In byte order of their UTF-8.
   package var names: [String] { shardByName.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
 
   package func shape(of name: String) throws -> [Int] { try shard(of: name).shape(of: name) }
+
+  /// The type of the largest tensor, as arrays of it are read.
+  var mainType: DType {
+    get throws {
+      let sizes = try names.map { (name: $0, size: try shape(of: $0).reduce(1, *)) }
+      guard let largest = sizes.max(by: { $0.size < $1.size })?.name else { return .f32 }
+      return try shard(of: largest).type(of: largest).dtype ?? .f32
+    }
+  }
 
   /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, a
   /// table keeps its type, and an adapter that lies beside is merged.
@@ -75,9 +94,11 @@ package struct Checkpoint: Sendable {
     return weight
   }
 
-  /// A copy of the tensor `name`, in fp32.
+  /// A copy of the tensor `name`, in fp32, its adapter merged.
   package func tensor(_ name: String, on device: any Device) throws -> Tensor {
-    device.tensor(try shard(of: name).stored(name), as: .f32)
+    let weight = Weight(name, device.tensor(try shard(of: name).stored(name), as: .f32), decays: false)
+    try adapters?.add(to: weight, name)
+    return weight.value
   }
 
   private func shard(of name: String) throws -> any TensorFile {
@@ -110,10 +131,7 @@ package struct Checkpoint: Sendable {
           folder.appending(path: name), found: "no tensor \"\(member.key)\"", expected: "it, as the index says")
       }
     }
-    self.shards = shards
-    self.shardByName = shardByName
-    file = index.file
-    adapters = nil
+    self.init(file: index.file, shards, shardByName, nil)
   }
 
   /// By bytes: a slash with a mark on it is a slash.

@@ -20,6 +20,15 @@ package struct CheckpointError: Error, Equatable, CustomStringConvertible {
     self.remedy = remedy
   }
 
+  /// Several things that are wrong with one file, as one; `nil` if nothing is.
+  init?(together errors: [CheckpointError]) {
+    guard let first = errors.first else { return nil }
+    let others = errors.dropFirst().map { "; \($0.place): found \($0.found), expected \($0.expected)" }
+    self.init(
+      first.file, first.place, found: first.found, expected: first.expected + others.joined(),
+      remedy: errors.lazy.compactMap(\.remedy).first)
+  }
+
   package var description: String {
     [file.path(percentEncoded: false), place, "found \(found), expected \(expected)"].filter { !$0.isEmpty }
       .joined(separator: ": ") + (remedy.map { "\n\($0)" } ?? "")

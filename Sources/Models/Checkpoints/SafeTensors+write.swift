@@ -4,29 +4,37 @@ import JSONText
 import Tensors
 
 extension SafeTensors {
-  /// Writes tensors in fp32, in the byte order of their names; each is asked for when its turn has come. The same
-  /// tensors give the same bytes. A file that is there stays as it is for those that have it mapped.
-  package static func write(_ tensors: [NamedTensor], to file: URL) throws {
+  /// Writes tensors in the byte order of their names, each asked for when its turn has come; of another type than fp32
+  /// they are rounded to the nearest. The same tensors give the same bytes. A file that is there stays as it is for those
+  /// that have it mapped.
+  package static func write(_ tensors: [NamedTensor], as type: DType = .f32, to file: URL) throws {
     let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     try CheckpointError.writing(file) {
       let partial = file.appendingPathExtension("partial")
-      try header(of: ordered.map { ($0.name, $0.shape) }).write(to: partial)
+      try header(of: ordered.map { ($0.name, $0.shape) }, type).write(to: partial)
       let handle = try FileHandle(forWritingTo: partial)
       try handle.seekToEnd()
-      for tensor in ordered { try handle.write(contentsOf: tensor.bytes()) }
+      for tensor in ordered { try handle.write(contentsOf: tensor.bytes(as: type, for: file)) }
       try handle.close()
       guard rename(partial.path, file.path) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
   }
 
-  /// Everything before the data of f32 tensors that lie one after another.
-  fileprivate static func header(of tensors: [(name: String, shape: [Int])]) -> Data {
+  /// Everything before the data of tensors that lie one after another.
+  fileprivate static func header(of tensors: [(name: String, shape: [Int])], _ type: DType = .f32) -> Data {
+    let element: ElementType =
+      switch type {
+      case .bf16: .bf16
+      case .f16: .f16
+      default: .f32
+      }
     var header: JSONValue = ["__metadata__": ["format": "pt"]]
     var offset = 0
     for (name, shape) in tensors {
-      let end = offset + shape.reduce(1, *) * MemoryLayout<Float>.size
+      let end = offset + shape.reduce(1, *) * element.bits / 8
       header[name] = [
-        "dtype": "F32", "shape": .array(shape.map { .int($0) }), "data_offsets": [.int(offset), .int(end)],
+        "dtype": .string(element.rawValue), "shape": .array(shape.map { .int($0) }),
+        "data_offsets": [.int(offset), .int(end)],
       ]
       offset = end
     }
@@ -53,6 +61,43 @@ package struct NamedTensor {
   init(_ weight: Weight, as name: String? = nil) {
     self.init(name ?? weight.name, weight.shape) { weight.fp32Bytes }
   }
+
+  /// - Parameter file: for messages.
+  fileprivate func bytes(as type: DType, for file: URL) throws -> Data {
+    switch type {
+    case .bf16: try rounded(file, "bfloat16") { UInt16(truncatingIfNeeded: $0.roundedToHalf >> 16) }
+    case .f16: try rounded(file, "float16") { Float16($0).bitPattern }
+    default: bytes()
+    }
+  }
+
+  /// Throws a `CheckpointError` on a number that the type has no place for.
+  private func rounded(_ file: URL, _ type: String, _ round: (Float) -> UInt16) throws -> Data {
+    try bytes().withUnsafeBytes { source in
+      let count = source.count / 4
+      var result = Data(count: 2 * count)
+      try result.withUnsafeMutableBytes { target in
+        // The exponent's bits: all of them are set of what is no finite number.
+        let exponent: UInt16 = type == "float16" ? 0x7C00 : 0x7F80
+        for place in 0..<count {
+          let value = source.loadUnaligned(fromByteOffset: 4 * place, as: Float.self)
+          let half = round(value)
+          guard half & exponent != exponent else {
+            throw CheckpointError(
+              file, "tensor \"\(name)\"", found: "\(value)", expected: "a number that \(type) has",
+              remedy: "Write another type: `dtype: float32`.")
+          }
+          target.storeBytes(of: half.littleEndian, toByteOffset: 2 * place, as: UInt16.self)
+        }
+      }
+      return result
+    }
+  }
+}
+
+extension Float {
+  /// Its bits, so that the upper half is the nearest bfloat16, of two the even one.
+  fileprivate var roundedToHalf: UInt32 { bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1) }
 }
 
 /// Writes a file of one f32 matrix row by row, in any order, without holding it.

@@ -8,24 +8,34 @@ extension CheckpointFolder {
   /// A sentence-transformers folder of `encoder`, which started from this folder: merged weights, and what the base has
   /// and training leaves alone (its pooler, tokenizer and other keys). Adapters are also kept in `adapter/`, in PEFT's
   /// layout.
-  package func write(_ encoder: Encoder, settings: SentenceSettings, to folder: URL) throws {
+  package func write(
+    _ encoder: Encoder, settings: SentenceSettings, as saved: SavedType = .base, to folder: URL
+  ) throws {
+    let type = try saved.type(from: checkpoint)
     let untouched = try architecture.poolerShapes.filter { contains($0.name) }.map { name, _ in
       NamedTensor(name, try tensor(name, on: encoder.device))
     }
-    try write(encoder, task: .featureExtraction, others: untouched, to: folder) { config in
+    try write(encoder, task: .featureExtraction, others: untouched, as: type, to: folder) { config in
       config["architectures"] = [.string(architecture.classes.encoder)]
     }
     let general = try Configuration(
       ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
-    try settings.write(to: folder, embeddingDimension: architecture.width, general: general?.values)
+    try settings.write(
+      to: folder, embeddingDimension: architecture.width, dense: dense.count, general: general?.values)
+    for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
+      try module.write(layer, as: type, to: folder.appending(path: "\(place + 2)_Dense"))
+    }
   }
 
   /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for
   /// sentence-transformers' `CrossEncoder`, a sigmoid after the logit; without, which no class there has, for Retort
   /// alone, and others load the encoder in it. Adapters and new heads are also kept in
   /// `adapter/`, in PEFT's layout.
-  package func write(_ model: SequenceClassifier, maxSequenceLength: Int, to folder: URL) throws {
-    try write(model, task: .sequenceClassification, others: [], to: folder) { config in
+  package func write(
+    _ model: SequenceClassifier, maxSequenceLength: Int, as saved: SavedType = .base, to folder: URL
+  ) throws {
+    let type = try saved.type(from: checkpoint)
+    try write(model, task: .sequenceClassification, others: [], as: type, to: folder) { config in
       if model.kind == .firstToken {
         config["architectures"] = [.string(architecture.classes.encoder)]
         return config[CrossEncoderHead.key] = .string(model.kind.rawValue)
@@ -43,18 +53,19 @@ extension CheckpointFolder {
   }
 
   private func write(
-    _ model: some SequenceModel, task: PEFTAdapter.Task, others: [NamedTensor], to folder: URL,
+    _ model: some SequenceModel, task: PEFTAdapter.Task, others: [NamedTensor], as type: DType, to folder: URL,
     change: (inout JSONValue) -> Void
   ) throws {
     try Self.makeFolder(folder)
     try Self.copyTokenizer(from: transformer, to: folder)
     var config = configuration.values
     change(&config)
-    // What is written is always fp32, whatever the base was.
-    for key in ["dtype", "torch_dtype"] where config[key] != nil { config[key] = "float32" }
+    let keys = ["dtype", "torch_dtype"].filter { config[$0] != nil }
+    // Where nothing is said, fp32 is meant.
+    for key in keys.isEmpty && type != .f32 ? ["dtype"] : keys { config[key] = .string(SavedType(type).rawValue) }
     try Configuration(file: folder.appending(path: "config.json"), values: config).write()
     try PEFTAdapter(of: model, task: task)?.write(to: folder)
-    try SafeTensors.write(model.mergedTensors + others, to: folder.appending(path: "model.safetensors"))
+    try SafeTensors.write(model.mergedTensors + others, as: type, to: folder.appending(path: "model.safetensors"))
   }
 
   static func makeFolder(_ folder: URL) throws {

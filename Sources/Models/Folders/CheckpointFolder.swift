@@ -29,22 +29,33 @@ package struct CheckpointFolder: Sendable {
   /// Names in the files by names without prefix.
   private let storedNames: [String: String]
 
-  /// - Parameter base: the encoder that a teacher of the distillation program (`best_model.pt`) was trained from, which
-  ///   gives it configuration and tokenizer; the folder then stands for both.
+  /// - Parameter base: the encoder that a teacher of the distillation program (`best_model.pt`) was trained from, or the
+  ///   model that an adapter of PEFT changes: it gives configuration and tokenizer; the folder then stands for both.
   /// - Throws: `CheckpointError`.
   package init(
     _ url: URL, base: URL? = nil, architectures: [any Architecture.Type] = Architectures.all
   ) throws {
-    try Self.checkKind(of: url, base: base)
-    let root = base ?? url
+    let kind = try Kind(of: url, base: base)
+    let base = base ?? url
+    let weights = try SentenceModule.read(in: base).first?.folder ?? base
+    configuration = try Configuration(contentsOf: weights.appending(path: "config.json"), in: base)
+    let architecture = try Architectures.read(configuration, known: architectures)
+    let prefixes = [architecture.prefix, "model."]
+    func ownName(_ name: String) -> String? { architecture.modelName(of: Self.without(prefixes, name)) }
+    checkpoint =
+      switch kind {
+      case .whole: try Checkpoint(folder: weights, in: base)
+      case .teacher: try DistilledTeacher.checkpoint(in: url)
+      case .adapter:
+        try AdapterFolder.checkpoint(in: url, over: Checkpoint(folder: weights, in: base), ownName: ownName)
+      }
+    // sentence-transformers keeps an adapter with all of a model's files but those that the base has.
+    let root = kind == .adapter && ForeignFile.exists(url.appending(path: "modules.json")) ? url : base
     let modules = try SentenceModule.read(in: root)
     self.url = root
     transformer = modules.first?.folder ?? root
-    configuration = try Configuration(contentsOf: transformer.appending(path: "config.json"), in: root)
-    architecture = try Architectures.read(configuration, known: architectures)
-    checkpoint =
-      try base == nil ? Checkpoint(folder: transformer, in: url) : DistilledTeacher.checkpoint(in: url)
-    head = base == nil ? try CrossEncoderHead(configuration) : .firstToken
+    (self.architecture, self.prefixes) = (architecture, prefixes)
+    head = kind == .teacher ? .firstToken : try CrossEncoderHead(configuration)
     var notices: [String] = []
     settings = try SentenceSettings(
       folder: root, transformer: transformer, modules: modules, maximumPositions: architecture.maxTokens,
@@ -58,72 +69,68 @@ package struct CheckpointFolder: Sendable {
     encoderNotices =
       modules.contains { $0.kind == "Pooling" }
       ? [] : ["the model's folder does not say how it pools tokens: the mean of all is taken"]
-    prefixes = [architecture.prefix, "model."]
-    storedNames = try Self.storedNames(of: checkpoint, prefixes, architecture)
+    storedNames = try Self.storedNames(of: checkpoint, ownName)
     classifierName = head.classifierName(architecture)
     let classifier = storedNames["\(classifierName).weight"]
     isCrossEncoder = classifier != nil
     if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
     }
+    if kind == .whole, ForeignFile.exists(url.appending(path: AdapterFolder.fileName)) {
+      notices.append("\(AdapterFolder.fileName) is not used: the weights beside it are taken as they are")
+    }
     self.notices = notices
     try checkSizes()
   }
 
-  /// Throws, with what to do, if the folder is of a kind that needs a base and has none, or the other way round.
-  private static func checkKind(of url: URL, base: URL?) throws {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
-      throw CheckpointError(
-        url, found: FileManager.default.fileExists(atPath: url.path) ? "a file" : "nothing",
-        expected: "a model's folder")
-    }
-    func has(_ name: String) -> Bool { ForeignFile.exists(url.appending(path: name)) }
-    let isTeacher = has(DistilledTeacher.fileName)
-    if base != nil, !isTeacher {
-      throw CheckpointError(
-        url, found: "no \(DistilledTeacher.fileName)",
-        expected: "a teacher of the distillation program, for a base is given",
-        remedy: "Any other model has all it needs in its own folder: leave out `base`.")
-    }
-    guard base == nil, !has("modules.json"), !Checkpoint.exists(in: url) else { return }
-    if isTeacher {
-      throw CheckpointError(
-        url, found: "\(DistilledTeacher.fileName) and no other weights",
-        expected: "the encoder that it was trained from",
-        remedy: "A teacher of the distillation program has neither configuration nor tokenizer: name its encoder's "
-          + "folder at the port `base` of `score`, `mine` or `evaluate`, or at the port `encoder` of `teacher`.")
-    }
-    if let adapter = try Configuration(ifPresent: url.appending(path: "adapter_config.json"), in: url) {
-      let base = try adapter.string(ifPresent: "base_model_name_or_path") ?? ""
-      throw CheckpointError(
-        url, found: "a PEFT adapter alone", expected: "a whole model",
-        remedy: """
-          It changes \(base.isEmpty ? "a model that it does not name" : "the model \"\(base)\""). Merge them once, with Python:
-            from peft import AutoPeftModel
-            AutoPeftModel.from_pretrained("\(url.lastPathComponent)").merge_and_unload().save_pretrained("merged")
-          and copy the model's tokenizer files into the folder "merged".
-          """)
+  private enum Kind {
+    case whole
+    /// The distillation program's: all tensors, and the rest in the base.
+    case teacher
+    /// PEFT's: some tensors, and the rest in the base.
+    case adapter
+
+    /// Throws, with what to do, if the folder needs a base and has none, or the other way round.
+    init(of url: URL, base: URL?) throws {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
+        throw CheckpointError(
+          url, found: FileManager.default.fileExists(atPath: url.path) ? "a file" : "nothing",
+          expected: "a model's folder")
+      }
+      func has(_ name: String) -> Bool { ForeignFile.exists(url.appending(path: name)) }
+      let (isTeacher, isAdapter) = (has(DistilledTeacher.fileName), has(AdapterFolder.fileName))
+      if base != nil {
+        guard isTeacher || isAdapter else {
+          throw CheckpointError(
+            url, found: "no \(DistilledTeacher.fileName) and no \(AdapterFolder.fileName)",
+            expected: "a teacher of the distillation program or an adapter of PEFT, for a base is given",
+            remedy: "Any other model has all it needs in its own folder: leave out `base`.")
+        }
+        self = isTeacher ? .teacher : .adapter
+        return
+      }
+      self = .whole
+      if Checkpoint.exists(in: url) { return }
+      if isAdapter { throw try AdapterFolder.refusal(of: url) }
+      if isTeacher, !has("modules.json") {
+        throw CheckpointError(
+          url, found: "\(DistilledTeacher.fileName) and no other weights",
+          expected: "the encoder that it was trained from",
+          remedy: "A teacher of the distillation program has neither configuration nor tokenizer: name its encoder's "
+            + "folder at the port `base` of `score`, `mine` or `evaluate`, or at the port `encoder` of `teacher`.")
+      }
     }
   }
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
   package func encoder(on device: any Device, pooling: PoolingMode? = nil) throws -> Encoder {
     try checkEncoder()
-    let dense = try dense.map { (try $0.layer(on: device), $0.activation) }
+    let dense = try dense.enumerated().map { try $1.layer(at: $0 + 2, on: device) }
     return try Encoder(
       architecture, pooling: pooling ?? settings.pooling, dense: dense,
       weights: FolderWeights(folder: self, on: device),
       on: device)
-  }
-
-  /// Throws a `CheckpointError` if the encoder has parts that cannot be trained and written.
-  package func checkTrainable() throws {
-    if !dense.isEmpty {
-      throw CheckpointError(
-        url.appending(path: "modules.json"), "modules", found: "Dense", expected: "Transformer, Pooling, Normalize",
-        remedy: "A model with a Dense module can embed, and cannot be trained yet: take another one to start from.")
-    }
   }
 
   /// Throws what `encoder` would throw before it reads a weight.
@@ -231,11 +238,11 @@ package struct CheckpointFolder: Sendable {
   }
 
   private static func storedNames(
-    of checkpoint: Checkpoint, _ prefixes: [String], _ architecture: any Architecture
+    of checkpoint: Checkpoint, _ ownName: (String) -> String?
   ) throws -> [String: String] {
     var names: [String: String] = [:]
     for stored in checkpoint.names {
-      guard let name = architecture.modelName(of: without(prefixes, stored)) else { continue }
+      guard let name = ownName(stored) else { continue }
       if let other = names.updateValue(stored, forKey: name) {
         throw CheckpointError(checkpoint.file, found: "both \"\(other)\" and \"\(stored)\"", expected: "one of them")
       }

@@ -3,14 +3,16 @@ import Foundation
 import Tensors
 
 package struct DenseModule: Sendable {
+  /// `config.json` with all its keys.
+  private let configuration: Configuration
   let outputSize: Int
-  let activation: Activation
   private let inputSize: Int
+  private let activation: Activation
+  private let hasBias: Bool
   private let checkpoint: Checkpoint
-  private var hasBias: Bool { checkpoint.names.contains("linear.bias") }
 
   /// By the last part of the class's name.
-  private static let activations: [String: Activation] = ["Identity": .identity, "Tanh": .tanh]
+  private static let activations: [String: Activation] = ["Identity": .identity, "Tanh": .tanh, "GELU": .gelu]
 
   /// - Parameters:
   ///   - root: the model's folder.
@@ -24,6 +26,7 @@ package struct DenseModule: Sendable {
           file.file, "key \"\(key)\"", found: file.values[key]?.text() ?? "nothing", expected: expected)
       }
     }
+    configuration = file
     inputSize = try file.int("in_features")
     outputSize = try file.int("out_features")
     try check("in_features", inputSize == width, "\(width), the size of what goes in")
@@ -32,7 +35,8 @@ package struct DenseModule: Sendable {
     guard let activation = Self.activations[String(name.split(separator: ".").last ?? "")] else {
       throw CheckpointError(
         file.file, "key \"activation_function\"", found: "\"\(name)\"",
-        expected: "torch.nn.modules.activation.Tanh or torch.nn.modules.linear.Identity",
+        expected:
+          "torch.nn.modules.activation.Tanh, torch.nn.modules.activation.GELU or torch.nn.modules.linear.Identity",
         remedy: "Nothing else is supported yet.")
     }
     self.activation = activation
@@ -40,9 +44,10 @@ package struct DenseModule: Sendable {
       let vector = try file.string(ifPresent: key) ?? "sentence_embedding"
       try check(key, vector == "sentence_embedding", "\"sentence_embedding\"")
     }
+    try check("use_residual", try file.bool(ifPresent: "use_residual") != true, "false")
     checkpoint = try Checkpoint(folder: folder, in: root)
-    let bias = try file.bool(ifPresent: "bias") ?? true
-    let expected = [("linear.weight", [outputSize, inputSize])] + (bias ? [("linear.bias", [outputSize])] : [])
+    hasBias = try file.bool(ifPresent: "bias") ?? true
+    let expected = [("linear.weight", [outputSize, inputSize])] + (hasBias ? [("linear.bias", [outputSize])] : [])
     guard checkpoint.names == expected.map(\.0).sorted(),
       try expected.allSatisfy({ try checkpoint.shape(of: $0.0) == $0.1 })
     else {
@@ -54,10 +59,30 @@ package struct DenseModule: Sendable {
   }
 
   /// The layer, frozen; where the folder has no bias it is 0.
-  func layer(on device: any Device) throws -> LinearLayer {
+  /// - Parameter place: among the folder's modules.
+  func layer(at place: Int, on device: any Device) throws -> DenseLayer {
+    let name = "\(place)_Dense.linear"
     let bias = hasBias ? try checkpoint.tensor("linear.bias", on: device) : device.zeros([outputSize])
-    return LinearLayer(
-      "Dense", weight: Weight("linear.weight", try checkpoint.tensor("linear.weight", on: device), decays: true),
-      bias: Weight("linear.bias", bias, decays: false))
+    return DenseLayer(
+      linear: LinearLayer(
+        name,
+        weight: Weight("\(name).weight", try checkpoint.tensor("linear.weight", on: device), decays: true),
+        bias: Weight("\(name).bias", bias, decays: false), isBiased: hasBias),
+      activation: activation)
   }
+
+  /// Writes the module's folder with the weights of `layer`.
+  func write(_ layer: DenseLayer, as type: DType, to folder: URL) throws {
+    try CheckpointFolder.makeFolder(folder)
+    try Configuration(file: folder.appending(path: "config.json"), values: configuration.values).write()
+    try SafeTensors.write(
+      zip(["linear.weight", "linear.bias"], layer.linear.ownWeights).map { NamedTensor($1, as: $0) },
+      as: type, to: folder.appending(path: "model.safetensors"))
+  }
+}
+
+/// The layer in a model.
+package struct DenseLayer {
+  let linear: LinearLayer  // [out, in]
+  let activation: Activation
 }

@@ -56,6 +56,7 @@ extension SentenceSettings {
       maxSequenceLength: try Self.length(
         own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
     lowercases = try own?.bool(ifPresent: "do_lower_case") ?? false
+    try own.map(Self.checkOutput)
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -93,6 +94,19 @@ extension SentenceSettings {
           general.file, "key \"truncate_dim\"", found: general.values["truncate_dim"]?.text() ?? "", expected: "null",
           remedy: "Vectors are used whole: remove the key if that is what you want.")
       }
+    }
+  }
+
+  /// Throws if the transformer gives something else than its last hidden states; scores are a cross-encoder's.
+  private static func checkOutput(_ own: Configuration) throws {
+    let output = try own.string(ifPresent: "module_output_name") ?? "token_embeddings"
+    guard output != "scores" else { return }
+    let (key, text) = ("modality_config", own.values["modality_config"]?["text"])
+    for (key, found, expected) in [
+      ("module_output_name", output, "token_embeddings"), (key, text?["method"]?.string, "forward"),
+      (key, text?["method_output_name"]?.string, "last_hidden_state"),
+    ] where found ?? expected != expected {
+      throw CheckpointError(own.file, "key \"\(key)\"", found: "\"\(found ?? "")\"", expected: "\"\(expected)\"")
     }
   }
 
@@ -144,8 +158,10 @@ extension SentenceSettings {
 
 extension SentenceSettings {
   /// Writes all of a sentence-transformers folder but the model. Classic keys and types: every version reads them.
-  /// `general` is the base's `config_sentence_transformers.json`, whose other keys are kept.
-  func write(to folder: URL, embeddingDimension: Int, general: JSONValue?) throws {
+  /// - Parameters:
+  ///   - dense: how many Dense modules there are; their folders are written elsewhere.
+  ///   - general: the base's `config_sentence_transformers.json`, whose other keys are kept.
+  func write(to folder: URL, embeddingDimension: Int, dense: Int = 0, general: JSONValue?) throws {
     func write(_ values: JSONValue, to path: String) throws {
       let file = folder.appending(path: path)
       try CheckpointError.writing(file) {
@@ -153,7 +169,8 @@ extension SentenceSettings {
       }
       try Configuration(file: file, values: values).write()
     }
-    let kinds = ["Transformer", "Pooling"] + (normalizes ? ["Normalize"] : [])
+    let kinds =
+      ["Transformer", "Pooling"] + [String](repeating: "Dense", count: dense) + (normalizes ? ["Normalize"] : [])
     let modules = kinds.enumerated().map { index, kind -> JSONValue in
       [
         "idx": .int(index), "name": .string("\(index)"), "path": .string(index == 0 ? "" : "\(index)_\(kind)"),
@@ -166,7 +183,7 @@ extension SentenceSettings {
     for (key, name) in Self.classicModes { pooling[key] = .bool(modes.contains(name)) }
     pooling["include_prompt"] = .bool(includesPrompt)
     try write(pooling, to: "1_Pooling/config.json")
-    if normalizes { try write([:], to: "2_Normalize/config.json") }
+    if normalizes { try write([:], to: "\(kinds.count - 1)_Normalize/config.json") }
     try write(
       ["max_seq_length": .int(maxSequenceLength), "do_lower_case": .bool(lowercases)], to: "sentence_bert_config.json")
     var general = general ?? [:]

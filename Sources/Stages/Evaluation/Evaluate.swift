@@ -40,7 +40,8 @@ struct Evaluate: Stage {
   }
 
   @Input("Bi-encoder or cross-encoder.", as: .either, base: "base") var model: ModelFolder?
-  @Input("Encoder that a `model` of the distillation program, best_model.pt, was trained from.") var base: ModelFolder?
+  @Input("What a `model` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
+    ModelFolder?
   @Input(
     "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.", .evaluatedOn)
   var data: EvaluationFile

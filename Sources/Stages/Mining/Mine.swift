@@ -33,7 +33,7 @@ struct Mine: Stage {
   @Input("Bi-encoder for `strategy: nearest`.", as: .biEncoder) var encoder: ModelFolder?
   @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.", as: .crossEncoder, base: "base")
   var teacher: ModelFolder?
-  @Input("Encoder that a `teacher` of the distillation program, best_model.pt, was trained from.") var base:
+  @Input("What a `teacher` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
     ModelFolder?
   @Parameter("Negatives of each query, given ones included.", in: 0...100_000) var numNegatives = 15
   @Parameter("How negatives are found.") var strategy = Strategy.random

@@ -9,7 +9,7 @@ struct Retrieve: Stage {
   static let abstract =
     "Finds the best passages for each query, exactly: by a bi-encoder or BM25, reranked, calibrated."
   static let numeric = true
-  static let rowsDependOn: [String]? = ["model"]
+  static let rowsDependOn: [String]? = ["model", "base"]
   static let metrics = [
     MetricDescription("queries", "Queries that were searched for.", nil),
     MetricDescription("passages", "Passages that were searched.", nil),
@@ -27,7 +27,8 @@ struct Retrieve: Stage {
   @Input("Any records with a query; nothing has to say what answers it.") var queries: DataFile
   @Input("The passages to search: a corpus of `groups`, a grammar book, or any records with `id` and `text`.")
   var corpus: DataFile
-  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder?
+  @Input("Bi-encoder.", as: .biEncoder, base: "base") var model: ModelFolder?
+  @Input("What a `model` changes that is an adapter of PEFT.") var base: ModelFolder?
   @Input("Cross-encoder that judges the best passages again.", as: .crossEncoder) var reranker: ModelFolder?
   @Input("What `normalize` found for the model: makes probabilities of its scores.") var calibration: ResultFile?
   @Parameter("What finds passages; absent: the model if there is one, else BM25.") var method: Method?
@@ -99,7 +100,7 @@ struct Retrieve: Stage {
       try EmbeddingMatrix.Writer(embeddings.url, ids: [], digests: [], width: 0).rows.close()
       return best(LexicalRetriever(queries: queries.map(\.text), index: BM25(passages.map(\.shown))))
     }
-    let encoder = try BiEncoder(folder: model.url, on: device)
+    let encoder = try BiEncoder(folder: model.url, base: base?.url, on: device)
     context.tell(encoder.notices, "retrieve")
     let isCosine = encoder.similarity == .cosine
     let (count, computed) = try context.embed(

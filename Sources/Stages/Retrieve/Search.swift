@@ -6,6 +6,8 @@ import Pipelines
 package struct Search: Sendable {
   /// `nil`: BM25.
   package let model: URL?
+  /// What the model changes, if it is an adapter.
+  package var base: URL?
   package let corpus: URL
   package var reranker: URL?
   package var calibration: URL?
@@ -46,6 +48,7 @@ package struct Search: Sendable {
       try Data(JSONValue.object([JSONMember("query", .string(question))]).text().utf8).write(to: queries)
       var inputs = ["queries": queries, "corpus": corpus]
       inputs["model"] = model
+      inputs["base"] = base
       inputs["reranker"] = reranker
       inputs["calibration"] = calibration
       let stage = try Retrieve.alone(inputs, parameters, in: context)

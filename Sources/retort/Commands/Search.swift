@@ -20,6 +20,7 @@ struct SearchCommand: AsyncParsableCommand {
   @Argument(help: "The model, unless `--bm25` is given; the passages; the question.", completion: .file())
   var words: [String]
   @Option(help: "Passages to print.") var topK = 10
+  @Option(help: "The folder that MODEL changes, if it is an adapter of PEFT.", completion: .directory) var base: String?
   @Option(help: "A cross-encoder's folder, which judges the best 50 again.", completion: .directory)
   var reranker: String?
   @Option(help: "What `normalize` wrote for the model, for probabilities.", completion: .file()) var calibration:
@@ -48,11 +49,12 @@ struct SearchCommand: AsyncParsableCommand {
       throw Failure("the question is empty")
     }
     let model = bm25 ? nil : words[0]
-    for name in [model, corpus, reranker, calibration].compactMap(\.self)
+    for name in [model, base, corpus, reranker, calibration].compactMap(\.self)
     where FileStatus.of(URL(filePath: name)) == nil {
       throw Failure("there is no file or folder \(name)")
     }
     var search = Search(model: model.map { URL(filePath: $0) }, corpus: URL(filePath: corpus), topK: topK)
+    search.base = base.map { URL(filePath: $0) }
     search.reranker = reranker.map { URL(filePath: $0) }
     search.calibration = calibration.map { URL(filePath: $0) }
     search.passageColumns = try columnNames(passageColumns)

@@ -13,6 +13,7 @@ struct Vectors: ParsableCommand {
 
   @Argument(help: "The model's folder.", completion: .directory) var model: String
   @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
+  @Option(help: "The folder that MODEL changes, if it is an adapter of PEFT.", completion: .directory) var base: String?
   @Option(help: "Cut to so many tokens, special ones included; absent: as the model says.") var maxLen: Int?
   @Option(help: "Threads that compute.") var threads = ProcessInfo.processInfo.processorCount
   @Option(help: "Of the model's products.") var precision = PrecisionOption.fp32
@@ -37,8 +38,8 @@ struct Vectors: ParsableCommand {
     var encoder: BiEncoder?
     let loading = try clock.measure {
       encoder = try BiEncoder(
-        folder: URL(filePath: model), on: CPU(threads: threads, precision: precision.precision),
-        maxTokens: maxLen)
+        folder: URL(filePath: model), base: base.map { URL(filePath: $0) },
+        on: CPU(threads: threads, precision: precision.precision), maxTokens: maxLen)
     }
     guard let encoder else { return }
     for notice in encoder.notices { Terminal.complain(notice) }

@@ -1,4 +1,4 @@
-"""Makes Tests/Fixtures/architectures: tiny random RoBERTa, XLM-RoBERTa and MPNet models with outputs and gradients.
+"""Makes Tests/Fixtures/architectures: tiny random BERT, RoBERTa, XLM-RoBERTa and MPNet models with outputs and gradients.
 
 Needs torch, transformers, peft, safetensors. Computes in double, stores floats. Each folder is a model for
 classification as `save_pretrained` writes it, with golden.safetensors beside: ids, types, lengths, states (of all tokens),
@@ -16,7 +16,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import (
-    MPNetConfig, MPNetForSequenceClassification, RobertaConfig, RobertaForSequenceClassification, XLMRobertaConfig, XLMRobertaForSequenceClassification,
+    BertConfig, BertForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig, RobertaForSequenceClassification, XLMRobertaConfig, XLMRobertaForSequenceClassification,
     XLMRobertaModel)
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
@@ -35,6 +35,12 @@ models = {
         **sizes | dict(num_hidden_layers=1), max_position_embeddings=13, type_vocab_size=1, pad_token_id=0,
         hidden_act="gelu_new", tie_word_embeddings=False)),
     "mpnet": (MPNetForSequenceClassification, MPNetConfig(**sizes, max_position_embeddings=38)),
+    "mpnet-four-heads": (MPNetForSequenceClassification, MPNetConfig(
+        **sizes | dict(num_attention_heads=4, num_hidden_layers=1, intermediate_size=16), max_position_embeddings=38,
+        layer_norm_eps=1e-5)),
+    "bert-three-types": (BertForSequenceClassification, BertConfig(
+        **sizes | dict(num_attention_heads=1), max_position_embeddings=12, type_vocab_size=3, pad_token_id=0,
+        hidden_act="gelu_pytorch_tanh")),
 }
 
 
@@ -55,7 +61,8 @@ def teacher(config, inputs, folder):
 def made(name, build, config):
     torch.manual_seed(7)
     golden = {}
-    lengths = {"mpnet": [36, 1, 9, 20, 3]}.get(name, [5, 1, 9, 12, 3])
+    is_mpnet = name.startswith("mpnet")
+    lengths = [36, 1, 9, 20, 3] if is_mpnet else [5, 1, 9, 12, 3]
 
     def keep(name, tensor):
         golden[name] = tensor.detach().float().contiguous()
@@ -71,7 +78,7 @@ def made(name, build, config):
     inputs = dict(
         input_ids=padded(ids, config.pad_token_id), token_type_ids=padded(types),
         attention_mask=padded(torch.ones(sum(lengths))))
-    if name == "mpnet":
+    if is_mpnet:
         del inputs["token_type_ids"]
         # Of distances -300 to 300.
         keep("buckets", MPNetEncoder.relative_position_bucket(torch.arange(-300, 301)).double())
