@@ -166,12 +166,14 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
   }
 }
 
-/// What follows the sums of columns `from` ≤ c < `to`: the low-rank product, the bias, the activation.
+/// The product with low_w, which is added.
+INLINE retort_linear low_product(const retort_linear *job) {
+  return (retort_linear){.x = job->low, .stride = job->low_stride, .w = job->low_w, .scale = job->low_scale,
+                         .out = job->out, .out_stride = job->out_stride, .accumulate = 1};
+}
+
+/// The bias and the activation of columns `from` ≤ c < `to`.
 INLINE void finish_block(const retort_linear *job, size_t rows, size_t from, size_t to) {
-  for (size_t c = from; c < to && job->low; c += STRIP)
-    strip_floats(rows, job->low_w.depth, job->low, job->low_stride,
-                 (const float *)job->low_w.strips + c * job->low_w.depth, NULL, job->low_scale, job->out + c,
-                 job->out_stride, least(STRIP, to - c), 1);
   if (!job->bias && !job->derivative.values && job->activation == RETORT_IDENTITY) return;
   for (size_t r = 0; r < rows; r++) {
     const size_t place = r * job->out_stride + from;
@@ -181,10 +183,14 @@ INLINE void finish_block(const retort_linear *job, size_t rows, size_t from, siz
 }
 
 INLINE void linear(meeting how, const retort_linear *job, size_t rows, size_t from, size_t to, float *scratch) {
+  float *low_scratch = scratch + scratch_bytes(how, job->w.depth, job->w.type) / sizeof *scratch;
+  const retort_linear low = low_product(job);
   if (how == PAIRS) pair_rows(job->x, job->stride, rows, job->w.depth, scratch);
+  if (how == PAIRS && job->low) pair_rows(low.x, low.stride, rows, low.w.depth, low_scratch);
   for (size_t start = from; start < to; start += BLOCK) {
     const size_t end = least(start + BLOCK, to);
     multiply_block(how, job, rows, start, end, scratch);
+    if (job->low) multiply_block(how, &low, rows, start, end, low_scratch);
     finish_block(job, rows, start, end);
   }
 }

@@ -269,6 +269,7 @@ static void tile8(size_t height, size_t depth, const uint8_t *x, const row_range
 
 static void int8_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   const size_t depth = job->w.depth;
+  const retort_linear low = low_product(job);
   uint8_t *x = scratch;
   row_range *ranges = (row_range *)(x + panel_bytes8(depth));
   quantize_rows(job->x, job->stride, rows, depth, x, ranges);
@@ -283,6 +284,7 @@ static void int8_linear(const retort_linear *job, size_t rows, size_t from, size
       tile8(count, depth, x + row_place8(row, depth), ranges + row * blocks8(depth), strip, job->scale,
             job->out + c + row * job->out_stride, job->out_stride, least(STRIP, end - c), job->accumulate);
     }
+    if (job->low) multiply_block(FLOATS, &low, rows, start, end, NULL);
     finish_block(job, rows, start, end);
   }
 #ifdef BYTE_TILES

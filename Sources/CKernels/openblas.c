@@ -96,10 +96,6 @@ static void float_linear(const retort_linear *job, size_t rows, size_t from, siz
   multiply_and_finish(multiply_all, job, rows, from, to, scratch);
 }
 
-static void brain_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
-  multiply_and_finish(ours->bf16.linear, job, rows, from, to, scratch);
-}
-
 static void int8_linear(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch) {
   multiply_and_finish(ours->int8.linear, job, rows, from, to, scratch);
 }
@@ -109,18 +105,10 @@ static size_t float_scratch(size_t depth, retort_type type) {
   return type == RETORT_F32 ? offsetof(workspace, strip) : sizeof(workspace);
 }
 
-/// The low-rank product, which is of floats, needs scratch too.
-static size_t at_least_for_floats(size_t bytes) {
-  const size_t floats = float_scratch(0, RETORT_F32);
-  return bytes > floats ? bytes : floats;
-}
-
-static size_t brain_scratch(size_t depth, retort_type type) {
-  return at_least_for_floats(ours->bf16.scratch_bytes(depth, type));
-}
-
+/// The low-rank product, which is of floats, lies in the same scratch afterwards.
 static size_t int8_scratch(size_t depth, retort_type type) {
-  return at_least_for_floats(ours->int8.scratch_bytes(depth, type));
+  const size_t bytes = ours->int8.scratch_bytes(depth, type), floats = float_scratch(0, RETORT_F32);
+  return bytes > floats ? bytes : floats;
 }
 
 static size_t float_bytes(size_t depth, size_t columns, retort_type type) { return depth * columns * type_bytes(type); }
@@ -183,7 +171,6 @@ static void load_library(void) {
   table.name = "openblas";
   table.fp32.strip = STRIP, table.fp32.height = HEIGHT, table.fp32.packed_bytes = float_bytes;
   table.fp32.pack = float_pack, table.fp32.scratch_bytes = float_scratch, table.fp32.linear = float_linear;
-  table.bf16.strip = STRIP, table.bf16.scratch_bytes = brain_scratch, table.bf16.linear = brain_linear;
   table.int8.strip = STRIP, table.int8.scratch_bytes = int8_scratch, table.int8.linear = int8_linear;
   static char names[3][128];
   retort_multiplier *multipliers[] = {&table.fp32, &table.bf16, &table.int8};

@@ -24,30 +24,28 @@ static void pack_brains(const retort_matrix *w, void *strips, size_t from, size_
   for (size_t i = from * w->depth; i < to * w->depth; i++) ((float *)strips)[i] = brain(((float *)strips)[i]);
 }
 
+static float round_if(int rounds, float x) { return rounds ? brain(x) : x; }
+
 /// Adds the low-rank product to a product, and puts the element of row r and column c in its place.
-static void finish(const retort_linear *job, size_t r, size_t c, double product) {
+static void finish(const retort_linear *job, size_t r, size_t c, double product, int rounds) {
   double low = 0;
   for (size_t k = 0; job->low && k < job->low_w.depth; k++)
-    low += (double)job->low[r * job->low_stride + k] * ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
+    low += (double)round_if(rounds, job->low[r * job->low_stride + k]) * ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
   const size_t place = r * job->out_stride + c;
   float *out = job->out + place;
   *out = (float)((job->accumulate ? *out : 0) + job->scale * product + job->low_scale * low);
-  activate(job->activation, out, job->bias ? job->bias + c : NULL, retort_from(job->derivative, place), 1,
-           1);
+  activate(job->activation, out, job->bias ? job->bias + c : NULL, retort_from(job->derivative, place), 1, 1);
 }
 
-static void linear(const retort_linear *job, size_t rows, size_t from, size_t to, int narrow) {
+static void linear(const retort_linear *job, size_t rows, size_t from, size_t to, int rounds) {
   float *x = malloc(job->w.depth * sizeof *x);
   for (size_t r = 0; r < rows; r++) {
-    for (size_t k = 0; k < job->w.depth; k++) {
-      const float value = job->x[r * job->stride + k];
-      x[k] = narrow ? brain(value) : value;
-    }
+    for (size_t k = 0; k < job->w.depth; k++) x[k] = round_if(rounds, job->x[r * job->stride + k]);
     for (size_t c = from; c < to; c++) {
       const float *w = (const float *)job->w.strips + c * job->w.depth;
       double product = 0;
       for (size_t k = 0; k < job->w.depth; k++) product += (double)x[k] * w[k];
-      finish(job, r, c, product);
+      finish(job, r, c, product, rounds);
     }
   }
   free(x);
@@ -121,7 +119,7 @@ static void linear_int8(const retort_linear *job, size_t rows, size_t from, size
         const float scaled = (float)sum * of_column[b].scale * row.scale;
         product = product + scaled;
       }
-      finish(job, r, c, product);
+      finish(job, r, c, product, 0);
     }
   }
   free(u), free(of_rows);

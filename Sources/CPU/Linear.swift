@@ -14,6 +14,9 @@ extension Activation {
 }
 
 extension CPU {
+  /// What adapters' products are computed in.
+  private var adapterPrecision: Precision { precision == .bf16 ? .bf16 : .fp32 }
+
   package func linear(
     _ x: Tensor, _ pass: LinearPass, keeps: Bool
   ) -> (y: Tensor, derivative: Tensor?, low: Tensor?) {
@@ -24,7 +27,7 @@ extension CPU {
     let u = pass.adapter.map { matrix(rows, $0.rank) }
     var low: (UnsafePointer<Float>, PackedWeight, Float)?
     if let adapter = pass.adapter, let u {
-      low = (UnsafePointer(u.floats), layout(adapter.up, for: .forward, in: .fp32), adapter.scale)
+      low = (UnsafePointer(u.floats), layout(adapter.up, for: .forward, in: adapterPrecision), adapter.scale)
     }
     var product = Product(rows, x.floats, layout(pass.weight, for: .forward, in: precision), into: y.floats, low: low)
     product.apply(
@@ -34,7 +37,7 @@ extension CPU {
       product.compute(on: self)
       return (y, derivative, nil)
     }
-    let inner = Product(rows, x.floats, layout(adapter.down, for: .forward, in: .fp32), into: u.floats)
+    let inner = Product(rows, x.floats, layout(adapter.down, for: .forward, in: adapterPrecision), into: u.floats)
     let mask = pass.mask
     let dropped = mask == nil ? 0 : Self.panelRows * inputs
     let scratch = scratch(dropped + max(product.scratch, inner.scratch))
@@ -60,10 +63,10 @@ extension CPU {
     var outer: Product?
     var low: (UnsafePointer<Float>, PackedWeight, Float)?
     if let adapter = pass.adapter, let du {
-      let up = layout(adapter.up, for: .backward, in: .fp32)
+      let up = layout(adapter.up, for: .backward, in: adapterPrecision)
       inner = Product(rows, dz.floats, up, scale: adapter.scale, into: du.floats)
       if let dx {
-        let down = layout(adapter.down, for: .backward, in: .fp32)
+        let down = layout(adapter.down, for: .backward, in: adapterPrecision)
         if mask == nil {
           low = (UnsafePointer(du.floats), down, 1)
         } else {

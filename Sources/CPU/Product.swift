@@ -12,7 +12,7 @@ struct Product {
   private var round: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?
 
   /// out [rows, w.columns] = scale·x [rows, w.depth]·w, added to what `out` holds if `accumulate`; and `low`'s product,
-  /// whose layout is one of fp32.
+  /// whose layout is one of the same precision, but for int8 of fp32.
   init(
     _ rows: Int, _ x: UnsafePointer<Float>, _ w: PackedWeight, scale: Float = 1, into out: UnsafeMutablePointer<Float>,
     accumulate: Bool = false, low: (values: UnsafePointer<Float>, w: PackedWeight, scale: Float)? = nil
@@ -52,7 +52,7 @@ struct Product {
   /// Columns of a piece start at a multiple of this.
   var strip: Int { multiplier.strip }
   /// Floats that a thread needs.
-  var scratch: Int { multiplier.scratch_bytes(job.w.depth, job.w.type) / 4 }
+  var scratch: Int { weights.reduce(0) { $0 + $1.multiplier.scratch_bytes($1.depth, $1.type) } / 4 }
 
   /// Computes a piece: at most a panel of rows, all columns or whole strips of them.
   /// - Parameters:

@@ -35,6 +35,7 @@ static const retort_multiplier *multiplier(const retort_kernels *kernels, produc
 static canvas compute(const retort_kernels *kernels, product_case p, canvas x, retort_matrix w, canvas low,
                       canvas low_w, const float *bias, canvas out, canvas derivative, int alone) {
   const retort_multiplier *m = multiplier(kernels, p.precision);
+  const retort_multiplier *of_low = multiplier(kernels, p.precision == PRODUCTS_INT8 ? PRODUCTS_FP32 : p.precision);
   void *memory[2] = {NULL, NULL};
   retort_linear job = {.x = x.values, .stride = x.stride, .w = packed(m, w, memory), .scale = 0.75f,
                        .out = out.values, .out_stride = out.stride, .accumulate = p.accumulate,
@@ -42,9 +43,10 @@ static canvas compute(const retort_kernels *kernels, product_case p, canvas x, r
                        .derivative = {p.derivative ? derivative.values : NULL, RETORT_F32}};
   if (p.rank) {
     job.low = low.values, job.low_stride = low.stride, job.low_scale = 0.5f;
-    job.low_w = packed(&kernels->fp32, transposed(low_w), memory + 1);
+    job.low_w = packed(of_low, transposed(low_w), memory + 1);
   }
-  const size_t scratch_bytes = m->scratch_bytes(p.depth, w.type);
+  const size_t low_scratch = p.rank ? of_low->scratch_bytes(p.rank, RETORT_F32) : 0;
+  const size_t scratch_bytes = m->scratch_bytes(p.depth, w.type) + low_scratch;
   char *scratch = malloc(scratch_bytes + 64);
   memset(scratch, 0xFF, scratch_bytes + 64);
   uint64_t state = p.seed;

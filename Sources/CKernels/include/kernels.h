@@ -76,7 +76,7 @@ typedef struct {
   float scale;
   const float *low;  // [rows, low_w.depth], `low_stride` apart; or NULL
   size_t low_stride;
-  retort_packed low_w;  // of floats, packed by the same class's fp32
+  retort_packed low_w;  // of floats, packed in the same precision, but for int8 in fp32
   float low_scale;
   float *out;  // [rows, w.columns], `out_stride` apart
   size_t out_stride;
@@ -119,7 +119,7 @@ typedef struct {
   /// Lays out the strips that hold columns from ≤ c < to. In fp32 they keep the matrix's type; in bf16 and int8 they are
   /// those of the matrix widened to floats. Products have the bits of the widened matrix's in each precision.
   void (*pack)(const retort_matrix *w, void *strips, size_t from, size_t to);
-  /// With a matrix of this depth and type.
+  /// With a matrix of this depth and type; what low_w needs comes behind.
   size_t (*scratch_bytes)(size_t depth, retort_type type);
   /// The first `rows` rows, columns `from` ≤ c < `to`. An element's bits do not depend on the piece that it is in.
   void (*linear)(const retort_linear *job, size_t rows, size_t from, size_t to, void *scratch);
