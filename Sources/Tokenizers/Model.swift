@@ -16,7 +16,7 @@ enum Model: Sendable {
   func id(of piece: String) -> Int32? {
     switch self {
     case .wordPiece(let model): model.pieces.id(of: piece)
-    case .unigram(let model): model.pieces.number(of: piece.utf8)
+    case .unigram(let model): model.pieces.number(of: piece)
     }
   }
 
