@@ -11,6 +11,7 @@ enum Normalizer: Sendable {
   case replace(Replacement)
   case prepend([UInt8])
   case precompiled(Charsmap)
+  case byteLevel
   indirect case sequence([Normalizer])
 
   /// Appends the normalized `text` to `output`. Offsets, when needed, would be recorded here beside each output byte.
@@ -30,6 +31,7 @@ enum Normalizer: Sendable {
       if !text.isEmpty { output += prefix }
       output.append(contentsOf: text)
     case .precompiled(let charsmap): charsmap.normalize(text, into: &output)
+    case .byteLevel: ByteLevel.spell(text, into: &output)
     case .sequence(let steps): Self.normalize(text, by: steps, into: &output)
     }
   }
@@ -92,6 +94,7 @@ enum Normalizer: Sendable {
     switch self {
     case .none, .nmt, .strip, .stripAccents, .prepend: 1
     case .bert, .lowercase: 3
+    case .byteLevel: 2
     case .form: 11  // UAX 15
     case .replace(let replacement): replacement.growth
     case .precompiled(let charsmap): charsmap.growth
@@ -118,6 +121,7 @@ extension Normalizer {
     case "StripAccents": self = .stripAccents
     case "Replace": self = .replace(try Replacement(fields))
     case "Prepend": self = .prepend(Array(try fields.string("prepend").utf8))
+    case "ByteLevel": self = .byteLevel
     case "Precompiled": self = .precompiled(try Charsmap(fields))
     case "Sequence": self = .sequence(try fields.steps("normalizers").map { try Normalizer($0) })
     case let type:
@@ -125,7 +129,7 @@ extension Normalizer {
         type,
         supported: [
           "BertNormalizer", "Nmt", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Replace",
-          "Prepend", "Precompiled", "Sequence",
+          "Prepend", "Precompiled", "ByteLevel", "Sequence",
         ])
     }
     guard growth <= 1e6 else {

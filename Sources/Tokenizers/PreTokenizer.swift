@@ -6,6 +6,8 @@ enum PreTokenizer: Sendable {
   case bert
   case whitespace
   case metaspace(Metaspace)
+  case byteLevel(ByteLevel)
+  case pattern(Split)
   /// Each splits the words of the one before.
   indirect case sequence([PreTokenizer])
 
@@ -14,7 +16,7 @@ enum PreTokenizer: Sendable {
     switch self {
     case .metaspace(let metaspace): metaspace.prepending == .first
     case .sequence(let steps): steps.contains(where: \.marksFirst)
-    case .none, .bert, .whitespace: false
+    case .none, .bert, .whitespace, .byteLevel, .pattern: false
     }
   }
 
@@ -33,6 +35,9 @@ enum PreTokenizer: Sendable {
     case .whitespace:
       Self.splitAtWhitespace(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
     case .metaspace(let metaspace): metaspace.split(text, segment, beginsText, word)
+    case .byteLevel(let byteLevel): byteLevel.split(UnsafeBufferPointer(text), segment, beginsText, word)
+    case .pattern(let split):
+      split.split(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
     case .sequence(let steps): Self.split(by: steps[...], text, segment, beginsText, word)
     }
   }
@@ -85,9 +90,12 @@ extension PreTokenizer {
     case "BertPreTokenizer": self = .bert
     case "WhitespaceSplit": self = .whitespace
     case "Metaspace": self = .metaspace(try Metaspace(fields))
+    case "ByteLevel": self = .byteLevel(try ByteLevel(fields))
+    case "Split": self = .pattern(try Split(fields))
     case "Sequence": self = .sequence(try fields.steps("pretokenizers").map { try PreTokenizer($0) })
     case let type:
-      throw fields.unsupported(type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "Sequence"])
+      throw fields.unsupported(
+        type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "ByteLevel", "Split", "Sequence"])
     }
   }
 }

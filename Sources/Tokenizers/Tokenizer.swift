@@ -24,12 +24,12 @@ package final class Tokenizer: Sendable {
     let settings = try TokenizerSettings(folder: folder)
     let stored = try Normalizer(file.fields.object("normalizer"))
     normalizer = settings.bertNormalizer.map { .bert($0) } ?? stored
-    notices = settings.notices(replacing: stored)
     truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
     preTokenizer = try PreTokenizer(file.fields.object("pre_tokenizer"))
     model = file.model
     postProcessor = try PostProcessor(file.fields.object("post_processor"))
-    addedTokens = AddedTokens(file.addedTokens, normalizer: normalizer)
+    addedTokens = AddedTokens(file.addedTokens, model, normalizer: normalizer)
+    notices = settings.notices(replacing: stored) + addedTokens.notices
     let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 

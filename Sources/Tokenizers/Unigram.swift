@@ -90,14 +90,8 @@ extension Unigram {
     }
     unknownID = Int32(try fields.int("unk_id", in: 0...scores.count - 1))
     unknownScore = lowest - Self.unknownPenalty
-    let spellsBytes = try fields.bool("byte_fallback", default: false)
     let pieces = pieces
-    byteIDs = spellsBytes ? (0...255).map { pieces.number(of: Self.bytePiece($0)) } : nil
-  }
-
-  private static func bytePiece(_ byte: Int) -> String {
-    let digits = String(byte, radix: 16, uppercase: true)
-    return "<0x\(byte < 16 ? "0" : "")\(digits)>"
+    byteIDs = try fields.bool("byte_fallback", default: false) ? Model.byteIDs { pieces.number(of: $0) } : nil
   }
 }
 

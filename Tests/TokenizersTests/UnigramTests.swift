@@ -84,8 +84,8 @@ import Testing
     (#""unk_id":null"#, "null", "null", "model.unk_id is missing"),
     (#""unk_id":6"#, "null", "null", "model.unk_id is 6, expected a whole number from 0 to 5"),
     (
-      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a|b)+"},"content":"x"}"#, "null",
-      #"the normalizer.pattern "(a|b)+" is not supported"#
+      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a|b)+(?<=c)"},"content":"x"}"#, "null",
+      #"normalizer.pattern.Regex is "(a|b)+(?<=c)": a group `(?` at character 8, expected an expression of"#
     ),
     (
       #""unk_id":0"#, #"{"type":"Replace","pattern":{"String":""},"content":"x"}"#, "null",
@@ -96,7 +96,11 @@ import Testing
       #""unk_id":0"#, "null", #"{"type":"Metaspace","replacement":"▁","add_prefix_space":false}"#,
       "pre_tokenizer.prepend_scheme"
     ),
-    (#""unk_id":0"#, "null", #"{"type":"ByteLevel"}"#, #"the pre_tokenizer "ByteLevel" is not supported"#),
+    (
+      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a)"},"content":"$1"}"#, "null",
+      "normalizer.content is with `$`"
+    ),
+    (#""unk_id":0"#, "null", #"{"type":"Peculiar"}"#, #"the pre_tokenizer "Peculiar" is not supported"#),
   ])
   func `what cannot be used is refused at its field`(
     model: String, normalizer: String, preTokenizer: String, message: String
