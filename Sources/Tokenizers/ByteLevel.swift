@@ -26,15 +26,15 @@ struct ByteLevel: Sendable {
   }
 
   func split(
-    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: PreTokenizer.Word
+    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: PreTokenizer.Word
   ) {
     guard !segment.isEmpty else { return }
-    guard addsPrefixSpace, text[segment.lowerBound] != 0x20 else { return spell(text, segment, beginsText, word) }
-    ([0x20] + text[segment]).withUnsafeBufferPointer { spell($0, $0.indices, beginsText, word) }
+    guard addsPrefixSpace, text[segment.lowerBound] != 0x20 else { return spell(text, segment, beginning, word) }
+    ([0x20] + text[segment]).withUnsafeBufferPointer { spell($0, $0.indices, beginning, word) }
   }
 
   private func spell(
-    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: PreTokenizer.Word
+    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: PreTokenizer.Word
   ) {
     var words = SpelledWords(segment.count * 2)
     func add(_ part: Range<Int>) {
@@ -48,7 +48,7 @@ struct ByteLevel: Sendable {
       end = match.upperBound
     }
     if end < segment.upperBound { add(end..<segment.upperBound) }
-    words.give(beginsText, to: word)
+    words.give(beginning, to: word)
   }
 }
 
@@ -73,12 +73,12 @@ struct SpelledWords {
   }
 
   /// Calls `word` with each word.
-  mutating func give(_ beginsText: Bool, to word: PreTokenizer.Word) {
+  mutating func give(_ beginning: Int, to word: PreTokenizer.Word) {
     let ends = ends
     text.withUnsafeMutableBufferPointer { text in
       var start = WordPiece.longestContinuation
       for end in ends {
-        word(text, start..<end, beginsText && start == WordPiece.longestContinuation)
+        word(text, start..<end, start == WordPiece.longestContinuation ? beginning : 0)
         start = end
       }
     }

@@ -10,7 +10,7 @@ struct Metaspace: Sendable {
   private let splits: Bool
 
   func split(
-    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: PreTokenizer.Word
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: PreTokenizer.Word
   ) {
     guard !segment.isEmpty else { return }
     var words = SpelledWords(segment.count * 3 / 2)
@@ -20,7 +20,7 @@ struct Metaspace: Sendable {
     }
     let first = UnsafeBufferPointer(rebasing: text[segment])
     let needsMark = first[0] != 0x20 && !first.starts(with: replacement)
-    if needsMark, prepending == .always || prepending == .first && beginsText { mark() }
+    if needsMark, prepending == .always || prepending == .first && beginning > 0 { mark() }
     var index = 0
     while index < first.count {
       if first[index] == 0x20 {
@@ -35,7 +35,7 @@ struct Metaspace: Sendable {
       }
     }
     words.end()
-    words.give(beginsText, to: word)
+    words.give(beginning, to: word)
   }
 }
 

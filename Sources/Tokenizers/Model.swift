@@ -50,19 +50,20 @@ enum Model: Sendable {
   }
 
   /// Splits `segment` of `text` into words and appends their ids; what precedes the unread part may be overwritten.
+  /// `beginning` of its bytes stand for the text's first character; none, if it is not positive.
   func encode(
-    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, beginsText: Bool, words: PreTokenizer,
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, beginning: Int, words: PreTokenizer,
     into ids: inout [Int32]
   ) {
     switch self {
     case .wordPiece(let model):
-      words.split(text, segment, beginsText) { text, word, _ in model.encode(text, word: word, into: &ids) }
+      words.split(text, segment, beginning) { text, word, _ in model.encode(text, word: word, into: &ids) }
     case .unigram(let model):
-      words.split(text, segment, beginsText) { text, word, _ in
+      words.split(text, segment, beginning) { text, word, _ in
         model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
       }
     case .bpe(let model):
-      words.split(text, segment, beginsText) { text, word, _ in
+      words.split(text, segment, beginning) { text, word, _ in
         model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
       }
     }

@@ -51,6 +51,39 @@ enum Normalizer: Sendable {
     current.withUnsafeBufferPointer { steps[steps.count - 1].normalize($0, into: &output) }
   }
 
+  /// How many bytes of the normalized text stand for the first character of a whole text, as `count` of `text` do; as
+  /// the library's alignments have it, by which `Metaspace` knows where a text begins.
+  func beginning(_ text: UnsafeBufferPointer<UInt8>, _ count: Int) -> Int {
+    func normalized(_ count: Int) -> Int {
+      var output: [UInt8] = []
+      normalize(UnsafeBufferPointer(rebasing: text[..<count]), into: &output)
+      return output.count
+    }
+    switch self {
+    case .none: return count
+    case .bert, .nmt, .form, .lowercase, .stripAccents, .byteLevel: return normalized(count)
+    case .strip(let left, _): return left ? normalized(count) : count
+    case .prepend(let prefix): return count == 0 ? 0 : prefix.count + count
+    case .replace(let replacement): return replacement.beginning(text, count)
+    case .precompiled:
+      // What goes from the beginning of a text is not counted: the next character stands where it stood.
+      var end = count
+      while count > 0, end < text.count, normalized(end) == 0 { _ = text.scalar(at: &end) }
+      return normalized(end)
+    case .sequence(let steps):
+      var (current, count) = (Array(text), count)
+      for step in steps {
+        var next: [UInt8] = []
+        current.withUnsafeBufferPointer { text in
+          count = step.beginning(text, count)
+          step.normalize(text, into: &next)
+        }
+        current = next
+      }
+      return count
+    }
+  }
+
   /// The controls that sentencepiece's `nmt` rules drop, and what they take for a space.
   private static func normalizeLikeNmt(_ text: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) {
     text.forEachScalar { scalar in

@@ -17,6 +17,16 @@ struct Replacement: Sendable {
       if isMatch { output += content } else { output.append(contentsOf: text[part]) }
     }
   }
+
+  /// See `Normalizer.beginning`.
+  func beginning(_ text: UnsafeBufferPointer<UInt8>, _ count: Int) -> Int {
+    var first: Range<Int>?
+    pattern.forEachPart(of: text, text.indices) { part, isMatch in
+      if part.lowerBound == 0, isMatch { first = part }
+    }
+    guard let first else { return count }
+    return content.count + max(0, count - first.count)
+  }
 }
 
 extension Replacement {
