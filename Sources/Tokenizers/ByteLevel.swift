@@ -1,7 +1,7 @@
 /// Byte-level words (Radford et al. 2019): every byte of a text becomes a visible character.
 
 struct ByteLevel: Sendable {
-  private let addsPrefixSpace: Bool
+  let addsPrefixSpace: Bool
   /// Cuts the text into words; absent: it is one.
   private let expression: RegularExpression?
 
@@ -53,6 +53,11 @@ struct ByteLevel: Sendable {
 }
 
 extension ByteLevel {
+  init(addsPrefixSpace: Bool) throws {
+    self.addsPrefixSpace = addsPrefixSpace
+    expression = try RegularExpression(Self.words)
+  }
+
   init(_ fields: TokenizerFields) throws {
     addsPrefixSpace = try fields.bool("add_prefix_space", default: true)
     expression = try fields.bool("use_regex", default: true) ? RegularExpression(Self.words) : nil

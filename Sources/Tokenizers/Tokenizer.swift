@@ -25,11 +25,13 @@ package final class Tokenizer: Sendable {
     let stored = try Normalizer(file.fields.object("normalizer"))
     normalizer = settings.bertNormalizer.map { .bert($0) } ?? stored
     truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
-    preTokenizer = try PreTokenizer(file.fields.object("pre_tokenizer"))
+    let storedWords = try PreTokenizer(file.fields.object("pre_tokenizer"))
+    preTokenizer = settings.byteLevel.map { .byteLevel($0) } ?? storedWords
     model = file.model
     postProcessor = try PostProcessor(file.fields.object("post_processor"))
     addedTokens = AddedTokens(file.addedTokens, model, normalizer: normalizer)
-    notices = settings.notices(replacing: stored) + addedTokens.notices
+    notices =
+      settings.notices(replacing: stored) + settings.notices(replacing: storedWords) + addedTokens.notices
     let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 
