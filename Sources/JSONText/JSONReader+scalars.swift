@@ -12,10 +12,17 @@ extension JSONReader {
 
   /// As `string()`, its UTF-8 replacing what is in `text`.
   package mutating func string(into text: inout [UInt8]) throws(JSONError) {
-    let (content, isEscaped) = try stringBytes()
     text.removeAll(keepingCapacity: true)
+    try appendString(to: &text)
+  }
+
+  /// As `string()`, its UTF-8 behind what is in `text`.
+  package mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
+    let (content, isEscaped) = try stringBytes()
+    guard isUTF8(content) else {
+      throw error("UTF-8", found: "bytes that are not UTF-8", at: content.lowerBound)
+    }
     if isEscaped { try unescape(content, into: &text) } else { text.append(contentsOf: bytes(content)) }
-    if text.contains(where: { $0 >= 0x80 }) { _ = try validated(text, at: content.lowerBound) }
   }
 
   /// The number here, written without fraction and exponent.
@@ -25,6 +32,39 @@ extension JSONReader {
     let text = String(decoding: try number(), as: UTF8.self)
     guard let int = Int(text) else { throw error("a whole number", found: text, at: start) }
     return int
+  }
+
+  /// The number here, rounded to the nearest `Double`; beyond the type's range it is infinite.
+  package mutating func double() throws(JSONError) -> Double {
+    guard peek()?.startsNumber == true else { throw error("a number") }
+    let text = try number()
+    return Self.quotient(text) ?? Double(String(decoding: text, as: UTF8.self)) ?? .infinity
+  }
+
+  /// What a number of at most 19 digits without exponent is: its digits divided by a power of ten. The quotient of the
+  /// integers has 63 bits or more, and a bit for all those that follow, which is enough to round it once.
+  private static func quotient(_ text: UnsafeRawBufferPointer) -> Double? {
+    let isNegative = text[0] == UInt8(ascii: "-")
+    var (digits, power): (UInt64, UInt64) = (0, 1)
+    var isFraction = false
+    guard text.count <= 20 else { return nil }
+    for byte in text.dropFirst(isNegative ? 1 : 0) {
+      if byte == UInt8(ascii: ".") {
+        isFraction = true
+        continue
+      }
+      guard case let digit = byte &- UInt8(ascii: "0"), digit < 10, digits < 1_000_000_000_000_000_000 else {
+        return nil
+      }
+      digits = digits * 10 + UInt64(digit)
+      if isFraction { power *= 10 }
+    }
+    guard digits > 0 else { return isNegative ? -0.0 : 0 }
+    let (up, down) = (digits.leadingZeroBitCount, power.leadingZeroBitCount)
+    let dividend = digits << UInt64(up)
+    let (quotient, rest) = (power << UInt64(down)).dividingFullWidth((dividend >> 1, dividend << 63))
+    let size = Double(sign: .plus, exponent: down - up - 63, significand: Double(quotient | (rest > 0 ? 1 : 0)))
+    return isNegative ? -size : size
   }
 
   /// Steps over the number here: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
@@ -62,6 +102,24 @@ extension JSONReader {
   }
 
   private func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[range]) }
+
+  /// Whether bytes are UTF-8 (The Unicode Standard, table 3-7).
+  private func isUTF8(_ range: Range<Int>) -> Bool {
+    var place = range.lowerBound
+    while place < range.upperBound {
+      let lead = bytes[place]
+      place += 1
+      if lead < 0x80 { continue }
+      let count = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3
+      guard 0xC2...0xF4 ~= lead, place + count <= range.upperBound else { return false }
+      let least: UInt8 = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80
+      let most: UInt8 = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF
+      guard least...most ~= bytes[place] else { return false }
+      for following in bytes[place + 1..<place + count] where following & 0xC0 != 0x80 { return false }
+      place += count
+    }
+    return true
+  }
 
   private func validated(_ utf8: some Collection<UInt8>, at start: Int) throws(JSONError) -> String {
     let text = String(decoding: utf8, as: UTF8.self)

@@ -2,7 +2,7 @@
 
 struct AddedToken: Sendable {
   let content: String
-  let id: Int32
+  fileprivate(set) var id: Int32
   let isSpecial: Bool
   let isNormalized: Bool
   /// Not found inside a word.
@@ -17,8 +17,24 @@ struct AddedTokens: Sendable {
   let raw: AddedTokenMatcher
   let normalized: AddedTokenMatcher
 
-  init(_ tokens: [AddedToken], normalizer: Normalizer) {
-    all = tokens.filter { !$0.content.isEmpty }
+  /// Says which tokens have another id than their file says: the library goes by the vocabulary.
+  private(set) var notices: [String] = []
+
+  init(_ tokens: [AddedToken], _ model: Model, normalizer: Normalizer) {
+    var all = tokens.filter { !$0.content.isEmpty }
+    var next = model.count
+    var ids: [[UInt8]: Int32] = [:]
+    for place in all.indices {
+      let (content, written) = (Array(all[place].content.utf8), all[place].id)
+      all[place].id = ids[content] ?? model.id(of: all[place].content) ?? Int32(clamping: next)
+      ids[content] = all[place].id
+      next = max(next, Int(all[place].id) + 1)
+      guard all[place].id != written else { continue }
+      notices.append(
+        "tokenizer.json gives the added token \"\(all[place].content)\" the id \(written); as in the tokenizers library "
+          + "it has \(all[place].id), which follows from the vocabulary")
+    }
+    self.all = all
     let ordered = all.filter(\.isSpecial) + all.filter { !$0.isSpecial }
     raw = AddedTokenMatcher(ordered.filter { !$0.isNormalized }.map { (Array($0.content.utf8), $0) })
     normalized = AddedTokenMatcher(

@@ -1,85 +1,115 @@
 /// Byte strings with numbers, walked byte by byte: which strings begin a text is known after one pass over it.
 
-/// A trie whose edges lie in one hash table with open addressing.
+/// A radix tree (Morrison, Journal of the ACM 15, 1968): a node for each place where strings part, or where one ends.
+/// Nodes are numbered by depth, and the children of a node, which lie together, are ordered by their first bytes.
 struct ByteTrie: Sendable {
-  /// An edge: the node it leaves (24 bits), its byte (8 bits), the node it leads to (32 bits). 0 is an empty slot, for
-  /// no edge leads to the root. The count is a power of two, at most half of it used.
-  private var edges: [UInt64]
-  private let shift: UInt64
-  /// The number of the string that ends at each node; negative: none.
-  private var numbers: [Int32] = [-1]
+  private struct Node {
+    /// The bytes that lead to it after the first one: where they lie in `strings`, and how many they are.
+    var label, count: UInt32
+    /// The string that ends here; negative: none.
+    var number: Int32
+    /// Its first child; the children end where the next node's begin.
+    var children: UInt32 = 0
+  }
 
-  static let mostNodes = 1 << 24
+  private let strings: [UInt8]
+  private var nodes = [Node(label: 0, count: 0, number: -1)]
+  /// The first byte that leads to each node.
+  private var bytes: [UInt8] = [0]
+  /// The root's children by that byte; 0: none.
+  private var roots = [Int32](repeating: 0, count: 256)
 
-  /// The trie of `strings`, which lie one after the other and are numbered from 0; nil if it takes too many nodes.
-  /// Of equal ones the last counts; an empty one is never found.
-  init?(_ strings: [UInt8], ends: [Int]) {
-    // Neighbours in the order share most of their nodes, so that few are looked for.
-    var order: [(start: UInt64, number: Int32)] = []
-    order.reserveCapacity(ends.count)
-    var begin = 0
+  /// The trie of `strings`, which lie one after the other, fewer than 2³² bytes, and are numbered from 0. Of equal ones
+  /// the last counts; an empty one is never found.
+  init(_ strings: [UInt8], ends: [Int]) {
+    self.strings = strings
+    nodes.reserveCapacity(ends.count * 5 / 4)
+    bytes.reserveCapacity(ends.count * 5 / 4)
+    strings.withUnsafeBufferPointer { build(Self.sorted($0, ends), $0) }
+    nodes.append(Node(label: 0, count: 0, number: -1, children: UInt32(nodes.count)))
+  }
+
+  private struct Entry {
+    /// The first eight bytes of the string, zeros behind a shorter one.
+    var beginning: UInt64
+    var start, count: UInt32
+    var number: Int32
+  }
+
+  /// The strings in the order of their bytes, equal ones in that of their numbers.
+  private static func sorted(_ strings: UnsafeBufferPointer<UInt8>, _ ends: [Int]) -> [Entry] {
+    var entries: [Entry] = []
+    entries.reserveCapacity(ends.count)
+    var start = 0
     for (number, end) in ends.enumerated() {
-      var start: UInt64 = 0
-      for place in begin..<min(begin + 8, end) { start |= UInt64(strings[place]) << UInt64(56 - 8 * (place - begin)) }
-      order.append((start, Int32(number)))
-      begin = end
+      var beginning: UInt64 = 0
+      for place in start..<min(start + 8, end) {
+        beginning |= UInt64(strings[place]) << UInt64(56 - 8 * (place - start))
+      }
+      entries.append(
+        Entry(beginning: beginning, start: UInt32(start), count: UInt32(end - start), number: Int32(number)))
+      start = end
     }
-    order.sort { ($0.start, $0.number) < ($1.start, $1.number) }
-    func range(_ number: Int32) -> Range<Int> { (number == 0 ? 0 : ends[Int(number) - 1])..<ends[Int(number)] }
-    /// Calls `body` with each string and how many bytes it shares with the one before.
-    func forEach(_ body: (_ string: Range<Int>, _ shared: Int, _ number: Int32) -> Void) {
-      var previous = 0..<0
-      for (_, number) in order {
-        let string = range(number)
-        var shared = 0
-        while shared < min(string.count, previous.count),
-          strings[string.lowerBound + shared] == strings[previous.lowerBound + shared]
-        {
-          shared += 1
+    entries.sort { one, other in
+      if one.beginning != other.beginning { return one.beginning < other.beginning }
+      for place in min(8, one.count, other.count)..<min(one.count, other.count) {
+        let (left, right) = (strings[Int(one.start + place)], strings[Int(other.start + place)])
+        if left != right { return left < right }
+      }
+      return (one.count, one.number) < (other.count, other.number)
+    }
+    return entries
+  }
+
+  /// Adds the nodes of one depth after the other; those of a depth are ranges of `entries` that share so many bytes.
+  private mutating func build(_ entries: [Entry], _ strings: UnsafeBufferPointer<UInt8>) {
+    entries.withUnsafeBufferPointer { entries in
+      var level = [(entries: entries.prefix { $0.count == 0 }.count..<entries.count, shared: UInt32(0))]
+      var parent = 0
+      while !level.isEmpty {
+        var next: [(entries: Range<Int>, shared: UInt32)] = []
+        for (range, shared) in level {
+          nodes[parent].children = UInt32(nodes.count)
+          var start = range.lowerBound
+          while start < range.upperBound {
+            let first = entries[start]
+            let byte = strings[Int(first.start + shared)]
+            var end = start + 1
+            while end < range.upperBound, strings[Int(entries[end].start + shared)] == byte { end += 1 }
+            let last = entries[end - 1]
+            var length = shared + 1
+            while length < min(first.count, last.count),
+              strings[Int(first.start + length)] == strings[Int(last.start + length)]
+            {
+              length += 1
+            }
+            if parent == 0 { roots[Int(byte)] = Int32(nodes.count) }
+            bytes.append(byte)
+            nodes.append(Node(label: first.start + shared + 1, count: length - shared - 1, number: -1))
+            while start < end, entries[start].count == length {
+              nodes[nodes.count - 1].number = entries[start].number
+              start += 1
+            }
+            next.append((start..<end, length))
+            start = end
+          }
+          parent += 1
         }
-        body(string, shared, number)
-        previous = string
+        level = next
       }
-    }
-    var nodes = 1
-    forEach { string, shared, _ in nodes += string.count - shared }
-    guard nodes <= Self.mostNodes else { return nil }
-    var count = 2
-    while count < 2 * nodes { count *= 2 }
-    shift = UInt64(64 - count.trailingZeroBitCount)
-    edges = [UInt64](repeating: 0, count: count)
-    numbers.reserveCapacity(nodes)
-    var path: [UInt32] = [0]  // the nodes of the string before
-    forEach { string, shared, number in
-      path.removeLast(path.count - 1 - shared)
-      for byte in strings[string.dropFirst(shared)] { path.append(add(byte, to: path[path.count - 1])) }
-      if !string.isEmpty { numbers[Int(path[path.count - 1])] = number }
     }
   }
 
-  /// The child of a node by a byte, made if it is not there.
-  @inline(__always)
-  private mutating func add(_ byte: UInt8, to node: UInt32) -> UInt32 {
-    let key = node << 8 | UInt32(byte)
-    var slot = Self.slot(key, shift)
-    while edges[slot] != 0, UInt32(edges[slot] >> 32) != key { slot = (slot + 1) & (edges.count - 1) }
-    if edges[slot] == 0 {
-      edges[slot] = UInt64(key) << 32 | UInt64(numbers.count)
-      numbers.append(-1)
-    }
-    return UInt32(truncatingIfNeeded: edges[slot])
+  /// The number of the string; nil: it is not there, or empty.
+  func number(of string: UnsafeBufferPointer<UInt8>) -> Int32? {
+    var found: Int32?
+    forEachPrefix(of: string, string.indices) { end, number in if end == string.count { found = number } }
+    return found
   }
 
-  /// The number of the string, or of its last insertion; nil: it is not there, or empty.
-  func number(of bytes: some Sequence<UInt8>) -> Int32? {
-    edges.withUnsafeBufferPointer { edges in
-      var node: UInt32 = 0
-      for byte in bytes {
-        guard let next = child(of: node, byte, edges) else { return nil }
-        node = next
-      }
-      return numbers[Int(node)] < 0 ? nil : numbers[Int(node)]
-    }
+  func number(of string: String) -> Int32? {
+    var string = string
+    return string.withUTF8(number(of:))
   }
 
   /// Calls `body` with the end and the number of each string that begins at `range`'s start, the shortest first.
@@ -87,33 +117,36 @@ struct ByteTrie: Sendable {
   func forEachPrefix(
     of text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ body: (_ end: Int, _ number: Int32) -> Void
   ) {
-    edges.withUnsafeBufferPointer { edges in
-      numbers.withUnsafeBufferPointer { numbers in
-        var node: UInt32 = 0
-        for index in range {
-          guard let next = child(of: node, text[index], edges) else { return }
-          node = next
-          let number = numbers[Int(node)]
-          if number >= 0 { body(index + 1, number) }
+    guard !range.isEmpty else { return }
+    nodes.withUnsafeBufferPointer { nodes in
+      strings.withUnsafeBufferPointer { strings in
+        bytes.withUnsafeBufferPointer { bytes in
+          var index = range.lowerBound
+          var place = Int(roots[Int(text[index])])
+          while place > 0 {
+            let node = nodes[place]
+            index += 1
+            guard Int(node.count) <= range.upperBound - index else { return }
+            for offset in 0..<Int(node.count) where strings[Int(node.label) + offset] != text[index + offset] { return }
+            index += Int(node.count)
+            if node.number >= 0 { body(index, node.number) }
+            guard index < range.upperBound else { return }
+            place = Self.place(of: text[index], in: bytes, Int(node.children)..<Int(nodes[place + 1].children))
+          }
         }
       }
     }
   }
 
+  /// The child in `children` that a byte leads to; 0: none.
   @inline(__always)
-  private func child(of node: UInt32, _ byte: UInt8, _ edges: UnsafeBufferPointer<UInt64>) -> UInt32? {
-    let key = node << 8 | UInt32(byte)
-    var slot = Self.slot(key, shift)
-    while edges[slot] != 0 {
-      if UInt32(edges[slot] >> 32) == key { return UInt32(truncatingIfNeeded: edges[slot]) }
-      slot = (slot + 1) & (edges.count - 1)
+  private static func place(of byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, _ children: Range<Int>) -> Int {
+    var (low, high) = (children.lowerBound, children.upperBound)
+    while high - low > 8 {
+      let middle = (low + high) / 2
+      if bytes[middle] <= byte { low = middle } else { high = middle }
     }
-    return nil
-  }
-
-  /// Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4).
-  @inline(__always)
-  private static func slot(_ key: UInt32, _ shift: UInt64) -> Int {
-    Int(truncatingIfNeeded: (UInt64(key) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+    for place in low..<high where bytes[place] == byte { return place }
+    return 0
   }
 }

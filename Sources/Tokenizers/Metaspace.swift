@@ -10,21 +10,17 @@ struct Metaspace: Sendable {
   private let splits: Bool
 
   func split(
-    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: PreTokenizer.Word
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: PreTokenizer.Word
   ) {
     guard !segment.isEmpty else { return }
-    // As much as any model asks for before a word.
-    var marked = [UInt8](repeating: 0, count: WordPiece.longestContinuation)
-    let begin = marked.count
-    marked.reserveCapacity(begin + segment.count * 3 / 2 + 16)
-    var starts: [Int] = []
+    var words = SpelledWords(segment.count * 3 / 2)
     func mark() {
-      if splits, marked.count > begin { starts.append(marked.count) }
-      marked += replacement
+      if splits { words.end() }
+      words.text += replacement
     }
     let first = UnsafeBufferPointer(rebasing: text[segment])
     let needsMark = first[0] != 0x20 && !first.starts(with: replacement)
-    if needsMark, prepending == .always || prepending == .first && beginsText { mark() }
+    if needsMark, prepending == .always || prepending == .first && beginning > 0 { mark() }
     var index = 0
     while index < first.count {
       if first[index] == 0x20 {
@@ -34,18 +30,12 @@ struct Metaspace: Sendable {
         mark()
         index += replacement.count
       } else {
-        marked.append(first[index])
+        words.text.append(first[index])
         index += 1
       }
     }
-    starts.append(marked.count)
-    marked.withUnsafeMutableBufferPointer { marked in
-      var start = begin
-      for end in starts {
-        word(marked, start..<end, beginsText && start == begin)
-        start = end
-      }
-    }
+    words.end()
+    words.give(beginning, to: word)
   }
 }
 

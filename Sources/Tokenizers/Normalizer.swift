@@ -11,6 +11,7 @@ enum Normalizer: Sendable {
   case replace(Replacement)
   case prepend([UInt8])
   case precompiled(Charsmap)
+  case byteLevel
   indirect case sequence([Normalizer])
 
   /// Appends the normalized `text` to `output`. Offsets, when needed, would be recorded here beside each output byte.
@@ -30,6 +31,7 @@ enum Normalizer: Sendable {
       if !text.isEmpty { output += prefix }
       output.append(contentsOf: text)
     case .precompiled(let charsmap): charsmap.normalize(text, into: &output)
+    case .byteLevel: ByteLevel.spell(text, into: &output)
     case .sequence(let steps): Self.normalize(text, by: steps, into: &output)
     }
   }
@@ -47,6 +49,39 @@ enum Normalizer: Sendable {
       swap(&current, &next)
     }
     current.withUnsafeBufferPointer { steps[steps.count - 1].normalize($0, into: &output) }
+  }
+
+  /// How many bytes of the normalized text stand for the first character of a whole text, as `count` of `text` do; as
+  /// the library's alignments have it, by which `Metaspace` knows where a text begins.
+  func beginning(_ text: UnsafeBufferPointer<UInt8>, _ count: Int) -> Int {
+    func normalized(_ count: Int) -> Int {
+      var output: [UInt8] = []
+      normalize(UnsafeBufferPointer(rebasing: text[..<count]), into: &output)
+      return output.count
+    }
+    switch self {
+    case .none: return count
+    case .bert, .nmt, .form, .lowercase, .stripAccents, .byteLevel: return normalized(count)
+    case .strip(let left, _): return left ? normalized(count) : count
+    case .prepend(let prefix): return count == 0 ? 0 : prefix.count + count
+    case .replace(let replacement): return replacement.beginning(text, count)
+    case .precompiled:
+      // What goes from the beginning of a text is not counted: the next character stands where it stood.
+      var end = count
+      while count > 0, end < text.count, normalized(end) == 0 { _ = text.scalar(at: &end) }
+      return normalized(end)
+    case .sequence(let steps):
+      var (current, count) = (Array(text), count)
+      for step in steps {
+        var next: [UInt8] = []
+        current.withUnsafeBufferPointer { text in
+          count = step.beginning(text, count)
+          step.normalize(text, into: &next)
+        }
+        current = next
+      }
+      return count
+    }
   }
 
   /// The controls that sentencepiece's `nmt` rules drop, and what they take for a space.
@@ -92,6 +127,7 @@ enum Normalizer: Sendable {
     switch self {
     case .none, .nmt, .strip, .stripAccents, .prepend: 1
     case .bert, .lowercase: 3
+    case .byteLevel: 2
     case .form: 11  // UAX 15
     case .replace(let replacement): replacement.growth
     case .precompiled(let charsmap): charsmap.growth
@@ -118,6 +154,7 @@ extension Normalizer {
     case "StripAccents": self = .stripAccents
     case "Replace": self = .replace(try Replacement(fields))
     case "Prepend": self = .prepend(Array(try fields.string("prepend").utf8))
+    case "ByteLevel": self = .byteLevel
     case "Precompiled": self = .precompiled(try Charsmap(fields))
     case "Sequence": self = .sequence(try fields.steps("normalizers").map { try Normalizer($0) })
     case let type:
@@ -125,7 +162,7 @@ extension Normalizer {
         type,
         supported: [
           "BertNormalizer", "Nmt", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "Replace",
-          "Prepend", "Precompiled", "Sequence",
+          "Prepend", "Precompiled", "ByteLevel", "Sequence",
         ])
     }
     guard growth <= 1e6 else {

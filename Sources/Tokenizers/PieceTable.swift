@@ -1,4 +1,6 @@
 /// Pieces by their UTF-8 bytes: one buffer of bytes and one open-addressing table, so a look-up allocates nothing.
+import JSONText
+
 struct PieceTable: Sendable {
   /// Bytes of all pieces, one after the other, in the order of insertion.
   private var bytes: [UInt8] = []
@@ -15,6 +17,7 @@ struct PieceTable: Sendable {
   }
 
   private(set) var largestID: Int32 = -1
+  var count: Int { entries.count }
 
   /// Makes room once, so that loading never rehashes.
   mutating func reserve(pieces: Int, bytes byteCount: Int) {
@@ -65,9 +68,13 @@ struct PieceTable: Sendable {
     }
   }
 
+  func id(of piece: UnsafeBufferPointer<UInt8>) -> Int32? {
+    id(of: piece, hash: piece.reduce(into: PieceHash()) { $0.add($1) }.value)
+  }
+
   func id(of piece: String) -> Int32? {
     var piece = piece
-    return piece.withUTF8 { bytes in id(of: bytes, hash: bytes.reduce(into: PieceHash()) { $0.add($1) }.value) }
+    return piece.withUTF8 { id(of: $0) }
   }
 
   private mutating func resize(forPieces pieces: Int) {
@@ -79,6 +86,22 @@ struct PieceTable: Sendable {
       var slot = Int(entry.hash) & (capacity - 1)
       while slots[slot] != 0 { slot = (slot + 1) & (capacity - 1) }
       slots[slot] = UInt32(index + 1)
+    }
+  }
+}
+
+extension PieceTable {
+  /// Reads the object of pieces and ids that `vocabulary` is at.
+  init(_ vocabulary: inout JSONReader, _ fields: TokenizerFields) throws {
+    reserve(pieces: 1 << 15, bytes: 1 << 18)
+    var piece: [UInt8] = []
+    try vocabulary.beginObject()
+    while try vocabulary.nextKey(into: &piece) {
+      let number = try vocabulary.int()
+      guard let id = Int32(exactly: number), id >= 0 else {
+        throw fields.invalid("vocab", found: "the id \(number)", expected: "ids from 0 up")
+      }
+      insert(piece, id: id)
     }
   }
 }

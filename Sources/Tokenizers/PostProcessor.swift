@@ -22,11 +22,17 @@ struct PostProcessor: Sendable {
 extension PostProcessor {
   init(_ fields: TokenizerFields?) throws {
     guard let fields else {
-      single = [.text(0, typeID: 0)]
-      pair = [.text(0, typeID: 0), .text(1, typeID: 1)]
+      self.init(single: [.text(0, typeID: 0)], pair: [.text(0, typeID: 0), .text(1, typeID: 1)])
       return
     }
     switch try fields.string("type") {
+    case "ByteLevel": try self.init(nil)  // it is about offsets alone
+    case "Sequence":
+      let adding = try fields.steps("processors").filter { try $0.string("type") != "ByteLevel" }
+      guard adding.count <= 1 else {
+        throw fields.invalid("processors", found: "\(adding.count) that add tokens", expected: "at most one")
+      }
+      try self.init(adding.first)
     case "TemplateProcessing":
       let special = try fields.object("special_tokens")?.objects() ?? [:]
       func template(_ key: String, _ inputs: Int) throws -> [Part] {
@@ -43,19 +49,20 @@ extension PostProcessor {
         }
         return parts
       }
-      single = try template("single", 1)
-      pair = try template("pair", 2)
+      self.init(single: try template("single", 1), pair: try template("pair", 2))
     case "BertProcessing", "RobertaProcessing":
       let isBert = try fields.string("type") == "BertProcessing"
       let start = try fields.tokenAndID("cls")
       let end = try fields.tokenAndID("sep")
-      single = [.special([start], typeID: 0), .text(0, typeID: 0), .special([end], typeID: 0)]
-      pair =
+      let single: [Part] = [.special([start], typeID: 0), .text(0, typeID: 0), .special([end], typeID: 0)]
+      let second: [Part] =
         isBert
-        ? single + [.text(1, typeID: 1), .special([end], typeID: 1)]
-        : single + [.special([end], typeID: 0), .text(1, typeID: 0), .special([end], typeID: 0)]
+        ? [.text(1, typeID: 1), .special([end], typeID: 1)]
+        : [.special([end], typeID: 0), .text(1, typeID: 0), .special([end], typeID: 0)]
+      self.init(single: single, pair: single + second)
     case let type:
-      throw fields.unsupported(type, supported: ["TemplateProcessing", "BertProcessing", "RobertaProcessing"])
+      throw fields.unsupported(
+        type, supported: ["TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence"])
     }
   }
 }

@@ -6,6 +6,8 @@ enum PreTokenizer: Sendable {
   case bert
   case whitespace
   case metaspace(Metaspace)
+  case byteLevel(ByteLevel)
+  case pattern(Split)
   /// Each splits the words of the one before.
   indirect case sequence([PreTokenizer])
 
@@ -14,35 +16,37 @@ enum PreTokenizer: Sendable {
     switch self {
     case .metaspace(let metaspace): metaspace.prepending == .first
     case .sequence(let steps): steps.contains(where: \.marksFirst)
-    case .none, .bert, .whitespace: false
+    case .none, .bert, .whitespace, .byteLevel, .pattern: false
     }
   }
 
-  /// A word's place in a buffer that a model may overwrite before it, and whether the text begins with it.
-  typealias Word = (_ text: UnsafeMutableBufferPointer<UInt8>, _ word: Range<Int>, _ beginsText: Bool) -> Void
+  /// A word's place in a buffer that a model may overwrite before it, and how many of its bytes stand for the text's
+  /// first character; none, if that is not positive.
+  typealias Word = (_ text: UnsafeMutableBufferPointer<UInt8>, _ word: Range<Int>, _ beginning: Int) -> Void
 
-  /// Calls `word` with each word of `segment`, in order; `beginsText` says whether the text begins with the segment.
+  /// Calls `word` with each word of `segment`, in order; `beginning` is of the segment what it is of a word.
   @inline(__always)
   func split(
-    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginsText: Bool, _ word: Word
+    _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: Word
   ) {
-    func isFirst(_ place: Int) -> Bool { beginsText && place == segment.lowerBound }
+    func own(_ part: Range<Int>) { word(text, part, beginning - (part.lowerBound - segment.lowerBound)) }
     switch self {
-    case .none: if !segment.isEmpty { word(text, segment, beginsText) }
-    case .bert: Self.splitLikeBert(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
-    case .whitespace:
-      Self.splitAtWhitespace(UnsafeBufferPointer(text), segment) { word(text, $0, isFirst($0.lowerBound)) }
-    case .metaspace(let metaspace): metaspace.split(text, segment, beginsText, word)
-    case .sequence(let steps): Self.split(by: steps[...], text, segment, beginsText, word)
+    case .none: if !segment.isEmpty { word(text, segment, beginning) }
+    case .bert: Self.splitLikeBert(UnsafeBufferPointer(text), segment, own)
+    case .whitespace: Self.splitAtWhitespace(UnsafeBufferPointer(text), segment, own)
+    case .metaspace(let metaspace): metaspace.split(text, segment, beginning, word)
+    case .byteLevel(let byteLevel): byteLevel.split(UnsafeBufferPointer(text), segment, beginning, word)
+    case .pattern(let split): split.split(UnsafeBufferPointer(text), segment, own)
+    case .sequence(let steps): Self.split(by: steps[...], text, segment, beginning, word)
     }
   }
 
   private static func split(
     by steps: ArraySlice<PreTokenizer>, _ text: UnsafeMutableBufferPointer<UInt8>, _ segment: Range<Int>,
-    _ beginsText: Bool, _ word: Word
+    _ beginning: Int, _ word: Word
   ) {
-    guard let first = steps.first else { return PreTokenizer.none.split(text, segment, beginsText, word) }
-    first.split(text, segment, beginsText) { Self.split(by: steps.dropFirst(), $0, $1, $2, word) }
+    guard let first = steps.first else { return PreTokenizer.none.split(text, segment, beginning, word) }
+    first.split(text, segment, beginning) { Self.split(by: steps.dropFirst(), $0, $1, $2, word) }
   }
 
   @inline(__always)
@@ -85,9 +89,12 @@ extension PreTokenizer {
     case "BertPreTokenizer": self = .bert
     case "WhitespaceSplit": self = .whitespace
     case "Metaspace": self = .metaspace(try Metaspace(fields))
+    case "ByteLevel": self = .byteLevel(try ByteLevel(fields))
+    case "Split": self = .pattern(try Split(fields))
     case "Sequence": self = .sequence(try fields.steps("pretokenizers").map { try PreTokenizer($0) })
     case let type:
-      throw fields.unsupported(type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "Sequence"])
+      throw fields.unsupported(
+        type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "ByteLevel", "Split", "Sequence"])
     }
   }
 }

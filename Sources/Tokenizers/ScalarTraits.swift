@@ -42,13 +42,18 @@ struct ScalarTraits: OptionSet, Sendable {
   private static let table = (0..<UInt32(0x20000)).map(looked(up:))
 
   private static func looked(up value: UInt32) -> ScalarTraits {
+    switch value {  // the largest blocks, whose scalars are alike
+    case 0x3400...0x4DBF, 0x4E00...0x9FFF: return .ideograph
+    case 0xAC00..<0xAC00 + 11172: return .decomposes
+    default: break
+    }
     guard let scalar = Unicode.Scalar(value) else { return [] }
     let properties = scalar.properties
     var traits: ScalarTraits = []
     if properties.isWhitespace { traits.insert(.whitespace) }
     if isIdeograph(value) { traits.insert(.ideograph) }
     if properties.changesWhenLowercased { traits.insert(.lowercases) }
-    if (0xAC00..<0xAC00 + 11172).contains(value) || decompositions[value] != nil { traits.insert(.decomposes) }
+    if decompositions[value] != nil { traits.insert(.decomposes) }
     if properties.canonicalCombiningClass != .notReordered { traits.insert(.reorders) }
     return traits.union(category(of: scalar))
   }
@@ -105,21 +110,34 @@ struct ScalarTraits: OptionSet, Sendable {
     return String(scalar).precomposedStringWithCanonicalMapping.unicodeScalars.elementsEqual(CollectionOfOne(scalar))
   }
 
-  /// What one pass of the system's normalizer changes among all candidates.
-  private static func decompositions(_ normalize: (String) -> String) -> [UInt32: [UInt32]] {
+  /// Scalars that may decompose, and a text of them, a line each: a starter that composes with nothing between them.
+  private static let candidates: (scalars: [Unicode.Scalar], lines: String) = {
     let blocks: [ClosedRange<UInt32>] = [
       0xA0...0x33FF, 0xA000...0xABFF, 0xF900...0xFFFF, 0x10000...0x1FFFF, 0x2F800...0x2FA1F,
     ]
-    let candidates = blocks.joined().compactMap(Unicode.Scalar.init).filter { $0.properties.age != nil }
-    var listed = String.UnicodeScalarView()
-    for scalar in candidates {
-      listed.append(scalar)
-      listed.append("\n")  // a starter that composes with nothing
+    let scalars = blocks.joined().compactMap(Unicode.Scalar.init).filter { $0.properties.age != nil }
+    var lines = String.UnicodeScalarView()
+    for scalar in scalars {
+      lines.append(scalar)
+      lines.append("\n")
     }
+    return (scalars, String(lines))
+  }()
+
+  /// What one pass of the system's normalizer changes among all candidates.
+  private static func decompositions(_ normalize: (String) -> String) -> [UInt32: [UInt32]] {
     var result: [UInt32: [UInt32]] = [:]
-    for (scalar, parts) in zip(candidates, normalize(String(listed)).unicodeScalars.split(separator: "\n"))
-    where !parts.elementsEqual(CollectionOfOne(scalar)) {
-      result[scalar.value] = parts.map(\.value)
+    var index = 0
+    var parts: [UInt32] = []
+    for part in normalize(candidates.lines).unicodeScalars {
+      if part != "\n" {
+        parts.append(part.value)
+        continue
+      }
+      let scalar = candidates.scalars[index].value
+      if parts.count != 1 || parts[0] != scalar { result[scalar] = parts }
+      parts.removeAll(keepingCapacity: true)
+      index += 1
     }
     return result
   }

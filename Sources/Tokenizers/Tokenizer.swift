@@ -24,12 +24,14 @@ package final class Tokenizer: Sendable {
     let settings = try TokenizerSettings(folder: folder)
     let stored = try Normalizer(file.fields.object("normalizer"))
     normalizer = settings.bertNormalizer.map { .bert($0) } ?? stored
-    notices = settings.notices(replacing: stored)
     truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
-    preTokenizer = try PreTokenizer(file.fields.object("pre_tokenizer"))
+    let storedWords = try PreTokenizer(file.fields.object("pre_tokenizer"))
+    preTokenizer = settings.byteLevel.map { .byteLevel($0) } ?? storedWords
     model = file.model
     postProcessor = try PostProcessor(file.fields.object("post_processor"))
-    addedTokens = AddedTokens(file.addedTokens, normalizer: normalizer)
+    addedTokens = AddedTokens(file.addedTokens, model, normalizer: normalizer)
+    notices =
+      settings.notices(replacing: stored) + settings.notices(replacing: storedWords) + addedTokens.notices
     let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 
@@ -107,31 +109,29 @@ package final class Tokenizer: Sendable {
         // A model may write before the word that it reads, so the text does not start at 0.
         normalized.replaceSubrange(0..., with: repeatElement(0, count: model.headroom))
         normalizer.normalize(UnsafeBufferPointer(rebasing: bytes[segment]), into: &normalized)
-        encode(&normalized, beginsText: begins(bytes, with: segment), into: &ids)
+        encode(&normalized, beginning: beginning(bytes, in: segment), into: &ids)
       }
       return ids
     }
   }
 
-  /// Whether the text begins with the segment, and the segment's normalized form with its first scalar's.
-  private func begins(_ text: UnsafeBufferPointer<UInt8>, with segment: Range<Int>) -> Bool {
-    guard segment.lowerBound == 0, preTokenizer.marksFirst else { return false }
+  /// How many bytes of the segment's normalized form stand for the text's first character.
+  private func beginning(_ text: UnsafeBufferPointer<UInt8>, in segment: Range<Int>) -> Int {
+    guard segment.lowerBound == 0, preTokenizer.marksFirst, !text.isEmpty else { return 0 }
     var end = 0
     _ = text.scalar(at: &end)
-    var first: [UInt8] = []
-    normalizer.normalize(UnsafeBufferPointer(rebasing: text[..<end]), into: &first)
-    return !first.isEmpty
+    return normalizer.beginning(UnsafeBufferPointer(rebasing: text[segment]), end)
   }
 
   /// Appends the ids of one normalized stretch of text.
-  private func encode(_ normalized: inout [UInt8], beginsText: Bool, into ids: inout [Int32]) {
+  private func encode(_ normalized: inout [UInt8], beginning: Int, into ids: inout [Int32]) {
     normalized.withUnsafeMutableBufferPointer { text in
       let start = model.headroom
       addedTokens.normalized.split(UnsafeBufferPointer(rebasing: text[start...])) { segment, id in
         if let id { return ids.append(id) }
         model.encode(
           text, start + segment.lowerBound..<start + segment.upperBound,
-          beginsText: beginsText && segment.lowerBound == 0, words: preTokenizer, into: &ids)
+          beginning: beginning - segment.lowerBound, words: preTokenizer, into: &ids)
       }
     }
   }

@@ -47,6 +47,10 @@ struct TokenizerFields {
     }
   }
 
+  func double(_ key: String, default fallback: Double) throws -> Double {
+    try read(key, "a number", fallback, \.double)
+  }
+
   func id(_ key: String) throws -> Int32 { try read(key, "an id", nil, \.id) }
 
   func ids(_ key: String) throws -> [Int32] {

@@ -39,12 +39,29 @@ struct TokenizerSettings {
   /// The normalizer that transformers' BertTokenizer makes of this file's keys; absent if the file is for another class.
   let bertNormalizer: BertNormalizer?
 
-  /// Names of BertTokenizer; without a name, one of its keys stands for it.
+  /// The words that transformers' RobertaTokenizer and GPT2Tokenizer make of this file's keys; absent if the file is for
+  /// another class.
+  let byteLevel: ByteLevel?
+
+  private static let byteLevelClasses = ["RobertaTokenizer", "GPT2Tokenizer"].flatMap { [$0, $0 + "Fast"] }
+
+  /// Names of BertTokenizer, and of MPNetTokenizer, which reads the same keys; without a name, one of BertTokenizer's
+  /// keys stands for it.
   private static let (bertClasses, bertKeys) = (
-    ["BertTokenizer", "BertTokenizerFast"], ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
+    ["BertTokenizer", "BertTokenizerFast", "MPNetTokenizer", "MPNetTokenizerFast"],
+    ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
   )
 
   /// Says which of tokenizer.json's choices this file's replace.
+  func notices(replacing stored: PreTokenizer) -> [String] {
+    guard let byteLevel, case .byteLevel(let stored) = stored, byteLevel.addsPrefixSpace != stored.addsPrefixSpace
+    else { return [] }
+    return [
+      "tokenizer_config.json and tokenizer.json contradict each other: as in transformers' RobertaTokenizer, the former "
+        + "counts: add_prefix_space is \(byteLevel.addsPrefixSpace), not \(stored.addsPrefixSpace)"
+    ]
+  }
+
   func notices(replacing stored: Normalizer) -> [String] {
     guard let own = bertNormalizer, case .bert(let stored) = stored else { return [] }
     let changed = [
@@ -79,6 +96,11 @@ struct TokenizerSettings {
     let name = try fields.string("tokenizer_class", default: "")
     let isBert = name.isEmpty ? Self.bertKeys.contains { values[$0] != nil } : Self.bertClasses.contains(name)
     bertNormalizer = isBert ? try BertNormalizer(settings: fields) : nil
+    let addsPrefixSpace = try fields.bool("add_prefix_space", default: false)
+    byteLevel = Self.byteLevelClasses.contains(name) ? try ByteLevel(addsPrefixSpace: addsPrefixSpace) : nil
+    guard try !fields.bool("split_special_tokens", default: false) else {
+      throw fields.invalid("split_special_tokens", found: "true", expected: "false")
+    }
   }
 }
 

@@ -90,14 +90,8 @@ extension Unigram {
     }
     unknownID = Int32(try fields.int("unk_id", in: 0...scores.count - 1))
     unknownScore = lowest - Self.unknownPenalty
-    let spellsBytes = try fields.bool("byte_fallback", default: false)
     let pieces = pieces
-    byteIDs = spellsBytes ? (0...255).map { pieces.number(of: Self.bytePiece($0).utf8) } : nil
-  }
-
-  private static func bytePiece(_ byte: Int) -> String {
-    let digits = String(byte, radix: 16, uppercase: true)
-    return "<0x\(byte < 16 ? "0" : "")\(digits)>"
+    byteIDs = try fields.bool("byte_fallback", default: false) ? Model.byteIDs { pieces.number(of: $0) } : nil
   }
 }
 
@@ -110,33 +104,28 @@ struct UnigramVocabulary {
   init(_ reader: inout JSONReader, file: String) throws {
     var (pieces, ends): ([UInt8], [Int]) = ([], [])
     var scores: [Double] = []
-    scores.reserveCapacity(1 << 18)
+    pieces.reserveCapacity(1 << 21)
     ends.reserveCapacity(1 << 18)
-    var piece: [UInt8] = []
+    scores.reserveCapacity(1 << 18)
     func invalid(_ found: String) -> TokenizerError {
       .invalid(field: "model.vocab[\(scores.count)]", found: found, expected: "[piece, score]", file: file)
     }
     try reader.beginArray()
     while try reader.nextElement() {
       try reader.beginArray()
-      guard scores.count < ByteTrie.mostNodes else { throw invalid("one too many") }
       guard try reader.nextElement() else { throw invalid("an empty list") }
-      try reader.string(into: &piece)
+      try reader.appendString(to: &pieces)
+      ends.append(pieces.count)
       guard try reader.nextElement() else { throw invalid("a list of 1") }
-      guard let score = try reader.value().double, score.isFinite else {
+      guard let first = reader.peek(), first == "-" || ("0"..."9").contains(first),
+        case let score = try reader.double(), score.isFinite
+      else {
         throw invalid("a piece with a score that is not a finite number")
       }
       guard try !reader.nextElement() else { throw invalid("a longer list") }
-      pieces += piece
-      ends.append(pieces.count)
       scores.append(score)
     }
-    guard let trie = ByteTrie(pieces, ends: ends) else {
-      throw TokenizerError.invalid(
-        field: "model.vocab", found: "\(pieces.count) bytes of pieces",
-        expected: "pieces with at most \(ByteTrie.mostNodes) beginnings", file: file)
-    }
-    self.pieces = trie
+    self.pieces = ByteTrie(pieces, ends: ends)
     self.scores = scores
   }
 }

@@ -75,17 +75,7 @@ extension WordPiece {
     }
     continuation = Array(prefix.utf8)
     longestWord = try fields.int("max_input_chars_per_word", default: 100, in: 0...1000)
-    var pieces = PieceTable()
-    pieces.reserve(pieces: 1 << 15, bytes: 1 << 18)
-    var piece: [UInt8] = []
-    try vocabulary.beginObject()
-    while try vocabulary.nextKey(into: &piece) {
-      let number = try vocabulary.int()
-      guard let id = Int32(exactly: number), id >= 0 else {
-        throw fields.invalid("vocab", found: "the id \(number)", expected: "ids from 0 up")
-      }
-      pieces.insert(piece, id: id)
-    }
+    let pieces = try PieceTable(&vocabulary, fields)
     let unknown = try fields.string("unk_token", default: "[UNK]")
     guard let unknownID = pieces.id(of: unknown) else {
       throw fields.invalid("unk_token", found: "\"\(unknown)\"", expected: "a piece of the vocabulary")

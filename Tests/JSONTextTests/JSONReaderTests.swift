@@ -26,6 +26,27 @@ import Testing
     #expect("\(line):\(column): \(error)".contains(message), "\(line):\(column): \(error)")
   }
 
+  @Test func `bytes are UTF-8 if the standard library says so`() {
+    let edges: [UInt8] = [
+      0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF4, 0xF5,
+    ]
+    for first in edges {
+      for second in edges {
+        for third in edges {
+          for fourth in edges {
+            let text = [first, second, third, fourth]
+            let isRead = ([0x22] + text + [0x22]).withUnsafeBytes { bytes in
+              var reader = JSONReader(bytes)
+              var read: [UInt8] = []
+              return (try? reader.appendString(to: &read)) != nil && read == text
+            }
+            #expect(isRead == (String(validating: text, as: UTF8.self) != nil), "\(text)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func `a byte order mark is stepped over, and bytes that are not UTF-8 are refused`() throws {
     #expect(try parse([0xEF, 0xBB, 0xBF] + "1".utf8) == 1)
     #expect(throws: JSONError.self) { try parse([0x22, 0xED, 0xA0, 0x80, 0x22]) }
@@ -68,6 +89,25 @@ import Testing
       var reader = JSONReader(bytes)
       let error = #expect(throws: JSONError.self) { try reader.int() }
       #expect(error?.expected == "a whole number")
+    }
+  }
+
+  @Test func `a number is read as the nearest double, however many digits it has`() throws {
+    var random = SplitMix(state: 9)
+    var numbers = [
+      "0", "-0", "0.1", "-2.5e-320", "9007199254740993", "9007199254740993.0000001", "18446744073709551615",
+    ]
+    for _ in 0..<20_000 {
+      let digits = "\(UInt64.random(in: 0 ... .max, using: &random) >> UInt64.random(in: 0...63, using: &random))"
+      let point = Int.random(in: 1...digits.count, using: &random)
+      numbers += ["0.\(digits)", "-\(digits.prefix(point)).\(digits.dropFirst(point))0", digits]
+    }
+    for number in numbers {
+      let double = try Array(number.utf8).withUnsafeBytes { bytes in
+        var reader = JSONReader(bytes)
+        return try reader.double()
+      }
+      #expect(double.bitPattern == Double(number)?.bitPattern, "\(number)")
     }
   }
 

@@ -12,6 +12,8 @@ import Tokenizers
   @Test(arguments: [
     ("models/sentence-transformer", "tokenizer.json"), ("models/sentence-transformer", "tokenizer_config.json"),
     ("tokenizers/unigram-charsmap", "tokenizer.json"), ("tokenizers/unigram-bytes", "tokenizer.json"),
+    ("tokenizers/bpe-llama3", "tokenizer.json"), ("tokenizers/bpe-bytes", "tokenizer.json"),
+    ("tokenizers/bpe-contiguous", "tokenizer.json"),
   ])
   func `a mutated file gives a tokenizer that encodes, or an error`(model: String, name: String) throws {
     let folder = fixtures.appending(path: model)
@@ -22,6 +24,10 @@ import Tokenizers
       "\"single_word\":true,", "\"vocab\":{},", "##", "\"B\"", "\"A\"", "null",
       "\"Unigram\"", "\"Metaspace\"", "\"Nmt\"", "\"NFKC\"", "\"Precompiled\"", "\"always\"", "1e999", "[\"<unk>\",-1]",
       "{\"id\":7,\"content\":\" \",\"lstrip\":true},",
+      "\"BPE\"", "\"ByteLevel\"", "\"Split\"", "\"Regex\":\"(a|b)*a(a|b){9}\"", "{1,1000}", "\\\\p{L}+", "(?i:",
+      "(?!\\\\S)", "[^",
+      "\"Removed\"", "\"MergedWithNext\"", "\"ignore_merges\":true,", "\"use_regex\":true,", "[\"a\",\"b\"],",
+      "2147483647",
     ]
     let result = try Fuzz("\(model)/\(name)", [whole], tokens: tokens, count: 500).run(
       prepare: { scratch in

@@ -26,13 +26,14 @@ private struct GoldenCase: Decodable {
 @Suite struct GoldenTests {
   @Test(arguments: [
     "uncased", "cased", "accents-stripped", "lowercased", "unigram-nmt", "unigram-charsmap", "unigram-bytes",
-    "unigram-plain",
+    "unigram-plain", "bpe-roberta", "bpe-gpt2", "bpe-qwen", "bpe-llama3", "bpe-bytes", "bpe-next", "bpe-contiguous",
+    "sentencepiece",
   ])
   func `ids equal those of the tokenizers library`(name: String) throws {
     let folder = goldenFolder.appending(path: name)
     let tokenizer = try Tokenizer(folder: folder)
     let lines = try Data(contentsOf: folder.appending(path: "golden.jsonl")).split(separator: 0x0A)
-    #expect(lines.count > 120)
+    #expect(lines.count > 110)
     for line in lines {
       let golden = try JSONDecoder().decode(GoldenCase.self, from: line)
       if let text = golden.text {

@@ -62,10 +62,22 @@ import Testing
   @Test func `added tokens that take the same white space are found without a crash`() throws {
     let folder = try ScratchFolder()
     let tokens =
-      #"{"id":8,"content":"x","rstrip":true,"normalized":false},{"id":9,"content":" ","lstrip":true,"normalized":false}"#
+      #"{"id":6,"content":"x","rstrip":true,"normalized":false},{"id":7,"content":" ","lstrip":true,"normalized":false}"#
     try folder.write(tokenizerJSON(added: tokens), to: "tokenizer.json")
     let tokenizer = try Tokenizer(folder: folder.url)
-    #expect(tokenizer.encode("x   un", maxLength: nil).ids == [8, 9, 9, 9, 4, 2])
+    #expect(tokenizer.encode("x   un", maxLength: nil).ids == [6, 7, 7, 7, 4, 2])
+  }
+
+  @Test func `an added token has the id that the vocabulary gives it, and who reads another in the file is told`()
+    throws
+  {
+    let folder = try ScratchFolder()
+    let tokens = ["x", "un", "y", "x"].map { #"{"id":2147483647,"content":"\#($0)","normalized":false}"# }
+    try folder.write(tokenizerJSON(added: tokens.joined(separator: ",")), to: "tokenizer.json")
+    let tokenizer = try Tokenizer(folder: folder.url)
+    #expect(tokenizer.encode("x un y", maxLength: nil).ids == [6, 4, 7, 2])
+    #expect(tokenizer.notices.count == 4)
+    #expect(tokenizer.notices[1].contains(#"the added token "un" the id 2147483647"#))
   }
 
   /// Six pieces; a template with the special token 2 after the text.

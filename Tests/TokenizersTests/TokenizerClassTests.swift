@@ -63,4 +63,30 @@ import Testing
     let error = #expect(throws: TokenizerError.self) { try Tokenizer(folder: scratch.url) }
     #expect("\(try #require(error))".contains(#"truncation_side is "up", expected "left" or "right""#))
   }
+
+  @Test func `a space is put before a text where RobertaTokenizer's settings say so, whatever tokenizer.json says`()
+    throws
+  {
+    let file = fixtures.appending(path: "tokenizers/bpe-roberta/tokenizer.json")
+    try scratch.write(Data(contentsOf: file), to: "tokenizer.json")
+    func tokenizer(_ config: String) throws -> Tokenizer {
+      try scratch.write(config, to: "tokenizer_config.json")
+      return try Tokenizer(folder: scratch.url)
+    }
+    let plain = try tokenizer(#"{"tokenizer_class": "RobertaTokenizer"}"#)
+    let prefixed = try tokenizer(#"{"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": true}"#)
+    let other = try tokenizer(#"{"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": true}"#)
+    #expect(plain.encode("fox", maxLength: nil) != plain.encode(" fox", maxLength: nil))
+    #expect(prefixed.encode("fox", maxLength: nil) == plain.encode(" fox", maxLength: nil))
+    #expect(other.encode("fox", maxLength: nil) == plain.encode("fox", maxLength: nil))
+    #expect(plain.notices == [] && other.notices == [])
+    #expect(prefixed.notices.count == 1 && prefixed.notices[0].contains("add_prefix_space is true, not false"))
+  }
+
+  @Test func `special tokens that are to be split are refused`() throws {
+    _ = try tokenizer("agreeing")
+    try scratch.write(#"{"split_special_tokens": true}"#, to: "tokenizer_config.json")
+    let error = #expect(throws: TokenizerError.self) { try Tokenizer(folder: scratch.url) }
+    #expect("\(try #require(error))".contains("split_special_tokens is true, expected false"))
+  }
 }

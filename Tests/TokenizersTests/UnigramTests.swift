@@ -38,6 +38,31 @@ import Testing
     #expect(try ids("xya", spelt) == [0, 1])
   }
 
+  @Test func `all strings of a trie that begin a text are found, of equal ones the last, an empty one never`() {
+    var random = SplitMix(state: 5)
+    for _ in 0..<2000 {
+      func word(_ most: Int) -> [UInt8] {
+        (0..<Int.random(in: 0...most, using: &random)).map { _ in [0, 97, 255].randomElement(using: &random) ?? 0 }
+      }
+      let strings = (0..<Int.random(in: 0...12, using: &random)).map { _ in word(12) }
+      let text = (strings.randomElement(using: &random) ?? []) + word(4)
+      let expected = (0...text.count).compactMap { count -> [Int]? in
+        strings.lastIndex { !$0.isEmpty && $0.elementsEqual(text.prefix(count)) }.map { [count, $0] }
+      }
+      var end = 0
+      let ends = strings.map { string in
+        end += string.count
+        return end
+      }
+      let trie = ByteTrie(strings.flatMap { $0 }, ends: ends)
+      var found: [[Int]] = []
+      text.withUnsafeBufferPointer { text in
+        trie.forEachPrefix(of: text, text.indices) { found.append([$0, Int($1)]) }
+      }
+      #expect(found == expected, "\(strings) in \(text)")
+    }
+  }
+
   @Test func `of equal pieces the last one's id and score count`() throws {
     #expect(try ids("a", folder(pieces: #"["<unk>",0],["a",-1],["a",-9]"#)) == [2])
   }
@@ -59,8 +84,8 @@ import Testing
     (#""unk_id":null"#, "null", "null", "model.unk_id is missing"),
     (#""unk_id":6"#, "null", "null", "model.unk_id is 6, expected a whole number from 0 to 5"),
     (
-      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a|b)+"},"content":"x"}"#, "null",
-      #"the normalizer.pattern "(a|b)+" is not supported"#
+      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a|b)+(?<=c)"},"content":"x"}"#, "null",
+      #"normalizer.pattern.Regex is "(a|b)+(?<=c)": a group `(?` at character 8, expected an expression of"#
     ),
     (
       #""unk_id":0"#, #"{"type":"Replace","pattern":{"String":""},"content":"x"}"#, "null",
@@ -71,7 +96,11 @@ import Testing
       #""unk_id":0"#, "null", #"{"type":"Metaspace","replacement":"▁","add_prefix_space":false}"#,
       "pre_tokenizer.prepend_scheme"
     ),
-    (#""unk_id":0"#, "null", #"{"type":"ByteLevel"}"#, #"the pre_tokenizer "ByteLevel" is not supported"#),
+    (
+      #""unk_id":0"#, #"{"type":"Replace","pattern":{"Regex":"(a)"},"content":"$1"}"#, "null",
+      "normalizer.content is with `$`"
+    ),
+    (#""unk_id":0"#, "null", #"{"type":"Peculiar"}"#, #"the pre_tokenizer "Peculiar" is not supported"#),
   ])
   func `what cannot be used is refused at its field`(
     model: String, normalizer: String, preTokenizer: String, message: String

@@ -1,8 +1,9 @@
-"""WordPiece on one thread, Retort beside Hugging Face tokenizers: the same texts, alternating processes, the same ids.
+"""Tokenizing on one thread, Retort beside Hugging Face tokenizers: the same texts, alternating processes, the same ids.
 
-  python tokenizing.py MODEL [--retort retort] [--texts 20000] [--rounds 5] [--seed 7]
+  python tokenizing.py MODEL [--retort retort] [--texts 20000] [--rounds 5] [--seed 7] [--load]
 
-MODEL is a folder with a WordPiece tokenizer.json, such as all-MiniLM-L6-v2's. Of the texts, from the seed, 70 % are
+MODEL is a folder with a tokenizer.json: WordPiece (all-MiniLM-L6-v2), Unigram (multilingual-e5-small) or byte-level BPE.
+With --load one text is tokenized, so that loading is what is compared, and the whole process. Of the texts, from the seed, 70 % are
 English (whole words of the vocabulary, the frequent ones oftener, a tenth with endings or capitals), 20 % Korean and
 10 % numbers, addresses and punctuation, 10 to 120 words each. A run is a process of its own: Retort's is
 `retort tokenize --summary`, the peer's loads tokenizer.json and takes the better of `encode_batch` and
@@ -29,7 +30,10 @@ MARKS = ["$12.50", "3.14159", "e-mail", "foo.bar@example.com", "https://example.
 
 def make_texts(model: Path, count: int, seed: int) -> list[str]:
     vocabulary = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
-    words = sorted((word for word in vocabulary if word.isascii() and word.isalpha() and len(word) > 1), key=vocabulary.get)
+    by_id = [piece for piece, _ in vocabulary] if isinstance(vocabulary, list) else sorted(vocabulary, key=vocabulary.get)
+    if any(piece[:1] in ("▁", "Ġ") for piece in by_id):  # pieces that begin a word bear a mark
+        by_id = [piece[1:] for piece in by_id if piece[:1] in ("▁", "Ġ")]
+    words = list(dict.fromkeys(word for word in by_id if word.isascii() and word.isalpha() and len(word) > 1))
     frequencies = [1 / (rank + 10) for rank in range(len(words))]  # Zipf: a vocabulary's ids follow frequency roughly
     draw = random.Random(seed)
 
@@ -107,9 +111,11 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--load", action="store_true", help="compare loading")
     parser.add_argument("--file", help=argparse.SUPPRESS)
     parser.add_argument("--ids", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.texts = 1 if options.load else options.texts
     if options.file:
         print(json.dumps(run_peer(options)))
         return
@@ -126,7 +132,8 @@ def main() -> None:
         differing = compare_ids(options, file, ids)
     median = {program: {key: statistics.median(one[key] for one in all) for key in all[0] if key != "program"}
               for program, all in runs.items()}
-    ratio = median["retort"]["million_tokens_per_second"] / median["tokenizers"]["million_tokens_per_second"]
+    what = "load_seconds" if options.load else "tokenize_seconds"
+    ratio = median["tokenizers"][what] / median["retort"][what]
     print(json.dumps({"medians": median, "retort_to_tokenizers": round(ratio, 2), "texts_with_other_ids": differing}, indent=2))
     sys.exit(1 if differing else 0)
 
