@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Processes
 import Reports
 import Scheduling
 import CPU

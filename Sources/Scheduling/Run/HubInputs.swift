@@ -1,0 +1,61 @@
+/// The models of a stage that come from the hub: downloaded before its worker starts, and checked.
+import Artifacts
+import Foundation
+import Hub
+import Pipelines
+import Processes
+import Synchronization
+
+struct HubInputs: Sendable {
+  private let revisions: [HubRevision]
+  private let hub: Hub
+  private let hasher: SourceHasher
+
+  init(of stage: ResolvedStage, hub: Hub, hasher: SourceHasher) {
+    revisions = stage.inputs.sorted { $0.key < $1.key }.compactMap(\.value.hub)
+    self.hub = hub
+    self.hasher = hasher
+  }
+
+  /// Downloads what is missing.
+  /// - Returns: stamps by which the files are known.
+  /// - Throws: `HubError`, also for files that are not what the hub lists.
+  func fetch(_ report: @escaping @Sendable (StageEvent) -> Void) async throws -> [FileStamp: Digest] {
+    guard !revisions.isEmpty else { return [:] }
+    let stop = Mutex(false)
+    return try await withTaskCancellationHandler {
+      try await onOwnThread {
+        var stamps: [FileStamp: Digest] = [:]
+        for revision in revisions {
+          try hub.fetch(revision) { progress in
+            report(progress.event)
+            return !stop.withLock { $0 }
+          }
+          stamps.merge(try check(revision)) { $1 }
+        }
+        return stamps
+      }
+    } onCancel: {
+      stop.withLock { $0 = true }
+    }
+  }
+
+  private func check(_ revision: HubRevision) throws -> [FileStamp: Digest] {
+    let folder = hub.folder(of: revision)
+    let found = try hasher.hash(folder, only: revision.files.map(\.path))
+    if found.artifact == (try revision.artifact) { return found.stamps }
+    let wrong = try revision.files.first { file in
+      try hasher.hash(folder.appending(path: file.path)).artifact.digest != file.digest
+    }
+    let name = wrong.map { folder.appending(path: $0.path).resolvingSymlinksInPath().posixPath } ?? folder.posixPath
+    throw HubError(revision.name, "\(name) is not what the hub lists; remove it and run again")
+  }
+}
+
+extension HubProgress {
+  fileprivate var event: StageEvent {
+    let megabyte = 1_000_000
+    let what = waits ? "MB of \(model), which another process downloads" : "MB of \(model)"
+    return .progress(done: done / megabyte, total: (total + megabyte - 1) / megabyte, detail: what)
+  }
+}
