@@ -40,10 +40,10 @@ package struct Hub: Sendable {
   package func revision(
     of reference: HubReference, known: HubRevision? = nil, refresh: Bool = false, watcher: HubWatcher = { _ in true }
   ) throws -> HubRevision {
-    if let known, known.isCurrent, !refresh { return known }
+    if let known, known.isCurrent, known.isSound, !refresh { return known }
     let name = reference.revision ?? "main"
     // Of an older Retort's memory the commit counts; which files are used may have changed.
-    let wanted = refresh ? name : known?.commit ?? name
+    let wanted = refresh ? name : known.map(\.commit).flatMap { isCommit($0) ? $0 : nil } ?? name
     let repository = reference.repository
     if settings.isOffline {
       guard !refresh else { throw HubError("\(reference)", "HF_HUB_OFFLINE is set: the hub cannot be asked again") }
@@ -87,6 +87,11 @@ package struct Hub: Sendable {
       }
     }
     guard selection.hasWeights else {
+      if settings.isOffline {
+        throw HubError(
+          revision.name, "HF_HUB_OFFLINE is set, and \(folder(of: revision).posixPath) has no weights; download it once "
+            + "without HF_HUB_OFFLINE")
+      }
       let others = all.map(\.path).filter { path in
         [".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".bin", ".safetensors"].contains { path.hasSuffix($0) }
       }
@@ -113,21 +118,22 @@ package struct Hub: Sendable {
   /// Where the files lie, or will.
   package func folder(of revision: HubRevision) -> URL { cache.snapshot(revision.repository, revision.commit) }
 
+  /// Every model that the cache has files of, the commit of its main branch, else any, and what the disk holds of it.
+  package func cachedModels() throws -> [(repository: String, commit: String, bytes: Int)] { try cache.models() }
+
   /// Whether all files are there that a model is loaded from.
   package func holds(_ revision: HubRevision) -> Bool { revision.files.allSatisfy { cache.holds($0, revision) } }
 
   /// Downloads what is missing of what a model is loaded from, and its card. Afterwards Python finds the model too, under the name that led to it.
   package func fetch(_ revision: HubRevision, watcher: HubWatcher = { _ in true }) throws {
-    let card = settings.isOffline ? [] : [revision.card].compactMap { $0 }
-    try fetch(revision.files + card, of: revision, watcher)
+    try fetch(revision.files, of: revision, watcher)
+    try fetchCard(of: revision)
     if !settings.isOffline { try cache.remember(revision.commit, as: revision.revision, of: revision.repository) }
   }
 
-  /// The model card, if the cache has it.
-  package func card(of revision: HubRevision) throws -> String? {
-    guard let card = revision.card, cache.holds(card, revision) else { return nil }
-    return String(
-      decoding: try ForeignFile.contents(of: cache.place(of: card, revision), atMost: 4 << 20), as: UTF8.self)
+  /// Downloads the model card, unless that is impossible offline.
+  func fetchCard(of revision: HubRevision) throws {
+    if let card = revision.card, !settings.isOffline { try fetch([card], of: revision) { _ in true } }
   }
 
   private func fetch(_ files: [HubFile], of revision: HubRevision, _ watcher: HubWatcher) throws {
@@ -138,6 +144,11 @@ package struct Hub: Sendable {
         revision.name,
         "HF_HUB_OFFLINE is set, and \(folder(of: revision).posixPath) lacks "
           + missing.map(\.path).joined(separator: ", ") + "; download it once without HF_HUB_OFFLINE")
+    }
+    if let nameless = missing.first(where: \.etag.isEmpty) {
+      throw HubError(
+        revision.name, "\(nameless.path) is gone from the cache, and what it was is not known; ask the hub again: "
+          + "`retort run --refresh`")
     }
     var progress = HubProgress(
       model: "hf://\(revision.repository)", done: 0, total: missing.reduce(0) { $0 + $1.bytes })
@@ -225,6 +236,11 @@ package struct Hub: Sendable {
     guard length < 100 << 20, Int(length) + 8 > start.count, file.bytes > start.count else { return start }
     return try beginning(Int(length) + 8)
   }
+}
+
+extension HubRevision {
+  /// Whether all that it names lies where it belongs: somebody else may have written it.
+  fileprivate var isSound: Bool { isCommit(commit) && (files + [card].compactMap { $0 }).allSatisfy(\.isSound) }
 }
 
 extension HubFile {

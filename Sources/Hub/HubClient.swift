@@ -55,7 +55,7 @@ struct HubClient: Sendable {
       try listing.siblings.map { file in
         let found = HubFile(
           path: file.rfilename, bytes: file.lfs?.size ?? file.size ?? -1, etag: file.lfs?.sha256 ?? file.blobId ?? "")
-        guard found.isSound else {
+        guard found.isSound && !found.etag.isEmpty else {
           throw HubError(model, "the hub does not say of the file “\(found.path)” what it has to: path, size, digest")
         }
         return found
@@ -182,13 +182,3 @@ extension Curl.Problem {
   }
 }
 
-extension HubFile {
-  /// Whether it may become a name of a file: relative, of plain names, with a size and a digest.
-  fileprivate var isSound: Bool {
-    let names = path.split(separator: "/", omittingEmptySubsequences: false)
-    let digest = etag.utf8
-    return bytes >= 0 && path.utf8.count < 1000 && names.count < 32
-      && names.allSatisfy { !["", ".", ".."].contains($0) && $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
-      && [40, 64].contains(digest.count) && digest.allSatisfy(isHexadecimal)
-  }
-}

@@ -18,6 +18,14 @@ package struct HubFile: Codable, Hashable, Sendable {
     self.etag = etag
     digest = Digest(hex: etag)
   }
+
+  /// Whether it may become a name of a file: relative, of plain names, with a size, and a digest if any.
+  var isSound: Bool {
+    let names = path.split(separator: "/", omittingEmptySubsequences: false)
+    return bytes >= 0 && path.utf8.count < 1000 && names.count < 32
+      && names.allSatisfy { !["", ".", ".."].contains($0) && $0.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
+      && [0, 40, 64].contains(etag.utf8.count) && etag.utf8.allSatisfy(isHexadecimal)
+  }
 }
 
 package struct HubRevision: Codable, Hashable, Sendable {

@@ -5,6 +5,14 @@ enum Model: Sendable {
   case wordPiece(WordPiece)
   case unigram(Unigram)
 
+  /// As tokenizer.json calls it.
+  var kind: String {
+    switch self {
+    case .wordPiece: "WordPiece"
+    case .unigram: "Unigram"
+    }
+  }
+
   /// The greatest id of a piece; negative if there is none.
   var largestID: Int32 {
     switch self {

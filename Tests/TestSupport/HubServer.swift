@@ -109,10 +109,12 @@ public final class HubServer: Sendable {
     let isList = path.starts(with: ["api", "models"])
     let rest = isList ? Array(path.dropFirst(2)) : path.first == "cdn" ? Array(path.dropFirst()) : path
     let name = rest.prefix(2).joined(separator: "/")
-    guard let model = state.withLock({ $0.models[name] }), !model.isPrivate || isKnown else {
+    let isCopy = path.first == "cdn"
+    if isCopy && isKnown { return send(connection, request, 400, [:]) }
+    guard let model = state.withLock({ $0.models[name] }), !model.isPrivate || isKnown || isCopy else {
       return send(connection, request, isKnown ? 404 : 401, ["X-Error-Code": "RepoNotFound"])
     }
-    if path.first == "cdn" { return send(connection, request, file: rest.dropFirst(2).joined(separator: "/"), model) }
+    if isCopy { return send(connection, request, file: rest.dropFirst(2).joined(separator: "/"), model) }
     let revision = rest.count > 3 ? rest[3] : "main"
     guard ["main", "v1", model.commit].contains(revision) else {
       return send(connection, request, 404, ["X-Error-Code": "RevisionNotFound"])
@@ -131,7 +133,8 @@ public final class HubServer: Sendable {
     guard let large = entry.large else { return send(connection, request, file: file, model, fields) }
     fields["X-Linked-Etag"] = "\"\(large)\""
     fields["X-Linked-Size"] = "\(entry.size)"
-    fields["Location"] = "/cdn/\(name)/\(file)"
+    // Another host, as a network of copies is: the token is none of its business.
+    fields["Location"] = "http://localhost:\(port)/cdn/\(name)/\(file)"
     send(connection, request, 302, fields)
   }
 

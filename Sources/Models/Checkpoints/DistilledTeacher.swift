@@ -55,5 +55,6 @@ struct DistilledTeacher: TensorFile {
   var names: [String] { Array(storedNames.keys) }
   func contains(_ name: String) -> Bool { storedNames[name] != nil }
   func shape(of name: String) throws -> [Int] { try stored.shape(of: storedNames[name] ?? name) }
+  func type(of name: String) throws -> ElementType { try stored.type(of: storedNames[name] ?? name) }
   func stored(_ name: String) throws -> StoredTensor { try stored.stored(storedNames[name] ?? name) }
 }

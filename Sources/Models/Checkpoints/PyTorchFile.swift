@@ -28,6 +28,8 @@ struct PyTorchFile: TensorFile {
 
   func shape(of name: String) throws -> [Int] { try view(name).shape }
 
+  func type(of name: String) throws -> ElementType { try view(name).type }
+
   func stored(_ name: String) throws -> StoredTensor {
     let view = try view(name)
     return try view.type.stored(

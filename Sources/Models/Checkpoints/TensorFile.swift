@@ -7,6 +7,7 @@ protocol TensorFile: Sendable {
   var names: [String] { get }
   func contains(_ name: String) -> Bool
   func shape(of name: String) throws -> [Int]
+  func type(of name: String) throws -> ElementType
   /// The tensor `name` in its own type where it is F32, F16 or BF16, and rounded to F32 where it is F64.
   func stored(_ name: String) throws -> StoredTensor
 }

@@ -7,6 +7,7 @@ package struct DenseModule: Sendable {
   let activation: Activation
   private let inputSize: Int
   private let checkpoint: Checkpoint
+  var parameterCount: Int { outputSize * (inputSize + (hasBias ? 1 : 0)) }
   private var hasBias: Bool { checkpoint.names.contains("linear.bias") }
 
   /// By the last part of the class's name.

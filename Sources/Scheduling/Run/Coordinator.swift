@@ -174,7 +174,8 @@ package actor Coordinator {
         return inbox.put(.published(id, .failure(NeverResolved(stage: plan[id].name))))
       }
       let publisher = Publisher(
-        pipeline: plan.name, store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
+        pipeline: plan.name, store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite,
+        hub: hub)
       group.addTask { [inbox, stage = plan[id]] in
         inbox.put(.published(id, Result { try publisher.publish(publication, of: stage, key: key, outputs: outputs) }))
       }
