@@ -89,7 +89,8 @@ package struct Hub: Sendable {
     guard selection.hasWeights else {
       if settings.isOffline {
         throw HubError(
-          revision.name, "HF_HUB_OFFLINE is set, and \(folder(of: revision).posixPath) has no weights; download it once "
+          revision.name,
+          "HF_HUB_OFFLINE is set, and \(folder(of: revision).posixPath) has no weights; download it once "
             + "without HF_HUB_OFFLINE")
       }
       let others = all.map(\.path).filter { path in
@@ -107,7 +108,11 @@ package struct Hub: Sendable {
     try fetch(small, of: revision, watcher)
     revision.files = try files.map { file in
       var file = file
-      if file.digest == nil { file.digest = try FileContent.read(cache.place(of: file, revision)).digest }
+      guard file.digest == nil else { return file }
+      let place = cache.place(of: file, revision)
+      // A file that is no link to a blob has no name to check it by.
+      guard try file.etag.isEmpty || isWhole(place, file) else { throw damage(of: file, revision) }
+      file.digest = try FileContent.read(place).digest
       return file
     }
     return revision
@@ -131,6 +136,12 @@ package struct Hub: Sendable {
     if !settings.isOffline { try cache.remember(revision.commit, as: revision.revision, of: revision.repository) }
   }
 
+  /// Why a file of the cache cannot be used that somebody or something has changed.
+  package func damage(of file: HubFile, _ revision: HubRevision) -> HubError {
+    let place = cache.place(of: file, revision).resolvingSymlinksInPath().posixPath
+    return HubError(revision.name, "\(place) is not what the hub lists; remove it and run again")
+  }
+
   /// Downloads the model card, unless that is impossible offline.
   func fetchCard(of revision: HubRevision) throws {
     if let card = revision.card, !settings.isOffline { try fetch([card], of: revision) { _ in true } }
@@ -147,7 +158,8 @@ package struct Hub: Sendable {
     }
     if let nameless = missing.first(where: \.etag.isEmpty) {
       throw HubError(
-        revision.name, "\(nameless.path) is gone from the cache, and what it was is not known; ask the hub again: "
+        revision.name,
+        "\(nameless.path) is gone from the cache, and what it was is not known; ask the hub again: "
           + "`retort run --refresh`")
     }
     var progress = HubProgress(

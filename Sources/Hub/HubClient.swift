@@ -181,4 +181,3 @@ extension Curl.Problem {
     return head?.status == 416
   }
 }
-

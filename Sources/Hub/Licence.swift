@@ -40,7 +40,8 @@ package struct Licence: Sendable, Hashable {
 
   /// In a word: of what the hub calls `other`, the name that its maker gave it.
   package var name: String {
-    let chosen = fields.first { $0.key == "license" && $0.value != "other" } ?? fields.first { $0.key == "license_name" }
+    let chosen =
+      fields.first { $0.key == "license" && $0.value != "other" } ?? fields.first { $0.key == "license_name" }
     return chosen?.value ?? fields[0].value
   }
 

@@ -44,11 +44,11 @@ struct HubInputs: Sendable {
     let folder = hub.folder(of: revision)
     let found = try hasher.hash(folder, only: revision.files.map(\.path))
     if found.artifact == (try revision.artifact) { return found.stamps }
-    let wrong = try revision.files.first { file in
-      try hasher.hash(folder.appending(path: file.path)).artifact.digest != file.digest
+    for file in revision.files
+    where try hasher.hash(folder.appending(path: file.path)).artifact.digest != file.digest {
+      throw hub.damage(of: file, revision)
     }
-    let name = wrong.map { folder.appending(path: $0.path).resolvingSymlinksInPath().posixPath } ?? folder.posixPath
-    throw HubError(revision.name, "\(name) is not what the hub lists; remove it and run again")
+    throw HubError(revision.name, "\(folder.posixPath) changed while it was read; run again")
   }
 }
 

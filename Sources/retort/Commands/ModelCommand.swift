@@ -13,7 +13,8 @@ struct ModelCommand: ParsableCommand {
 /// `retort model list`: what the hub's cache has, and models that are known.
 struct ListModels: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "Lists models of the hub: those in the cache, and some that Retort loads and trains.",
+    commandName: "list",
+    abstract: "Lists models of the hub: those in the cache, and some that Retort loads and trains.",
     discussion: """
       The cache is the one of Python's huggingface_hub. Of the others, each has an architecture and a tokenizer that \
       Retort has; those with a mark gave the vectors of sentence-transformers when both were compared. Nothing is \
