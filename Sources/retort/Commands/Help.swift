@@ -38,6 +38,7 @@ struct Topic {
     Topic(name: "caching", bytes: PackageResources.caching_md),
     Topic(name: "experiments", bytes: PackageResources.experiments_md),
     Topic(name: "memory", bytes: PackageResources.memory_md),
+    Topic(name: "models", bytes: PackageResources.models_md),
     Topic(name: "store", bytes: PackageResources.store_md),
     Topic(name: "tracing", bytes: PackageResources.tracing_md),
   ]
