@@ -129,11 +129,12 @@ package struct Hub: Sendable {
   /// Whether all files are there that a model is loaded from.
   package func holds(_ revision: HubRevision) -> Bool { revision.files.allSatisfy { cache.holds($0, revision) } }
 
-  /// Downloads what is missing of what a model is loaded from, and its card. Afterwards Python finds the model too, under the name that led to it.
+  /// Downloads what is missing of what a model is loaded from, and its card. Afterwards Python finds the model too,
+  /// under the name that led to it. Asks nobody and writes nothing where all is there.
   package func fetch(_ revision: HubRevision, watcher: HubWatcher = { _ in true }) throws {
-    try fetch(revision.files, of: revision, watcher)
-    try fetchCard(of: revision)
-    if !settings.isOffline { try cache.remember(revision.commit, as: revision.revision, of: revision.repository) }
+    if holds(revision) { return }
+    try fetch(revision.files + [revision.card].compactMap { $0 }, of: revision, watcher)
+    try cache.remember(revision.commit, as: revision.revision, of: revision.repository)
   }
 
   /// Why a file of the cache cannot be used that somebody or something has changed.

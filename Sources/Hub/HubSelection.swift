@@ -18,10 +18,6 @@ struct HubSelection {
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt",
   ]
-  /// What a tokenizer is made of where nobody has written tokenizer.json.
-  private static let ofOldTokenizer = [
-    "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
-  ]
   /// The first that is there counts, as it does when a folder is loaded.
   private static let weights = [
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -35,7 +31,6 @@ struct HubSelection {
     add(Self.atRoot, in: "")
     let transformer = modules.first ?? ""
     add(Self.ofTransformer, in: transformer)
-    if !known.contains(Self.path("tokenizer.json", in: transformer)) { add(Self.ofOldTokenizer, in: transformer) }
     paths += all.filter { path in
       let name = path.split(separator: "/").last.map(String.init) ?? path
       return name.hasPrefix("sentence_") && name.hasSuffix("_config.json") && path == Self.path(name, in: transformer)

@@ -41,6 +41,6 @@ package struct KnownModel: Sendable, Encodable {
       "sentence-transformers/all-MiniLM-L6-v2", .embedder, "English", millions: 22.7, "apache-2.0", isCompared: true),
     model(
       "sentence-transformers/all-mpnet-base-v2", .embedder, "English", millions: 109, "apache-2.0", isCompared: true),
-    model("BAAI/bge-small-en-v1.5", .embedder, "English", millions: 33.4, "mit", isCompared: true),
+    model("BAAI/bge-small-en-v1.5", .embedder, "English", millions: 33.4, "mit"),
   ]
 }

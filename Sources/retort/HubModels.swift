@@ -41,6 +41,14 @@ extension HubOutlines {
   }
 }
 
+extension HubProgress {
+  /// For people.
+  var line: String {
+    let what = waits ? "another process downloads" : "downloads"
+    return "\(what) \(model)  \(formatted(bytes: done)) of \(formatted(bytes: total))"
+  }
+}
+
 /// One line on a terminal that tells how far a download is.
 final class DownloadLine: Sendable {
   private let isLive = isatty(STDERR_FILENO) == 1
@@ -49,9 +57,7 @@ final class DownloadLine: Sendable {
   @Sendable func show(_ progress: HubProgress) -> Bool {
     guard isLive else { return true }
     isShown.withLock { $0 = true }
-    let share = "\(formatted(bytes: progress.done)) of \(formatted(bytes: progress.total))"
-    let what = progress.waits ? "another process downloads" : "downloads"
-    Terminal.replaceErrorLine(with: "\(what) \(progress.model)  \(share)")
+    Terminal.replaceErrorLine(with: progress.line)
     if progress.done == progress.total { erase() }
     return true
   }

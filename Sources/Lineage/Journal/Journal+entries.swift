@@ -11,6 +11,10 @@ extension Database {
     case .stage(let record): try write(record, run: run)
     case .result(let recorded, let function, let isKept):
       try write(recorded, function: function, isKept: isKept, run: run)
+    case .begins(let stage, let time):
+      try perform(
+        "UPDATE stage_run SET started = ? WHERE run = ? AND stage = ? AND state = 'running'",
+        [storedTime(time), run, stage])
     case .model(let reference, let revision):
       try perform(
         "INSERT OR REPLACE INTO hub_model (repository, revision, stands_for, details) VALUES (?, ?, ?, ?)",

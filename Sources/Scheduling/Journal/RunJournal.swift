@@ -98,6 +98,8 @@ package struct PublicationRecord: Sendable, Hashable {
 
 package enum JournalEntry: Sendable {
   case stage(StageRecord)
+  /// A running stage has what it needed: its own time counts from now.
+  case begins(stage: String, time: Date)
   /// What a worker made.
   /// - Parameters:
   ///   - function: see `KeyMaterial.functionKey`.

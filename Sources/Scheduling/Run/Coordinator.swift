@@ -36,6 +36,7 @@ package actor Coordinator {
     case interrupt
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
+    case downloaded(StageID)
     case note(StageID, kind: String, words: String)
     case published(StageID, Result<Publisher.Outcome, any Error>)
   }
@@ -144,7 +145,9 @@ package actor Coordinator {
       let models = HubInputs(of: resolved, hub: hub, hasher: resolver.hasher)
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
         var order = order
-        order.stamps.digests.merge(try await models.fetch { send.yield([.reported(id, $0)]) }) { $1 }
+        let downloads = models.areMissing
+        order.stamps.digests.merge(try await models.fetch { send.yield([.downloads(id, $0)]) }) { $1 }
+        if downloads { inbox.put(.downloaded(id)) }
         return try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
           case .event(let event):
@@ -186,6 +189,9 @@ package actor Coordinator {
     switch message {
     case .interrupt: return machine.interrupt()
     case .retry(let id): return machine.retry(id)
+    case .downloaded(let id):
+      entries.append(.begins(stage: plan[id].name, time: clock()))
+      return []
     case .note(let id, let kind, let words):
       note(kind, words, of: id)
       return []

@@ -11,6 +11,9 @@ struct HubInputs: Sendable {
   private let hub: Hub
   private let hasher: SourceHasher
 
+  /// Whether anything has to be downloaded.
+  var areMissing: Bool { !revisions.allSatisfy(hub.holds) }
+
   init(of stage: ResolvedStage, hub: Hub, hasher: SourceHasher) {
     revisions = stage.inputs.sorted { $0.key < $1.key }.compactMap(\.value.hub)
     self.hub = hub
@@ -20,7 +23,7 @@ struct HubInputs: Sendable {
   /// Downloads what is missing.
   /// - Returns: stamps by which the files are known.
   /// - Throws: `HubError`, also for files that are not what the hub lists.
-  func fetch(_ report: @escaping @Sendable (StageEvent) -> Void) async throws -> [FileStamp: Digest] {
+  func fetch(_ report: @escaping @Sendable (HubProgress) -> Void) async throws -> [FileStamp: Digest] {
     guard !revisions.isEmpty else { return [:] }
     let stop = Mutex(false)
     return try await withTaskCancellationHandler {
@@ -28,7 +31,7 @@ struct HubInputs: Sendable {
         var stamps: [FileStamp: Digest] = [:]
         for revision in revisions {
           try hub.fetch(revision) { progress in
-            report(progress.event)
+            report(progress)
             return !stop.withLock { $0 }
           }
           stamps.merge(try check(revision)) { $1 }
@@ -49,13 +52,5 @@ struct HubInputs: Sendable {
       throw hub.damage(of: file, revision)
     }
     throw HubError(revision.name, "\(folder.posixPath) changed while it was read; run again")
-  }
-}
-
-extension HubProgress {
-  fileprivate var event: StageEvent {
-    let megabyte = 1_000_000
-    let what = waits ? "MB of \(model), which another process downloads" : "MB of \(model)"
-    return .progress(done: done / megabyte, total: (total + megabyte - 1) / megabyte, detail: what)
   }
 }
