@@ -42,7 +42,7 @@ struct HubClient: Sendable {
       } catch let problem as Curl.Problem {
         failures += 1
         guard problem.mayPass, failures < Self.mostFailures else { throw explained(problem, repository, revision) }
-        pause(1 << failures)
+        pause(min(4, 1 << failures))
       }
     }
     let listing: Listing
@@ -88,7 +88,7 @@ struct HubClient: Sendable {
         guard problem.mayPass || problem.refusesRange, failures < Self.mostFailures else {
           throw explained(problem, revision.repository, revision.revision)
         }
-        if failures > 0 { pause(1 << failures) }
+        if failures > 0 { pause(min(4, 1 << failures)) }
       }
     }
     guard fsync(output.raw) == 0 else { throw FileError("sync", target) }

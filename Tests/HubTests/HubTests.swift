@@ -134,6 +134,29 @@ import Testing
     #expect(server.requests.count == before)
   }
 
+  @Test func `a model that is there is left alone, though its card is not`() throws {
+    let revision = try download()
+    let card = snapshot.appending(path: "README.md")
+    try FileManager.default.removeItem(at: card)
+    try FileManager.default.removeItem(at: cache.appending(path: "refs"))
+    let before = server.requests.count
+    try hub().fetch(revision)
+    #expect(server.requests.count == before && !FileManager.default.fileExists(atPath: card.path))
+  }
+
+  @Test func `what somebody changed in the cache is not taken for what the hub lists`() throws {
+    try download()
+    let blob = snapshot.appending(path: "config.json").resolvingSymlinksInPath()
+    try Data("[]".utf8).write(to: blob)
+    #expect(message { try download() }.contains("\(blob.path) is not what the hub lists; remove it"))
+  }
+
+  @Test func `a memory that names files outside the snapshot is not believed`() throws {
+    var known = try download()
+    known.files[0].path = "../../../../escape"
+    #expect(try hub().revision(of: reference(), known: known).files.map(\.path).contains("config.json"))
+  }
+
   @Test func `a known name keeps its commit until it is refreshed`() throws {
     let known = try download()
     server.publish("org/name", .init(repository, commit: Self.later))
@@ -255,6 +278,22 @@ import Testing
     #expect(message { try download("hf://org/name", Hub(settings)) }.contains("http://127.0.0.1:1 cannot be reached"))
     settings.environment["PATH"] = home.path
     #expect(message { try download("hf://org/name", Hub(settings)) }.contains("apt-get install curl"))
+  }
+
+  @Test(
+    arguments: [
+      ("---\nlicense: mit\n---\n", "mit", ["license=mit"]),
+      ("---\r\nlicense: 'apache-2.0'\r\n---", "apache-2.0", ["license=apache-2.0"]),
+      ("---\ntags:\n- a\nlicense:\n- mit\n- cc0-1.0\nx: y\n---", "mit, cc0-1.0", ["license=mit, cc0-1.0"]),
+      (
+        "---\nlicense: other\nlicense_name: gemma\nlicense_link: http://x\n---", "gemma",
+        ["license=other", "license_name=gemma", "license_link=http://x"]
+      ),
+      ("---\ntags: [a]\n---\nlicense: mit", nil, []), ("# license: mit", nil, []), ("---\nlicense: mit", nil, []),
+    ] as [(String, String?, [String])])
+  func `a card's front matter names the licence`(card: String, name: String?, fields: [String]) {
+    let licence = Licence(card: card)
+    #expect(licence?.name == name && (licence?.fields.map { "\($0.key)=\($0.value)" } ?? []) == fields)
   }
 
   // MARK: - Looking
