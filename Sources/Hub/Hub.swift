@@ -4,6 +4,7 @@ import Basics
 import Foundation
 import Pipelines
 import Processes
+import Synchronization
 
 /// How far a download is.
 package struct HubProgress: Sendable {
@@ -22,6 +23,12 @@ package struct Hub: Sendable {
   package let settings: HubSettings
   private let cache: HubCache
   private let client: HubClient
+  private let answers = Answers()
+
+  /// What names stood for when this process asked: it is told the same whoever asks.
+  private final class Answers: Sendable {
+    let revisions = Mutex<[HubReference: HubRevision]>([:])
+  }
 
   package init(
     _ settings: HubSettings = HubSettings(), pause: @escaping @Sendable (Int) -> Void = { sleep(UInt32($0)) }
@@ -40,7 +47,18 @@ package struct Hub: Sendable {
   package func revision(
     of reference: HubReference, known: HubRevision? = nil, refresh: Bool = false, watcher: HubWatcher = { _ in true }
   ) throws -> HubRevision {
-    if let known, known.isCurrent, known.isSound, !refresh { return known }
+    if !refresh {
+      if let answer = answers.revisions.withLock({ $0[reference] }) { return answer }
+      if let known, known.isCurrent, known.isSound { return known }
+    }
+    let answer = try ask(reference, known, refresh, watcher)
+    answers.revisions.withLock { $0[reference] = answer }
+    return answer
+  }
+
+  private func ask(
+    _ reference: HubReference, _ known: HubRevision?, _ refresh: Bool, _ watcher: HubWatcher
+  ) throws -> HubRevision {
     let name = reference.revision ?? "main"
     // Of an older Retort's memory the commit counts; which files are used may have changed.
     let wanted = refresh ? name : known.map(\.commit).flatMap { isCommit($0) ? $0 : nil } ?? name

@@ -6,6 +6,7 @@ import Hub
 import Lineage
 import Pipelines
 import Reports
+import Scheduling
 import Synchronization
 
 /// The folder of a model that a user named: a path, or `hf://org/name[@revision]`, which is downloaded.
@@ -32,7 +33,7 @@ extension HubOutlines {
   static func ofModels(in file: URL, _ store: StoreOptions) -> HubOutlines {
     let here = URL(filePath: FileManager.default.currentDirectoryPath)
     let line = DownloadLine()
-    return HubOutlines(Hub()) { reference in
+    return HubOutlines(KeyContext.thisMachine.hub) { reference in
       let root = projectRoot(of: file, workingFolder: here)
       return try store.reading(root: root).journal.hubRevision(of: reference)
     } watcher: { progress in

@@ -43,6 +43,8 @@ import Testing
     }
     #expect(try await project.retort("help", "store").output.hasPrefix("# The store"))
     #expect(try await project.retort("help", "lineage").output.contains("USAGE: retort lineage"))
+    #expect(try await project.retort("help", "model", "inspect").output.contains("USAGE: retort model inspect"))
+    #expect(try await project.retort("help", "model", "look").errors.contains("`model` has no command `look`"))
     #expect(try await project.retort("help", "cachin").errors.contains("did you mean `caching`?"))
   }
 

@@ -126,6 +126,14 @@ import Testing
     #expect(!hub().holds(revision))
   }
 
+  @Test func `a process that asks twice is told the same, and asks once`() throws {
+    let hub = hub()
+    let revision = try hub.revision(of: reference())
+    server.publish("org/name", .init(repository, commit: Self.later))
+    let before = server.requests.count
+    #expect(try hub.revision(of: reference()) == revision && server.requests.count == before)
+  }
+
   @Test func `what is known and there is not asked for again`() throws {
     let revision = try download()
     let before = server.requests.count
