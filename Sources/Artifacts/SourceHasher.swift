@@ -28,8 +28,8 @@ package struct SourceHasher: Sendable {
   }
 
   /// What the file or folder is at this moment, and the stamps by which that may be trusted later.
-  /// - Parameter paths: the files of the folder that count, in the order of their bytes, each as what its links lead to;
-  ///   `nil`: all.
+  /// - Parameter paths: the files of the folder that count, in the order of their bytes, each as what its links lead
+  ///   to; `nil`: all.
   package func hash(
     _ url: URL, only paths: [String]? = nil
   ) throws -> (artifact: StoredArtifact, stamps: [FileStamp: Digest]) {

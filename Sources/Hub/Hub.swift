@@ -128,7 +128,7 @@ package struct Hub: Sendable {
       var file = file
       guard file.digest == nil else { return file }
       let place = cache.place(of: file, revision)
-      // A file that is no link to a blob has no name to check it by.
+      // A file that is not a link to a blob lacks a name to check it by.
       guard try file.etag.isEmpty || isWhole(place, file) else { throw damage(of: file, revision) }
       file.digest = try FileContent.read(place).digest
       return file

@@ -67,7 +67,7 @@ struct HubCache: Sendable {
     return paths.compactMap { $0 as? String }.compactMap { path in
       let place = snapshot.appending(path: path, directoryHint: .notDirectory)
       guard let status = FileStatus.of(place), status.isFile else { return nil }
-      // What is no link to a blob has no name that tells its content.
+      // A file that is not a link to a blob lacks a name that tells its content.
       let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: place.posixPath)) ?? ""
       let file = HubFile(
         path: path, bytes: Int(status.stamp.size), etag: target.split(separator: "/").last.map(String.init) ?? "")

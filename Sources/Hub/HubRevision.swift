@@ -7,9 +7,9 @@ package struct HubFile: Codable, Hashable, Sendable {
   /// Relative to the repository's root.
   package var path: String
   package var bytes: Int
-  /// What the hub and its cache call the content: SHA-256 of large files, git's blob hash of small ones, in hexadecimal.
+  /// What the hub and its cache call the content: SHA-256 of large files, git's blob hash of small ones, hexadecimal.
   package var etag: String
-  /// Of the content; `nil` while nobody has read a small file.
+  /// The SHA-256 of the content; `nil` while nobody has read a small file.
   package var digest: Digest?
 
   package init(path: String, bytes: Int, etag: String) {

@@ -31,7 +31,7 @@ package struct Licence: Sendable, Hashable {
     if fields.isEmpty { return nil }
   }
 
-  /// Of a model's folder.
+  /// Reads the card in a model's folder.
   package init?(folder: URL) throws {
     let card = folder.appending(path: "README.md")
     guard FileStatus.of(card)?.isFile == true else { return nil }

@@ -4,7 +4,7 @@ import Artifacts
 import Foundation
 
 package enum Curl {
-  /// Why there is no answer.
+  /// Tells why an answer is missing.
   package struct Problem: Error, CustomStringConvertible {
     package enum Cause: Sendable {
       case notInstalled
@@ -87,7 +87,7 @@ extension Curl.Problem {
 }
 
 extension Curl.Head {
-  /// Of several answers, one after the other, the last; `nil` for none.
+  /// Reads the last of several answers that came one after the other; `nil` for none.
   fileprivate init?(ofLast text: String) {
     var heads: [Self] = []
     for line in text.split(whereSeparator: \.isNewline) {

@@ -1,4 +1,4 @@
-/// What a model will take in memory to encode texts and to be trained, by rehearsal: no weight is read, nothing computed.
+/// What encoding with a model and training it will take in memory, by rehearsal: no weight is read, nothing computed.
 import Models
 import Tensors
 

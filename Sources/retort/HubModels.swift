@@ -23,7 +23,7 @@ func modelFolder(_ name: String) throws -> URL {
 func hubReference(_ name: String) throws -> HubReference? {
   guard name.hasPrefix(HubReference.scheme) else { return nil }
   guard let reference = HubReference(name) else {
-    throw Failure("`\(name)` is no hub model; write hf://org/name or hf://org/name@revision")
+    throw Failure("`\(name)` is not a model of the hub; write hf://org/name or hf://org/name@revision")
   }
   return reference
 }

@@ -97,8 +97,8 @@ import Testing
     #expect(ended.code == 2)
     #expect(
       ended.errors.hasPrefix(
-        "pipeline.yaml:3:38: error: stage `vectors` cannot load the model at its port `model`: hf://org/nme: the hub has "
-          + "no such model"))
+        "pipeline.yaml:3:38: error: stage `vectors` cannot load the model at its port `model`: hf://org/nme: the hub "
+          + "has no such model"))
   }
 
   @Test func `a file that changed in the cache is not computed with`() async throws {

@@ -72,7 +72,7 @@ private final class Witness: ModelChecker {
   }
 
   @Test(arguments: ["hf://a", "hf://a/b/c", "hf://../b", "hf://a/..", "hf://a/b@", "hf://a/b@x/../../y", "hf://a/b@/x"])
-  func `a name that would leave the cache is no hub's`(text: String) { #expect(HubReference(text) == nil) }
+  func `a name that would leave the cache is refused`(text: String) { #expect(HubReference(text) == nil) }
 
   @Test func `a problem is told at the value, for each stage that has it`() throws {
     let problems = #expect(throws: Problems.self) {

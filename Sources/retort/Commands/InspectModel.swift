@@ -17,9 +17,9 @@ struct InspectModel: ParsableCommand {
     commandName: "inspect",
     abstract: "Says what a model is, and what encoding and training take; reads and downloads no weights.",
     discussion: """
-      Of hf://org/name only configurations, the tokenizer and the headers of safetensors files are downloaded. Memory is \
-      what tensors take at their peak, by a rehearsal of one batch whose texts all have the greatest length; a training \
-      that has less memory runs its batch in parts, down to a text at a time. The program itself takes some ten \
+      Of hf://org/name only configurations, the tokenizer and the headers of safetensors files are downloaded. Memory \
+      is what tensors take at their peak, by a rehearsal of one batch whose texts all have the greatest length; a \
+      training that has less memory runs its batch in parts, down to a text at a time. The program itself takes some ten \
       megabytes besides, and the tokenizer its size.
       """)
 

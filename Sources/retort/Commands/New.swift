@@ -22,7 +22,7 @@ struct New: AsyncParsableCommand {
   @Flag(help: "Replace the file if it is there.") var force = false
   @Option(
     help:
-      "A base model's folder, or hf://org/name; a small one from random weights unless given. Without gold: it searches, too.",
+      "A base model: its folder, or hf://org/name; else a small one from random weights. Without gold: it searches.",
     completion: .directory)
   var model: String?
   @Option(help: "Your name for one of `groups`: query=질문; may be repeated.") var columns: [String] = []

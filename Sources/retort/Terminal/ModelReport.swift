@@ -23,7 +23,7 @@ struct ModelReport: Encodable {
     var bytes: Int
   }
   struct Forecast: Encodable {
-    /// Of a text.
+    /// How many a text has.
     var tokens: Int
     var threads: Int
     var precision: String
