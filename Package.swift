@@ -34,12 +34,16 @@ let package = Package(
     .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Processes", dependencies: ["CSystem", "Artifacts"]),
     .target(name: "Pipelines", dependencies: ["Basics", "CYAML", "JSONText", "Escaping", "Artifacts"]),
-    .target(name: "Scheduling", dependencies: ["Basics", "CSystem", "Escaping", "Pipelines", "Artifacts"]),
+    .target(name: "Hub", dependencies: ["Basics", "Artifacts", "Pipelines", "Processes"]),
+    .target(
+      name: "Scheduling",
+      dependencies: ["Basics", "CSystem", "Escaping", "Hub", "Pipelines", "Processes", "Artifacts"]),
     .target(
       name: "Lineage",
       dependencies: [
-        "Basics", "CSystem", "Escaping", "JSONText", "Scheduling", "Artifacts",
+        "Basics", "CSystem", "Escaping", "Hub", "JSONText", "Processes", "Scheduling", "Artifacts",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .target(
@@ -53,12 +57,12 @@ let package = Package(
     .executableTarget(
       name: "retort",
       dependencies: [
-        "Basics", "CPU", "CSystem", "Reports", "Stages", "Scheduling", "Lineage", "Models", "Tokenizers", "JSONText",
-        "Escaping",
+        "Basics", "CPU", "CSystem", "Hub", "Processes", "Reports", "Stages", "Scheduling", "Lineage", "Models",
+        "Tokenizers", "JSONText", "Escaping",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], resources: [.embedInCode("Topics")]),
 
-    .target(name: "TestSupport", dependencies: ["Basics"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Artifacts", "Basics"], path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"]),
     .testTarget(name: "JSONTextTests", dependencies: ["JSONText", "TestSupport"]),
     .testTarget(name: "EscapingTests", dependencies: ["Escaping", "Pipelines", "TestSupport"]),
@@ -72,6 +76,8 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["CPU", "Training", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "PipelinesTests", dependencies: ["Basics", "Pipelines", "TestSupport"]),
+    .testTarget(name: "ProcessesTests", dependencies: ["Processes", "TestSupport"]),
+    .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"]),
     .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"]),
     .testTarget(
       name: "LineageTests",

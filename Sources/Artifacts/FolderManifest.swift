@@ -10,6 +10,11 @@ package struct FolderManifest: Sendable, Equatable {
     package let path: String
     package let content: Content
 
+    package init(path: String, content: Content) {
+      self.path = path
+      self.content = content
+    }
+
     /// Paths that look alike may be of two files.
     package static func == (left: Entry, right: Entry) -> Bool {
       left.path.utf8.elementsEqual(right.path.utf8) && left.content == right.content

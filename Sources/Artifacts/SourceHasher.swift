@@ -28,9 +28,24 @@ package struct SourceHasher: Sendable {
   }
 
   /// What the file or folder is at this moment, and the stamps by which that may be trusted later.
-  package func hash(_ url: URL) throws -> (artifact: StoredArtifact, stamps: [FileStamp: Digest]) {
-    guard let status = FileStatus.of(url) else { throw FileError("read", url) }
+  /// - Parameter paths: the files of the folder that count, in the order of their bytes, each as what its links lead
+  ///   to; `nil`: all.
+  package func hash(
+    _ url: URL, only paths: [String]? = nil
+  ) throws -> (artifact: StoredArtifact, stamps: [FileStamp: Digest]) {
     var stamps: [FileStamp: Digest] = [:]
+    if let paths {
+      let manifest = FolderManifest(
+        entries: try paths.map { path in
+          let file = url.appending(path: path, directoryHint: .notDirectory)
+          guard let status = FileStatus.of(file) else { throw FileError("read", file) }
+          return .init(
+            path: path,
+            content: .file(try hashFile(file, &stamps), bytes: Int(status.stamp.size), executable: false))
+        })
+      return (StoredArtifact(digest: manifest.digest, bytes: manifest.bytes, kind: .folder), stamps)
+    }
+    guard let status = FileStatus.of(url) else { throw FileError("read", url) }
     guard status.isFolder else {
       let digest = try hashFile(url, &stamps)
       return (StoredArtifact(digest: digest, bytes: Int(status.stamp.size), kind: .file), stamps)

@@ -78,6 +78,10 @@ extension Preview {
       }
       do {
         let subject = ProbeSubject(resolved)
+        if let absent = resolved.absentModel {
+          notice("`\(stage.name)` is not timed: \(absent) is not downloaded yet")
+          continue
+        }
         if probed[subject] == nil {
           notice("timing the first steps of `\(stage.name)`")
           probed[subject] = try await probe.time(resolved, of: plan, store: store)

@@ -5,7 +5,12 @@ import Pipelines
 import Training
 
 package struct ModelCheck: ModelChecker {
-  package init() {}
+  private let hub: @Sendable (HubReference) throws -> URL?
+
+  /// - Parameter hub: see `ModelChecker.folder`.
+  package init(hub: @escaping @Sendable (HubReference) throws -> URL? = { _ in nil }) { self.hub = hub }
+
+  package func folder(of model: HubReference) throws -> URL? { try hub(model) }
 
   package func look(at folder: URL, base: URL?, as use: ModelUse) -> ModelFindings {
     do { return ModelFindings(notices: try notices(folder, base, use)) } catch {

@@ -6,6 +6,14 @@ enum Model: Sendable {
   case unigram(Unigram)
   case bpe(BPE)
 
+  /// As tokenizer.json calls it.
+  var kind: String {
+    switch self {
+    case .wordPiece: "WordPiece"
+    case .unigram: "Unigram"
+    }
+  }
+
   /// The greatest id of a piece; negative if there is none.
   var largestID: Int32 {
     switch self {

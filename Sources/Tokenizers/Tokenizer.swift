@@ -8,6 +8,8 @@ package final class Tokenizer: Sendable {
   package let modelMaxLength: Int?
   package let padID: Int32?
   package var unknownID: Int32? { model.unknownID }
+  /// How words become pieces: `WordPiece`, `Unigram`.
+  package var kind: String { model.kind }
   /// What is done otherwise than tokenizer.json says, for the user to hear.
   package let notices: [String]
 

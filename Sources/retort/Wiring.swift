@@ -4,8 +4,10 @@ import Artifacts
 import Basics
 import CPU
 import Foundation
+import Hub
 import Lineage
 import Pipelines
+import Processes
 import Scheduling
 import Stages
 import Tensors
@@ -13,8 +15,10 @@ import Tensors
 extension StageCatalog {
   static let builtIn = StageCatalog(BuiltInStages.all, profiler: EngineProfiler())
   /// The same, for planning that looks at the models that a file names.
-  static let lookingAtModels = StageCatalog(
-    BuiltInStages.all, profiler: EngineProfiler(), modelChecker: ModelCheck())
+  static func looking(at models: HubOutlines) -> StageCatalog {
+    StageCatalog(
+      BuiltInStages.all, profiler: EngineProfiler(), modelChecker: ModelCheck { try models.folder(of: $0) })
+  }
 }
 
 extension KeyContext {
@@ -91,10 +95,10 @@ struct PlanOptions: ParsableArguments {
       "Replace a value of the file, such as params.epochs=3; may be repeated.", valueName: "path=value"))
   var settings: [String] = []
 
-  /// - Parameter looksAtModels: whether models that cannot be loaded are problems of the file, and what is to be said
-  ///   of the others is said.
-  func plan(looksAtModels: Bool = false) throws -> Plan {
-    let plan = try Plan.read(file, settings: settings, looksAtModels: looksAtModels)
+  /// - Parameter store: where names of models may be known; given, models that cannot be loaded are problems of the
+  ///   file, and what is to be said of the others is said.
+  func plan(lookingAtModels store: StoreOptions? = nil) throws -> Plan {
+    let plan = try Plan.read(file, settings: settings, lookingAtModels: store)
     for warning in plan.warnings { Terminal.complain("\(warning)") }
     return plan
   }
@@ -123,14 +127,18 @@ private func pipelineFiles(near file: String) -> [String] {
 
 extension Plan {
   /// The plan of the file that a user named.
-  static func read(_ file: String, settings: [String] = [], looksAtModels: Bool = false) throws -> Plan {
+  /// - Parameter store: see `PlanOptions.plan`.
+  static func read(
+    _ file: String, settings: [String] = [], lookingAtModels store: StoreOptions? = nil
+  ) throws -> Plan {
     guard let status = FileStatus.of(URL(filePath: file)) else {
       let near = nearest(to: file, in: pipelineFiles(near: file))
       throw Failure("there is no file \(file)" + (near.map { "; did you mean \($0)?" } ?? ""))
     }
     guard !status.isFolder else { throw Failure("\(file) is a folder; name the pipeline file in it") }
+    let catalog = store.map { StageCatalog.looking(at: .ofModels(in: URL(filePath: file), $0)) }
     return try Plan(
-      file: URL(filePath: file), settings: settings, catalog: looksAtModels ? .lookingAtModels : .builtIn,
+      file: URL(filePath: file), settings: settings, catalog: catalog ?? .builtIn,
       workingFolder: URL(filePath: FileManager.default.currentDirectoryPath))
   }
 }

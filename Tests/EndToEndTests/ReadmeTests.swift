@@ -43,6 +43,8 @@ import Testing
     }
     #expect(try await project.retort("help", "store").output.hasPrefix("# The store"))
     #expect(try await project.retort("help", "lineage").output.contains("USAGE: retort lineage"))
+    #expect(try await project.retort("help", "model", "inspect").output.contains("USAGE: retort model inspect"))
+    #expect(try await project.retort("help", "model", "look").errors.contains("`model` has no command `look`"))
     #expect(try await project.retort("help", "cachin").errors.contains("did you mean `caching`?"))
   }
 
@@ -148,14 +150,16 @@ import Testing
     let pairs = (1...5).map { #"{"query": "q\#($0)", "passage": "p\#($0)", "label": 1}"# }
     try project.write(pairs.joined(separator: "\n"), to: "d.jsonl")
     try project.write(#"{"id": "1", "text": "some text"}"#, to: "c.jsonl")
+    try project.copy("Tests/Fixtures/models/sentence-transformer", to: "model")
     let commands: [(String, [String])] = [
       ("runs", ["--all"]), ("show", ["latest"]), ("compare", ["1", "2"]), ("diff", ["1", "2"]),
       ("plan", ["p.yaml"]), ("why", ["p.yaml", "b"]), ("status", ["p.yaml"]), ("watch", []), ("lineage", ["b"]),
       ("validate", ["p.yaml"]), ("search", ["--bm25", "c.jsonl", "text"]), ("gc", []), ("verify", ["-n"]),
-      ("new", ["d.jsonl", "-o", "n.yaml"]),
+      ("new", ["d.jsonl", "-o", "n.yaml"]), ("model list", []), ("model inspect", ["model"]),
     ]
     for (command, arguments) in commands {
-      let printed = try await project.run(retortProgram, [command] + arguments + ["--json"])
+      let words = command.split(separator: " ").map(String.init)
+      let printed = try await project.run(retortProgram, words + arguments + ["--json"])
       try #require(printed.code == 0, "\(command): \(printed.errors)")
       let value = try JSONSerialization.jsonObject(with: Data(printed.output.utf8))
       let first = (value as? [Any])?.first ?? value

@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import GRDB
+import Hub
 @testable import Lineage
 @testable import Pipelines
 @testable import Scheduling
@@ -60,6 +61,40 @@ import Testing
         .ended(.done, time: start.addingTimeInterval(5)),
       ], run: run)
     return run
+  }
+
+  @Test func `a stage's time begins when what it waited for has come`() throws {
+    let run = try begin()
+    try journal.record(
+      [stage("first", .running, key: "1"), .begins(stage: "first", time: start.addingTimeInterval(5))], run: run)
+    try journal.record(
+      [result("first", key: "1", output: "out"), stage("first", .ran, key: "1", after: 7)], run: run)
+    #expect(try journal.report(of: run, store: store).stages.map(\.seconds) == [2])
+  }
+
+  @Test func `a model's name stands for the last answer, each revision for its own`() throws {
+    func revision(_ commit: String) -> HubRevision {
+      HubRevision(
+        repository: "org/name", revision: "main", commit: commit, files: [HubFile(path: "a", bytes: 1, etag: "e")])
+    }
+    let run = try begin()
+    let (plain, tagged) = (try #require(HubReference("hf://org/name")), try #require(HubReference("hf://org/name@v1")))
+    #expect(try journal.hubRevision(of: plain) == nil)
+    try journal.record([.model(plain, revision("1")), .model(tagged, revision("2"))], run: run)
+    try journal.record([.model(plain, revision("3"))], run: run)
+    #expect(try journal.hubRevision(of: plain) == revision("3"))
+    #expect(try journal.hubRevision(of: tagged) == revision("2"))
+  }
+
+  @Test func `an input from the hub keeps its name and commit`() throws {
+    let run = try begin()
+    var entry = StageRecord(stage: "first", base: "first", kind: "cmd", state: .running, attempt: 1, time: start)
+    entry.key = key("1")
+    entry.inputs = ["base": .init(artifact: artifact("model"), path: URL(filePath: "/cache"), hub: "hf://org/name@1")]
+    try journal.record(
+      [.stage(entry), result("first", key: "1", output: "out"), stage("first", .ran, key: "1")], run: run)
+    #expect(try journal.report(of: run, store: store).stages[0].inputs["base"]?.source == "hf://org/name@1")
+    #expect(try journal.provenance(of: key("1")).last?.inputs["base"]?.source == "hf://org/name@1")
   }
 
   @Test func `final states are found by their key, the longest first, none that is too long`() throws {

@@ -21,6 +21,12 @@ private final class Witness: ModelChecker {
   private let asked = Mutex<[String]>([])
   var questions: [String] { asked.withLock { $0 } }
 
+  func folder(of model: HubReference) throws -> URL? {
+    struct Unknown: Error, CustomStringConvertible { var description: String { "nobody has it" } }
+    if model.repository == "org/none" { throw Unknown() }
+    return model.repository == "org/later" ? nil : URL(filePath: "/hub/\(model.repository)")
+  }
+
   func look(at folder: URL, base: URL?, as use: ModelUse) -> ModelFindings {
     let question = "\(folder.lastPathComponent) \(base?.lastPathComponent ?? "-") \(use)"
     asked.withLock { $0.append(question) }
@@ -50,6 +56,23 @@ private final class Witness: ModelChecker {
       """)
     #expect(witness.questions == ["a - biEncoder", "b a crossEncoder"])
   }
+
+  @Test func `a hub's model is looked at like any other, where it can be`() throws {
+    _ = try plan(
+      """
+        s: {uses: use, in: {model: "hf://org/name", teacher: b, base: "hf://org/later"}}
+        t: {uses: use, in: {model: "hf://org/later"}}
+      """)
+    #expect(witness.questions == ["name - biEncoder"])
+    let problems = #expect(throws: Problems.self) { try plan("  s: {uses: use, in: {model: 'hf://org/none'}}\n") }
+    #expect(
+      try #require(problems).all.map(\.message) == [
+        "stage `s` cannot load the model at its port `model`: nobody has it"
+      ])
+  }
+
+  @Test(arguments: ["hf://a", "hf://a/b/c", "hf://../b", "hf://a/..", "hf://a/b@", "hf://a/b@x/../../y", "hf://a/b@/x"])
+  func `a name that would leave the cache is refused`(text: String) { #expect(HubReference(text) == nil) }
 
   @Test func `a problem is told at the value, for each stage that has it`() throws {
     let problems = #expect(throws: Problems.self) {

@@ -9,7 +9,7 @@ struct PlanTests {
   let project: Project
   init() throws { project = try Project() }
 
-  @Test func `the design's example validates, and a run is told what is not there yet`() throws {
+  @Test func `the design's example validates`() throws {
     let plan = try project.plan(examplePipeline)
     #expect(plan.name == "korean-grammar")
     #expect(plan.root.path == project.folder.url.path)
@@ -18,12 +18,6 @@ struct PlanTests {
         "split", "train-groups", "eval-groups", "teacher", "candidates", "scored", "student[tau=0.1]",
         "student[tau=0.2]", "scores[tau=0.1]", "scores[tau=0.2]", "summary",
       ])
-    #expect(
-      plan.obstacles.map(\.message) == [
-        "models of the hub are not supported yet; download it and name its folder",
-        "models of the hub are not supported yet; download it and name its folder",
-      ])
-    #expect(plan.obstacles.map(\.location.line) == [23, 38])
   }
 
   @Test func `everything of a stage is resolved`() throws {

@@ -1,6 +1,7 @@
 /// Plans of small commands, a journal in memory, and an executor without worker processes.
 import Artifacts
 import Foundation
+import Hub
 @testable import Pipelines
 @testable import Scheduling
 import Synchronization
@@ -163,6 +164,7 @@ final class MemoryJournal: RunJournal {
     var names: [StageKey: String] = [:]
     var continuations: [StoredContinuation] = []
     var publications: [URL: PublicationRecord] = [:]
+    var models: [HubReference: HubRevision] = [:]
     var transactions = 0
     var ended: [RunOutcome] = []
   }
@@ -196,6 +198,7 @@ final class MemoryJournal: RunJournal {
     state.withLock { $0.continuations.filter { $0.key == key && $0.length <= length }.sorted { $0.length > $1.length } }
   }
   func publication(at target: URL) -> PublicationRecord? { state.withLock { $0.publications[target] } }
+  func hubRevision(of reference: HubReference) -> HubRevision? { state.withLock { $0.models[reference] } }
   func digest(for stamp: FileStamp) -> Digest? { nil }
   func remember(_ digest: Digest, for stamp: FileStamp) {}
   func record(_ entries: [JournalEntry], run: Int) {
@@ -210,6 +213,7 @@ final class MemoryJournal: RunJournal {
           let final = result.metrics.filter { $0.step == nil }.map { ($0.name, $0.value) }
           state.names[recorded.key] = result.stage
           state.metrics[recorded.key] = Dictionary(final) { $1 }
+        case .model(let reference, let revision): state.models[reference] = revision
         case .publication(let record): state.publications[record.target] = record
         case .ended(let outcome, _): state.ended.append(outcome)
         default: break

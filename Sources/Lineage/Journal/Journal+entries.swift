@@ -11,6 +11,14 @@ extension Database {
     case .stage(let record): try write(record, run: run)
     case .result(let recorded, let function, let isKept):
       try write(recorded, function: function, isKept: isKept, run: run)
+    case .begins(let stage, let time):
+      try perform(
+        "UPDATE stage_run SET started = ? WHERE run = ? AND stage = ? AND state = 'running'",
+        [storedTime(time), run, stage])
+    case .model(let reference, let revision):
+      try perform(
+        "INSERT OR REPLACE INTO hub_model (repository, revision, stands_for, details) VALUES (?, ?, ?, ?)",
+        [reference.repository, reference.revision ?? "", revision.commit, try storedText(revision)])
     case .stamps(let stamps): for (stamp, digest) in stamps { try insert(stamp, digest) }
     case .publication(let record):
       try perform(
@@ -55,7 +63,7 @@ extension Database {
     if record.inputs.isEmpty { return }
     let stageRun = try stageRun(record.stage, run: run)
     for (port, input) in record.inputs {
-      try edge(stageRun, port, "in", input.artifact, path: input.path?.posixPath, source: input.output)
+      try edge(stageRun, port, "in", input.artifact, path: input.hub ?? input.path?.posixPath, source: input.output)
     }
   }
 

@@ -119,9 +119,12 @@ extension Database {
       sql: "SELECT * FROM artifact_edge JOIN artifact USING (digest) WHERE stage_run = ? AND direction = 'in'",
       arguments: [stageRun])
     for input in inputs {
-      let path = (input["path"] as String?).map { URL(filePath: $0) }
+      let path: String? = input["path"]
+      let source = path.map { path in
+        path.hasPrefix(HubReference.scheme) ? path : URL(filePath: path).provenanceName(root: root)
+      }
       stage.inputs[input["port"]] = Provenance.Input(
-        try StoredArtifact(input), source: path?.provenanceName(root: root), output: input["source"])
+        try StoredArtifact(input), source: source, output: input["source"])
     }
     stage.outputs = try outputs(of: stageRun).mapValues(Provenance.Output.init)
     let metrics = try Row.fetchAll(

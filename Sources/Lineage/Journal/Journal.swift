@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import GRDB
+import Hub
 import Pipelines
 import Scheduling
 
@@ -222,6 +223,15 @@ extension Journal: RunJournal {
           target: target, stage: $0["stage"], content: try Digest(stored: $0["content"]),
           digest: try Digest(stored: $0["digest"]))
       }
+    }
+  }
+
+  package func hubRevision(of reference: HubReference) throws -> HubRevision? {
+    try database.read { db in
+      try String.fetchOne(
+        db, sql: "SELECT details FROM hub_model WHERE repository = ? AND revision = ?",
+        arguments: [reference.repository, reference.revision ?? ""]
+      ).map(decoded)
     }
   }
 

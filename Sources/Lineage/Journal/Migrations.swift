@@ -234,6 +234,20 @@ extension DatabaseMigrator {
           ALTER TABLE run ADD COLUMN cut_off TEXT;            -- why that one was
           """)
     }
+    // Names of models on a hub, each resolved once until somebody asks again.
+    migrator.registerMigration("006-hub") { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE hub_model (
+            repository TEXT NOT NULL,           -- org/name
+            revision TEXT NOT NULL,             -- as the pipeline file names it; empty: none
+            stands_for TEXT NOT NULL,           -- the commit
+            details TEXT NOT NULL,              -- JSON: the files that are used, their sizes and digests
+            recorded TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            PRIMARY KEY (repository, revision)
+          ) WITHOUT ROWID;
+          """)
+    }
     return migrator
   }()
 }

@@ -48,7 +48,7 @@ package final class OpenLineageEmitter: JournalObserver {
         switch entry {
         case .stage(let record): tell(record, run, &state)
         case .ended(let outcome, let time): end(outcome, time, &state)
-        case .result, .stamps, .publication, .event: break
+        case .begins, .result, .stamps, .model, .publication, .event: break
         }
       }
     }

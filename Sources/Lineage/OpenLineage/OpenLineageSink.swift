@@ -2,7 +2,7 @@
 /// them, and one that cannot be delivered stops nothing.
 import Artifacts
 import Foundation
-import Scheduling
+import Processes
 import Synchronization
 
 package final class OpenLineageSink: Sendable {
@@ -69,35 +69,17 @@ package final class OpenLineageSink: Sendable {
   }
 }
 
-/// Posts with the program curl: linking an HTTP client would cost every worker 6 ms more to start.
 private struct HTTPEndpoint {
   let url: String
   /// `OPENLINEAGE_API_KEY`, if set, is sent as the bearer's token.
   let environment: [String: String]
 
-  private struct Refused: Error, CustomStringConvertible {
-    let description: String
-  }
-
   func post(_ event: Data) async throws {
-    let body = try UnnamedFile(event)
-    let errors = try UnnamedFile()
-    let key = environment["OPENLINEAGE_API_KEY"].map { "Authorization: Bearer \($0)\n" } ?? ""
-    let headers = try UnnamedFile(Data("Content-Type: application/json\n\(key)".utf8))
-    let child = try ChildProcess(
-      "/usr/bin/env",
-      [
-        "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--output", "/dev/null", "--header",
-        "@/dev/fd/3", "--data-binary", "@-", url,
-      ],
-      environment: environment, descriptors: [body.raw, errors.raw, errors.raw, headers.raw], newSession: true)
-    switch await child.end(killGroup: false) {
-    case .exit(0): return
-    case .exit(127): throw Refused(description: "the program curl is not installed")
-    case .exit(let code):
-      let line = String(decoding: try errors.content(), as: UTF8.self).split(whereSeparator: \.isNewline).first
-      throw Refused(description: line.map(String.init) ?? "curl ended with \(code)")
-    case .signal(let number): throw Refused(description: "curl was killed by signal \(number)")
+    let key = environment["OPENLINEAGE_API_KEY"].map { ["Authorization: Bearer \($0)"] } ?? []
+    try await onOwnThread {
+      try Curl.ask(
+        url, ["--fail", "--max-time", "5", "--output", "/dev/null"], headers: ["Content-Type: application/json"] + key,
+        body: event, environment: environment)
     }
   }
 }

@@ -80,6 +80,8 @@ package struct Checkpoint: Sendable {
     }
   }
 
+  func type(of name: String) throws -> ElementType { try shard(of: name).type(of: name) }
+
   /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, a
   /// table keeps its type, and an adapter that lies beside is merged.
   func weight(_ request: WeightRequest, from stored: String, on device: any Device) throws -> Weight {

@@ -27,7 +27,7 @@ package struct CheckpointFolder: Sendable {
   /// What may stand before the encoder's names in the files.
   private let prefixes: [String]
   /// Names in the files by names without prefix.
-  private let storedNames: [String: String]
+  let storedNames: [String: String]
 
   /// - Parameter base: the encoder that a teacher of the distillation program (`best_model.pt`) was trained from, or the
   ///   model that an adapter of PEFT changes: it gives configuration and tokenizer; the folder then stands for both.

@@ -10,6 +10,7 @@ package struct DenseModule: Sendable {
   private let activation: Activation
   private let hasBias: Bool
   private let checkpoint: Checkpoint
+  var parameterCount: Int { outputSize * (inputSize + (hasBias ? 1 : 0)) }
 
   /// By the last part of the class's name.
   private static let activations: [String: Activation] = ["Identity": .identity, "Tanh": .tanh, "GELU": .gelu]

@@ -46,19 +46,23 @@ package struct BoundArtifact: Sendable, Hashable, Codable {
   package var digest: String
   /// What the producing stage declared; absent for a file given by its path.
   package var type: ArtifactType?
-  /// The output that it is, `split.train`; absent for a file given by its path.
+  /// The output that it is, `split.train`, or the hub's model; absent for a file given by its path.
   package var name: String?
   /// What tells the members of a list apart; absent for what is bound alone. See `PlannedInput.label`.
   package var label: String?
+  /// The files of a folder that count, where it may hold others besides; absent: all.
+  package var files: [String]?
 
   package init(
-    url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil, label: String? = nil
+    url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil, label: String? = nil,
+    files: [String]? = nil
   ) {
     self.url = url
     self.digest = digest
     self.type = type
     self.name = name
     self.label = label
+    self.files = files
   }
 }
 

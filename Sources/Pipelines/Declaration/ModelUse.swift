@@ -31,9 +31,11 @@ package struct ModelFindings: Sendable {
 package protocol ModelChecker: Sendable {
   /// - Parameter base: what is bound to the port that the declaration names as the model's base.
   func look(at folder: URL, base: URL?, as use: ModelUse) -> ModelFindings
+  /// A folder that can be looked at in place of a hub's model; `nil` if nothing can be seen before it is downloaded.
+  func folder(of model: HubReference) throws -> URL?
 }
 
-/// Looks at each model that stages name by its path, once, and reports what is wrong with it at its place.
+/// Looks at each model that stages name, once, and reports what is wrong with it at its place.
 final class ModelLook {
   private let checker: any ModelChecker
   private let diagnostics: Diagnostics
@@ -55,15 +57,33 @@ final class ModelLook {
   func look(at stage: PlannedStage) {
     for declared in stage.description.inputs {
       guard let use = declared.modelUse, let input = stage.inputs.first(where: { $0.port == declared.name }),
-        case .file(let folder) = input.source
+        let folder = folder(of: input, stage)
       else { continue }
-      let base = stage.inputs.first { $0.port == declared.modelBase }
-      switch base?.source {
-      case nil: report(folder, base: nil, use, of: stage, at: input)
-      case .file(let base): report(folder, base: base, use, of: stage, at: input)
-      case .stage, .hub: continue
+      guard let base = stage.inputs.first(where: { $0.port == declared.modelBase }) else {
+        report(folder, base: nil, use, of: stage, at: input)
+        continue
+      }
+      if let base = self.folder(of: base, stage) { report(folder, base: base, use, of: stage, at: input) }
+    }
+  }
+
+  /// `nil` for what cannot be looked at.
+  private func folder(of input: PlannedInput, _ stage: PlannedStage) -> URL? {
+    switch input.source {
+    case .file(let url): return url
+    case .stage: return nil
+    case .hub(let model):
+      do { return try checker.folder(of: model) } catch {
+        report("\(error)", of: stage, at: input)
+        return nil
       }
     }
+  }
+
+  private func report(_ problem: String, of stage: PlannedStage, at input: PlannedInput) {
+    diagnostics.report(
+      "stage `\(stage.base)` cannot load the model at its port `\(input.port)`: \(problem)",
+      at: diagnostics.mark(input.location))
   }
 
   private func report(_ folder: URL, base: URL?, _ use: ModelUse, of stage: PlannedStage, at input: PlannedInput) {
@@ -71,10 +91,7 @@ final class ModelLook {
     let findings = known[question] ?? checker.look(at: folder, base: base, as: use)
     known[question] = findings
     let mark = diagnostics.mark(input.location)
-    if let problem = findings.problem {
-      diagnostics.report(
-        "stage `\(stage.base)` cannot load the model at its port `\(input.port)`: \(problem)", at: mark)
-    }
+    if let problem = findings.problem { report(problem, of: stage, at: input) }
     for notice in findings.notices { diagnostics.warn("\(input.port) of stage `\(stage.base)`: \(notice)", at: mark) }
   }
 }

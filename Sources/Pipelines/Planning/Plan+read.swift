@@ -43,7 +43,6 @@ extension Plan {
       // The others would have the same problems.
       guard diagnostics.problems.isEmpty else { return planner.publications.check(part.stages) }
       merger.add(part.stages, of: index)
-      for obstacle in part.obstacles where !obstacles.contains(obstacle) { obstacles.append(obstacle) }
       if experiment.variants.count == 1 { name = part.name }
     }
     if let own = experiment.name { name = own }

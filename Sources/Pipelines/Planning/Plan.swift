@@ -60,8 +60,6 @@ package struct Plan: Sendable {
   /// The metrics that are shown first, `stage.metric`: what the file's `headline` says, else the first of `compare`,
   /// else what the stages' kinds declare; `nil` where none does.
   package var headline: [String]?
-  /// What a valid plan asks for that cannot run yet, each at its place; a run stops at them.
-  package var obstacles: [Problem] = []
   /// What stops nothing and may surprise, each at its place.
   package var warnings: [Problem] = []
 

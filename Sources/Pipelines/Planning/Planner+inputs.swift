@@ -133,9 +133,6 @@ extension Planner {
         stage.inputs.append(
           PlannedInput(port: port, source: .file(url), type: nil, location: location, label: binding.label))
       case .hub(let model):
-        plan.obstacles.append(
-          diagnostics.problem(
-            "models of the hub are not supported yet; download it and name its folder", at: binding.mark))
         stage.inputs.append(PlannedInput(port: port, source: .hub(model), type: .model, location: location))
       case .output(let output):
         for draft in binding.producers {

@@ -25,28 +25,32 @@ struct OutputReference {
 }
 
 /// `hf://org/name[@revision]`.
-package struct HubReference: Hashable, Sendable {
+package struct HubReference: Hashable, Sendable, CustomStringConvertible {
   package let repository: String
   package let revision: String?
 
-  static let scheme = "hf://"
+  package static let scheme = "hf://"
 
   /// `nil` for what is no such reference.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     guard text.hasPrefix(Self.scheme) else { return nil }
     let pieces = text.dropFirst(Self.scheme.count).split(
       separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
     let names = pieces[0].split(separator: "/", omittingEmptySubsequences: false)
+    // A branch may have slashes; all become names of folders.
+    let others = pieces.dropFirst().flatMap { $0.split(separator: "/", omittingEmptySubsequences: false) }
     let allowed = CharacterSet(charactersIn: "-._").union(.alphanumerics)
     let fits =
       names.count == 2
-      && (names + pieces.dropFirst()).allSatisfy { name in
-        !name.isEmpty && name.unicodeScalars.allSatisfy { $0.isASCII && (allowed.contains($0) || $0 == "/") }
+      && (names + others).allSatisfy { name in
+        !["", ".", ".."].contains(name) && name.unicodeScalars.allSatisfy { $0.isASCII && allowed.contains($0) }
       }
     guard fits else { return nil }
     repository = String(pieces[0])
     revision = pieces.dropFirst().first.map(String.init)
   }
+
+  package var description: String { Self.scheme + repository + (revision.map { "@\($0)" } ?? "") }
 }
 
 /// Resolves references of one file against its stages and the files around it.

@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import Pipelines
+import Processes
 import Synchronization
 
 /// The program that is a worker: this very binary, given `worker JOBFILE`.

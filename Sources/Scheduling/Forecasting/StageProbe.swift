@@ -3,6 +3,7 @@
 import Artifacts
 import Foundation
 import Pipelines
+import Processes
 
 package struct StageProbe: Sendable {
   /// What a probe found.

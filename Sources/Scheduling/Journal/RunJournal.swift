@@ -1,6 +1,7 @@
 /// What a run remembers and what it asks of earlier ones. `Lineage` implements it in SQLite; tests in memory.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 
 package protocol RunJournal: StampMemory {
@@ -21,6 +22,8 @@ package protocol RunJournal: StampMemory {
   func continuations(of key: StageKey, upTo length: Int) throws -> [StoredContinuation]
   /// What was last published at a path.
   func publication(at target: URL) throws -> PublicationRecord?
+  /// What a name of a model stood for when the hub was asked last.
+  func hubRevision(of reference: HubReference) throws -> HubRevision?
   /// Writes what happened in one turn: all of it, or nothing.
   func record(_ entries: [JournalEntry], run: Int) throws
 }
@@ -95,12 +98,16 @@ package struct PublicationRecord: Sendable, Hashable {
 
 package enum JournalEntry: Sendable {
   case stage(StageRecord)
+  /// A running stage has what it needed: its own time counts from now.
+  case begins(stage: String, time: Date)
   /// What a worker made.
   /// - Parameters:
   ///   - function: see `KeyMaterial.functionKey`.
   ///   - isKept: whether it becomes the key's result; not if an earlier one with other bytes is kept.
   case result(RecordedResult, function: StageKey? = nil, isKept: Bool = true)
   case stamps([FileStamp: Digest])
+  /// What a name of a model stands for from now on.
+  case model(HubReference, HubRevision)
   case publication(PublicationRecord)
   /// Something a person may want to read later: a failed attempt, a warning, damage.
   case event(stage: String?, kind: String, message: String, time: Date)
@@ -113,6 +120,8 @@ package struct StageRecord: Sendable {
     package var artifact: StoredArtifact
     /// Where it lay, if it is not of another stage.
     package var path: URL?
+    /// `hf://org/name@commit`, if it comes from the hub.
+    package var hub: String?
     /// Which output it is of another stage, `split.train`.
     package var output: String?
   }

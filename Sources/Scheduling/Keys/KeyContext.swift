@@ -1,6 +1,7 @@
-/// What enters keys besides the pipeline file and its inputs: the environment, programs, the numerics.
+/// What enters keys besides the pipeline file and its inputs: the environment, programs, the numerics, the hub.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 
 package struct KeyContext: Sendable {
@@ -11,6 +12,10 @@ package struct KeyContext: Sendable {
   package var numericsProfile: @Sendable (_ precision: String) -> String
   /// The version of a tool that a stage kind names, such as gnuplot.
   package var outsideToolVersion: @Sendable (_ tool: String) throws -> String
+  /// Where models come from that are named by `hf://org/name`.
+  package var hub = Hub()
+  /// Ask the hub what its names stand for although that is known.
+  package var asksHubAgain = false
 
   package init(
     environment: [String: String] = ProcessInfo.processInfo.environment,

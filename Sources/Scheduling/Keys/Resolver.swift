@@ -1,6 +1,7 @@
 /// Makes the keys of stages and looks their results up: for a run, and for what a run would do.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 import Synchronization
 
@@ -12,12 +13,16 @@ package struct ResolvedStage: Sendable {
   package var inputs: [String: ResolvedInput]
   /// Digests of inputs that lie outside the store.
   package var stamps: [FileStamp: Digest]
+  /// A model of the hub that is not there yet, `hf://org/name`.
+  package var absentModel: String?
 }
 
 package struct ResolvedInput: Sendable {
   package var artifact: StoredArtifact
   /// Where a source lies, which is outside the store.
   var file: URL?
+  /// What the source is of, where it comes from the hub; its files need not be there.
+  package var hub: HubRevision?
 
   /// Where it can be read.
   package func url(in store: Store) -> URL { file ?? store.url(of: artifact) }
@@ -51,6 +56,8 @@ package struct Resolver: Sendable {
   private typealias Source = Result<(artifact: StoredArtifact, stamps: [FileStamp: Digest]), any Error>
   /// By the bytes of their paths.
   private var sources: [[UInt8]: Source] = [:]
+  private var models: [HubReference: Result<HubRevision, any Error>] = [:]
+  private var newModels: [(reference: HubReference, revision: HubRevision)] = []
 
   package init(_ plan: Plan, store: Store, journal: any RunJournal, context: KeyContext) {
     self.plan = plan
@@ -64,13 +71,26 @@ package struct Resolver: Sendable {
   /// Stamps learned since the last call, to be recorded.
   package func newStamps() -> [FileStamp: Digest] { buffer.take() }
 
+  /// What names of models turned out to stand for since the last call, to be recorded.
+  package mutating func newNames() -> [(reference: HubReference, revision: HubRevision)] {
+    defer { newModels = [] }
+    return newModels
+  }
+
   /// Learns the outputs that the pipeline used last; they are good as long as nothing is removed from the store.
   package mutating func recall() throws { recent = try journal.recentOutputs(ofPipeline: plan.name, file: plan.file) }
 
   package mutating func forget() { recent = [:] }
 
-  /// Hashes every file and folder that the stages read, once for the whole run, on all cores.
+  /// Hashes every file and folder that the stages read, once for the whole run, on all cores, and learns what names of
+  /// models stand for.
   package mutating func hashSources(of selected: Set<StageID>) {
+    let references = selected.flatMap { plan[$0].inputs }.compactMap { input in
+      if case .hub(let reference) = input.source { reference } else { nil }
+    }
+    for reference in Set(references).sorted(by: { "\($0)" < "\($1)" }) {
+      models[reference] = Result { try revision(of: reference) }
+    }
     let found = selected.flatMap { plan[$0].inputs }.compactMap { input in
       if case .file(let url) = input.source { (url.pathBytes, url) } else { nil }
     }
@@ -82,6 +102,13 @@ package struct Resolver: Sendable {
       results.withLock { $0[urls[index].key] = result }
     }
     sources = results.withLock { $0 }
+  }
+
+  private mutating func revision(of reference: HubReference) throws -> HubRevision {
+    let known = try journal.hubRevision(of: reference)
+    let revision = try context.hub.revision(of: reference, known: known, refresh: context.asksHubAgain)
+    if revision != known { newModels.append((reference, revision)) }
+    return revision
   }
 
   /// - Parameter outputs: of the stages that it depends on, by id and port.
@@ -103,11 +130,16 @@ package struct Resolver: Sendable {
         }
         inputs[input.port] = ResolvedInput(artifact: artifact)
       case .hub(let reference):
-        throw HubUnavailable(repository: reference.repository)
+        guard let revision = try models[reference]?.get() else { throw NeverResolved(stage: stage.name) }
+        inputs[input.port] = ResolvedInput(
+          artifact: try revision.artifact, file: context.hub.folder(of: revision), hub: revision)
       }
     }
     let material = try context.material(of: stage, inputs: inputs.mapValues(\.artifact.digest), hasher: hasher)
-    return ResolvedStage(key: material.key, material: material, inputs: inputs, stamps: stamps)
+    let absent = inputs.sorted { $0.key < $1.key }.compactMap(\.value.hub).first { !context.hub.holds($0) }
+    return ResolvedStage(
+      key: material.key, material: material, inputs: inputs, stamps: stamps,
+      absentModel: absent.map { "hf://\($0.repository)" })
   }
 
   /// The recorded outputs by port, if the store still holds them; otherwise also what is damaged.
@@ -137,11 +169,4 @@ struct MissingUpstream: Error, CustomStringConvertible {
   let stage: String
   let port: String
   var description: String { "stage `\(stage)` has no output `\(port)`" }
-}
-
-struct HubUnavailable: Error, CustomStringConvertible {
-  let repository: String
-  var description: String {
-    "hf://\(repository) cannot be fetched yet; download the model folder and name its path instead"
-  }
 }

@@ -1,5 +1,6 @@
 /// Watches over one attempt's processes: holds them to the stage's memory, and leaves none of them behind.
 import Foundation
+import Processes
 import Synchronization
 
 final class Guardian: Sendable {

@@ -3,6 +3,7 @@
 import Artifacts
 import Escaping
 import Foundation
+import Hub
 import Pipelines
 
 struct ModelCard {
@@ -16,12 +17,16 @@ struct ModelCard {
   /// - Parameters:
   ///   - port: which of the stage's outputs it is.
   ///   - meaning: the declaration of the stage that made it.
-  init?(of folder: URL, port: String, meaning: StageDescription, provenance: Provenance) throws {
+  ///   - hub: whose cache has the card of the model that it was made from.
+  init?(
+    of folder: URL, port: String, meaning: StageDescription, provenance: Provenance, hub: Hub
+  ) throws {
     guard FileStatus.of(folder.appending(path: Self.fileName)) == nil, let kind = try Self.kind(of: folder),
       let maker = provenance.stages.last
     else { return nil }
+    let base = meaning.startingPorts.lazy.compactMap { maker.inputs[$0]?.source }.first
     let sections = [
-      Self.frontMatter(kind, base: meaning.startingPorts.lazy.compactMap { maker.inputs[$0]?.source }.first),
+      Self.frontMatter(kind, base: base, licence: try base.flatMap { try hub.licence(ofCached: $0) }),
       """
       # \(Escape.markdown(provenance.stage))
 
@@ -65,7 +70,7 @@ struct ModelCard {
     return classifies ? .crossEncoder : .biEncoder
   }
 
-  private static func frontMatter(_ kind: Kind, base: String?) -> String {
+  private static func frontMatter(_ kind: Kind, base: String?, licence: Licence?) -> String {
     let (tags, task) =
       switch kind {
       case .biEncoder: (["sentence-similarity", "feature-extraction"], "sentence-similarity")
@@ -74,6 +79,8 @@ struct ModelCard {
     var lines = ["---", "tags:", "- sentence-transformers"] + tags.map { "- \($0)" } + ["- retort"]
     lines += ["library_name: sentence-transformers", "pipeline_tag: \(task)"]
     if let name = base?.hubName { lines.append("base_model: \(Escape.yaml(name))") }
+    // A model made of another one is under that one's terms, too.
+    lines += licence?.fields.map { "\($0.key): \(Escape.yaml($0.value))" } ?? []
     return (lines + ["---"]).joined(separator: "\n")
   }
 

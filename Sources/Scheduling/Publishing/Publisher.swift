@@ -1,6 +1,7 @@
 /// Copies a stage's outputs to where the pipeline file wants them, with a description of what made them.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 
 struct Publisher: Sendable {
@@ -9,6 +10,7 @@ struct Publisher: Sendable {
   let journal: any RunJournal
   let hasher: SourceHasher
   let overwrite: Bool
+  let hub: Hub
 
   struct Outcome {
     /// `nil` if nothing was copied.
@@ -43,7 +45,7 @@ struct Publisher: Sendable {
     }
     let files = Dictionary(uniqueKeysWithValues: publication.targets.map { ($0.port, $0.file) })
     let content = try PublishedContent(
-      outputs, named: { files[$0] ?? $0 }, in: store, meaning: stage.description, provenance: provenance)
+      outputs, named: { files[$0] ?? $0 }, in: store, meaning: stage.description, provenance: provenance, hub: hub)
     let last = try journal.publication(at: publication.url)
     let identity = content.digest
     if let last, last.content == identity, FileStatus.of(publication.url) != nil,
@@ -62,7 +64,7 @@ extension PublishedContent {
   /// in it by their files' names.
   package init(
     _ outputs: [String: StoredArtifact], named file: (_ port: String) -> String, in store: Store,
-    meaning: StageDescription, provenance: Provenance
+    meaning: StageDescription, provenance: Provenance, hub: Hub = Hub()
   ) throws {
     var provenance = provenance
     var artifacts: [String: StoredArtifact] = [:]
@@ -72,7 +74,8 @@ extension PublishedContent {
       artifacts[name] = artifact
       provenance.contents[name.isEmpty ? "." : name] = "\(provenance.stage).\(port)"
       guard artifact.kind == .folder else { continue }
-      let card = try ModelCard(of: store.url(of: artifact), port: port, meaning: meaning, provenance: provenance)
+      let card = try ModelCard(
+        of: store.url(of: artifact), port: port, meaning: meaning, provenance: provenance, hub: hub)
       cards[name] = card.map { Data($0.text.utf8) }
     }
     self.init(artifacts: artifacts, description: try provenance.encoded(), cards: cards)

@@ -1,6 +1,7 @@
 /// Runs a plan: asks the machine what to do, does it, and tells the machine what came of it.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 import Synchronization
 
@@ -14,6 +15,7 @@ package actor Coordinator {
   private let store: Store
   private let journal: any RunJournal
   private let executor: any Executor
+  private let hub: Hub
   private let clock: @Sendable () -> Date
   private let orders: OrderWriter
   private var resolver: Resolver
@@ -34,6 +36,7 @@ package actor Coordinator {
     case interrupt
     case ended(StageID, Result<AttemptEnd, any Error>)
     case retry(StageID)
+    case downloaded(StageID)
     case note(StageID, kind: String, words: String)
     case published(StageID, Result<Publisher.Outcome, any Error>)
   }
@@ -48,6 +51,7 @@ package actor Coordinator {
     self.journal = journal
     self.clock = clock
     self.executor = executor
+    hub = context.hub
     orders = OrderWriter(plan: plan, store: store, journal: journal, remote: options.remote, profiles: options.profiles)
     resolver = Resolver(plan, store: store, journal: journal, context: context)
     machine = RunMachine(plan.stages.map(StageNode.init), selected: options.selected, limits: options.limits)
@@ -113,6 +117,7 @@ package actor Coordinator {
     if later.contains(.finish) { entries.append(.ended(summary.outcome, time: clock())) }
     let stamps = resolver.newStamps()
     if !stamps.isEmpty { entries.append(.stamps(stamps)) }
+    for (reference, revision) in resolver.newNames() { entries.append(.model(reference, revision)) }
     if !entries.isEmpty { try journal.record(entries, run: run) }
     entries = []
     resolver.forget()
@@ -137,8 +142,13 @@ package actor Coordinator {
       let name = store.attemptName(stage.name, attempt)
       let resumption = attempt == 1 ? Resumption() : nil
       let remote = options.remote?.folder.posixPath ?? ""
+      let models = HubInputs(of: resolved, hub: hub, hasher: resolver.hasher)
       let task = Task { [executor, send, inbox, logs = store.logFolder(ofRun: run)] in
-        try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
+        var order = order
+        let downloads = models.areMissing
+        order.stamps.digests.merge(try await models.fetch { send.yield([.downloads(id, $0)]) }) { $1 }
+        if downloads { inbox.put(.downloaded(id)) }
+        return try await executor.run(order, as: name, logs: logs, timeout: stage.timeout) { report in
           switch report {
           case .event(let event):
             send.yield([.reported(id, event)])
@@ -167,7 +177,8 @@ package actor Coordinator {
         return inbox.put(.published(id, .failure(NeverResolved(stage: plan[id].name))))
       }
       let publisher = Publisher(
-        pipeline: plan.name, store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite)
+        pipeline: plan.name, store: store, journal: journal, hasher: resolver.hasher, overwrite: options.overwrite,
+        hub: hub)
       group.addTask { [inbox, stage = plan[id]] in
         inbox.put(.published(id, Result { try publisher.publish(publication, of: stage, key: key, outputs: outputs) }))
       }
@@ -178,6 +189,9 @@ package actor Coordinator {
     switch message {
     case .interrupt: return machine.interrupt()
     case .retry(let id): return machine.retry(id)
+    case .downloaded(let id):
+      entries.append(.begins(stage: plan[id].name, time: clock()))
+      return []
     case .note(let id, let kind, let words):
       note(kind, words, of: id)
       return []

@@ -43,7 +43,7 @@ struct OrderWriter: Sendable {
     for input in stage.material.stage.inputs {
       guard let known = stage.inputs[input.port] else { continue }
       recorded[input.port] = StageRecord.Input(
-        artifact: known.artifact, path: known.file, output: plan.name(of: input.source))
+        artifact: known.artifact, path: known.file, hub: known.hub?.name, output: plan.name(of: input.source))
     }
     return recorded
   }
@@ -57,7 +57,9 @@ extension ResolvedStage {
       guard let known = inputs[input.port] else { continue }
       bound[input.port] = BoundArtifact(
         url: known.url(in: store), digest: known.artifact.digest.description,
-        type: known.file == nil ? input.type : nil, name: plan.name(of: input.source), label: input.label)
+        type: known.file == nil || known.hub != nil ? input.type : nil,
+        name: known.hub.map { "hf://\($0.repository)" } ?? plan.name(of: input.source), label: input.label,
+        files: known.hub?.files.map(\.path))
     }
     return bound
   }

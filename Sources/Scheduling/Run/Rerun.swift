@@ -131,7 +131,7 @@ package struct Rerun: Sendable {
       guard let digest = Digest(hex: input.digest) else { continue }
       let artifact: StoredArtifact
       if FileStatus.of(input.url) != nil {
-        artifact = try hasher.hash(input.url).artifact
+        artifact = try hasher.hash(input.url, only: input.files).artifact
       } else {
         throw CannotRerun(stage: stage, reason: "its input `\(port)`, \(input.url.posixPath), is gone")
       }

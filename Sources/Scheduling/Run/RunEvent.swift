@@ -1,6 +1,7 @@
 /// What a run tells whoever watches it, in the order in which it happens.
 import Artifacts
 import Foundation
+import Hub
 import Pipelines
 
 package enum RunEvent: Sendable {
@@ -8,6 +9,8 @@ package enum RunEvent: Sendable {
   case moved(StageID, StageState)
   /// A running stage says something: progress, a metric, a line.
   case reported(StageID, StageEvent)
+  /// A running stage waits for a model.
+  case downloads(StageID, HubProgress)
   /// Another process is at this very stage; its result will be taken.
   case waits(StageID, holder: LockHolder)
   /// An attempt failed; `StageState` tells whether another one follows.

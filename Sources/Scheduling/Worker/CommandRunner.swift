@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import Pipelines
+import Processes
 
 struct CommandFailed: Error, CustomStringConvertible {
   let end: ProcessEnd

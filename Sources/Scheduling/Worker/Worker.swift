@@ -190,7 +190,7 @@ package struct Worker: Sendable {
     let hasher = SourceHasher(memory: order.stamps)
     for (port, input) in job.inputs.sorted(by: { $0.key < $1.key }) {
       if order.sources.contains(port) {
-        if try hasher.hash(input.url).artifact.digest.description != input.digest {
+        if try hasher.hash(input.url, only: input.files).artifact.digest.description != input.digest {
           throw SourceChanged(port: port, url: input.url)
         }
       } else if let digest = Digest(hex: input.digest), let damage = try store.change(of: digest, at: input.url) {

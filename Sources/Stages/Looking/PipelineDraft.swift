@@ -9,8 +9,13 @@ package struct PipelineDraft {
   /// Where the file is to lie; paths in it are relative to its folder.
   private let folder: URL
   private let name: String
-  /// A base model's folder; `nil`: a small one from random weights.
-  private let model: URL?
+  /// A base model; `nil`: a small one from random weights.
+  private let model: BaseModel?
+
+  package enum BaseModel: Sendable {
+    case folder(URL)
+    case hub(HubReference)
+  }
   private let schema: String
 
   /// Negatives of a query that there are passages for, at most 7.
@@ -20,7 +25,7 @@ package struct PipelineDraft {
   ///   - file: where the pipeline is to lie.
   ///   - schema: the JSON Schema's file.
   /// - Throws: `CannotTell` where there is too little data to divide.
-  package init(_ look: DataLook, _ parsed: ParsedGroups, file: URL, model: URL?, schema: URL) throws {
+  package init(_ look: DataLook, _ parsed: ParsedGroups, file: URL, model: BaseModel?, schema: URL) throws {
     self.look = look
     self.parsed = parsed
     self.model = model
@@ -73,10 +78,10 @@ package struct PipelineDraft {
   }
 
   private func search(
-    _ stage: String, comment: String, model: URL? = nil, _ parameters: [String: ParameterValue]
+    _ stage: String, comment: String, model: BaseModel? = nil, _ parameters: [String: ParameterValue]
   ) -> String {
-    let inputs = [("queries", look.data), ("corpus", look.passages), ("model", model)]
-      .compactMap { name, url in url.map { "\(name): \(path($0))" } }.joined(separator: ", ")
+    let files = [("queries", path(look.data)), ("corpus", look.passages.map(path)), ("model", model.map(written))]
+    let inputs = files.compactMap { name, text in text.map { "\(name): \($0)" } }.joined(separator: ", ")
     return """
         \(stage.padding(toLength: 31, withPad: " ", startingAt: 0).replacing(stage, with: "\(stage):"))# \(comment)
           uses: retrieve
@@ -194,7 +199,7 @@ package struct PipelineDraft {
   }
 
   private var training: String {
-    let base = model.map { path($0) } ?? "base.model"
+    let base = model.map(written) ?? "base.model"
     let (teacher, student) =
       model == nil
       ? ("epochs: 3, batch_size: 32, lr: 1.0e-3, max_len: 128", ("8", "32", "3.0e-3", "128"))
@@ -254,6 +259,13 @@ package struct PipelineDraft {
   private func path(_ url: URL) -> String {
     let path = relativePath(url, from: folder)
     return value(path.contains("/") ? path : "./\(path)")
+  }
+
+  private func written(_ model: BaseModel) -> String {
+    switch model {
+    case .folder(let url): path(url)
+    case .hub(let reference): value("\(reference)")
+    }
   }
 
   /// A text as a value of the file, which means itself whatever is in it.

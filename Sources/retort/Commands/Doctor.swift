@@ -4,6 +4,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Processes
 import Reports
 import Scheduling
 import CPU
@@ -11,7 +12,8 @@ import Tensors
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says what this machine has: processor, kernels, libraries, disk, store, gnuplot, a font for Korean.")
+    abstract:
+      "Says what this machine has: processor, kernels, libraries, disk, store, curl, gnuplot, a font for Korean.")
 
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
@@ -28,7 +30,8 @@ struct Doctor: ParsableCommand {
       [Finding(name: "retort", value: retortVersion), Self.processor] + Self.numerics
       + [
         Self.openBLAS, Finding(name: "threads", value: "\(ProcessInfo.processInfo.processorCount)"),
-        Finding(name: "memory", value: Self.memory), try disk, try store, Self.restart, Self.gnuplot, Self.koreanFont,
+        Finding(name: "memory", value: Self.memory), try disk, try store, Self.restart, Self.curl, Self.gnuplot,
+        Self.koreanFont,
       ]
     if json { return try printJSON(findings) }
     var table = Table(["what", "found"])
@@ -121,6 +124,13 @@ struct Doctor: ParsableCommand {
       kind == .systemd
       ? ("by systemd's user units", "lingering is on") : ("by cron's @reboot", "its daemon runs")
     return Finding(name: "restart", value: "\(words), \(obstacle?.found ?? fine)", remedy: obstacle?.remedy)
+  }
+
+  private static var curl: Finding {
+    guard let line = Tool.run(["curl", "--version"])?.lines.first else {
+      return Finding(name: "curl", value: "missing", remedy: "apt-get install curl; hf:// models come by it")
+    }
+    return Finding(name: "curl", value: line.split(separator: " ").prefix(2).joined(separator: " "))
   }
 
   private static var gnuplot: Finding {

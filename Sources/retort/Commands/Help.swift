@@ -9,13 +9,21 @@ struct Help: ParsableCommand {
     discussion: "Topics: \(Topic.all.map(\.name).joined(separator: ", ")).")
 
   @Argument(help: "A stage kind, a command or a topic.", completion: .kinds) var subject: String?
+  @Argument(help: "What the command is asked for, as in `help model inspect`.") var detail: String?
 
   func run() throws {
     guard let subject else { throw CleanExit.helpRequest(Retort.self) }
+    let commands = Retort.configuration.subcommands
+    let command = commands.first { $0._commandName == subject }
+    if let detail {
+      guard let inner = command?.configuration.subcommands.first(where: { $0._commandName == detail }) else {
+        throw Failure("`\(subject)` has no command `\(detail)`")
+      }
+      throw CleanExit.helpRequest(inner)
+    }
     if let stage = StageCatalog.builtIn.describe(subject) { return Terminal.say(stage.reference) }
     if subject == "cmd" { return Terminal.say(commandReference) }
-    let commands = Retort.configuration.subcommands
-    if let command = commands.first(where: { $0._commandName == subject }) { throw CleanExit.helpRequest(command) }
+    if let command { throw CleanExit.helpRequest(command) }
     if let topic = Topic.all.first(where: { $0.name == subject }) { return try Terminal.pass(topic.text) }
     let known = StageCatalog.builtIn.kinds + ["cmd"] + commands.map { $0._commandName } + Topic.all.map(\.name)
     let topics = Topic.all.map { "`\($0.name)`" }.joined(separator: ", ")
@@ -38,6 +46,7 @@ struct Topic {
     Topic(name: "caching", bytes: PackageResources.caching_md),
     Topic(name: "experiments", bytes: PackageResources.experiments_md),
     Topic(name: "memory", bytes: PackageResources.memory_md),
+    Topic(name: "models", bytes: PackageResources.models_md),
     Topic(name: "store", bytes: PackageResources.store_md),
     Topic(name: "tracing", bytes: PackageResources.tracing_md),
   ]

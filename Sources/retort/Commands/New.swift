@@ -21,7 +21,8 @@ struct New: AsyncParsableCommand {
   var output: String?
   @Flag(help: "Replace the file if it is there.") var force = false
   @Option(
-    help: "A base model's folder; a small one from random weights unless given. Without gold: it searches, too.",
+    help:
+      "A base model: its folder, or hf://org/name; else a small one from random weights. Without gold: it searches.",
     completion: .directory)
   var model: String?
   @Option(help: "Your name for one of `groups`: query=질문; may be repeated.") var columns: [String] = []
@@ -38,7 +39,7 @@ struct New: AsyncParsableCommand {
     if let problem = hints.problems.first { throw Failure(problem) }
     let urls = data.map { URL(filePath: $0) }
     for (name, url) in zip(data, urls) where FileStatus.of(url) == nil { throw Failure("there is no file \(name)") }
-    let model = try self.model.map(modelFolder)
+    let model = try self.model.map(baseModel)
     let target = URL(filePath: output ?? standardOutput(for: urls[0]))
     if FileStatus.of(target) != nil && !force {
       throw Failure("\(target.relativePath) is there already; `--force` replaces it, `--output` names another")
@@ -69,12 +70,13 @@ struct New: AsyncParsableCommand {
     }
   }
 
-  private func modelFolder(_ name: String) throws -> URL {
+  private func baseModel(_ name: String) throws -> PipelineDraft.BaseModel {
+    if let reference = try hubReference(name) { return .hub(reference) }
     let url = URL(filePath: name)
     guard FileStatus.of(url.appending(path: "config.json")) != nil else {
       throw Failure("\(name) is no model's folder: it has no config.json")
     }
-    return url
+    return .folder(url)
   }
 
   private func standardOutput(for data: URL) -> String {

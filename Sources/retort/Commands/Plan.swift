@@ -21,7 +21,7 @@ struct PlanCommand: AsyncParsableCommand {
   @OptionGroup var storeOptions: StoreOptions
 
   func run() async throws {
-    let plan = try source.plan(looksAtModels: true)
+    let plan = try source.plan(lookingAtModels: storeOptions)
     let preview = try Preview(plan, store: storeOptions)
     var report = try PlanReport(preview)
     let prober = probe ? StageProbe(try .thisBinary(for: plan)) : nil

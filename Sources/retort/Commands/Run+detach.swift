@@ -2,6 +2,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Processes
 import Scheduling
 
 extension Run {

@@ -95,7 +95,9 @@ extension Run {
 
   /// What the run is given of this environment, now and after a reboot.
   private func environment(for plan: Plan) -> [String: String] {
-    let known = "PATH HOME USER LOGNAME LANG LC_ALL TZ LD_LIBRARY_PATH OPENLINEAGE_NAMESPACE"
+    let known =
+      "PATH HOME USER LOGNAME LANG LC_ALL TZ LD_LIBRARY_PATH OPENLINEAGE_NAMESPACE XDG_CACHE_HOME HF_HOME HF_HUB_CACHE "
+      + "HF_ENDPOINT HF_HUB_OFFLINE HF_HUB_DOWNLOAD_TIMEOUT HF_TOKEN_PATH HTTPS_PROXY https_proxy NO_PROXY no_proxy"
     let names = Set(known.split(separator: " ").map(String.init))
       .union(plan.stages.flatMap { $0.command?.environment ?? [] })
     let secrets = plan.secrets.union(["RETORT_REMOTE_KEY", "OPENLINEAGE_API_KEY"])

@@ -35,6 +35,7 @@ struct Run: AsyncParsableCommand {
   @Flag(help: "Replace published files that were changed since they were published.") var overwrite = false
   @Flag(help: "Take results that the remote store has instead of computing them.") var pull = false
   @OptionGroup var remoteOptions: RemoteOptions
+  @Flag(help: "Ask the hub again which commits names such as hf://org/name stand for.") var refresh = false
   @Option(help: "Seconds to wait for a stage that another run holds; as long as it takes unless given.")
   var lockTimeout: Int?
   @Option(help: "Threads that running stages may use together.") var threads = ProcessInfo.processInfo.processorCount
@@ -63,6 +64,9 @@ struct Run: AsyncParsableCommand {
     if restart && !detach {
       throw ValidationError("--restart is for runs in the background: add --detach")
     }
+    if refresh && dryRun {
+      throw ValidationError("-n and --refresh exclude each other: a dry run records nothing")
+    }
     if detach && dryRun { throw ValidationError("--detach and -n exclude each other") }
     if let memory, parseBytes(memory) == nil {
       throw ValidationError("--memory takes a size such as 6GB or 512MB, not `\(memory)`")
@@ -70,7 +74,7 @@ struct Run: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let plan = try source.plan(looksAtModels: dryRun)
+    let plan = try source.plan(lookingAtModels: dryRun ? storeOptions : nil)
     let selection = try selection(of: plan)
     let selected = selection.stages
     let forced = try plan.ids(of: force) ?? []
@@ -79,7 +83,6 @@ struct Run: AsyncParsableCommand {
       try PlanReport(preview, forced: forced).show(json: json)
       return
     }
-    if !plan.obstacles.isEmpty { throw Problems(plan.obstacles) }
 
     let folder = try storeOptions.folder(root: plan.root)
     let store = try Store(at: folder)
@@ -90,6 +93,8 @@ struct Run: AsyncParsableCommand {
     let emitter = try openlineage.map { try openLineage($0, plan, journal, store) }
     if let emitter { journal = journal.observed(by: emitter) }
     let hooks = RunHooks(pipeline: plan.name, announce: announce, notify: notify, emitter: emitter)
+    var context = KeyContext.thisMachine
+    context.asksHubAgain = refresh
     let coordinator = Coordinator(
       plan,
       options: RunOptions(
@@ -99,7 +104,7 @@ struct Run: AsyncParsableCommand {
         selected: selected.union(forced), mayRun: selection.mayRun, forced: forced.subtracting(begun.done),
         begun: begun.all, overwrite: overwrite, remote: try pull ? remote() : nil, profiles: profile,
         name: try name.map { try RunName($0).text }, continues: try cutOffRun),
-      store: store, journal: journal, context: .thisMachine,
+      store: store, journal: journal, context: context,
       executor: LocalExecutor(
         try .thisBinary(for: plan), lockWait: lockTimeout.map { .seconds($0) },
         remoteKey: try pull ? remoteOptions.key() : nil))
@@ -122,7 +127,7 @@ struct Run: AsyncParsableCommand {
       Terminal.say("goes on where run \(earlier.run) was cut off: \(earlier.reason.rawValue)")
     }
     let outcome: RunSummary
-    var models = UnusableModels(of: selected.union(forced), in: plan, source)
+    var models = UnusableModels(of: selected.union(forced), in: plan, source, storeOptions)
     do {
       async let summary = coordinator.run()
       for await events in coordinator.events {

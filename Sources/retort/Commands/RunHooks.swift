@@ -3,6 +3,7 @@ import Artifacts
 import Foundation
 import Lineage
 import Pipelines
+import Processes
 import Scheduling
 
 final class RunHooks {

@@ -13,7 +13,7 @@ struct SearchCommand: AsyncParsableCommand {
       retort search --bm25 CORPUS QUESTION [<options>]
       """,
     discussion: """
-      MODEL is a bi-encoder's folder, such as a published student. CORPUS is a file of passages: a grammar book, a corpus \
+      MODEL is a bi-encoder's folder, such as a published student, or hf://org/name. CORPUS is a file of passages: a grammar book, a corpus \
       of `groups`, or any records; their columns are guessed as `retort new` does.
       """)
 
@@ -50,12 +50,12 @@ struct SearchCommand: AsyncParsableCommand {
     }
     let model = bm25 ? nil : words[0]
     for name in [model, base, corpus, reranker, calibration].compactMap(\.self)
-    where FileStatus.of(URL(filePath: name)) == nil {
+    where try hubReference(name) == nil && FileStatus.of(URL(filePath: name)) == nil {
       throw Failure("there is no file or folder \(name)")
     }
-    var search = Search(model: model.map { URL(filePath: $0) }, corpus: URL(filePath: corpus), topK: topK)
-    search.base = base.map { URL(filePath: $0) }
-    search.reranker = reranker.map { URL(filePath: $0) }
+    var search = Search(model: try model.map(modelFolder), corpus: URL(filePath: corpus), topK: topK)
+    search.base = try base.map(modelFolder)
+    search.reranker = try reranker.map(modelFolder)
     search.calibration = calibration.map { URL(filePath: $0) }
     search.passageColumns = try columnNames(passageColumns)
     search.passageTemplate = passageTemplate

@@ -8,6 +8,7 @@ struct Validate: ParsableCommand {
 
   @Argument(help: "Pipeline files.", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
   @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var storeOptions: StoreOptions
 
   private struct Report: Encodable {
     struct Problem: Encodable {
@@ -33,7 +34,7 @@ struct Validate: ParsableCommand {
     var (found, warnings): ([Problem], [Problem]) = ([], [])
     for file in files {
       do {
-        let plan = try Plan.read(file, looksAtModels: true)
+        let plan = try Plan.read(file, lookingAtModels: storeOptions)
         warnings += plan.warnings
         reports.append(
           Report(

@@ -11,7 +11,7 @@ struct Vectors: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the vectors that a bi-encoder gives texts, one JSON list a line; keeps nothing.")
 
-  @Argument(help: "The model's folder.", completion: .directory) var model: String
+  @Argument(help: "The model's folder, or hf://org/name.", completion: .directory) var model: String
   @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
   @Option(help: "The folder that MODEL changes, if it is an adapter of PEFT.", completion: .directory) var base: String?
   @Option(help: "Cut to so many tokens, special ones included; absent: as the model says.") var maxLen: Int?
@@ -35,11 +35,11 @@ struct Vectors: ParsableCommand {
   func run() throws {
     let texts = try TextLines.read(file)
     let clock = ContinuousClock()
+    let (folder, base) = (try modelFolder(model), try base.map(modelFolder))
     var encoder: BiEncoder?
     let loading = try clock.measure {
       encoder = try BiEncoder(
-        folder: URL(filePath: model), base: base.map { URL(filePath: $0) },
-        on: CPU(threads: threads, precision: precision.precision), maxTokens: maxLen)
+        folder: folder, base: base, on: CPU(threads: threads, precision: precision.precision), maxTokens: maxLen)
     }
     guard let encoder else { return }
     for notice in encoder.notices { Terminal.complain(notice) }

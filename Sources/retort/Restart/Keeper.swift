@@ -2,6 +2,7 @@
 import Artifacts
 import Foundation
 import Lineage
+import Processes
 import Scheduling
 import Synchronization
 

@@ -2,6 +2,7 @@
 import Artifacts
 import Escaping
 import Foundation
+import Processes
 import Reports
 import Scheduling
 

@@ -1,5 +1,6 @@
 /// Shows a run while it happens: lines for people, or JSON lines for programs.
 import Foundation
+import Hub
 import Pipelines
 import Reports
 import Scheduling
@@ -46,6 +47,7 @@ final class TextReporter: RunReporter {
     case .reported(let id, .profile(let profile)):
       line("[\(plan[id].name)] where \(formatted(seconds: profile.seconds)) went:\n\(profile.table)")
     case .reported(let id, .progress(let done, let total, let detail)): advance(id, done, total, detail)
+    case .downloads(let id, let download): advance(id, download)
     case .reported(let id, .verdict(let verdict)): line("[\(plan[id].name)] \(verdict.sentence)")
     case .waits(let id, let holder): line("[\(plan[id].name)] waits for \(holder)")
     case .failed(let id, let failure):
@@ -87,7 +89,17 @@ final class TextReporter: RunReporter {
     found[id] = before
     let left =
       done > before ? (Double(total) - Double(done)) / (Double(done) - Double(before)) * elapsed.seconds : nil
-    let text = "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? "")
+    tell(id, "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? ""))
+  }
+
+  /// The stage's own time begins when what it needs is there.
+  private func advance(_ id: StageID, _ download: HubProgress) {
+    if lastProgress[id] == nil { lastProgress[id] = began[id] ?? .now }
+    tell(id, download.line)
+    began[id] = .now
+  }
+
+  private func tell(_ id: StageID, _ text: String) {
     progress[id] = text
     if live {
       redraw()
@@ -203,6 +215,8 @@ final class JSONReporter: RunReporter {
       case .reported(let id, .profile(let profile)): Line(event: "profile", stage: name(id), profile: profile)
       case .reported(let id, .verdict(let verdict)):
         Line(event: "verdict", stage: name(id), message: verdict.sentence, verdict: verdict)
+      case .downloads(let id, let download):
+        Line(event: "download", stage: name(id), message: download.model, done: download.done, total: download.total)
       case .waits(let id, let holder): Line(event: "waits", stage: name(id), message: "\(holder)")
       case .failed(let id, let failure): Line(event: "failed", stage: name(id), message: failure.description)
       case .warning(let id, let text): Line(event: "warning", stage: id.map(name), message: text)

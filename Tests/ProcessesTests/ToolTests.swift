@@ -1,6 +1,6 @@
 /// What programs of the system are given and what is taken of them.
 import Foundation
-@testable import Scheduling
+@testable import Processes
 import Testing
 
 @Suite struct ToolTests {
