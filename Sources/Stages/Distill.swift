@@ -12,7 +12,7 @@ extension DistillationLoss.Contrastive: ParameterChoice {}
 extension DistillationLoss.PositivesFrom: ParameterChoice {}
 
 struct Distill: Stage {
-  static let kind = StageKind("distill", revision: 3)
+  static let kind = StageKind("distill", revision: 4)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true

@@ -9,7 +9,7 @@ import Training
 extension PairForm: ParameterChoice {}
 
 struct Teacher: Stage {
-  static let kind = StageKind("teacher", revision: 3)
+  static let kind = StageKind("teacher", revision: 4)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true

@@ -11,6 +11,7 @@ enum Model: Sendable {
     switch self {
     case .wordPiece: "WordPiece"
     case .unigram: "Unigram"
+    case .bpe: "BPE"
     }
   }
 

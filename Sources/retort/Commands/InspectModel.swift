@@ -72,8 +72,7 @@ struct InspectModel: ParsableCommand {
       ModelReport.Memory(
         work: "encode", texts: batchSize, bytes: try forecast.encoding(texts: batchSize, tokens: tokens))
     ]
-    let canTrain = folder.isCrossEncoder || (try? folder.checkTrainable()) != nil
-    for (work, lora) in canTrain ? [("train with LoRA", lora), ("train whole", nil)] : [] {
+    for (work, lora) in [("train with LoRA", lora), ("train whole", nil)] {
       for texts in distinct([batchSize, 1]) {
         memory.append(
           ModelReport.Memory(
