@@ -9,6 +9,7 @@
 #define CLASS retort_amx
 #define NAME "amx"
 #define FLOATS_NAME "avx512"
+#define INT8_NAME "avx512bf16"
 #define NATIVE 16
 #define HALVES
 #define MASKS

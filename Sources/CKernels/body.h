@@ -3,14 +3,18 @@
 #pragma once
 #include "classes.h"
 
-#include "attention.h"
+#include "attention_backward.h"
 #include "elementwise.h"
 #include "gemm.h"
 #include "int8.h"
 #include "norm.h"
+#include "outer.h"
 
 #ifndef FLOATS_NAME
 #define FLOATS_NAME NAME  // the class that gives the same bits in fp32
+#endif
+#ifndef INT8_NAME
+#define INT8_NAME NAME  // the same in int8, whose attention may multiply bf16
 #endif
 _Static_assert((RETORT_OUTER_ROWS + STRIP) * DEPTH <= RETORT_OUTER_SCRATCH, "scratch of add_outer");
 
@@ -20,7 +24,7 @@ const retort_kernels CLASS = {
              .scratch_bytes = float_scratch, .linear = float_linear, .spin = float_spin},
     .bf16 = {.name = NAME, .strip = STRIP, .height = PAIRS_HEIGHT, .packed_bytes = brain_bytes, .pack = brain_pack,
              .scratch_bytes = brain_scratch, .linear = brain_linear, .spin = brain_spin},
-    .int8 = {.name = FLOATS_NAME, .strip = STRIP, .height = HEIGHT8, .packed_bytes = int8_bytes, .pack = int8_pack,
+    .int8 = {.name = INT8_NAME, .strip = STRIP, .height = HEIGHT8, .packed_bytes = int8_bytes, .pack = int8_pack,
              .scratch_bytes = int8_scratch, .linear = int8_linear, .spin = int8_spin},
     .add_outer = add_outer,
     .exponential = exponential_all,

@@ -30,7 +30,8 @@ static float round_if(int rounds, float x) { return rounds ? brain(x) : x; }
 static void finish(const retort_linear *job, size_t r, size_t c, double product, int rounds) {
   double low = 0;
   for (size_t k = 0; job->low && k < job->low_w.depth; k++)
-    low += (double)round_if(rounds, job->low[r * job->low_stride + k]) * ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
+    low += (double)round_if(rounds, job->low[r * job->low_stride + k]) *
+           ((const float *)job->low_w.strips)[c * job->low_w.depth + k];
   const size_t place = r * job->out_stride + c;
   float *out = job->out + place;
   *out = (float)((job->accumulate ? *out : 0) + job->scale * product + job->low_scale * low);

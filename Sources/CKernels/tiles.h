@@ -1,8 +1,8 @@
 /// The innermost products: a few rows by one strip of columns, in registers. Included by `gemm.h` once a class.
 /// The including file sets NATIVE, HEIGHT (rows that fit into registers), maybe REGISTER (the assembler's letter for the
 /// registers of sums, where the compiler must be kept from spilling them) and, where the class multiplies bf16 in pairs,
-/// DOT(sums, pairs, pair), maybe also BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to bf16,
-/// subnormal ones to zero if it likes: as factors they would be zero anyway.
+/// DOT(sums, pairs, pair), maybe also BRAIN_TILES and the `_tile_…` instructions; then also NARROW(floats), 16 rounded to
+/// bf16, subnormal ones to zero if it likes: as factors they would be zero anyway.
 #pragma once
 #include "vectors.h"
 
@@ -136,23 +136,20 @@ INLINE void tile(size_t height, size_t halves, int pairs, size_t depth, const fl
   UNROLLED for (size_t r = 0; r < height; r++) put(halves, sums[r], scale, out + r * stride, columns, accumulate);
 }
 
-#define TILE_CASE(height, halves)                                                                 \
-  case height:                                                                                    \
+#define TILE_CASE(height, halves)                                                                     \
+  case height:                                                                                        \
     tile(height, halves, pairs, depth, a, a_row, a_step, b, scale, out, stride, columns, accumulate); \
     break;
-#define SIX_CASES(halves)                                                        \
-  TILE_CASE(1, halves) TILE_CASE(2, halves) TILE_CASE(3, halves) TILE_CASE(4, halves) \
-  TILE_CASE(5, halves) TILE_CASE(6, halves)
+#define TILE_CASES_3(from, halves) TILE_CASE(from, halves) TILE_CASE(from + 1, halves) TILE_CASE(from + 2, halves)
 #if HEIGHT == 6
-#define TILE_CASES SIX_CASES
+#define TILE_CASES(halves) TILE_CASES_3(1, halves) TILE_CASES_3(4, halves)
 #else
-#define TILE_CASES(halves)                                                        \
-  SIX_CASES(halves) TILE_CASE(7, halves) TILE_CASE(8, halves) TILE_CASE(9, halves) \
-  TILE_CASE(10, halves) TILE_CASE(11, halves) TILE_CASE(12, halves)
+#define TILE_CASES(halves) \
+  TILE_CASES_3(1, halves) TILE_CASES_3(4, halves) TILE_CASES_3(7, halves) TILE_CASES_3(10, halves)
 #endif
 #define TILE_BODY                     \
   if (columns <= NATIVE) {            \
-    switch (height) { TILE_CASES(1) }\
+    switch (height) { TILE_CASES(1) } \
   } else {                            \
     switch (height) { TILE_CASES(2) } \
   }

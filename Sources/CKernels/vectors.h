@@ -78,6 +78,9 @@ INLINE vu brain_bits(vf x) {
 
 INLINE vh narrowed(vf x) { return __builtin_convertvector(brain_bits(x) >> 16, vh); }
 
+/// Pairs of bf16, the first of each out of `low`.
+INLINE vu rounded_pairs(vf low, vf high) { return brain_bits(low) >> 16 | brain_bits(high); }
+
 INLINE vf widened(vh v) { return (vf)(__builtin_convertvector(v, vu) << 16); }
 
 /// `n` elements from element `i` on.

@@ -39,9 +39,9 @@ extension CPU {
     }
     let inner = Product(rows, x.floats, layout(adapter.down, for: .forward, in: adapterPrecision), into: u.floats)
     let mask = pass.mask
-    let dropped = mask == nil ? 0 : Self.panelRows * inputs
+    let dropped = mask == nil ? 0 : product.panel * inputs
     let scratch = scratch(dropped + max(product.scratch, inner.scratch))
-    panels(rows, height: product.height) { panel, worker in
+    panels(rows, of: product.panel, height: product.height) { panel, worker in
       let kept = scratch.of(worker)
       mask?.draw(panel, by: table)
       mask?.apply(x.floats + panel.lowerBound * inputs, to: kept, panel, by: table)
@@ -79,9 +79,10 @@ extension CPU {
         rows, dz.floats, layout(pass.weight, for: .backward, in: precision), into: $0.target.floats,
         accumulate: $0.accumulate, low: low)
     }
-    let masked = outer == nil ? 0 : Self.panelRows * inputs
+    let most = product?.panel ?? Self.panelRows
+    let masked = outer == nil ? 0 : most * inputs
     let scratch = scratch(masked + [product, inner, outer].reduce(0) { max($0, $1?.scratch ?? 0) })
-    panels(rows, height: product?.height ?? 1) { panel, worker in
+    panels(rows, of: most, height: product?.height ?? 1) { panel, worker in
       let (own, start) = (scratch.of(worker), panel.lowerBound * outputs)
       let free = own + masked
       if let derivative {

@@ -47,6 +47,11 @@ struct Product {
     job.derivative = derivative ?? retort_rounded()
   }
 
+  /// Rows of a panel are at most so many: with large matrices more, as each panel reads all of the matrix, and with others
+  /// as many as leave the panel's output in the second cache.
+  var panel: Int {
+    multiplier.packed_bytes(job.w.depth, job.w.columns, job.w.type) < 4 << 20 ? CPU.panelRows / 2 : CPU.panelRows
+  }
   /// Rows of a piece are best a multiple of this.
   var height: Int { multiplier.height }
   /// Columns of a piece start at a multiple of this.
@@ -77,8 +82,16 @@ struct Product {
   /// Computes all of it, threads sharing rows, or columns where rows are few.
   func compute(on cpu: CPU) {
     let scratch = cpu.scratch(scratch)
-    cpu.pieces(rows, job.w.columns, height: height, strip: strip) { rows, columns, worker in
-      compute(rows, columns, scratch: scratch.of(worker))
+    guard rows <= panel else {
+      return cpu.panels(rows, of: panel, height: height) { rows, worker in
+        compute(rows, scratch: scratch.of(worker))
+      }
+    }
+    // Each thread reads its part of the weight alone.
+    let (columns, threads) = (job.w.columns, cpu.threads)
+    let size = (columns + threads * strip - 1) / (threads * strip) * strip
+    cpu.blocks(of: columns, size: size) { start, count, worker in
+      compute(0..<rows, start..<start + count, scratch: scratch.of(worker))
     }
   }
 }
@@ -87,23 +100,14 @@ extension CPU {
   /// Most rows of a panel of multiplication.
   static let panelRows = Int(RETORT_PANEL)
 
-  /// Calls `body` for panels of rows that give all threads equal shares. An element's bits do not depend on its panel.
-  func panels(_ rows: Int, height: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void) {
-    let full = (rows + Self.panelRows - 1) / Self.panelRows
-    let count = (full + threads - 1) / threads * threads
-    let size = min(Self.panelRows, (rows + count * height - 1) / (count * height) * height)
-    blocks(of: rows, size: size) { start, count, worker in body(start..<start + count, worker) }
-  }
-
-  /// Panels, or blocks of columns if all rows are in one panel: then each thread reads its part of the weight alone.
-  fileprivate func pieces(
-    _ rows: Int, _ columns: Int, height: Int, strip: Int,
-    _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
+  /// Calls `body` for panels of at most `most` rows that give all threads equal shares. An element's bits do not depend
+  /// on its panel.
+  func panels(
+    _ rows: Int, of most: Int, height: Int, _ body: (_ rows: Range<Int>, _ worker: Int) -> Void
   ) {
-    guard rows <= Self.panelRows else {
-      return panels(rows, height: height) { rows, worker in body(rows, 0..<columns, worker) }
-    }
-    let size = (columns + threads * strip - 1) / (threads * strip) * strip
-    blocks(of: columns, size: size) { start, count, worker in body(0..<rows, start..<start + count, worker) }
+    let full = (rows + most - 1) / most
+    let count = (full + threads - 1) / threads * threads
+    let size = min(most, (rows + count * height - 1) / (count * height) * height)
+    blocks(of: rows, size: size) { start, count, worker in body(start..<start + count, worker) }
   }
 }

@@ -101,7 +101,7 @@ typedef struct {
 } retort_outer;
 
 #define RETORT_MASK_BYTES(columns) (((columns) + 127) / 128 * 16)
-#define RETORT_PANEL 96        // most rows of one call of `linear`
+#define RETORT_PANEL 192       // most rows of one call of `linear`
 #define RETORT_OUTER_ROWS 192  // most rows of one call of `add_outer`
 #define RETORT_DEPTH 384       // k summed alone
 #define RETORT_INT8_DEPTH 128  // k quantized together

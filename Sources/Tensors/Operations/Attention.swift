@@ -39,7 +39,7 @@ extension Variable {
   /// The value as it can be kept: backward recomputes forward's probabilities from that.
   fileprivate var rounded: Tensor {
     let device = value.device
-    return isRounded || device.precision.kept == .f32
+    return isRounded || !device.precision.roundsAttention
       ? value : device.converted(device.converted(value, to: .bf16), to: .f32)
   }
 }
@@ -60,7 +60,7 @@ extension Tape {
     let pass = AttentionPass(
       heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, batch: batch,
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
-      trainsBias: bias?.gradient != nil, rounds: device.precision.kept != .f32)
+      trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention)
     let needed = records && below.contains { $0 != nil }
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * pass.pairs

@@ -1,7 +1,7 @@
 /// y = f(x·Wᵀ + b + s·((dropout(x)·Aᵀ)·Bᵀ)): a linear map, its adapter (Hu et al. 2021) and its activation in one pass.
 /// Backward, with z the argument of f and dz = dy∘f'(z):
 ///   u = dropout(x)·Aᵀ, du = s·dz·B, dx = dz·W + mask∘(du·A), dW = dzᵀ·x, db = Σ dz, dB = s·dzᵀ·u, dA = duᵀ·dropout(x).
-/// With `forAttention` y is rounded where the precision keeps halves, and its gradient passes as if it were not.
+/// With `forAttention` y is rounded where the precision's attention reads bf16, and its gradient passes as if it were not.
 /// ΔW = s·B·A is never formed. x [n, in], y [n, out], W [out, in], b [out], A [r, in], B [out, r], u [n, r].
 
 package enum Activation: Sendable {
@@ -50,7 +50,7 @@ extension Tape {
     let pass = LinearPass(
       rows: rows, weight: weight, bias: bias, adapter: adapter,
       mask: dropoutMask(adapter?.dropout ?? 0, rows, columns: weight.columns), activation: activation,
-      rounds: forAttention && device.precision.kept != .f32)
+      rounds: forAttention && device.precision.roundsAttention)
     let needed = records && (pass.trains || below != nil)
     precondition(!needed || device.precision != .int8, "int8 has no gradients")
     let flops = pass.flops
