@@ -76,7 +76,7 @@ private struct HTTPEndpoint {
 
   func post(_ event: Data) async throws {
     let key = environment["OPENLINEAGE_API_KEY"].map { ["Authorization: Bearer \($0)"] } ?? []
-    try await onOwnThread {
+    _ = try await onOwnThread {
       try Curl.ask(
         url, ["--fail", "--max-time", "5", "--output", "/dev/null"], headers: ["Content-Type: application/json"] + key,
         body: event, environment: environment)
