@@ -58,10 +58,13 @@ package final class Profile: Sendable {
   package var seconds: Double { clock() - start }
   package var entries: [ProfiledOperation: Entry] { state.withLock { $0.entries } }
 
-  /// Work of the calling thread does not hold up the one that computes.
-  package func countThreadBeside() {
+  /// Counts what the calling thread does in `body` as work that does not hold up the one that computes. Afterwards it is
+  /// a thread like others: when it ends, another may get its number.
+  package func beside<T>(_ body: () throws -> T) rethrows -> T {
     let thread = Self.thread
     state.withLock { _ = $0.threadsBeside.insert(thread) }
+    defer { state.withLock { _ = $0.threadsBeside.remove(thread) } }
+    return try body()
   }
 
   package func measure<T, E: Error>(

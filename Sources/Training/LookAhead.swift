@@ -38,8 +38,7 @@ private final class Maker<Element>: @unchecked Sendable {
   }
 
   func run() {
-    Profile.active?.countThreadBeside()
-    makeAll()
+    if let profile = Profile.active { profile.beside(makeAll) } else { makeAll() }
     make = nil
     belt.end()
   }

@@ -62,12 +62,15 @@ struct ProfileTests {
     let profile = profile()
     await withCheckedContinuation { continuation in
       Thread.detachNewThread { [clock] in
-        profile.countThreadBeside()
-        profile.measure(.tokenizing) { clock.advance(3) }
+        profile.beside { profile.measure(.tokenizing) { clock.advance(3) } }
+        profile.measure(.norm) { clock.advance(2) }
         continuation.resume()
       }
     }
     profile.measure(.tokenizing) { clock.advance(1) }
-    #expect(profile.entries == [.tokenizing: Profile.Entry(calls: 2, seconds: 1, secondsBeside: 3)])
+    #expect(
+      profile.entries == [
+        .tokenizing: Profile.Entry(calls: 2, seconds: 1, secondsBeside: 3), .norm: Profile.Entry(calls: 1, seconds: 2),
+      ])
   }
 }
