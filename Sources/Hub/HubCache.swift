@@ -64,11 +64,12 @@ struct HubCache: Sendable {
   func files(of repository: String, _ commit: String) throws -> [HubFile] {
     let snapshot = snapshot(repository, commit)
     guard let paths = FileManager.default.enumerator(atPath: snapshot.posixPath) else { return [] }
-    return paths.compactMap { $0 as? String }.compactMap { path in
+    return try paths.compactMap { $0 as? String }.compactMap { path in
       let place = snapshot.appending(path: path, directoryHint: .notDirectory)
       guard let status = FileStatus.of(place), status.isFile else { return nil }
       // A file that is not a link to a blob lacks a name that tells its content.
-      let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: place.posixPath)) ?? ""
+      let isLink = FileStatus.of(place, followLinks: false)?.isLink == true
+      let target = isLink ? try FileManager.default.destinationOfSymbolicLink(atPath: place.posixPath) : ""
       let file = HubFile(
         path: path, bytes: Int(status.stamp.size), etag: target.split(separator: "/").last.map(String.init) ?? "")
       return file.isSound ? file : HubFile(path: path, bytes: file.bytes, etag: "")

@@ -138,7 +138,8 @@ struct HubClient: Sendable {
     let fields = problem.head?.fields ?? [:]
     let login =
       settings.token == nil
-      ? "set HF_TOKEN to a token of \(settings.endpoint)/settings/tokens"
+      ? (settings.tokenFault.map { "\($0); " } ?? "")
+        + "set HF_TOKEN to a token of \(settings.endpoint)/settings/tokens"
       : "the token of HF_TOKEN or of the token file has to be of an account that may see it"
     let reason =
       switch (problem.cause, problem.head?.status ?? 0, fields["x-error-code"]) {

@@ -1,4 +1,5 @@
 /// What the environment says of the hub and of its cache, read as Python's huggingface_hub reads it.
+import Artifacts
 import Basics
 import Foundation
 
@@ -8,6 +9,8 @@ package struct HubSettings: Sendable {
   /// Without a slash at its end.
   package var endpoint: String
   package var token: String?
+  /// Why the token of a file cannot be used that is there.
+  package var tokenFault: String?
   package var isOffline: Bool
   /// Seconds: how long a server may be silent.
   package var patience: Int
@@ -37,12 +40,13 @@ package struct HubSettings: Sendable {
     self.environment = environment
     guard !isTrue("HF_HUB_DISABLE_IMPLICIT_TOKEN") else { return }
     let file = folder("HF_TOKEN_PATH", otherwise: home.appending(path: "token"))
-    token = Self.clean(value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") ?? Self.text(of: file))
-  }
-
-  /// `nil` for a file that is not there: nobody has logged in.
-  private static func text(of file: URL) -> String? {
-    (try? ForeignFile.contents(of: file, atMost: 1 << 12)).map { String(decoding: $0, as: UTF8.self) }
+    token = Self.clean(value("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"))
+    // Where there is no file, nobody has logged in. A public model needs no token, so that a bad file is told only then.
+    guard token == nil, FileStatus.of(file) != nil else { return }
+    do {
+      token = Self.clean(String(decoding: try ForeignFile.contents(of: file, atMost: 1 << 12), as: UTF8.self))
+      if token == nil { tokenFault = "\(file.posixPath) holds no token" }
+    } catch { tokenFault = "\(file.posixPath) cannot be read: \(error)" }
   }
 
   /// A token without the line break at its end; `nil` for what no header can hold.

@@ -272,6 +272,10 @@ import Testing
     server.publish("org/private", own)
     #expect(told("hf://org/private").contains("if it is private, set HF_TOKEN"))
     #expect(told("hf://org/private", token: HubServer.token) == "")
+    // A folder in the place of the file that a login leaves.
+    let file = home.appending(path: "token")
+    try FileManager.default.createDirectory(at: file, withIntermediateDirectories: true)
+    #expect(told("hf://org/private@main").contains("\(file.path) cannot be read: "))
   }
 
   @Test func `a repository without weights says what it has instead`() throws {
