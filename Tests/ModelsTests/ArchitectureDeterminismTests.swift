@@ -1,4 +1,5 @@
-/// Of every architecture: bits follow from weights and sequences alone, and bf16 stays near what transformers gives.
+/// Bits follow from weights and sequences alone, never from threads, batch-mates or micro-batches, and bf16 stays near what
+/// transformers gives, for every architecture.
 import CPU
 import Foundation
 import Tensors

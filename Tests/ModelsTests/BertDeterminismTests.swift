@@ -1,4 +1,5 @@
-/// A model's bits follow from its weights and each sequence, never from threads, batch-mates or micro-batches.
+/// A model's bits do not depend on what is recorded or left out, and masks follow from seed and step.
+/// `ArchitectureDeterminismTests` has what holds for every architecture.
 import CPU
 import Tensors
 import Testing
@@ -9,32 +10,6 @@ struct BertDeterminismTests {
   let golden: BertGolden
 
   init() throws { golden = try BertGolden() }
-
-  @Test func `a sequence's bits do not depend on its batch-mates or its place`() throws {
-    let model = try golden.encoder(on: CPU(threads: 2))
-    func outputs(_ wanted: [Int]) throws -> [ArraySlice<Float>] {
-      let output = try model.output(of: golden.batch(wanted)).array
-      return wanted.indices.map { output[($0 * 32)..<($0 * 32 + 32)] }
-    }
-    let alone = try (0..<5).map { try outputs([$0])[0] }
-    for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 2, 3, 3, 3, 3, 2, 0, 1, 4, 3]] {
-      for (found, sequence) in zip(try outputs(order), order) {
-        #expect(found.elementsEqual(alone[sequence]), "sequence \(sequence) in \(order)")
-      }
-    }
-  }
-
-  /// Hidden, attention and adapter dropout are on: masks are part of the claim.
-  @Test(arguments: [true, false])
-  func `gradients do not depend on threads or micro-batches`(lora: Bool) throws {
-    let expected = try gradients(lora: lora, threads: 1, microBatches: [0..<3])
-    for threads in [1, 2, 3] {
-      for microBatches in [[0..<3], [0..<1, 1..<2, 2..<3], [0..<2, 2..<3]] {
-        let found = try gradients(lora: lora, threads: threads, microBatches: microBatches)
-        #expect(found == expected, "\(threads) threads, micro-batches \(microBatches)")
-      }
-    }
-  }
 
   @Test(arguments: [Precision.fp32, .bf16], [true, false])
   func `what is recorded decides no bit`(precision: Precision, lora: Bool) throws {
@@ -102,28 +77,5 @@ struct BertDeterminismTests {
       let size = expected.reduce(0) { max($0, abs($1)) }
       #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 4e-6 * max(1, size) })
     }
-  }
-
-  private func gradients(lora: Bool, threads: Int, microBatches: [Range<Int>]) throws -> [[Float]] {
-    let model = try golden.crossEncoder(on: CPU(threads: threads))
-    model.dropout = Dropouts(hidden: 0.1, attention: 0.1)
-    if lora {
-      try model.attach(lora: LoRASettings(r: 4, alpha: 8, dropout: 0.1), seed: 5)
-      for weight in model.weights where weight.name.hasSuffix("lora_B.weight") {
-        weight.value.fill(0.05)
-        weight.changed()
-      }
-    } else {
-      model.trainAllWeights()
-    }
-    let batch = try golden.batch()
-    let seed = try golden.values("cross-encoder/seed")
-    for range in microBatches {
-      let part = batch.microBatch(range)
-      let first = batch.chunks[range.lowerBound].lowerBound
-      let result = try model.trainingPass(part, seed: 9, step: 4)
-      result.backward(model.device.tensor(Array(seed[first..<(first + part.count)]), [part.count, 1]))
-    }
-    return model.weights.compactMap { $0.gradient?.array }
   }
 }
