@@ -39,13 +39,17 @@ bench() {  # NAME SCRIPT ARGUMENTS…
   measure "$1" "$python" "$here/$2.py" "${@:3}"
 }
 
+best=(--torch-settings autocast-eager-bucketed)  # of all settings, where the processor has bf16
 fp32=(--torch-settings fp32-eager-bucketed)
-bench products       gemm --rounds 3 --threads 2 --shapes 2048x384x1536 4096x1024x4096
-bench lora           lora_training "$model" --steps 6 --warm-up 3 --rounds 3 "${fp32[@]}"
-bench full           lora_training "$model" --method full --steps 6 --warm-up 3 --rounds 3 "${fp32[@]}"
+bench products       gemm --threads 2 --kernels --shapes 2048x384x1536 2048x1536x384 4096x1024x4096
+bench lora           lora_training "$model" --steps 8 --warm-up 3 "${best[@]}"
+bench full           lora_training "$model" --method full --steps 8 --warm-up 3 "${best[@]}"
+bench lora-e5-small  lora_training "$model" --shape e5-small --steps 5 --warm-up 2 --programs retort-bf16 "${best[@]}"
+bench lora-e5-large  lora_training "$model" --shape e5-large --steps 4 --warm-up 2 --rounds 2 --programs retort-bf16 "${best[@]}"
 bench teacher        cross_encoder "$model" --steps 6 --warm-up 3 --queries 8 --rounds 3 "${fp32[@]}"
 bench scoring        cross_encoder "$model" --work scoring --steps 3 --warm-up 2 --queries 60 --rounds 3 "${fp32[@]}"
 bench scoring-int8   cross_encoder "$model" --work scoring --precision int8 --steps 3 --warm-up 2 --queries 60 --rounds 3 "${fp32[@]}"
+bench encoding-int8  encoding "$model" --texts 1000 --programs retort-bf16 retort-int8 openvino-bf16-throughput openvino-int8-throughput
 bench encoding       encoding "$model" --texts 1000 --rounds 3 --programs retort retort-int8 torch-fp32 openvino-fp32-latency
 bench latency        encoding "$model" --one-by-one --texts 100 --rounds 3 --programs retort retort-int8 torch-fp32 openvino-fp32-latency
 bench tokenizing     tokenizing "$model" --texts 5000 --rounds 3

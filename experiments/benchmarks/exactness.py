@@ -20,33 +20,9 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+from checks import check, failures, read_lines, run, write_lines
+
 GENERATOR = Path(__file__).resolve().parents[2] / "Tests/Fixtures/generate/wordpiece.py"
-failed = False
-
-
-def check(name: str, value: float, limit: float) -> None:
-    global failed
-    failed |= not value <= limit
-    print(f"{'ok  ' if value <= limit else 'MISS'} {name}: {value:.3g} (limit {limit:g})", flush=True)
-
-
-def write_lines(path: Path, values: list) -> None:
-    path.write_text("".join(json.dumps(value) + "\n" for value in values))
-
-
-def read_lines(path: Path) -> list:
-    with open(path, encoding="utf-8", newline="\n") as file:  # str.splitlines would also cut at U+2028
-        return [json.loads(line) for line in file]
-
-
-def run(retort: str, folder: Path, name: str, stages: dict) -> dict:
-    """Runs a pipeline and returns the paths of its outputs by stage and port."""
-    (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "defaults": {"threads": 2}, "stages": stages}))
-    store = ["--store", str(folder / "store")]
-    subprocess.run([retort, "run", str(folder / f"{name}.yaml"), *store], check=True, stdout=subprocess.DEVNULL)
-    shown = subprocess.run([retort, "show", "latest", "--json", *store], check=True, capture_output=True)
-    return {stage["name"]: {port: Path(out["path"]) for port, out in stage["outputs"].items()}
-            for stage in json.loads(shown.stdout)["stages"]}
 
 
 def main() -> None:
@@ -135,7 +111,7 @@ def main() -> None:
             merged = AutoModelForSequenceClassification.from_pretrained(out["teacher"]["model"]).eval()
             difference("base + the teacher's adapter in PEFT against the merged folder",
                        adapted(**tokens).logits.numpy(), merged(**tokens).logits.numpy())
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failures else 0)
 
 
 main()

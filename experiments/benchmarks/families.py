@@ -9,7 +9,6 @@ check with the largest difference; exits with 1 if any is over its limit. Needs 
 """
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,19 +22,13 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-failed = False
+from checks import check, failures, run, write_lines
+
 TEXTS = [f"{a} {b} of the {c}" for a in ("old", "red", "slow") for b in ("road", "song", "fish") for c in ("sea", "town")]
 
 
-def check(name: str, ours, theirs, limit: float = 1e-5) -> None:
-    global failed
-    value = float(np.abs(np.asarray(ours) - np.asarray(theirs)).max())
-    failed |= not value <= limit
-    print(f"{'ok  ' if value <= limit else 'MISS'} {name}: {value:.3g} (limit {limit:g})", flush=True)
-
-
-def write_lines(path: Path, values: list) -> None:
-    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+def check_near(name: str, ours, theirs) -> None:
+    check(name, float(np.abs(np.asarray(ours) - np.asarray(theirs)).max()), 1e-5)
 
 
 def make(family: str, tokenizers: Path, folder: Path) -> str:
@@ -53,16 +46,6 @@ def make(family: str, tokenizers: Path, folder: Path) -> str:
         modules.append(Dense(48, 24))
     SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save(str(folder / "base"), create_model_card=False)
     return str(folder / "base")
-
-
-def run(retort: str, folder: Path, name: str, stages: dict) -> dict:
-    """Runs a pipeline and returns the paths of its outputs by stage and port."""
-    (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "defaults": {"threads": 2}, "stages": stages}))
-    store = ["--store", str(folder / "store")]
-    subprocess.run([retort, "run", str(folder / f"{name}.yaml"), *store], check=True, stdout=subprocess.DEVNULL)
-    shown = subprocess.run([retort, "show", "latest", "--json", *store], check=True, capture_output=True)
-    return {stage["name"]: {port: Path(out["path"]) for port, out in stage["outputs"].items()}
-            for stage in json.loads(shown.stdout)["stages"]}
 
 
 def family(name: str, tokenizers: Path, retort: str, folder: Path) -> None:
@@ -94,16 +77,16 @@ def family(name: str, tokenizers: Path, retort: str, folder: Path) -> None:
         return load_file(out[stage]["embeddings"] / "embeddings.safetensors")["embeddings"]
 
     for trained in ["lora", "whole"]:
-        check(f"{name}: student, {trained}, in SentenceTransformer", vectors(f"embed-{trained}"),
+        check_near(f"{name}: student, {trained}, in SentenceTransformer", vectors(f"embed-{trained}"),
               SentenceTransformer(str(out[trained]["student"]), device="cpu").encode(TEXTS))
     half = out["half"]["student"]
     with safe_open(half / "model.safetensors", "np") as file:
         assert {file.get_slice(key).get_dtype() for key in file.keys()} == {"BF16"}
     opened = SentenceTransformer(str(half), device="cpu", model_kwargs={"dtype": torch.float32})
-    check(f"{name}: student in bfloat16, computed in float32", vectors("embed-half"), opened.float().encode(TEXTS))
+    check_near(f"{name}: student in bfloat16, computed in float32", vectors("embed-half"), opened.float().encode(TEXTS))
     SentenceTransformer(str(half), device="cpu").encode(TEXTS)  # in its own type
     logits = [line["candidates"][0]["logit"] for line in map(json.loads, open(out["judged"]["scores"]))]
-    check(f"{name}: teacher, adapters merged, in CrossEncoder", logits,
+    check_near(f"{name}: teacher, adapters merged, in CrossEncoder", logits,
           CrossEncoder(str(out["teacher"]["model"]), device="cpu").predict(pairs, activation_fn=torch.nn.Identity()))
 
     # The adapter over its base is the student; trained further in PEFT it comes back.
@@ -113,7 +96,7 @@ def family(name: str, tokenizers: Path, retort: str, folder: Path) -> None:
         AutoModel.from_pretrained(base), out["lora"]["student"] / "adapter", is_trainable=True).eval()
     with torch.no_grad():
         merged = AutoModel.from_pretrained(out["lora"]["student"])
-        check(f"{name}: base and adapter in PEFT against the student in AutoModel",
+        check_near(f"{name}: base and adapter in PEFT against the student in AutoModel",
               adapted(**tokens).last_hidden_state[real], merged(**tokens).last_hidden_state[real])
     optimizer = torch.optim.AdamW(adapted.parameters(), lr=1e-2)
     for _ in range(5):
@@ -125,7 +108,7 @@ def family(name: str, tokenizers: Path, retort: str, folder: Path) -> None:
     out |= run(retort, folder, "further", {"further": stage})
     mixed = SentenceTransformer(base, device="cpu")
     mixed[0].model = adapted.eval()
-    check(f"{name}: the adapter that PEFT trained further, over its base", vectors("further"), mixed.encode(TEXTS))
+    check_near(f"{name}: the adapter that PEFT trained further, over its base", vectors("further"), mixed.encode(TEXTS))
 
 
 def main() -> None:
@@ -136,7 +119,7 @@ def main() -> None:
     for name in ["bert", "roberta", "xlm-roberta", "mpnet"]:
         with tempfile.TemporaryDirectory() as scratch:
             family(name, options.tokenizers.resolve(), options.retort, Path(scratch))
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failures else 0)
 
 
 main()

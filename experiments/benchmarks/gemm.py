@@ -57,6 +57,7 @@ def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int
 
         def product(x):
             return torch.nn.functional.linear(x.to(kind), w).float()
+    gradients = torch.bfloat16 if precision == "bf16" else torch.float32
     work = 2e-9 * rows * depth * columns
     with torch.inference_mode():
         expected = x @ w.float().T
@@ -64,7 +65,7 @@ def theirs(options: argparse.Namespace, shape: str, precision: str, threads: int
         if not error < 0.05:
             sys.exit(f"PyTorch's {precision} product of {shape} is off by {error:.2g}: it is not what is to be timed")
         return {"forward": rate(work, options.seconds, lambda: product(x)),
-                "gradient": rate(work, options.seconds, lambda: dy.T @ x)}
+                "gradient": rate(work, options.seconds, lambda: (dy.to(gradients).T @ x.to(gradients)).float())}
 
 
 def main() -> None:

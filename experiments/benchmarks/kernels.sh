@@ -4,7 +4,7 @@
 #   experiments/benchmarks/kernels.sh RETORT [OLDER…]     binaries; $SECONDS_EACH: of a measurement, 0.2
 #
 # A shape is rows x depth x columns. Binaries take turns, a line has a column for each; `share` is the first one's part of
-# what the registers do, `gradient` its rate for the gradient of a weight, which is fp32 always. Takes a minute and a half
+# what the registers do, `gradient` its rate for the gradient of a weight. Takes a minute and a half
 # for each binary; needs nothing but a shell.
 set -euo pipefail
 [ $# -gt 0 ] || { sed -n '4s/^# \{0,3\}//p' "$0" >&2; exit 2; }
