@@ -130,10 +130,10 @@ INLINE void right_rows(meeting how, const float *x, size_t stride, size_t length
   pack_rows(x, stride, length, width, out);
 }
 
-/// Strips of the transpose, for products along the width; `free` holds the matrix's pairs meanwhile.
+/// Strips of the transpose, for products along the width; `spare` holds the matrix's pairs meanwhile.
 INLINE void right_columns(meeting how, const float *x, size_t stride, size_t length, size_t width, float *out,
-                          float *free) {
-  x = left_rows(how, x, &stride, length, width, free);
+                          float *spare) {
+  x = left_rows(how, x, &stride, length, width, spare);
   pack_columns(x, stride, length, elements(how, width), out);
 }
 
@@ -252,10 +252,10 @@ INLINE void attend(meeting how, const retort_head *head, float *out, float *lse,
   const size_t length = head->length, width = head->width, stride = head->stride, deep = elements(how, length);
   size_t across = stride;
   float *kt = scratch, *v = kt + round_up(length, STRIP) * width, *scores = v + deep * round_up(width, STRIP);
-  float *free = scores + QUERIES * KEYS;
-  right_columns(how, head->k, head->kv_stride, length, width, kt, free);
+  float *spare = scores + QUERIES * KEYS;
+  right_columns(how, head->k, head->kv_stride, length, width, kt, spare);
   right_rows(how, head->v, head->kv_stride, length, width, v);
-  const float *q = left_rows(how, head->q, &across, head->queries, width, free);
+  const float *q = left_rows(how, head->q, &across, head->queries, width, spare);
   for (size_t first = 0; first < head->queries; first += QUERIES) {
     float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
     for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();

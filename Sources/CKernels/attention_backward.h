@@ -73,9 +73,9 @@ INLINE void attend_backward(meeting how, const retort_head *head, const retort_g
   const size_t wide = round_up(width, STRIP), transposed = round_up(length, STRIP) * elements(how, width);
   float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + deep * wide, *g = q + rows_deep * wide;
   float *scores = g + rows_deep * wide, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
-  float *along_keys = delta + queries, *free = along_keys + QUERIES * KEYS / 2;
-  right_columns(how, head->k, across, length, width, kt, free);
-  right_columns(how, head->v, across, length, width, vt, free);
+  float *along_keys = delta + queries, *spare = along_keys + QUERIES * KEYS / 2;
+  right_columns(how, head->k, across, length, width, kt, spare);
+  right_columns(how, head->v, across, length, width, vt, spare);
   right_rows(how, head->k, across, length, width, k);
   right_rows(how, head->q, stride, queries, width, q);
   right_rows(how, gradients->dout, stride, queries, width, g);
@@ -86,9 +86,9 @@ INLINE void attend_backward(meeting how, const retort_head *head, const retort_g
     delta[r] = sum(s);
   }
   size_t q_stride = stride, g_stride = stride;
-  const float *q_rows = left_rows(how, head->q, &q_stride, queries, width, free);
-  free += queries * elements(how, width);
-  const float *g_rows = left_rows(how, gradients->dout, &g_stride, queries, width, free);
+  const float *q_rows = left_rows(how, head->q, &q_stride, queries, width, spare);
+  spare += queries * elements(how, width);
+  const float *g_rows = left_rows(how, gradients->dout, &g_stride, queries, width, spare);
   for (size_t start = 0; start < length; start += KEYS) {
     float *gk = gradients->dk + start * across, *gv = gradients->dv + start * across;
     size_t begun = gradients->accumulate ? KEYS : 0;  // keys whose gradients hold something to add to

@@ -86,7 +86,7 @@ INLINE void copy_right_pairs(const retort_outer *job, size_t start, size_t depth
 /// Both sides in bf16, which b is.
 static void add_outer_pairs(const retort_outer *job, size_t first, size_t rows, size_t from, size_t to,
                             float *scratch) {
-  float *right = scratch + (round_up(RETORT_OUTER_ROWS, 32) + LANES) * (DEPTH / 2);
+  float *right = scratch + (RETORT_OUTER_ROWS + LANES) * (DEPTH / 2);
   const float scale = job->scale * (job->kept ? job->kept_scale : 1);
 #ifdef BRAIN_TILES
   configure_tiles();

@@ -42,7 +42,6 @@ extension CPU {
     let result = uninitialized(x.shape, dtype)
     blocks(of: x.count, size: Self.block) { start, count in
       switch (x.dtype, dtype) {
-      case (.f32, .f32): (result.floats + start).update(from: x.floats + start, count: count)
       case (.f32, .bf16): table.narrow(x.floats + start, result.halves + start, count)
       case (_, .f32): table.widen(x.halves + start, x.dtype.stored, result.floats + start, count)
       default: preconditionFailure("a tensor of \(dtype) out of \(x.dtype)")

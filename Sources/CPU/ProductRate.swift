@@ -21,7 +21,7 @@ package struct ProductRate {
     let (y, sum) = (cpu.matrix(rows, columns), cpu.zeros([columns, depth]))
     let work = 2e-9 * Double(rows) * Double(depth) * Double(columns)
     forward = Self.rate(work, seconds) { Product(rows, x.floats, w, into: y.floats).compute(on: cpu) }
-    let kept = cpu.converted(x, to: cpu.precision.kept)
+    let kept = cpu.kept(x)
     gradient = Self.rate(work, seconds) { cpu.addWeightGradient(to: sum, dy: dy, x: kept, chunks: [0..<rows]) }
     let (spin, rounds) = (cpu.kernels.multiplier(cpu.precision).spin!, 1 << 20)
     registers = Self.rate(1e-9 * Double(cpu.threads) * spin(rounds), seconds) {

@@ -94,6 +94,9 @@ package protocol Device: AnyObject, Sendable {
 extension Device {
   package var precision: Precision { numerics.precision }
 
+  /// A tensor as it waits for the backward pass.
+  package func kept(_ x: Tensor) -> Tensor { x.dtype == precision.kept ? x : converted(x, to: precision.kept) }
+
   package var bytesBeside: Int { 0 }
 
   package func onHost(_ pieces: Int, _ body: (_ piece: Int) -> Void) { for piece in 0..<pieces { body(piece) } }

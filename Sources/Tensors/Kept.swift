@@ -14,9 +14,7 @@ package final class Kept {
 
   /// Keeps a tensor, once.
   func hold(_ value: Tensor) {
-    guard tensor == nil else { return }
-    let kept = value.device.precision.kept
-    tensor = value.dtype == kept ? value : value.device.converted(value, to: kept)
+    if tensor == nil { tensor = value.device.kept(value) }
   }
 
   /// The tensor as it is kept.
