@@ -60,7 +60,7 @@ package struct Hub: Sendable {
     _ reference: HubReference, _ known: HubRevision?, _ refresh: Bool, _ watcher: HubWatcher
   ) throws -> HubRevision {
     let name = reference.revision ?? "main"
-    // Of an older Retort's memory the commit counts; which files are used may have changed.
+    // The commit is good even where an older Retort remembered it; which files are used may have changed.
     let wanted = refresh ? name : known.map(\.commit).flatMap { isCommit($0) ? $0 : nil } ?? name
     let repository = reference.repository
     if settings.isOffline {

@@ -5,7 +5,7 @@ package final class Parameters {
   package let device: any Device
   private let linears: [LinearLayer]
   private let others: [Weight]
-  /// Of layers that come after the architecture's own: they get no adapters, and are kept in files of their own.
+  /// The weights of layers after the architecture's own, which get no adapters and are kept in files of their own.
   private let outer: [Weight]
   private(set) var lora: LoRASettings?
 

@@ -1,7 +1,7 @@
 /// Regular expressions of tokenizer.json, matched as Oniguruma does, in time that grows with the text alone.
 
-/// Of the matches that begin at a place the one that a backtracking search finds first. A deterministic automaton finds
-/// it: a state is the list of the places in the expression that such a search would try, in its order.
+/// Finds, among the matches that begin at a place, the one that a backtracking search finds first, by a deterministic
+/// automaton: a state is the list of the places in the expression that such a search would try, in its order.
 struct RegularExpression: Sendable {
   private let classes: ScalarClasses
   /// By state and class of the next scalar, last that of the end: twice the next state, plus 1 if a match ends before

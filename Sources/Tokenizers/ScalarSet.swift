@@ -26,7 +26,7 @@ struct ScalarSet: Sendable, Hashable {
 struct ScalarClasses: Sendable {
   /// The sets that hold a class, by class.
   private(set) var members: [[Bool]] = []
-  /// Of ASCII; of the others by the stretch between ends of ranges that they lie in and by their kind.
+  /// The classes of ASCII's scalars; and those of the others, by the stretch between ends of ranges and by kind.
   private var ascii: [UInt8] = []
   private var others: [UInt8] = []  // [stretches, kinds]
   /// The first scalar of each stretch.

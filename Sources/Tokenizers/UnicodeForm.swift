@@ -53,7 +53,7 @@ struct NormalizationTables: Sendable {
   private var traits = [UInt8](repeating: 15, count: 0x2FA20)
   /// Full compatible decompositions, the canonical ones among them.
   private let compatible = ScalarTraits.compatibleDecompositions
-  /// Of those that are not 0.
+  /// The canonical combining classes that are not 0, by scalar.
   private var classes: [UInt32: UInt8] = [:]
   /// The composed scalar of two.
   private var compositions: [UInt64: UInt32] = [:]

@@ -23,7 +23,7 @@ package struct AttentionPass {
   /// Whether q, k and v are bf16 numbers, and products may round probabilities and gradients, too.
   package let rounds: Bool
 
-  /// Of a key from a query: -(L - 1), …, L - 1.
+  /// How many distances a key may have from a query: -(L - 1), …, L - 1.
   package var distances: Int { 2 * batch.longest - 1 }
 
   /// Pairs of a query and a key that it sees, of one head.

@@ -44,7 +44,7 @@ struct ModelReport: Encodable {
   var tokenizer: Vocabulary
   /// Tokens after which a text is cut, and for which there are positions.
   var maxTokens, positions: Int
-  // Of a bi-encoder.
+  // What a bi-encoder has besides.
   var pooling: String?
   var normalizes: Bool?
   var similarity: String?
