@@ -17,7 +17,7 @@ extension StageContext {
     var settings = settings
     settings.memory = try memory(forTensorsOf: model.device)
     let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
-    var state = TrainingState(model: model)
+    var state = TrainingState(model: model, temperature: task.temperature)
     // A forecast wants the steps alone, and a model that is not trained is its own start.
     let judged = isProbe || settings.epochs == 0 ? nil : validation
     if let saved = keeper?.takeStart() {

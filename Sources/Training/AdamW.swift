@@ -25,18 +25,22 @@ package struct AdamW: Sendable {
     }
   }
 
-  /// Moves every weight against its gradient times `gradientScale`.
+  /// Moves every weight against its gradient times `gradientScale`, at a rate of its own.
   package func step(
-    _ weights: [Weight], _ moments: inout Moments, rate: Double, gradientScale: Double, on device: any Device
+    _ weights: [Weight], _ moments: inout Moments, rate: (Weight) -> Double, gradientScale: Double,
+    on device: any Device
   ) {
     moments.step += 1
     let count = Double(moments.step)
-    device.adamW(
-      weights.indices.map { AdamWMove(weights[$0], first: moments.first[$0], second: moments.second[$0]) },
-      AdamWStep(
-        gradientScale: Float(gradientScale), decay: Float(1 - rate * weightDecay), beta1Complement: Float(1 - beta1),
-        beta2: Float(beta2), beta2Complement: Float(1 - beta2), rate: Float(rate / (1 - pow(beta1, count))),
-        secondBiasCorrection: Float((1 - pow(beta2, count)).squareRoot()), epsilon: Float(epsilon)))
+    let groups = Dictionary(grouping: weights.indices) { rate(weights[$0]) }
+    for (rate, members) in groups {
+      device.adamW(
+        members.map { AdamWMove(weights[$0], first: moments.first[$0], second: moments.second[$0]) },
+        AdamWStep(
+          gradientScale: Float(gradientScale), decay: Float(1 - rate * weightDecay), beta1Complement: Float(1 - beta1),
+          beta2: Float(beta2), beta2Complement: Float(1 - beta2), rate: Float(rate / (1 - pow(beta1, count))),
+          secondBiasCorrection: Float((1 - pow(beta2, count)).squareRoot()), epsilon: Float(epsilon)))
+    }
   }
 }
 

@@ -13,7 +13,7 @@ struct ScoreMatrix {
   private var cosines: [Double]  // [Q, columns]
   private var gradients: [Double]  // [Q, columns]
 
-  init(groups: JudgedGroups, similarity: CosineSimilarity, inBatch: Bool, clamped: Bool) {
+  init(groups: JudgedGroups, similarity: RowSimilarity, inBatch: Bool, clamped: Bool) {
     self.clamped = clamped
     queries = groups.queries
     candidates = groups.candidates
@@ -48,7 +48,7 @@ struct ScoreMatrix {
     addGradient(slope * gradient, query, candidate)
   }
 
-  func addGradients(to similarity: inout CosineSimilarity) {
+  func addGradients(to similarity: inout RowSimilarity) {
     for query in 0..<queries {
       for candidate in columns(of: query) {
         similarity.addGradient(

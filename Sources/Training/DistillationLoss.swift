@@ -38,7 +38,7 @@ package struct DistillationLoss: Sendable {
   ///   - groups: what is known of the Q groups.
   package func callAsFunction(embeddings: [Double], width: Int, groups: JudgedGroups) -> Loss {
     precondition(embeddings.count == groups.queries * (groups.candidates + 1) * width, "a query and K candidates each")
-    var similarity = CosineSimilarity(embeddings: embeddings, width: width)
+    var similarity = RowSimilarity(embeddings: embeddings, width: width)
     var scores = ScoreMatrix(
       groups: groups, similarity: similarity, inBatch: contrastive == .infonce,
       clamped: studentScores == .relu)

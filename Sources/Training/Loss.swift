@@ -10,6 +10,8 @@ package struct Loss: Sendable {
   package var parts: [Part]
   /// dvalue/doutput, in the outputs' layout.
   package var gradient: [Double]
+  /// dvalue/d of the numbers that the task trains besides the model.
+  package var parameterGradients: [Double] = []
 
   package struct Part: Sendable, Hashable {
     package var name: String

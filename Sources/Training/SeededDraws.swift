@@ -9,12 +9,15 @@ package struct SeededDraws: Sendable {
   package init(seed: UInt64) { self.seed = seed }
 
   /// What a draw is for; draws for different purposes have nothing to do with each other.
-  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives }
+  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives, mixing }
 
   /// Every number below `count` once, in an order of the epoch's own.
-  package func order(of count: Int, epoch: Int) -> [Int] {
-    draw(count, of: count, Stream(seed, .order, epoch, 0))
+  package func order(of count: Int, epoch: Int, set: Int = 0) -> [Int] {
+    draw(count, of: count, Stream(seed, .order, epoch, set))
   }
+
+  /// The same for the batches of several data sets.
+  func mixture(of batches: Int, epoch: Int) -> [Int] { draw(batches, of: batches, Stream(seed, .mixing, epoch, 0)) }
 
   /// `size` different numbers below `count`, ascending; all of them where there are not more.
   package func sample(_ size: Int, of count: Int) -> [Int] {

@@ -9,9 +9,10 @@ package struct TrainingLoop<Task: TrainingTask> {
   private let task: Task
   private let settings: TrainingSettings
   private let observer: any TrainingObserver
-  private let schedule: Schedule
-  private let batchesPerEpoch: Int
-  private let stepsPerEpoch: Int
+  private let draws: SeededDraws
+  /// Batches and steps before each epoch, and before the one that would follow the last.
+  private let batchesBefore: [Int]
+  private let stepsBefore: [Int]
 
   package init(model: any SequenceModel, task: Task, settings: TrainingSettings, observer: any TrainingObserver) throws
   {
@@ -20,10 +21,22 @@ package struct TrainingLoop<Task: TrainingTask> {
     self.task = task
     self.settings = settings
     self.observer = observer
-    batchesPerEpoch = (task.itemCount + settings.batchSize - 1) / settings.batchSize
-    stepsPerEpoch = (batchesPerEpoch + settings.accumulation - 1) / settings.accumulation
-    schedule = Schedule(
-      settings.schedule, peak: settings.rate, warmup: settings.warmup, steps: stepsPerEpoch * settings.epochs)
+    draws = SeededDraws(seed: settings.seed)
+    var (batches, steps) = ([0], [0])
+    for epoch in 0..<settings.epochs {
+      let count = task.batchCount(of: settings.batchSize, epoch: epoch, draws)
+      batches.append(batches[epoch] + count)
+      steps.append(steps[epoch] + (count + settings.accumulation - 1) / settings.accumulation)
+    }
+    (batchesBefore, stepsBefore) = (batches, steps)
+  }
+
+  private var allSteps: Int { stepsBefore[settings.epochs] }
+  private func batchCount(_ epoch: Int) -> Int { batchesBefore[epoch + 1] - batchesBefore[epoch] }
+
+  /// The learning rate of a step, where `peak` is its highest.
+  private func rate(_ peak: Double, at step: Int) -> Double {
+    Schedule(settings.schedule, peak: peak, warmup: settings.warmup, steps: allSteps).rate(at: step)
   }
 
   /// Trains the model in place from `state` on. Returns what validation said of the weights that are kept.
@@ -44,16 +57,17 @@ package struct TrainingLoop<Task: TrainingTask> {
     if state.start == nil, let start { state.start = try Profile.measure(.validation) { try start() } }
     try keeper?.reached(state)
     while state.epoch < settings.epochs, !isOver(state) {
-      let order = SeededDraws(seed: settings.seed).order(of: task.itemCount, epoch: state.epoch)
       let (epoch, first) = (state.epoch, state.batch)
-      try lookingAhead((batchesPerEpoch - first + settings.accumulation - 1) / settings.accumulation) { index in
+      let items = task.batches(of: settings.batchSize, epoch: epoch, draws)
+      try lookingAhead((items.count - first + settings.accumulation - 1) / settings.accumulation) { index in
         try Profile.measure(.batchMaking) {
-          try batches(from: first + index * settings.accumulation, order, epoch: epoch)
+          try items.dropFirst(first + index * settings.accumulation).prefix(settings.accumulation)
+            .map { try task.batch(of: $0, epoch: epoch) }
         }
       } use: { batches in
         memory.toCome = bestBytes()
         try step(&state, batches, memory)
-        try observer.stepped(state.step, of: stepsPerEpoch * settings.epochs)
+        try observer.stepped(state.step, of: allSteps)
         try keeper?.reached(state)
       }
       try finishEpoch(&state, validate)
@@ -71,14 +85,6 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   // MARK: - A step
 
-  /// The batches of the step that begins with the epoch's batch number `first`.
-  private func batches(from first: Int, _ order: [Int], epoch: Int) throws -> [TrainingBatch] {
-    try (first..<min(first + settings.accumulation, batchesPerEpoch)).map { index in
-      let items = order[index * settings.batchSize..<min((index + 1) * settings.batchSize, order.count)]
-      return try task.batch(of: Array(items), epoch: epoch)
-    }
-  }
-
   private func step(_ state: inout TrainingState, _ batches: [TrainingBatch], _ memory: MemoryFit) throws {
     let start = ContinuousClock.now
     for weight in state.weights { weight.gradient?.fill(0) }
@@ -86,7 +92,7 @@ package struct TrainingLoop<Task: TrainingTask> {
     var losses: [Loss] = []
     var records: [String] = []
     for (index, batch) in batches.enumerated() {
-      let key = state.epoch * batchesPerEpoch + state.batch + index
+      let key = batchesBefore[state.epoch] + state.batch + index
       let loss = try accumulate(batch, key: key, state, memory)
       tokens += batch.sequences.tokens
       records += batch.records
@@ -95,12 +101,15 @@ package struct TrainingLoop<Task: TrainingTask> {
     let share = 1 / Double(batches.count)
     let norm = Profile.measure(.optimizer) { gradientNorm(state.weights, on: model.device) } * share
     guard norm.isFinite else { throw notFinite(state, records, "the gradient") }
-    let rate = schedule.rate(at: state.step)
+    let rate = self.rate(settings.rate, at: state.step)
+    let temperature = task.temperature
+    let temperatureRate = temperature.map { self.rate($0.rate, at: state.step) } ?? 0
     Profile.measure(.optimizer) {
       settings.optimizer.step(
-        state.weights, &state.moments, rate: rate,
+        state.weights, &state.moments, rate: { $0 === temperature?.weight ? temperatureRate : rate },
         gradientScale: share * clippingFactor(norm: norm, limit: settings.maxGradientNorm), on: model.device)
     }
+    temperature?.raiseToLeast()
 
     state.step += 1
     state.batch += batches.count
@@ -121,12 +130,14 @@ package struct TrainingLoop<Task: TrainingTask> {
     if runs.count == 1 {
       let (output, tape) = try forward(batch.sequences, records: true)
       let loss = try checkedLoss(batch, output.value.doubles, state)
+      task.temperature?.add(loss.parameterGradients)
       tape.backward(from: output, gradient: output.value.filled(with: loss.gradient[...]))
       return loss
     }
     let parts = runs.map(batch.sequences.microBatch)
     let outputs = try parts.flatMap { try forward($0, records: false).output.value.doubles }
     let loss = try checkedLoss(batch, outputs, state)
+    task.temperature?.add(loss.parameterGradients)
     var start = 0
     for part in parts {
       let (output, tape) = try forward(part, records: true)
@@ -166,7 +177,7 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   private func finishEpoch(_ state: inout TrainingState, _ validate: (() throws -> Validation)?) throws {
     state.epoch += 1
-    var summary = "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchesPerEpoch)))"
+    var summary = "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchCount(state.epoch - 1))))"
     state.batch = 0
     state.epochLoss = 0
     if let validate {
@@ -222,9 +233,10 @@ package struct TrainingLoop<Task: TrainingTask> {
     }
     observer.metric("lr", rate, step: step)
     observer.metric("grad_norm", norm, step: step)
+    if let temperature = task.temperature { observer.metric("temperature", temperature.value, step: step) }
     let speed = Int(saturating: tokensPerSecond).formatted(
       .number.locale(Locale(identifier: "en_US_POSIX")).grouping(.automatic))
-    observer.progress(step, of: stepsPerEpoch * settings.epochs, detail: "loss \(short(loss))  \(speed) tokens/s")
+    observer.progress(step, of: allSteps, detail: "loss \(short(loss))  \(speed) tokens/s")
   }
 }
 

@@ -4,7 +4,7 @@ import Tensors
 
 /// Random numbers are functions of seed, epoch and step, so there is no generator to save.
 package struct TrainingState {
-  /// The trainable weights, fp32.
+  /// What trains: of the model, then of the task; fp32.
   package let weights: [Weight]
   package var moments: AdamW.Moments
   /// Epochs that are done.
@@ -37,8 +37,8 @@ package struct TrainingState {
   }
 
   /// Gradients and moments start at zero.
-  package init(model: any SequenceModel) {
-    weights = model.weights.filter(\.isTrainable)
+  package init(model: any SequenceModel, temperature: Temperature? = nil) {
+    weights = (model.weights + [temperature?.weight].compactMap(\.self)).filter(\.isTrainable)
     moments = AdamW.Moments(of: weights)
   }
 

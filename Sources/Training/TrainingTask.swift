@@ -12,9 +12,15 @@ package struct TrainingBatch {
   package var loss: (_ outputs: [Double]) -> Loss
 }
 
-/// Records to train on. The loop decides their order and how many make a batch.
+/// Records to train on.
 package protocol TrainingTask {
   var itemCount: Int { get }
+  /// What the task trains beside the model.
+  var temperature: Temperature? { get }
+  /// The items of each batch of an epoch, at most `size` each.
+  func batches(of size: Int, epoch: Int, _ draws: SeededDraws) -> [[Int]]
+  /// How many these are.
+  func batchCount(of size: Int, epoch: Int, _ draws: SeededDraws) -> Int
   /// The same for the same items and epoch, whatever else was asked for before. Asked for from a thread that works
   /// ahead of the training, one batch after the other.
   func batch(of items: [Int], epoch: Int) throws -> TrainingBatch
@@ -22,6 +28,24 @@ package protocol TrainingTask {
   var heaviestChunk: [Int] { get }
   /// What a person may lower when that chunk does not fit, and its token counts then.
   var remedies: [(change: String, chunk: [Int])] { get }
+}
+
+extension TrainingTask {
+  package var temperature: Temperature? { nil }
+
+  /// All items in an order of the epoch's own.
+  package func batches(of size: Int, epoch: Int, _ draws: SeededDraws) -> [[Int]] {
+    draws.order(of: itemCount, epoch: epoch).batches(of: size)
+  }
+
+  package func batchCount(of size: Int, epoch: Int, _ draws: SeededDraws) -> Int { (itemCount + size - 1) / size }
+}
+
+extension [Int] {
+  /// Stretches of `size`, the last perhaps shorter.
+  func batches(of size: Int) -> [[Int]] {
+    stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+  }
 }
 
 /// A number that validation gives; epochs are compared by one of them.

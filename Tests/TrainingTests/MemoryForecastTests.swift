@@ -43,7 +43,7 @@ import Testing
       let tape = Tape(on: cpu, records: true, masks: Tape.Masks(seed: 0, step: 0))
       let output = try model.forward(batch, on: tape)
       tape.backward(from: output, gradient: cpu.zeros(output.value.shape))
-      AdamW().step(weights, &moments, rate: 0.1, gradientScale: 1, on: cpu)
+      AdamW().step(weights, &moments, rate: { _ in 0.1 }, gradientScale: 1, on: cpu)
     }
     let expected = try forecast.training(texts: texts, tokens: tokens, lora: lora)
     #expect(isNear(expected, real), "forecast \(expected), real \(real)")

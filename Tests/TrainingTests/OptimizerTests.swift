@@ -49,7 +49,7 @@ private struct Golden: Decodable {
       let norm = gradientNorm(weights, on: engine)
       #expect(abs(norm - golden.norms[step]) < 1e-6)
       adam.step(
-        weights, &moments, rate: schedule.rate(at: step),
+        weights, &moments, rate: { _ in schedule.rate(at: step) },
         gradientScale: clippingFactor(norm: norm, limit: golden.clip), on: engine)
       let values = weights.flatMap { $0.value.array }
       let difference = zip(values, golden.values[step]).map { abs(Double($0) - $1) }.max() ?? 0

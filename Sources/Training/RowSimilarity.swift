@@ -1,29 +1,33 @@
-/// Cosine similarity of rows of a matrix, and its gradient for the rows as they were before normalising.
+/// Similarity of rows of a matrix, and its gradient for the rows as they were before normalising.
 import Foundation
+import Models
 
-/// cos(a, b) = uₐ·u_b with u = e / max(‖e‖, 10⁻¹²), as torch's `normalize` has it.
-struct CosineSimilarity {
+/// cos(a, b) = uₐ·u_b with u = e / max(‖e‖, 10⁻¹²), as torch's `normalize` has it; or the product eₐ·e_b as it is.
+struct RowSimilarity {
   private let width: Int
-  private let units: [Double]  // [n, width], rows of length 1
-  private let norms: [Double]  // [n]
+  private let units: [Double]  // [n, width], rows of length 1, or as they are
+  private let norms: [Double]  // [n]; empty where rows are as they are
   private var unitGradient: [Double]  // [n, width]
 
   /// - Parameter embeddings: [n, width], of any length.
-  init(embeddings: [Double], width: Int) {
+  init(_ similarity: Similarity = .cosine, embeddings: [Double], width: Int) {
     precondition(width > 0 && embeddings.count % width == 0, "rows of `width` numbers")
     self.width = width
     var units = embeddings
-    norms = stride(from: 0, to: embeddings.count, by: width).map { start in
-      let row = start..<start + width
-      let norm = max(embeddings[row].reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
-      for index in row { units[index] /= norm }
-      return norm
-    }
+    norms =
+      similarity == .dot
+      ? []
+      : stride(from: 0, to: embeddings.count, by: width).map { start in
+        let row = start..<start + width
+        let norm = max(embeddings[row].reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
+        for index in row { units[index] /= norm }
+        return norm
+      }
     self.units = units
     unitGradient = [Double](repeating: 0, count: embeddings.count)
   }
 
-  /// In −1…1 up to rounding.
+  /// A cosine is in −1…1 up to rounding.
   func between(_ left: Int, _ right: Int) -> Double {
     units.withUnsafeBufferPointer { units in
       let a = UnsafeBufferPointer(rebasing: units[left * width..<(left + 1) * width])
@@ -34,7 +38,7 @@ struct CosineSimilarity {
     }
   }
 
-  /// Takes dL/dcos of one pair into account.
+  /// Takes dL/ds of one pair into account.
   mutating func addGradient(_ gradient: Double, between left: Int, and right: Int) {
     guard gradient != 0 else { return }
     let width = width
@@ -48,7 +52,7 @@ struct CosineSimilarity {
     }
   }
 
-  /// dL/de, [n, width], from what `addGradient` has summed: (g − (g·u)u) / ‖e‖.
+  /// dL/de, [n, width], from what `addGradient` has summed: of cosines (g − (g·u)u) / ‖e‖.
   func gradient() -> [Double] {
     var gradient = unitGradient
     gradient.withUnsafeMutableBufferPointer { gradient in
