@@ -10,7 +10,7 @@ struct LabelledFile: LookedAtFile {
 
   /// Candidates become groups; a query without negatives gets `count` of other queries' passages, drawn by lot.
   func read(drawing count: Int, seed: UInt64) throws -> [QueryGroup] {
-    let holdsCandidates = try type() == .candidates
+    let holdsCandidates = try [.candidates, .scores].contains(type())
     let groups = (holdsCandidates ? try CandidateList.read(url).map(QueryGroup.init) : try QueryGroup.read(url))
       .map { $0.withoutRepeats() }
     guard count > 0, groups.contains(where: \.negatives.isEmpty) else { return groups }
@@ -30,13 +30,13 @@ struct LabelledFile: LookedAtFile {
 
 extension QueryGroup {
   /// Each text (after NFC) once, as a positive if it is one.
-  fileprivate func withoutRepeats() -> QueryGroup {
+  func withoutRepeats() -> QueryGroup {
     var texts: Set<String> = []
     func first(_ passages: [Passage]) -> [Passage] { passages.filter { texts.insert($0.text).inserted } }
     return QueryGroup(id: id, query: query, positives: first(positives), negatives: first(negatives), type: type)
   }
 
-  fileprivate init(_ list: CandidateList) {
+  init(_ list: CandidateList) {
     self.init(
       id: list.id, query: list.query, positives: list.candidates.filter(\.isPositive).map(\.passage),
       negatives: list.candidates.filter { !$0.isPositive }.map(\.passage), type: list.type)

@@ -22,7 +22,7 @@ extension LookedAtFile {
 }
 
 extension ArtifactType {
-  /// Groups or candidates, if the first line is one of these, else records. Throws `DataError` if the file cannot be
+  /// Groups, candidates or scores, if the first line is one of these, else records. Throws `DataError` if the file cannot be
   /// read.
   init(lookingAt url: URL) throws {
     let line = try TextFile(url).utf8.prefix { $0 != 0x0A }
@@ -31,7 +31,9 @@ extension ArtifactType {
       do { return try reader.onlyValue() } catch { return nil }  // a `JSONError`: what is no JSON is a table
     }
     func has(_ keys: String...) -> Bool { keys.allSatisfy { first?[$0] != nil } }
+    let isScored = if case .array(let candidates)? = first?["candidates"] { candidates.first?["logit"] != nil } else { false }
     self =
-      has("id", "query", "positives", "negatives") ? .groups : has("id", "query", "candidates") ? .candidates : .records
+      has("id", "query", "positives", "negatives")
+      ? .groups : has("id", "query", "candidates") ? (isScored ? .scores : .candidates) : .records
   }
 }

@@ -7,6 +7,7 @@ struct RetrievalValidation {
   private let queries: [Encoding]
   private let passages: [Encoding]
   private let positives: [[Int]]  // indices into `passages`, of each query
+  private let negatives: [[Int]]
   private let order: TieOrder
   private let ids: [String]
 
@@ -14,6 +15,7 @@ struct RetrievalValidation {
     queries = try encoder.tokenize(groups.map(\.query), as: .query) { "validation query \(groups[$0].id)" }
     passages = try encoder.tokenize(pool.texts, as: .passage) { "validation passage \(pool.ids[$0])" }
     positives = groups.map { pool.indices(of: $0.positives) }
+    negatives = groups.map { pool.indices(of: $0.negatives) }
     ids = pool.ids
     order = TieOrder(ids: ids)
   }
@@ -25,16 +27,36 @@ struct RetrievalValidation {
       queries: Embeddings(try encoder.embed(queries, normalizing: true)),
       passages: Embeddings(try encoder.embed(passages, normalizing: true)))
     var rankings: [QueryRanking] = []
+    var amongCandidates: [QueryRanking] = []
     var first: [Int] = []  // the best passage of each query
     retriever.forEachQuery { query, scores in
       rankings.append(QueryRanking(ranks: positives[query].map { order.rank(of: $0, in: scores) }))
       first += order.top(1, of: scores)
+      if !negatives[query].isEmpty { amongCandidates.append(ranking(amongCandidatesOf: query, scores)) }
     }
-    let metrics = rankingMetrics(rankings)
+    let metrics =
+      figures(rankings) + (amongCandidates.isEmpty ? [] : figures(amongCandidates).map { ("candidates_" + $0, $1) })
     let wanted = names.compactMap { name in
-      metrics.first { $0.name == name }.map { ValidationMetric($0.name, $0.value) }
+      metrics.first { $0.0 == name }.map {
+        ValidationMetric(name, $0.1, higherIsBetter: !name.hasSuffix("mean_rank"))
+      }
     }
     return (Validation(wanted, queries: rankings.map { $0.ndcg(10) }), blindness(first))
+  }
+
+  /// The ranks of a query's positives among them and its given negatives.
+  private func ranking(amongCandidatesOf query: Int, _ scores: ArraySlice<Float>) -> QueryRanking {
+    func score(_ passage: Int) -> Float { scores[scores.startIndex + passage] }
+    let sorted = (positives[query] + negatives[query]).sorted { order.ranks($0, score($0), before: $1, score($1)) }
+    let known = Set(positives[query])
+    return QueryRanking(ranks: sorted.enumerated().filter { known.contains($0.element) }.map { $0.offset + 1 })
+  }
+
+  private func figures(_ rankings: [QueryRanking]) -> [(String, Double)] {
+    rankingMetrics(rankings)
+      + [2, 30].map { k in
+        ("accuracy@\(k)", rankings.reduce(0) { $0 + $1.accuracy(k) } / Double(max(1, rankings.count)))
+      }
   }
 
   /// Where cosines hardly depend on the query, nine queries in ten find the same passage first, though it answers few.
