@@ -58,7 +58,8 @@ struct DualEncoder: Stage {
     "Negatives of each query, drawn anew for each epoch from those that it has; `ce` draws passages of other queries where it has none.",
     in: 0...4096)
   var numNegatives = 4
-  @Group("τ, by which similarities are divided: a parameter of its own that learns.") var temperature: TemperatureParameters
+  @Group("τ, by which similarities are divided: a parameter of its own that learns.") var temperature:
+    TemperatureParameters
   @Parameter("What is compared: what the folder says, cosines, or products.") var similarity = Compared.folder
   @Parameter("Whom `mnr` compares; `query_to_doc` is always among them.") var directions = Self.standard.directions
   @Parameter("One softmax over all directions of `mnr`, or one a direction, averaged.")
@@ -80,7 +81,9 @@ struct DualEncoder: Stage {
 
   func problems() -> [String] {
     var problems = training.problems(hasValidation: validation != nil, ["corpus": corpus != nil])
-    if !directions.contains(.queryToDoc) { problems.append("`directions` needs `query_to_doc`, which has the positives") }
+    if !directions.contains(.queryToDoc) {
+      problems.append("`directions` needs `query_to_doc`, which has the positives")
+    }
     if partitionMode == .perDirection, directions.contains(where: { ![.queryToDoc, .docToQuery].contains($0) }) {
       problems.append(
         "`partition_mode: per_direction` is for `query_to_doc` and `doc_to_query`: the others have no positive")
@@ -143,12 +146,14 @@ struct DualEncoder: Stage {
     for (file, records) in zip(train, sets) {
       if loss == .marginMSE, let plain = records.first(where: { $0.logits == nil }) {
         throw DataError(
-          file.url, "query `\(plain.group.id)` has no teacher's scores, which `loss: margin_mse` learns: give `train` the "
+          file.url,
+          "query `\(plain.group.id)` has no teacher's scores, which `loss: margin_mse` learns: give `train` the "
             + "`scores` of a `score` stage")
       }
       if loss != .mnr, records.allSatisfy(\.group.negatives.isEmpty) {
         throw DataError(
-          file.url, "no query has negatives, which `loss: \(loss.rawValue)` tells from positives; mine some, or use "
+          file.url,
+          "no query has negatives, which `loss: \(loss.rawValue)` tells from positives; mine some, or use "
             + "`loss: mnr`, whose negatives are the batch's other passages")
       }
     }

@@ -66,7 +66,9 @@ struct LabelledTexts {
         let positives = indices(record.group.positives)
         let known = Set(positives)
         let logits = record.logits.map { logits in
-          Dictionary(logits.compactMap { id, logit in pool.indexOfID[id].map { (place(pool.passages[$0].text), logit) } }) {
+          Dictionary(
+            logits.compactMap { id, logit in pool.indexOfID[id].map { (place(pool.passages[$0].text), logit) } }
+          ) {
             first, _ in first
           }
         }

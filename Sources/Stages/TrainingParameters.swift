@@ -17,7 +17,8 @@ struct TrainingParameters: ParameterGroup {
     "Passes over the training data; 0 writes the model as it is before training.", in: 0...100_000, extends: true,
     role: .repeats)
   var epochs = Self.standard.epochs
-  @Parameter("Pairs (`teacher`) or queries with their candidates (`distill`, `dual-encoder`) in a batch.", in: 1...1_000_000)
+  @Parameter(
+    "Pairs (`teacher`) or queries with their candidates (`distill`, `dual-encoder`) in a batch.", in: 1...1_000_000)
   var batchSize = Self.standard.batchSize
   @Parameter("Batches whose gradients are averaged for one step of the optimizer.", in: 1...1_000_000)
   var accumulation = Self.standard.accumulation

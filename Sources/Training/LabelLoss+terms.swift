@@ -24,7 +24,8 @@ extension LabelLoss {
       var softmaxes = candidates(of: query, batch, documents).map { pairs in
         pairs.compactMap { left, right -> Term? in
           let value = similarity.between(left, right)
-          let isPositive = (left, right) == (query.query, query.positive) || (right, left) == (query.query, query.positive)
+          let isPositive =
+            (left, right) == (query.query, query.positive) || (right, left) == (query.query, query.positive)
           if let limit, !isPositive, batch.guide?(left, right) ?? value > limit { return nil }
           let added = isPositive || left != query.query ? 0 : hardness(of: right, query, documents) * value
           return Term(left: left, right: right, similarity: value, logit: value / tau + added)

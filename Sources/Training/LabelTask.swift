@@ -86,7 +86,7 @@ package struct LabelTask: TrainingTask {
     var places: [[Int32]: Int] = [:]
     texts = queries.map { query in
       let next = places.count
-      return Self.place(of: query.input.ids.map { Int32($0) }, in: &places, otherwise: next)
+      return Self.place(of: query.input.ids, in: &places, otherwise: next)
     }
   }
 
@@ -129,7 +129,9 @@ package struct LabelTask: TrainingTask {
       var (seenTexts, seenPositives) = (Set<Int>(), Set<Int>())
       func fits(_ item: Int) -> Bool {
         let positive = candidates(of: item, epoch: epoch).positive
-        guard batch.count < size, !seenTexts.contains(texts[item]), !seenPositives.contains(positive) else { return false }
+        guard batch.count < size, !seenTexts.contains(texts[item]), !seenPositives.contains(positive) else {
+          return false
+        }
         seenTexts.insert(texts[item])
         seenPositives.insert(positive)
         batch.append(item)
@@ -176,7 +178,9 @@ package struct LabelTask: TrainingTask {
           scores: labels ?? [1] + negatives.map { _ in 0 }))
     }
     // Only now is it known which of them the batch has.
-    for (place, item) in items.enumerated() { labelled[place].known = Set(queries[item].positives.compactMap { rows[$0] }) }
+    for (place, item) in items.enumerated() {
+      labelled[place].known = Set(queries[item].positives.compactMap { rows[$0] })
+    }
     let batch = LabelledBatch(queries: labelled, guide: guide?.similarity(items, used))
     let (loss, width, temperature) = (loss, width, temperature)
     return TrainingBatch(

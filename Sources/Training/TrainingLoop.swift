@@ -177,7 +177,8 @@ package struct TrainingLoop<Task: TrainingTask> {
 
   private func finishEpoch(_ state: inout TrainingState, _ validate: (() throws -> Validation)?) throws {
     state.epoch += 1
-    var summary = "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchCount(state.epoch - 1))))"
+    var summary =
+      "epoch \(state.epoch)/\(settings.epochs)  loss \(short(state.epochLoss / Double(batchCount(state.epoch - 1))))"
     state.batch = 0
     state.epochLoss = 0
     if let validate {

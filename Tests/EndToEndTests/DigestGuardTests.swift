@@ -65,6 +65,19 @@ import Testing
         in: {base: base.model, scores: scored-bf16.scores}
         with: {<<: *student, lora: *lora}
         precision: bf16
+      dual:
+        uses: dual-encoder
+        in: {base: base.model, train: candidates.candidates, validation: groups.groups, corpus: groups.corpus}
+        with: &dual {epochs: 1, batch_size: 4, lr: 1e-3, max_len: 32, matryoshka: [32, 16]}
+      dual-lora:
+        uses: dual-encoder
+        in: {base: base.model, train: [candidates.candidates, groups.groups], guide: base.model}
+        with: {<<: *dual, lora: *lora, directions: [query_to_doc, doc_to_query], hardness_mode: hard_negatives, hardness_strength: 3}
+        precision: bf16
+      dual-ce:
+        uses: dual-encoder
+        in: {base: base.model, train: scored.scores}
+        with: {<<: *dual, loss: ce}
       vectors:
         uses: embed
         in: {model: student.student, texts: groups.corpus}

@@ -53,7 +53,7 @@ private final class MemoryKeeper: StateKeeper {
   }
 }
 
-private struct Workshop {
+private struct InterruptedWorkshop {
   let folder: ScratchFolder
   init() throws { folder = try ScratchFolder() }
   func url(_ path: String) -> URL { folder.url.appending(path: path) }
@@ -118,7 +118,7 @@ private let common: [String: ParameterValue] = [
 
 @Suite struct ResumableTrainingTests {
   @Test func `a student with dropout in its adapters has the same bytes, wherever it was stopped`() async throws {
-    let workshop = try Workshop()
+    let workshop = try InterruptedWorkshop()
     try await workshop.prepare()
     let parameters = common.merging([
       "K": .int(3), "lora": .map(["r": .int(2), "alpha": .double(4), "dropout": .double(0.3)]),
@@ -140,7 +140,7 @@ private let common: [String: ParameterValue] = [
   }
 
   @Test func `a teacher whose batches are split has the same bytes, wherever it was stopped`() async throws {
-    let workshop = try Workshop()
+    let workshop = try InterruptedWorkshop()
     try await workshop.prepare()
     let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
     let parameters = common.merging(["batch_size": .int(18), "accumulation": .int(1)]) { $1 }
@@ -166,7 +166,7 @@ private let common: [String: ParameterValue] = [
 
   @Test(arguments: ["best", "last"])
   func `two epochs continued to four have the bytes of four from the start`(keep: String) async throws {
-    let workshop = try Workshop()
+    let workshop = try InterruptedWorkshop()
     try await workshop.prepare()
     let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
     // A rate at which validation gets worse again, so that the best epoch is not the last.
@@ -182,7 +182,7 @@ private let common: [String: ParameterValue] = [
   }
 
   @Test func `a loss that is not finite names the last good checkpoint`() async throws {
-    let workshop = try Workshop()
+    let workshop = try InterruptedWorkshop()
     try await workshop.prepare()
     let parameters = common.merging([
       "lr": .double(10), "epochs": .int(500), "max_grad_norm": .double(0), "weight_decay": .double(10),

@@ -31,7 +31,8 @@ extension ArtifactType {
       do { return try reader.onlyValue() } catch { return nil }  // a `JSONError`: what is no JSON is a table
     }
     func has(_ keys: String...) -> Bool { keys.allSatisfy { first?[$0] != nil } }
-    let isScored = if case .array(let candidates)? = first?["candidates"] { candidates.first?["logit"] != nil } else { false }
+    let isScored =
+      if case .array(let candidates)? = first?["candidates"] { candidates.first?["logit"] != nil } else { false }
     self =
       has("id", "query", "positives", "negatives")
       ? .groups : has("id", "query", "candidates") ? (isScored ? .scores : .candidates) : .records
