@@ -85,15 +85,10 @@ package struct LabelTask: TrainingTask {
     sets = (0...(queries.map(\.set).max() ?? 0)).map { set in queries.indices.filter { queries[$0].set == set } }
     var places: [[Int32]: Int] = [:]
     texts = queries.map { query in
-      let next = places.count
-      return Self.place(of: query.input.ids, in: &places, otherwise: next)
+      let place = places[query.input.ids] ?? places.count
+      places[query.input.ids] = place
+      return place
     }
-  }
-
-  private static func place(of text: [Int32], in places: inout [[Int32]: Int], otherwise next: Int) -> Int {
-    if let place = places[text] { return place }
-    places[text] = next
-    return next
   }
 
   package var itemCount: Int { queries.count }

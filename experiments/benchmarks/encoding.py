@@ -1,4 +1,5 @@
-"""Encoding with all-MiniLM-L6-v2, Retort beside PyTorch and OpenVINO: the same texts, alternating processes.
+"""Encoding with all-MiniLM-L6-v2 or multilingual-e5-small, Retort beside sentence-transformers, PyTorch and OpenVINO: the
+same texts, alternating processes.
 
   python encoding.py MODEL [--retort retort] [--rounds 5] [--texts 2000] [--threads 2] [--programs …]
   python encoding.py MODEL --one-by-one [--texts 200]        # latency of one text at a time
@@ -12,7 +13,7 @@ refused where the processor has no instructions for it, but for `retort-bf16`, w
 there. `torch-int8` has its linear layers dynamically quantized, `openvino-int8` is the model that its own tools (nncf)
 quantize statically after 300 other texts, the rest in bf16 where that is to be had. The first 64 vectors must agree with PyTorch's fp32
 ones; of those in bf16 and int8, PyTorch's int8 too, `least_cosine` and `mean_cosine` with Retort's in fp32 are printed.
-Prints a JSON line per run, then medians and ratios. Needs torch, transformers, openvino, nncf.
+Prints a JSON line per run, then medians and ratios. `st` is sentence-transformers' `encode`. Needs torch, transformers, sentence-transformers, openvino, nncf.
 """
 import argparse
 import json
@@ -27,13 +28,13 @@ from side_by_side import (
     Refused, alternate, conclude, make_texts, peak_mb, peak_of_children_mb, print_result, run_pipeline, tokens_in)
 
 OURS = ["retort", "retort-bf16", "retort-int8"]
-PEERS = ["torch-fp32", "torch-bf16", "torch-int8", *(f"openvino-{precision}-{mode}" for precision in ["fp32", "bf16", "int8"]
+PEERS = ["st-fp32", "st-bf16", "torch-fp32", "torch-bf16", "torch-int8", *(f"openvino-{precision}-{mode}" for precision in ["fp32", "bf16", "int8"]
                                                      for mode in ["latency", "throughput"])]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("model", type=Path, help="folder of all-MiniLM-L6-v2 or multilingual-e5-small")
     parser.add_argument("--retort", default="retort")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--texts", type=int)
@@ -88,7 +89,33 @@ def run_retort(options: argparse.Namespace, texts: list[str]) -> dict:
         "stage_seconds": round(profiles["vectors"]["seconds"], 3), "peak_rss_mb": peak} | quality
 
 
+def run_sentence_transformers(options: argparse.Namespace, texts: list[str]) -> dict:
+    """`SentenceTransformer.encode` as people call it."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(options.threads)
+    begin = time.perf_counter()
+    model = SentenceTransformer(str(options.model), device="cpu", model_kwargs={
+        "dtype": torch.bfloat16 if options.run == "st-bf16" else torch.float32})
+    loading = time.perf_counter() - begin
+    model.encode(texts[:1])
+    times = []
+    begin = time.perf_counter()
+    for chosen in [[text] for text in texts] if options.one_by_one else [texts]:
+        start = time.perf_counter()
+        vectors = model.encode(chosen, batch_size=options.batch)
+        times.append(time.perf_counter() - start)
+    seconds = time.perf_counter() - begin
+    if options.run == "st-fp32" and not options.one_by_one:
+        check(options, texts[:64], torch.tensor(vectors[:64]))
+    result = figures(options, texts, seconds, times, loading)
+    return result if options.one_by_one else result | {"stage_seconds": round(loading + seconds, 3), "peak_rss_mb": peak_mb()}
+
+
 def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
+    if options.run.startswith("st-"):
+        return run_sentence_transformers(options, texts)
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -117,7 +144,9 @@ def run_peer(options: argparse.Namespace, texts: list[str]) -> dict:
         return torch.nn.functional.normalize((hidden * weights).sum(1) / weights.sum(1), dim=-1)
 
     def tokenize(chosen):
-        return tokenizer([texts[at] for at in chosen], padding=True, truncation=True, max_length=512, return_tensors="pt")
+        batch = tokenizer([texts[at] for at in chosen], padding=True, truncation=True, max_length=512, return_tensors="pt")
+        batch.setdefault("token_type_ids", torch.zeros_like(batch["input_ids"]))  # a converted model takes them always
+        return batch
 
     times = []
     vectors = torch.empty(len(texts), 384)
@@ -190,7 +219,9 @@ def quantized(options: argparse.Namespace, converted, names: list[str]):
     texts = make_texts(options.model, 300, 10, 300, options.seed + 1)
 
     def inputs(text):
-        return {name: value for name, value in tokenizer([text], return_tensors="np").items() if name in names}
+        batch = tokenizer([text], return_tensors="np")
+        batch.setdefault("token_type_ids", 0 * batch["input_ids"])
+        return {name: value for name, value in batch.items() if name in names}
     return nncf.quantize(converted, nncf.Dataset(texts, inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(texts))
 
 

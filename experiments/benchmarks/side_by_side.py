@@ -56,6 +56,8 @@ def print_result(run: Callable[[], dict]) -> None:
 def whole_words(model: Path) -> list[str]:
     """Words that the model's vocabulary has as one piece, so that both sides see the same ids."""
     vocabulary = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    if isinstance(vocabulary, list):  # Unigram: words bear a mark
+        vocabulary = [piece[1:] for piece, _ in vocabulary if piece.startswith("▁")]
     return sorted(word for word in vocabulary if word.isascii() and word.isalpha())
 
 
