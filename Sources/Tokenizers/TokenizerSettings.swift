@@ -124,25 +124,22 @@ struct TokenizerSettings {
     listed.sort { ($0.writtenID ?? 0) < ($1.writtenID ?? 0) }
     var all = (kind == nil ? stored : []) + listed
     var known = Set(all.map { Array($0.content.utf8) })
-    let named = try names.compactMap { key in
+    var named = try names.compactMap { key in
       try fields.token(key).map { try AddedToken($0, id: nil) }
         ?? name(key, of: kind).map {
           try AddedToken(
             TokenizerFields(["content": .string($0), "special": true], path: key, file: file.name), id: nil)
         }
     }
-    var extra: [AddedToken] = []
-    for (source, key) in [
-      (file.fields, "extra_special_tokens"), (fields, "extra_special_tokens"), (fields, "additional_special_tokens"),
-    ] where extra.isEmpty && source.value(key) != .null {
-      let tokens =
-        if case .object = source.value(key) {
-          try source.object(key).map { object in try object.keys.compactMap { try object.token($0) } } ?? []
-        } else {
-          try source.tokens(key)
-        }
-      extra = try tokens.map { try AddedToken($0, id: nil) }
+    if case .object = fields.value("extra_special_tokens"), let object = try fields.object("extra_special_tokens") {
+      named += try object.keys.compactMap { try object.token($0).map { try AddedToken($0, id: nil) } }
     }
+    // The first list counts: the vocabulary's own is the last.
+    let lists = [
+      (fields, "extra_special_tokens"), (fields, "additional_special_tokens"), (file.fields, "extra_special_tokens"),
+    ]
+    let list = lists.first { $0.value($1).elements?.isEmpty == false }
+    let extra = try list.map { try $0.tokens($1).map { try AddedToken($0, id: nil) } } ?? []
     let namedContents = Set(named.map { Array($0.content.utf8) })
     for place in all.indices where namedContents.contains(Array(all[place].content.utf8)) {
       all[place].isSpecial = true

@@ -58,7 +58,7 @@ def sentencepiece(**options):
 
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([text for text in CORPUS if text.strip()]), model_writer=model, model_type="unigram", vocab_size=90,
+        sentence_iterator=iter([text for text in CORPUS if text.strip()]), model_writer=model, model_type="unigram", vocab_size=400,
         hard_vocab_limit=False, minloglevel=2, **options)
     return model.getvalue()
 
