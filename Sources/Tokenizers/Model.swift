@@ -81,7 +81,7 @@ enum Model: Sendable {
 
 extension Model {
   /// Reads the `model` object that `reader` is at.
-  /// - Parameter replacement: the members that count instead of the file's, of the kind that the vocabulary has to be of.
+  /// - Parameter replacement: the members that count instead of the file's; its type is the one that is expected.
   init(_ reader: inout JSONReader, replacement: JSONValue, file: String) throws {
     var values: JSONValue = [:]
     // At their starts: they are read in place once the type is known.

@@ -21,7 +21,7 @@ package final class Tokenizer: Sendable {
   private let addedTokens: AddedTokens
   private let truncationSide: TruncationSide
 
-  /// Reads tokenizer.json, or the vocabulary files that older folders have instead, and, if there, tokenizer_config.json
+  /// Reads tokenizer.json, or the vocabulary files that older folders have instead, and tokenizer_config.json, if there,
   /// of a model folder; throws `TokenizerError`.
   package init(folder: URL) throws {
     let settings = try TokenizerSettings(folder: folder)
