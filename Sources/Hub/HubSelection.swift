@@ -18,6 +18,8 @@ struct HubSelection {
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt",
   ]
+  /// What a tokenizer is read from where there is no tokenizer.json.
+  private static let vocabularies = ["vocab.json", "merges.txt", "sentencepiece.bpe.model"]
   /// The first that is there counts, as it does when a folder is loaded.
   private static let weights = [
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -31,6 +33,7 @@ struct HubSelection {
     add(Self.atRoot, in: "")
     let transformer = modules.first ?? ""
     add(Self.ofTransformer, in: transformer)
+    if !known.contains(Self.path("tokenizer.json", in: transformer)) { add(Self.vocabularies, in: transformer) }
     paths += all.filter { path in
       let name = path.split(separator: "/").last.map(String.init) ?? path
       return name.hasPrefix("sentence_") && name.hasSuffix("_config.json") && path == Self.path(name, in: transformer)

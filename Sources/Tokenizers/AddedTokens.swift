@@ -2,8 +2,10 @@
 
 struct AddedToken: Sendable {
   let content: String
-  fileprivate(set) var id: Int32
-  let isSpecial: Bool
+  /// What a file says; absent: the token comes behind all others.
+  let writtenID: Int32?
+  var id: Int32 = -1
+  var isSpecial: Bool
   let isNormalized: Bool
   /// Not found inside a word.
   let isSingleWord: Bool
@@ -20,18 +22,25 @@ struct AddedTokens: Sendable {
   /// Says which tokens have another id than their file says: the library goes by the vocabulary.
   private(set) var notices: [String] = []
 
-  init(_ tokens: [AddedToken], _ model: Model, normalizer: Normalizer) {
-    var all = tokens.filter { !$0.content.isEmpty }
+  /// - Parameter tokens: of equal ones the last counts, in the first one's place.
+  init(_ tokens: [AddedToken], _ model: Model, normalizer: Normalizer, file: String) {
+    var all: [AddedToken] = []
+    var places: [[UInt8]: Int] = [:]
+    for token in tokens where !token.content.isEmpty {
+      if let place = places.updateValue(all.count, forKey: Array(token.content.utf8)) {
+        places[Array(token.content.utf8)] = place
+        all[place] = token
+      } else {
+        all.append(token)
+      }
+    }
     var next = model.count
-    var ids: [[UInt8]: Int32] = [:]
     for place in all.indices {
-      let (content, written) = (Array(all[place].content.utf8), all[place].id)
-      all[place].id = ids[content] ?? model.id(of: all[place].content) ?? Int32(clamping: next)
-      ids[content] = all[place].id
+      all[place].id = model.id(of: all[place].content) ?? Int32(clamping: next)
       next = max(next, Int(all[place].id) + 1)
-      guard all[place].id != written else { continue }
+      guard let written = all[place].writtenID, all[place].id != written else { continue }
       notices.append(
-        "tokenizer.json gives the added token \"\(all[place].content)\" the id \(written); as in the tokenizers library "
+        "\(file) gives the added token \"\(all[place].content)\" the id \(written); as in the tokenizers library "
           + "it has \(all[place].id), which follows from the vocabulary")
     }
     self.all = all
@@ -116,9 +125,17 @@ struct AddedTokenMatcher: Sendable {
 }
 
 extension AddedToken {
-  init(_ fields: TokenizerFields) throws {
+  /// A special token of that content and no more.
+  var plain: AddedToken {
+    AddedToken(
+      content: content, writtenID: nil, isSpecial: true, isNormalized: false, isSingleWord: false, stripsLeft: false,
+      stripsRight: false)
+  }
+
+  /// - Parameter id: what a file says elsewhere.
+  init(_ fields: TokenizerFields, id: Int32?) throws {
     content = try fields.string("content")
-    id = try fields.id("id")
+    writtenID = id
     isSpecial = try fields.bool("special", default: false)
     isNormalized = try fields.bool("normalized", default: !isSpecial)
     isSingleWord = try fields.bool("single_word", default: false)

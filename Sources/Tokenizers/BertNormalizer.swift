@@ -75,13 +75,6 @@ struct BertNormalizer: Sendable {
 }
 
 extension BertNormalizer {
-  /// By the keys of tokenizer_config.json, with the defaults of transformers' BertTokenizer.
-  init(settings: TokenizerFields) throws {
-    lowercases = try settings.bool("do_lower_case", default: true)
-    stripsAccents = try settings.bool("strip_accents", default: lowercases)
-    separatesIdeographs = try settings.bool("tokenize_chinese_chars", default: true)
-  }
-
   init(_ fields: TokenizerFields) throws {
     lowercases = try fields.bool("lowercase", default: true)
     stripsAccents = try fields.bool("strip_accents", default: lowercases)

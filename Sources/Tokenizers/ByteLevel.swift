@@ -53,11 +53,6 @@ struct ByteLevel: Sendable {
 }
 
 extension ByteLevel {
-  init(addsPrefixSpace: Bool) throws {
-    self.addsPrefixSpace = addsPrefixSpace
-    expression = try RegularExpression(Self.words)
-  }
-
   init(_ fields: TokenizerFields) throws {
     addsPrefixSpace = try fields.bool("add_prefix_space", default: true)
     expression = try fields.bool("use_regex", default: true) ? RegularExpression(Self.words) : nil

@@ -81,7 +81,8 @@ enum Model: Sendable {
 
 extension Model {
   /// Reads the `model` object that `reader` is at.
-  init(_ reader: inout JSONReader, file: String) throws {
+  /// - Parameter replacement: the members that count instead of the file's; its type is the one that is expected.
+  init(_ reader: inout JSONReader, replacement: JSONValue, file: String) throws {
     var values: JSONValue = [:]
     // At their starts: they are read in place once the type is known.
     var vocabulary: JSONReader?
@@ -103,7 +104,14 @@ extension Model {
       default: try reader.skip()
       }
     }
+    let written = values["type"]?.string ?? replacement["type"]?.string
+    for member in replacement.members ?? [] { values[member.key] = member.value }
     let fields = try TokenizerFields(values, path: "model", file: file)
+    guard written == nil || replacement["type"] == nil || written == replacement["type"]?.string else {
+      throw fields.invalid(
+        "type", found: "\"\(written ?? "")\"",
+        expected: "\"\(replacement["type"]?.string ?? "")\", as tokenizer_class says")
+    }
     func missing(_ expected: String) -> TokenizerError {
       fields.invalid(
         "vocab", found: vocabulary == nil && scored == nil ? "missing" : "of another form", expected: expected)

@@ -20,6 +20,14 @@ struct PostProcessor: Sendable {
 }
 
 extension PostProcessor {
+  /// One token before a text and one behind it, and perhaps one between two texts.
+  init(start: Int32?, end: Int32?, between: Int32?, secondTypeID: Int32) {
+    func special(_ id: Int32?, _ typeID: Int32) -> [Part] { id.map { [.special([$0], typeID: typeID)] } ?? [] }
+    let first = special(start, 0) + [.text(0, typeID: 0)] + special(end, 0)
+    let second = special(between, secondTypeID) + [.text(1, typeID: secondTypeID)] + special(end, secondTypeID)
+    self.init(single: first, pair: first + second)
+  }
+
   init(_ fields: TokenizerFields?) throws {
     guard let fields else {
       self.init(single: [.text(0, typeID: 0)], pair: [.text(0, typeID: 0), .text(1, typeID: 1)])
@@ -54,12 +62,7 @@ extension PostProcessor {
       let isBert = try fields.string("type") == "BertProcessing"
       let start = try fields.tokenAndID("cls")
       let end = try fields.tokenAndID("sep")
-      let single: [Part] = [.special([start], typeID: 0), .text(0, typeID: 0), .special([end], typeID: 0)]
-      let second: [Part] =
-        isBert
-        ? [.text(1, typeID: 1), .special([end], typeID: 1)]
-        : [.special([end], typeID: 0), .text(1, typeID: 0), .special([end], typeID: 0)]
-      self.init(single: single, pair: single + second)
+      self.init(start: start, end: end, between: isBert ? nil : end, secondTypeID: isBert ? 1 : 0)
     case let type:
       throw fields.unsupported(
         type, supported: ["TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence"])

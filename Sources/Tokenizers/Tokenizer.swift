@@ -1,5 +1,6 @@
 /// Text to ids, exactly as the Hugging Face tokenizers library: normalize, split, encode, add special tokens, cut.
 import Foundation
+import JSONText
 
 package final class Tokenizer: Sendable {
   /// Ids are below this: the rows that an embedding table needs.
@@ -20,20 +21,38 @@ package final class Tokenizer: Sendable {
   private let addedTokens: AddedTokens
   private let truncationSide: TruncationSide
 
-  /// Reads tokenizer.json and, if there, tokenizer_config.json of a model folder; throws `TokenizerError`.
+  /// Reads tokenizer.json, or the vocabulary files that older folders have instead, and tokenizer_config.json, if there,
+  /// of a model folder; throws `TokenizerError`.
   package init(folder: URL) throws {
-    let file = try TokenizerFile(folder.appending(path: "tokenizer.json"))
     let settings = try TokenizerSettings(folder: folder)
+    let file = try TokenizerFile(folder, settings)
+    let kind = try settings.kind(over: file.fields)
     let stored = try Normalizer(file.fields.object("normalizer"))
-    normalizer = settings.bertNormalizer.map { .bert($0) } ?? stored
-    truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
     let storedWords = try PreTokenizer(file.fields.object("pre_tokenizer"))
-    preTokenizer = settings.byteLevel.map { .byteLevel($0) } ?? storedWords
+    if let kind {
+      let steps: JSONValue = [
+        "normalizer": try kind.normalizer(settings.fields, stored: file.fields.value("normalizer")),
+        "pre_tokenizer": try kind.preTokenizer(settings.fields),
+      ]
+      let fields = try TokenizerFields(steps, path: "", file: folder.appending(path: "tokenizer_config.json").path)
+      normalizer = try Normalizer(fields.object("normalizer"))
+      preTokenizer = try PreTokenizer(fields.object("pre_tokenizer"))
+    } else {
+      (normalizer, preTokenizer) = (stored, storedWords)
+    }
+    truncationSide = try settings.truncationSide ?? TruncationSide(file.fields.object("truncation"))
     model = file.model
-    postProcessor = try PostProcessor(file.fields.object("post_processor"))
-    addedTokens = AddedTokens(file.addedTokens, model, normalizer: normalizer)
+    let tokens = try settings.addedTokens(kind, file: file)
+    addedTokens = AddedTokens(tokens, model, normalizer: normalizer, file: file.name)
+    let (added, pieces) = (addedTokens, model)
+    postProcessor = try settings.postProcessor(kind, file: file) { token in
+      added.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? pieces.id(of: token)
+    }
     notices =
-      settings.notices(replacing: stored) + settings.notices(replacing: storedWords) + addedTokens.notices
+      file.isWhole
+      ? TokenizerSettings.notices(normalizer, replacing: stored)
+        + TokenizerSettings.notices(preTokenizer, replacing: storedWords) + addedTokens.notices
+      : addedTokens.notices
     let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 

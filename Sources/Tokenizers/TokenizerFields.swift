@@ -91,6 +91,22 @@ struct TokenizerFields {
     return try TokenizerFields(value, path: place(key), file: file)
   }
 
+  /// The fields of a token; its bare name stands for a special one.
+  func token(_ key: String) throws -> TokenizerFields? { try object[key].flatMap { try token($0, place(key)) } }
+
+  func tokens(_ key: String) throws -> [TokenizerFields] {
+    try array(key).enumerated().compactMap { try token($1, "\(place(key))[\($0)]") }
+  }
+
+  private func token(_ value: JSONValue, _ path: String) throws -> TokenizerFields? {
+    if value == .null { return nil }
+    let token: JSONValue = value.string.map { ["content": .string($0), "special": true] } ?? value
+    return try TokenizerFields(token, path: path, file: file)
+  }
+
+  /// What there is at `key`, whatever it is; null if the key is absent.
+  func value(_ key: String) -> JSONValue { object[key] ?? .null }
+
   func invalid(_ key: String, found: String, expected: String) -> TokenizerError {
     .invalid(field: place(key), found: found, expected: expected, file: file)
   }

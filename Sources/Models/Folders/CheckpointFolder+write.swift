@@ -78,10 +78,14 @@ extension CheckpointFolder {
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
   ]
 
+  /// What a tokenizer is read from where there is no tokenizer.json.
+  private static let vocabularies = ["vocab.json", "merges.txt", "sentencepiece.bpe.model"]
+
   /// Copies bytes, not links or permissions.
   static func copyTokenizer(from source: URL, to folder: URL) throws {
     guard source.standardizedFileURL != folder.standardizedFileURL else { return }
-    for name in tokenizerFiles {
+    let isWhole = ForeignFile.exists(source.appending(path: "tokenizer.json"))
+    for name in tokenizerFiles + (isWhole ? [] : vocabularies) {
       let (file, copy) = (source.appending(path: name), folder.appending(path: name))
       guard ForeignFile.exists(file) else { continue }
       let data = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
