@@ -26,13 +26,21 @@ struct TokenizerFile {
     name = url.lastPathComponent
     (fields, model) = try readJSON(data, of: url) { reader in
       var values: JSONValue = [:]
-      // At its start: which of its fields count is known once all others are read.
-      var model: JSONReader?
+      // What counts of a model's fields is known once the words are; files have these before it, but need not.
+      var (model, waiting): (Model?, JSONReader?) = (nil, nil)
+      func readModel(_ reader: inout JSONReader) throws -> Model {
+        let kind = try settings.kind(over: TokenizerFields(values, path: "", file: url.path))
+        let unknown = try settings.name("unk_token", of: kind).map { JSONValue.string($0) } ?? .null
+        return try Model(
+          &reader, replacement: kind?.model(unknown: unknown) ?? [:],
+          file: kind == nil ? url.path : "\(url.path), read as tokenizer_config.json says")
+      }
       try reader.beginObject()
       while let key = try reader.nextKey() {
         switch key {
+        case "model" where values["pre_tokenizer"] != nil: model = try readModel(&reader)
         case "model":
-          model = reader
+          waiting = reader
           try reader.skip()
         case "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "truncation", "extra_special_tokens":
           values[key] = try reader.value()
@@ -40,12 +48,9 @@ struct TokenizerFile {
         }
       }
       let fields = try TokenizerFields(values, path: "", file: url.path)
-      guard var model else { throw fields.invalid("model", found: "missing", expected: "an object") }
-      let kind = try settings.kind(over: fields)
-      let unknown = try settings.name("unk_token", of: kind).map { JSONValue.string($0) } ?? .null
-      let replacement = kind?.model(unknown: unknown) ?? [:]
-      let file = kind == nil ? url.path : "\(url.path), read as tokenizer_config.json says"
-      return (fields, try Model(&model, replacement: replacement, file: file))
+      if var waiting { model = try readModel(&waiting) }
+      guard let model else { throw fields.invalid("model", found: "missing", expected: "an object") }
+      return (fields, model)
     }
   }
 }
