@@ -22,7 +22,7 @@ extension StageContext {
     normalizing: Bool? = nil,
     to folder: URL
   ) throws -> (count: Int, computed: Int) {
-    let width = encoder.model.outputWidth
+    let width = encoder.width
     var ids: [JSONValue] = []
     var digests: [Digest] = []
     try texts { passage, role in

@@ -8,6 +8,8 @@ import Training
 /// Turns texts into vectors, whose products are scores of this scale. `record` names a text for messages.
 protocol TextEncoding {
   var scale: ScoreScale { get }
+  /// Elements of its vectors.
+  var width: Int { get }
   func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings
   /// To be called when all is encoded: tells about truncated and unknown tokens.
   func finish()
@@ -76,6 +78,8 @@ private struct TextEncoder: TextEncoding {
   let context: StageContext
 
   var scale: ScoreScale { model.similarity == .cosine ? .cosine : .unbounded }
+
+  var width: Int { model.width }
 
   func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings {
     let isCosine = model.similarity == .cosine
