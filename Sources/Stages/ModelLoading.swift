@@ -105,10 +105,13 @@ private struct PairScorer: PairScoring {
 }
 
 extension DenseRetriever {
-  init(_ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool) throws {
+  /// - Parameter isLast: whether the encoder has nothing else to encode, so that what it met may be told.
+  init(
+    _ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool, isLast: Bool = true
+  ) throws {
     self.init(
       queries: try encoder.encode(groups.map(\.query), as: .query) { "query `\(groups[$0].id)`" },
       passages: try encoder.encode(pool.texts, as: .passage) { "passage `\(pool.passages[$0].id)`" })
-    encoder.finish()
+    if isLast { encoder.finish() }
   }
 }

@@ -87,7 +87,7 @@ private struct LineageWalk {
   func records(of input: RunReport.Input, part: String? = nil) -> Set<Records> {
     var records: Set = [Records(digest: input.digest, part: part)]
     if let place = maker(of: input) {
-      let part = part(of: stages[place])
+      let part = self.part(of: stages[place])
       for source in ports(.handsOn, of: place) { records.formUnion(self.records(of: source.input, part: part)) }
     }
     return records

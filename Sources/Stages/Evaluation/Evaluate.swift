@@ -57,12 +57,8 @@ struct Evaluate: Stage {
     "Of a bi-encoder's vectors the first so many elements alone, too: [256, 64] gives `dim256.ndcg@10`, `dim64.ndcg@10`.",
     neutral: [])
   var dimensions: [Int] = []
-  @Parameter("The part of a BEIR folder's judgements; absent: `test`.", neutral: .some(nil), role: .part)
-  var part: String? = nil
   @Parameter("The picture's title.") var title = ""
-  @Parameter("Your names for a table's `query`, `positive`, `negative`.") var columns: [String: String] = [:]
-  @Parameter("The form of a table's query, with `{text}`.") var queryTemplate = "{text}"
-  @Parameter("The form of a table's passages, with `{text}`.") var passageTemplate = "{text}"
+  @Shared var reading: EvaluationReading
   @Output("Metrics and distributions.", file: "bi_encoder_evaluation_results.json") var results: ResultFile
   @Output("Every query with its rank and best passages, worst first.", file: "per_query.jsonl")
   var perQuery: PerQueryFile
@@ -72,9 +68,7 @@ struct Evaluate: Stage {
   enum GroupBy: String, ParameterChoice { case type, none }
 
   func problems() -> [String] {
-    Template.problems(queryTemplate, named: "query_template")
-      + Template.problems(passageTemplate, named: "passage_template")
-      + Columns.problems(columns, known: GroupReader.columnNames)
+    reading.problems
       + (model == nil && method == .model ? [Self.lacksModel] : [])
       + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
       + (dimensions.contains { $0 < 1 } ? ["`dimensions` are numbers of elements, from 1"] : [])
@@ -85,17 +79,20 @@ struct Evaluate: Stage {
   private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
-    let sets = try data.flatMap { try read($0, context) }
-    for (place, set) in sets.enumerated() where sets[..<place].contains(where: { $0.name == set.name }) {
-      throw StageInputError("two sets of `data` are called `\(set.name)`: their metrics need names of their own")
+    let sets = try reading.sets(data, context, for: Self.kind.name)
+    let judges = try sets.map { set in
+      let judge = try set.judge(corpus: corpus)
+      if judge.missingNegatives > 0 {
+        context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
+      }
+      return judge
     }
-    let judges = try sets.map { try judge($0, context) }
     let ranker = try ranker(context)
     let writer = try LineWriter(perQuery.url)
     var several = SeveralSets()
     var queries = 0
     for (set, judge) in zip(sets, judges) {
-      var evaluation = try evaluate(judge, ranker) {
+      var evaluation = try evaluate(judge, ranker, isLast: set.name == sets.last?.name) {
         context.progress(queries + $0, of: judges.reduce(0) { $0 + $1.groups.count })
       }
       queries += judge.groups.count
@@ -104,14 +101,14 @@ struct Evaluate: Stage {
       if sets.count > 1 {
         several.add(evaluation, of: set.name)
       } else {
-        evaluation.samples = try samples.map { try score($0, ranker) } ?? []
+        evaluation.samples = try samples.map { try score($0, ranker, context) } ?? []
         try publish(
           evaluation.json, evaluation.picture(title: title), evaluation.metrics, evaluation.report, context)
       }
     }
     try writer.close()
     if sets.count > 1 {
-      several.samples = try samples.map { try score($0, ranker) } ?? []
+      several.samples = try samples.map { try score($0, ranker, context) } ?? []
       try publish(several.json, several.picture(title: title), several.metrics, several.report, context)
     }
   }
@@ -125,66 +122,6 @@ struct Evaluate: Stage {
     for line in report { context.log("[evaluate] \(line)") }
   }
 
-  private func judge(_ set: EvaluationSet, _ context: StageContext) throws -> Judge {
-    let groups = set.data.groups
-    guard !groups.isEmpty else { throw DataError(set.file, "there are no queries to evaluate") }
-    let pool =
-      if let corpus { try PassagePool(Passage.read(corpus.url), file: corpus.url) } else if let own = set.corpus {
-        try PassagePool(own, file: set.file)
-      } else { try PassagePool(of: groups, file: set.file) }
-    let judge = try Judge(set.data, pool: pool)
-    if judge.missingNegatives > 0 {
-      context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
-    }
-    return judge
-  }
-
-  /// The sets that a member of `data` holds.
-  private func read(_ file: EvaluationFile, _ context: StageContext) throws -> [EvaluationSet] {
-    switch try file.kind() {
-    case .folder:
-      let folders = try BEIRFolder.all(in: file.url, part: part ?? "test")
-      guard !folders.isEmpty else {
-        throw DataError(
-          file.url,
-          "is no folder of BEIR: looked for corpus.jsonl, queries.jsonl and qrels/, in it and in the folders in it")
-      }
-      return try folders.map { folder in
-        let builder = try read(file.url, form: "beir", context) { try $0.readBEIR(folder, into: &$1) }
-        let data = EvaluationData(builder)
-        return EvaluationSet(name: folder.name, file: folder.judgements, data: data, corpus: builder.finish().corpus)
-      }
-    case .groups:
-      if queryTemplate != "{text}" || passageTemplate != "{text}" || !columns.isEmpty {
-        context.warn("[evaluate] templates and `columns` are for tables; the `groups` stage gives groups their form")
-      }
-      return [
-        EvaluationSet(name: file.name, file: file.url, data: EvaluationData(groups: try QueryGroup.read(file.url)))
-      ]
-    default:
-      let builder = try read(file.url, form: "tuples", context) { try $0.readTuples(file.url, into: &$1) }
-      return [EvaluationSet(name: file.name, file: file.url, data: EvaluationData(builder))]
-    }
-  }
-
-  private func read(
-    _ url: URL, form: String, _ context: StageContext, _ body: (GroupReader, inout GroupBuilder) throws -> Void
-  ) throws -> GroupBuilder {
-    let builder = try GroupReader.guessingIDs { ignored, conflicts in
-      var reader = GroupReader(
-        columns: Columns(columns, ignoring: ignored.queries), passageColumns: Columns([:], ignoring: ignored.passages),
-        queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate))
-      if conflicts.isEmpty { reader.context = context }
-      var builder = GroupBuilder()
-      try body(reader, &builder)
-      if builder.drafted == 0, let reason = conflicts.first?.error ?? builder.gaps.first { throw reason }
-      try reader.checkUse(form: form, data: url, passages: nil, builder, context, "evaluate")
-      return builder
-    }
-    for warning in builder.gaps.warnings { context.warn("[evaluate] \(warning)") }
-    return builder
-  }
-
   private enum Ranker {
     case bm25
     case bi(any TextEncoding)
@@ -193,7 +130,10 @@ struct Evaluate: Stage {
   }
 
   private func ranker(_ context: StageContext) throws -> Ranker {
-    if method == .bm25 { return .bm25 }
+    method == .bm25 ? .bm25 : try loaded(context)
+  }
+
+  private func loaded(_ context: StageContext) throws -> Ranker {
     guard let model else { throw StageInputError(Self.lacksModel) }
     switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
@@ -207,12 +147,14 @@ struct Evaluate: Stage {
     }
   }
 
-  private func evaluate(_ judge: Judge, _ ranker: Ranker, progress: (Int) -> Void) throws -> Evaluation {
+  private func evaluate(
+    _ judge: Judge, _ ranker: Ranker, isLast: Bool, progress: (Int) -> Void
+  ) throws -> Evaluation {
     let lexical = { LexicalRetriever(queries: judge.groups.map(\.query), index: BM25(judge.pool.texts)) }
     switch ranker {
     case .bm25: return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
     case .bi(let encoder):
-      let retriever = try DenseRetriever(encoder, judge.groups, judge.pool)
+      let retriever = try DenseRetriever(encoder, judge.groups, judge.pool, isLast: isLast)
       var evaluation = Evaluation(judge, "bi-encoder", encoder.scale, judge.judge(retriever, progress: progress))
       evaluation.uniformity = retriever.passages.uniformity
       evaluation.prefixes = dimensions.map { width in
@@ -221,15 +163,16 @@ struct Evaluate: Stage {
       }
       return evaluation
     case .cross(let scorer, let first):
-      let first: any Retriever = try first.map { try DenseRetriever($0, judge.groups, judge.pool) } ?? lexical()
+      let first: any Retriever =
+        try first.map { try DenseRetriever($0, judge.groups, judge.pool, isLast: isLast) } ?? lexical()
       let judgements = try judge.rerank(first, by: scorer, depth: rerank, progress: progress)
-      scorer.finish()
+      if isLast { scorer.finish() }
       return Evaluation(judge, "cross-encoder", .logit, judgements)
     }
   }
 
   /// Raw and normalised scores of the user's own pairs.
-  private func score(_ samples: RecordFile, _ ranker: Ranker) throws -> [SampleScore] {
+  private func score(_ samples: RecordFile, _ ranker: Ranker, _ context: StageContext) throws -> [SampleScore] {
     let file = try TextFile(samples.url)
     let columns = Columns([:])
     let pairs = try records(of: file).map {
@@ -240,7 +183,7 @@ struct Evaluate: Stage {
     }
     let (scores, scale): ([Float], ScoreScale)
     switch ranker {
-    case .bm25: throw StageInputError(Self.lacksModelForSamples)
+    case .bm25: return try score(samples, loaded(context), context)
     case .bi(let encoder):
       let queries = try encoder.encode(pairs.map(\.query), as: .query) { "sample \($0 + 1)" }
       let passages = try encoder.encode(pairs.map(\.passage), as: .passage) { "sample \($0 + 1)" }

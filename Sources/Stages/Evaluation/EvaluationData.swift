@@ -19,15 +19,6 @@ struct EvaluationFile: Artifact {
   }
 }
 
-/// One of the sets that an evaluation is of.
-struct EvaluationSet {
-  let name: String
-  let file: URL
-  let data: EvaluationData
-  /// `nil` if it has none of its own.
-  var corpus: [Passage]?
-}
-
 /// A query with one passage that answers it and one that does not.
 struct Triplet {
   /// Index into the groups.
