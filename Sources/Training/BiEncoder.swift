@@ -71,25 +71,25 @@ package final class BiEncoder {
     }
   }
 
-  /// [inputs, width]; rows of length 1 if `normalizing`, by default as the folder says: then, as sentence-transformers
-  /// has it, before they are truncated.
+  /// [inputs, width]; rows of length 1 if `normalizing`. If the folder says so they are, too, but as
+  /// sentence-transformers has it before they are truncated.
   package func embed(
-    _ inputs: [Encoding], normalizing: Bool? = nil, progress: (Int) -> Void = { _ in }
+    _ inputs: [Encoding], normalizing: Bool = false, progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
     finished(try model.outputs(of: inputs, progress: progress), normalizing)
   }
 
-  private func finished(_ outputs: Tensor, _ normalizing: Bool?) -> Tensor {
-    if normalizing ?? folder.settings.normalizes { outputs.normalizeRows() }
+  private func finished(_ outputs: Tensor, _ normalizing: Bool) -> Tensor {
+    if normalizing || folder.settings.normalizes { outputs.normalizeRows() }
     guard width < outputs.columns else { return outputs }
     let truncated = outputs.firstColumns(width)
-    if normalizing == true { truncated.normalizeRows() }
+    if normalizing { truncated.normalizeRows() }
     return truncated
   }
 
   /// Both, [texts, width], as sentence-transformers' `encode`; `progress` hears of the texts done.
   package func encode(
-    _ texts: [String], as role: TextRole = .plain, normalizing: Bool? = nil,
+    _ texts: [String], as role: TextRole = .plain, normalizing: Bool = false,
     record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {

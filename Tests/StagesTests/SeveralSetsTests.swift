@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test func `a BEIR folder is evaluated over its corpus, as its groups are`() async throws {
-    try writeBEIR("one", qrels: "a\td1\t1\nb\td2\t1\n")
+    try writeBEIR("one", qrels: "a\td1\t1\nb\td1\t1\n")
     try await run.run(Evaluate.self, inputs: ["data": "one"], with: Self.bm25)
     let whole = try outputs()
     #expect(try json()["passages"] == .int(3) && run.metric("accuracy@1") == 0.5)
@@ -57,7 +57,7 @@ import Testing
       Evaluate.self, inputs: ["data": "one"], with: Self.bm25.merging(["part": .string("dev")]) { $1 })
     #expect(run.metric("accuracy@1") == 1)
     let message = await failure { try await run.run(Evaluate.self, inputs: ["data": "one"], with: Self.bm25) }
-    #expect(message == "test.tsv: there is no such file for `part: test`; the folder has dev.tsv")
+    #expect(message == "one/qrels/test.tsv: error: there is no such file for `part: test`; the folder has dev.tsv")
   }
 
   @Test func `of several sets each has its metrics, and their mean counts every set alike`() async throws {
@@ -100,7 +100,7 @@ import Testing
 
   /// One file of each for every set, judgements without a score.
   @Test func `NanoBEIR's folders of corpus, queries and qrels are read, exported as JSON lines`() async throws {
-    let judgements = #"{"query-id": "a", "corpus-id": "d1"}"# + "\n" + #"{"query-id": "b", "corpus-id": "d2"}"#
+    let judgements = #"{"query-id": "a", "corpus-id": "d1"}"# + "\n" + #"{"query-id": "b", "corpus-id": "d1"}"#
     for name in ["NanoOne", "NanoTwo"] {
       try run.folder.write(Self.corpus, to: "nano/corpus/\(name).jsonl")
       try run.folder.write(Self.queries, to: "nano/queries/\(name).jsonl")
@@ -118,10 +118,11 @@ import Testing
       try run.folder.write("PAR1", to: "parquet/\(part)/train-00000-of-00001.parquet")
     }
     let message = await failure { try await run.run(Evaluate.self, inputs: ["data": "parquet"], with: Self.bm25) }
-    #expect(message.hasPrefix("train-00000-of-00001.parquet: Parquet is not read here"), "\(message)")
+    #expect(
+      message.hasPrefix("parquet/corpus/train-00000-of-00001.parquet: error: Parquet is not read here"), "\(message)")
     try run.folder.write("x", to: "other/notes.txt")
     let other = await failure { try await run.run(Evaluate.self, inputs: ["data": "other"], with: Self.bm25) }
-    #expect(other.hasPrefix("other: is no folder of BEIR"), "\(other)")
+    #expect(other.hasPrefix("other: error: is no folder of BEIR"), "\(other)")
   }
 
   /// Fixtures/stages/graded.json, made by Fixtures/generate/graded.py.
@@ -169,7 +170,7 @@ import Testing
     try run.folder.write(
       #"{"id":"q","query":"x","positives":[{"id":"a","text":"y"}],"negatives":[],"grades":[0]}"#, to: "wrong.jsonl")
     let message = await failure { try await run.run(Evaluate.self, inputs: ["data": "wrong.jsonl"], with: Self.bm25) }
-    #expect(message == "wrong.jsonl:1: `grades` needs a number above 0 for each of 1 positives")
+    #expect(message == "wrong.jsonl:1: error: record 1: `grades` needs a number above 0 for each of 1 positives")
   }
 
   @Test func `the first elements of vectors rank as the model that is truncated to them`() async throws {

@@ -37,10 +37,12 @@ struct LabelCheck {
       let scores = index.scores(group.query)
       guard scores.contains(where: { $0 != scores[0] }) else { return nil }
       func best(_ places: [Int]) -> Float { places.reduce(0) { max($0, scores[$1]) } }
-      let (mine, ownPlaces) = (best(own), Set(own))
-      let others = positives.filter { !$0.contains(where: ownPlaces.contains) }.map(best)
-      let wins = others.reduce(0.0) { $0 + ($1 < mine ? 1 : $1 == mine ? 0.5 : 0) }
-      return others.isEmpty ? nil : wins / Double(others.count)
+      let mine = best(own)
+      let wins = positives.reduce(0.0) { wins, other in
+        let theirs = best(other)
+        return wins + (theirs < mine ? 1 : theirs == mine ? 0.5 : 0)
+      }
+      return (wins - 0.5) / Double(positives.count - 1)  // without its own tie
     }
     queries = shares.count
     share = shares.reduce(0, +) / Double(max(1, queries))
