@@ -30,7 +30,7 @@ struct Embed: Stage {
     let (count, computed) = try context.embed(
       { body in try Passage.forEach(in: texts.url) { try body($0, prompt) } }, by: encoder, to: embeddings.url)
     if computed > 0 { context.report(encoder.health, "embed") }
-    context.log("[embed] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
+    context.log("[embed] Texts: \(count) | Width: \(encoder.width) | Reused: \(count - computed)")
     context.metric("texts", Double(count))
   }
 }

@@ -14,15 +14,14 @@ extension StageContext {
   /// Writes embeddings.safetensors, ids.json and digests.txt.
   /// - Parameters:
   ///   - texts: calls its argument with each text and what it is, the same ones every time.
-  ///   - normalizing: whether rows get length 1; absent: as the model's folder says.
+  ///   - normalizing: whether rows get length 1 whatever the model's folder says.
   ///   - folder: lies at the port `embeddings`, where earlier results have theirs.
   /// - Returns: how many texts there are, and how many of them had to be computed.
   func embed(
     _ texts: (_ body: (Passage, TextRole) throws -> Void) throws -> Void, by encoder: BiEncoder,
-    normalizing: Bool? = nil,
-    to folder: URL
+    normalizing: Bool = false, to folder: URL
   ) throws -> (count: Int, computed: Int) {
-    let width = encoder.model.outputWidth
+    let width = encoder.width
     var ids: [JSONValue] = []
     var digests: [Digest] = []
     try texts { passage, role in

@@ -34,6 +34,11 @@ package struct Embeddings: Sendable {
     }
   }
 
+  /// The first elements of each row, copied, and scaled to length 1 if `normalizing`.
+  func prefix(_ width: Int, normalizing: Bool) -> Embeddings {
+    Embeddings(vectors.firstColumns(width), normalizing: normalizing)
+  }
+
   /// Some rows, copied.
   func chosen(_ rows: [Int]) -> Embeddings {
     let (all, width) = (vectors.array, width)

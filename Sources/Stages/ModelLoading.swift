@@ -8,6 +8,8 @@ import Training
 /// Turns texts into vectors, whose products are scores of this scale. `record` names a text for messages.
 protocol TextEncoding {
   var scale: ScoreScale { get }
+  /// Elements of its vectors.
+  var width: Int { get }
   func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings
   /// To be called when all is encoded: tells about truncated and unknown tokens.
   func finish()
@@ -77,6 +79,8 @@ private struct TextEncoder: TextEncoding {
 
   var scale: ScoreScale { model.similarity == .cosine ? .cosine : .unbounded }
 
+  var width: Int { model.width }
+
   func encode(_ texts: [String], as role: TextRole, record: (Int) -> String) throws -> Embeddings {
     let isCosine = model.similarity == .cosine
     let rows = try model.encode(texts, as: role, normalizing: isCosine, record: record) { done in
@@ -101,10 +105,13 @@ private struct PairScorer: PairScoring {
 }
 
 extension DenseRetriever {
-  init(_ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool) throws {
+  /// - Parameter isLast: whether the encoder has nothing else to encode, so that what it met may be told.
+  init(
+    _ encoder: any TextEncoding, _ groups: [QueryGroup], _ pool: PassagePool, isLast: Bool = true
+  ) throws {
     self.init(
       queries: try encoder.encode(groups.map(\.query), as: .query) { "query `\(groups[$0].id)`" },
       passages: try encoder.encode(pool.texts, as: .passage) { "passage `\(pool.passages[$0].id)`" })
-    encoder.finish()
+    if isLast { encoder.finish() }
   }
 }

@@ -75,6 +75,13 @@ struct DenseRetriever: Retriever {
     laidOut = blocks.map { passages.searched($0) }
   }
 
+  /// The same by the first elements of vectors alone.
+  func prefix(_ width: Int, normalizing: Bool) -> DenseRetriever {
+    DenseRetriever(
+      queries: queries.prefix(width, normalizing: normalizing),
+      passages: passages.prefix(width, normalizing: normalizing))
+  }
+
   var queryCount: Int { queries.count }
   var queriesAtOnce: Int { Embeddings.rowsAtOnce }
 

@@ -79,6 +79,12 @@ extension Tensor {
     return (0..<rows).map { all[all.startIndex + $0 * size..<all.startIndex + ($0 + 1) * size] }
   }
 
+  /// A copy of the first elements of each row: [rows, count], f32.
+  package func firstColumns(_ count: Int) -> Tensor {
+    let (all, columns) = (array, columns)
+    return device.tensor((0..<rows).flatMap { all[$0 * columns..<$0 * columns + count] }, [rows, count])
+  }
+
   package func fill(_ value: Float) { device.fill(self, value) }
 
   /// Overwrites the elements with another tensor's of the same count and type.

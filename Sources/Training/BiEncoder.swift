@@ -43,6 +43,9 @@ package final class BiEncoder {
     return (folder, tokenizer, folder.notices + folder.encoderNotices + tokenizer.notices)
   }
 
+  /// Elements of its vectors.
+  package var width: Int { min(folder.settings.truncateDimension ?? .max, model.outputWidth) }
+
   /// What compares its vectors.
   package var similarity: Similarity { folder.settings.comparison }
 
@@ -68,18 +71,25 @@ package final class BiEncoder {
     }
   }
 
-  /// [inputs, width]; rows of length 1 if `normalizing`, by default as the folder says.
+  /// [inputs, width]; rows of length 1 if `normalizing`. If the folder says so they are, too, but as
+  /// sentence-transformers has it before they are truncated.
   package func embed(
-    _ inputs: [Encoding], normalizing: Bool? = nil, progress: (Int) -> Void = { _ in }
+    _ inputs: [Encoding], normalizing: Bool = false, progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
-    let embeddings = try model.outputs(of: inputs, progress: progress)
-    if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
-    return embeddings
+    finished(try model.outputs(of: inputs, progress: progress), normalizing)
+  }
+
+  private func finished(_ outputs: Tensor, _ normalizing: Bool) -> Tensor {
+    if normalizing || folder.settings.normalizes { outputs.normalizeRows() }
+    guard width < outputs.columns else { return outputs }
+    let truncated = outputs.firstColumns(width)
+    if normalizing { truncated.normalizeRows() }
+    return truncated
   }
 
   /// Both, [texts, width], as sentence-transformers' `encode`; `progress` hears of the texts done.
   package func encode(
-    _ texts: [String], as role: TextRole = .plain, normalizing: Bool? = nil,
+    _ texts: [String], as role: TextRole = .plain, normalizing: Bool = false,
     record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
@@ -91,14 +101,13 @@ package final class BiEncoder {
       }
     }
     self.health.merge(health)
-    if normalizing ?? folder.settings.normalizes { embeddings.normalizeRows() }
-    return embeddings
+    return finished(embeddings, normalizing)
   }
 }
 
 extension SentenceSettings {
-  /// What compares vectors. Of unit vectors the product is the cosine.
-  package var comparison: Similarity { normalizes ? .cosine : similarity }
+  /// What compares vectors. Of unit vectors, unless they are truncated, the product is the cosine.
+  package var comparison: Similarity { normalizes && truncateDimension == nil ? .cosine : similarity }
   fileprivate var promptsByRole: [TextRole: String] {
     Dictionary(uniqueKeysWithValues: TextRole.allCases.map { ($0, prompt(for: $0)) })
   }

@@ -42,6 +42,10 @@ import Testing
         in: {base: student.student, scores: scored.scores, validation: groups.groups, corpus: groups.corpus}
         with: {<<: *labels, epochs: 3, lr: 5, schedule: constant, warmup_ratio: 0}
         publish: {path: models/ruined, if: not_worse}
+      guarded:
+        uses: guard
+        in: {model: ruined.student, before: student.student, data: groups.groups, corpus: groups.corpus}
+        publish: {path: models/guarded, if: not_worse}
       report:
         uses: evaluate
         in: {model: student.student, data: groups.groups, corpus: groups.corpus}
@@ -58,6 +62,9 @@ import Testing
     #expect(first.output.contains("[student] better than where it began: nDCG@10 "))
     #expect(first.output.contains("[ruined] worse than where it began: nDCG@10 "))
     #expect(first.output.contains("models/ruined (`if: not_worse`): worse than where it began"))
+    #expect(first.output.contains("[guard] the model forgot: its nDCG@10 fell by "))
+    #expect(first.output.contains("models/guarded (`if: not_worse`): worse than where it began"))
+    #expect(!FileManager.default.fileExists(atPath: project.root.appending(path: "models/guarded").path))
     let warnings = first.output.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
     #expect(Set(warnings).count == warnings.count)
     #expect(FileManager.default.fileExists(atPath: project.root.appending(path: "models/student").path))

@@ -130,8 +130,8 @@ import Testing
       #"found "manhattan", expected "cosine" or "dot""#
     ),
     (
-      "config_sentence_transformers.json", #""cosine""#, #""cosine", "truncate_dim": 4"#,
-      #"key "truncate_dim": found 4"#
+      "config_sentence_transformers.json", #""cosine""#, #""cosine", "truncate_dim": 0"#,
+      #"key "truncate_dim": found 0, expected null or a size from 1"#
     ),
     (
       "1_Pooling/config.json", #""pooling_mode": "cls""#,

@@ -118,7 +118,7 @@ private func read(_ text: String, as name: String, format: RecordFormat = .auto)
     let bad = try folder.write(#"{"id":"q1","query":"q","positives":[],"negative":[]}"#, to: "bad")
     #expect(
       await failure { try QueryGroup.read(bad) }
-        == "bad:1: error: record 1: unknown key `negative`, known are `id`, `query`, `positives`, `negatives`, `type`, `source`; "
+        == "bad:1: error: record 1: unknown key `negative`, known are `id`, `query`, `positives`, `negatives`, `type`, `source`, `grades`; "
         + "did you mean `negatives`?")
   }
 }

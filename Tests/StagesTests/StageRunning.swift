@@ -57,6 +57,11 @@ final class StageRun: Sendable {
     }
   }
 
+  /// The last of them.
+  var verdict: Verdict? {
+    events.withLock { events in events.compactMap { if case .verdict(let verdict) = $0 { verdict } else { nil } }.last }
+  }
+
   func metric(_ name: String) -> Double? { metrics(name).first }
 
   /// Every value, in the order in which they were reported.

@@ -13,6 +13,8 @@ import Testing
     struct Vectors: Decodable { let query, passage, `default`: [[Float]]? }
     let queries, passages: [String]
     let prompted, plain: Vectors
+    struct Truncated: Decodable { let `default`, unit: [[Float]] }
+    let truncated: [String: Truncated]
   }
 
   /// Made by Tests/Fixtures/generate/folders.py.
@@ -54,15 +56,35 @@ import Testing
     #expect(try error(encoder.embed(inputs), golden.prompted.query) < 1e-5)
   }
 
+  private static let normalizing = """
+    [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+     {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+     {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]
+    """
+
   @Test func `a folder's dot product is known, and is the cosine where vectors are scaled to length 1`() throws {
     #expect(try prompted().similarity == .dot)
-    try scratch.write(
-      """
-      [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-       {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-       {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]
-      """, to: "model/modules.json")
+    try scratch.write(Self.normalizing, to: "model/modules.json")
     #expect(try encoder().similarity == .cosine)
+  }
+
+  @Test(arguments: ["cosine", "dot"])
+  func `vectors are truncated after the folder's own scaling and before any other`(similarity: String) throws {
+    try scratch.write(Self.normalizing, to: "model/modules.json")
+    try scratch.write(#"{"pooling_mode": "mean"}"#, to: "model/1_Pooling/config.json")
+    try scratch.write(
+      #"{"similarity_fn_name": "\#(similarity)", "truncate_dim": 5}"#, to: "model/config_sentence_transformers.json")
+    let encoder = try encoder()
+    #expect(encoder.width == 5 && encoder.similarity.rawValue == similarity)
+    let expected = try #require(golden.truncated[similarity])
+    #expect(try error(encoder.encode(golden.queries), expected.default) < 1e-5)
+    #expect(try error(encoder.encode(golden.queries, normalizing: true), expected.unit) < 1e-5)
+    #expect(try error(encoder.embed(encoder.tokenize(golden.queries)), expected.default) < 1e-5)
+    let copy = scratch.url.appending(path: "copy")
+    try encoder.folder.write(encoder.model, settings: encoder.folder.settings, to: copy)
+    #expect(try BiEncoder.open(copy).folder.settings.truncateDimension == 5)
+    try change("config_sentence_transformers.json", "5", "500")
+    #expect(try self.encoder().width == 32)
   }
 
   @Test func `a plain encoder takes mean pooling and says so`() throws {

@@ -250,7 +250,8 @@ extension SeedGroup {
   func evaluatedData(_ base: String, _ catalog: StageCatalog) -> Set<Digest> {
     Set(
       members.compactMap { $0.stage(base)?.report }.flatMap { stage in
-        catalog.describe(stage.kind)?.inputs(.evaluatedOn).compactMap { stage.inputs[$0]?.digest } ?? []
+        let ports = catalog.describe(stage.kind)?.inputs(.evaluatedOn) ?? []
+        return stage.inputs.filter { ports.contains(VariantName($0.key).base) }.map(\.value.digest)
       })
   }
 }

@@ -9,7 +9,7 @@ package func evaluationWarnings(of stages: [RecordedStage], _ catalog: StageCata
   var sentences: [String] = []
   for evaluation in stages {
     for data in walk.ports(.evaluatedOn, of: evaluation) {
-      let records = walk.records(of: data.input)
+      let records = walk.records(of: data.input, part: walk.part(of: evaluation))
       func say(_ role: InputRole, of stage: RecordedStage, _ what: String) {
         for (port, input) in walk.ports(role, of: stage) {
           guard walk.records(of: input).contains(where: { other in records.contains { $0.overlaps(other) } }) else {
@@ -77,12 +77,17 @@ private struct LineageWalk {
     placeOfName[stage.report.name].map { ports(role, of: $0) } ?? []
   }
 
+  /// Which part of folders a stage was told to read.
+  func part(of stage: RecordedStage) -> String? {
+    placeOfName[stage.report.name].flatMap { meanings[$0].parameter(.part) }.flatMap { stage.component("with.\($0)") }
+  }
+
   /// The artifact itself and those that the same records were in before. Stages that hand no records on end the walk:
   /// what `split` or a command makes of one file may be disjoint, and passages are shared by right.
   func records(of input: RunReport.Input, part: String? = nil) -> Set<Records> {
     var records: Set = [Records(digest: input.digest, part: part)]
     if let place = maker(of: input) {
-      let part = meanings[place].parameter(.part).flatMap { stages[place].component("with.\($0)") }
+      let part = self.part(of: stages[place])
       for source in ports(.handsOn, of: place) { records.formUnion(self.records(of: source.input, part: part)) }
     }
     return records

@@ -28,6 +28,8 @@ package struct SentenceSettings: Sendable, Hashable {
   package var similarity = Similarity.cosine
   /// Whether texts are read in small letters, whatever the tokenizer makes of them.
   package var lowercases = false
+  /// Of each vector the first so many elements are kept, if it has more (Matryoshka); `nil`: all.
+  package var truncateDimension: Int?
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
@@ -89,10 +91,10 @@ extension SentenceSettings {
         }
         similarity = known
       }
-      if general.has("truncate_dim") {
+      truncateDimension = try general.int(ifPresent: "truncate_dim")
+      if let truncateDimension, truncateDimension < 1 {
         throw CheckpointError(
-          general.file, "key \"truncate_dim\"", found: general.values["truncate_dim"]?.text() ?? "", expected: "null",
-          remedy: "Vectors are used whole: remove the key if that is what you want.")
+          general.file, "key \"truncate_dim\"", found: "\(truncateDimension)", expected: "null or a size from 1")
       }
     }
   }
@@ -191,6 +193,7 @@ extension SentenceSettings {
       prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })
     general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
     general["similarity_fn_name"] = .string(similarity.rawValue)
+    if let truncateDimension { general["truncate_dim"] = .int(truncateDimension) }
     try write(general, to: "config_sentence_transformers.json")
   }
 }

@@ -61,6 +61,12 @@ package struct MetricDescription: Sendable, Hashable {
     self.isHeadline = isHeadline
   }
 
+  /// `scifact.ndcg@10` is the metric of a part, here of one set of several. The part's own name may have dots.
+  package static func parts(of name: String) -> (part: String?, metric: String) {
+    guard let dot = name.lastIndex(of: ".") else { return (nil, name) }
+    return (String(name[..<dot]), String(name[name.index(after: dot)...]))
+  }
+
   package func describes(_ metric: String) -> Bool {
     guard name.hasSuffix("@k") else { return name == metric }
     let stem = name.dropLast()
@@ -81,7 +87,10 @@ extension StageDescription {
   package func parameter(_ role: ParameterRole) -> String? { parameters.first { $0.role == role }?.name }
 
   /// The declaration of a metric; `nil` for one that was not declared.
-  package func metric(_ name: String) -> MetricDescription? { metrics.first { $0.describes(name) } }
+  package func metric(_ name: String) -> MetricDescription? {
+    let metric = MetricDescription.parts(of: name).metric
+    return metrics.first { $0.describes(metric) }
+  }
 
   /// The metrics that stand in the table at a run's end.
   package var tabulated: [MetricDescription] { metrics.filter { $0.heading != nil } }

@@ -130,5 +130,8 @@ struct PublicationChecker {
 
 extension PlannedStage {
   /// Whether its result comes with a verdict.
-  fileprivate var isJudged: Bool { description.trains && inputs.contains { $0.declaredPort == "validation" } }
+  fileprivate var isJudged: Bool {
+    let ports = description.inputs(.choosesBy)
+    return description.outputs.contains { $0.type == .model } && inputs.contains { ports.contains($0.declaredPort) }
+  }
 }

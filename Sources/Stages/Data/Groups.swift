@@ -23,10 +23,12 @@ package struct QueryGroup: Hashable, Sendable {
   package let type: String?
   /// The file it comes from, where there were several.
   package let source: String?
+  /// How much to the point each positive is, above 0; `nil`: all alike. Only nDCG asks.
+  package let grades: [Double]?
 
   package init(
     id: String, query: String, positives: [Passage], negatives: [Passage] = [], type: String? = nil,
-    source: String? = nil
+    source: String? = nil, grades: [Double]? = nil
   ) {
     self.id = id
     self.query = query
@@ -34,6 +36,7 @@ package struct QueryGroup: Hashable, Sendable {
     self.negatives = negatives
     self.type = type
     self.source = source
+    self.grades = grades
   }
 }
 
@@ -109,12 +112,15 @@ extension Passage: LineRecord {
 }
 
 extension QueryGroup: LineRecord {
-  package static let keys = ["id", "query", "positives", "negatives", "type", "source"]
+  package static let keys = ["id", "query", "positives", "negatives", "type", "source", "grades"]
   package init(reading object: LineObject) throws {
     self.init(
       id: try object.text("id"), query: try object.text("query"), positives: try object.list("positives"),
       negatives: try object.list("negatives"), type: try object.optionalText("type"),
-      source: try object.optionalText("source"))
+      source: try object.optionalText("source"), grades: try object.optionalNumbers("grades"))
+    if let grades, grades.count != positives.count || !grades.allSatisfy({ $0 > 0 }) {
+      throw object.place.error("`grades` needs a number above 0 for each of \(positives.count) positives")
+    }
     if positives.isEmpty { throw object.place.error("query `\(id)` has no positive passage") }
   }
   package var json: JSONValue {
@@ -122,7 +128,8 @@ extension QueryGroup: LineRecord {
       [
         JSONMember("id", .string(id)), JSONMember("query", .string(query)),
         JSONMember("positives", .array(positives.map(\.json))), JSONMember("negatives", .array(negatives.map(\.json))),
-      ] + typeField(type) + (source.map { [JSONMember("source", .string($0))] } ?? []))
+      ] + typeField(type) + (source.map { [JSONMember("source", .string($0))] } ?? [])
+        + (grades.map { [JSONMember("grades", .array($0.map { .double($0) }))] } ?? []))
   }
 }
 

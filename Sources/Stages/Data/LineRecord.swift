@@ -90,6 +90,14 @@ package struct LineObject {
     return try values.map { try Element($0, at: place) }
   }
 
+  package func optionalNumbers(_ key: String) throws -> [Double]? {
+    guard let found = value[key], found != .null else { return nil }
+    guard let numbers = found.elements?.compactMap(\.double), numbers.count == found.elements?.count else {
+      throw wrong(key, found, "a list of numbers")
+    }
+    return numbers
+  }
+
   private func wrong(_ key: String, _ found: JSONValue, _ expected: String) -> DataError {
     place.error("`\(key)` is \(found.kind), expected \(expected)")
   }

@@ -43,19 +43,22 @@ struct Evaluate: Stage {
   @Input("What a `model` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
     ModelFolder?
   @Input(
-    "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets.", .evaluatedOn)
-  var data: EvaluationFile
-  @Input("Passages to search; default: every passage of the groups.") var corpus: CorpusFile?
+    "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets; or a BEIR folder, or one of several. Of several sets, as a list or in a folder, each has its metrics as `SET.ndcg@10`, and the plain names are means over sets.",
+    .evaluatedOn)
+  var data: [EvaluationFile]
+  @Input("Passages to search; default: a BEIR folder's own, else every passage of the groups.") var corpus: CorpusFile?
   @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.", as: .biEncoder)
   var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
   @Parameter("Divide the metrics by this too: `type`, or nothing.", role: .divides) var groupBy = GroupBy.type
+  @Parameter(
+    "Of a bi-encoder's vectors the first so many elements alone, too: [256, 64] gives `dim256.ndcg@10`, `dim64.ndcg@10`.",
+    neutral: [])
+  var dimensions: [Int] = []
   @Parameter("The picture's title.") var title = ""
-  @Parameter("Your names for a table's `query`, `positive`, `negative`.") var columns: [String: String] = [:]
-  @Parameter("The form of a table's query, with `{text}`.") var queryTemplate = "{text}"
-  @Parameter("The form of a table's passages, with `{text}`.") var passageTemplate = "{text}"
+  @Shared var reading: EvaluationReading
   @Output("Metrics and distributions.", file: "bi_encoder_evaluation_results.json") var results: ResultFile
   @Output("Every query with its rank and best passages, worst first.", file: "per_query.jsonl")
   var perQuery: PerQueryFile
@@ -65,91 +68,111 @@ struct Evaluate: Stage {
   enum GroupBy: String, ParameterChoice { case type, none }
 
   func problems() -> [String] {
-    Template.problems(queryTemplate, named: "query_template")
-      + Template.problems(passageTemplate, named: "passage_template")
-      + Columns.problems(columns, known: GroupReader.columnNames)
+    reading.problems
       + (model == nil && method == .model ? [Self.lacksModel] : [])
       + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
+      + (dimensions.contains { $0 < 1 } ? ["`dimensions` are numbers of elements, from 1"] : [])
+      + (method == .bm25 && !dimensions.isEmpty ? ["`dimensions` are of a model's vectors: BM25 has none"] : [])
   }
 
   private static let lacksModel = "`evaluate` needs a model at the port `model`, or `method: bm25`"
   private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
-    let data = try read(context)
-    guard !data.groups.isEmpty else { throw DataError(self.data.url, "there are no queries to evaluate") }
-    let pool =
-      try corpus.map { try PassagePool(Passage.read($0.url), file: $0.url) }
-      ?? PassagePool(of: data.groups, file: self.data.url)
-    let judge = try Judge(data, pool: pool)
-    if judge.missingNegatives > 0 {
-      context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
-    }
-    var evaluation = try evaluate(judge, context)
-    evaluation.samples = try samples.map { try score($0, context) } ?? []
-    if groupBy == .none { evaluation.types = [] }
-
-    try Data(evaluation.json.text(.document).utf8).write(to: results.url)
-    let writer = try LineWriter(perQuery.url)
-    for line in evaluation.perQuery { try writer.write(line) }
-    try writer.close()
-    try evaluation.picture(title: title).write(to: picture.url, scratch: context.scratch)
-    for (name, value) in evaluation.metrics { context.metric(name, value) }
-    for line in evaluation.report { context.log("[evaluate] \(line)") }
-  }
-
-  private func read(_ context: StageContext) throws -> EvaluationData {
-    if try data.type() == .groups {
-      if queryTemplate != "{text}" || passageTemplate != "{text}" || !columns.isEmpty {
-        context.warn("[evaluate] templates and `columns` are for tables; the `groups` stage gives groups their form")
+    let sets = try reading.sets(data, context, for: Self.kind.name)
+    let judges = try sets.map { set in
+      let judge = try set.judge(corpus: corpus)
+      if judge.missingNegatives > 0 {
+        context.warn("[evaluate] \(judge.missingNegatives) given negatives are not in the corpus and are left out")
       }
-      return EvaluationData(groups: try QueryGroup.read(data.url))
+      return judge
     }
-    let builder = try GroupReader.guessingIDs { ignored, conflicts in
-      var reader = GroupReader(
-        columns: Columns(columns, ignoring: ignored.queries), passageColumns: Columns([:], ignoring: ignored.passages),
-        queryForm: try Template(queryTemplate), passageForm: try Template(passageTemplate))
-      if conflicts.isEmpty { reader.context = context }
-      var builder = GroupBuilder()
-      try reader.readTuples(data.url, into: &builder)
-      if builder.drafted == 0, let reason = conflicts.first?.error ?? builder.gaps.first { throw reason }
-      try reader.checkUse(form: "tuples", data: data.url, passages: nil, builder, context, "evaluate")
-      return builder
+    let ranker = try ranker(context)
+    let writer = try LineWriter(perQuery.url)
+    var several = SeveralSets()
+    var queries = 0
+    for (set, judge) in zip(sets, judges) {
+      var evaluation = try evaluate(judge, ranker, isLast: set.name == sets.last?.name) {
+        context.progress(queries + $0, of: judges.reduce(0) { $0 + $1.groups.count })
+      }
+      queries += judge.groups.count
+      if groupBy == .none { evaluation.types = [] }
+      for line in evaluation.perQuery(of: sets.count > 1 ? set.name : nil) { try writer.write(line) }
+      if sets.count > 1 {
+        several.add(evaluation, of: set.name)
+      } else {
+        evaluation.samples = try samples.map { try score($0, ranker, context) } ?? []
+        try publish(
+          evaluation.json, evaluation.picture(title: title), evaluation.metrics, evaluation.report, context)
+      }
     }
-    for warning in builder.gaps.warnings { context.warn("[evaluate] \(warning)") }
-    return EvaluationData(builder)
+    try writer.close()
+    if sets.count > 1 {
+      several.samples = try samples.map { try score($0, ranker, context) } ?? []
+      try publish(several.json, several.picture(title: title), several.metrics, several.report, context)
+    }
   }
 
-  private func evaluate(_ judge: Judge, _ context: StageContext) throws -> Evaluation {
-    let groups = judge.groups
-    let lexical = { LexicalRetriever(queries: groups.map(\.query), index: BM25(judge.pool.texts)) }
-    let progress = { context.progress($0, of: groups.count) }
-    if method == .bm25 {
-      return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
-    }
+  private func publish(
+    _ json: JSONValue, _ picture: Picture, _ metrics: [(String, Double)], _ report: [String], _ context: StageContext
+  ) throws {
+    try Data(json.text(.document).utf8).write(to: results.url)
+    try picture.write(to: self.picture.url, scratch: context.scratch)
+    for (name, value) in metrics { context.metric(name, value) }
+    for line in report { context.log("[evaluate] \(line)") }
+  }
+
+  private enum Ranker {
+    case bm25
+    case bi(any TextEncoding)
+    /// Without a first stage it judges what BM25 finds.
+    case cross(any PairScoring, first: (any TextEncoding)?)
+  }
+
+  private func ranker(_ context: StageContext) throws -> Ranker {
+    method == .bm25 ? .bm25 : try loaded(context)
+  }
+
+  private func loaded(_ context: StageContext) throws -> Ranker {
     guard let model else { throw StageInputError(Self.lacksModel) }
     switch try loadModel(model, base: base, context, for: "evaluate") {
     case .bi(let encoder):
-      let retriever = try dense(encoder, judge)
+      if let wide = dimensions.first(where: { $0 > encoder.width }) {
+        throw StageInputError("`dimensions` has \(wide), and the model's vectors have \(encoder.width) elements")
+      }
+      return .bi(encoder)
+    case .cross(let scorer):
+      if !dimensions.isEmpty { throw StageInputError("`dimensions` are of vectors, and a cross-encoder has none") }
+      return .cross(scorer, first: try firstStage.map { try loadBiEncoder($0, context, for: "evaluate") })
+    }
+  }
+
+  private func evaluate(
+    _ judge: Judge, _ ranker: Ranker, isLast: Bool, progress: (Int) -> Void
+  ) throws -> Evaluation {
+    let lexical = { LexicalRetriever(queries: judge.groups.map(\.query), index: BM25(judge.pool.texts)) }
+    switch ranker {
+    case .bm25: return Evaluation(judge, "bm25", .unbounded, judge.judge(lexical(), progress: progress))
+    case .bi(let encoder):
+      let retriever = try DenseRetriever(encoder, judge.groups, judge.pool, isLast: isLast)
       var evaluation = Evaluation(judge, "bi-encoder", encoder.scale, judge.judge(retriever, progress: progress))
       evaluation.uniformity = retriever.passages.uniformity
+      evaluation.prefixes = dimensions.map { width in
+        let judgements = judge.judge(retriever.prefix(width, normalizing: encoder.scale == .cosine))
+        return (width, rankingMetrics(judgements.map(\.ranking)))
+      }
       return evaluation
-    case .cross(let scorer):
+    case .cross(let scorer, let first):
       let first: any Retriever =
-        if let firstStage { try dense(loadBiEncoder(firstStage, context, for: "evaluate"), judge) } else { lexical() }
+        try first.map { try DenseRetriever($0, judge.groups, judge.pool, isLast: isLast) } ?? lexical()
       let judgements = try judge.rerank(first, by: scorer, depth: rerank, progress: progress)
-      scorer.finish()
+      if isLast { scorer.finish() }
       return Evaluation(judge, "cross-encoder", .logit, judgements)
     }
   }
 
-  private func dense(_ encoder: any TextEncoding, _ judge: Judge) throws -> DenseRetriever {
-    try DenseRetriever(encoder, judge.groups, judge.pool)
-  }
-
   /// Raw and normalised scores of the user's own pairs.
-  private func score(_ samples: RecordFile, _ context: StageContext) throws -> [SampleScore] {
-    guard let model else { throw StageInputError(Self.lacksModelForSamples) }
+  private func score(_ samples: RecordFile, _ ranker: Ranker, _ context: StageContext) throws -> [SampleScore] {
     let file = try TextFile(samples.url)
     let columns = Columns([:])
     let pairs = try records(of: file).map {
@@ -159,13 +182,14 @@ struct Evaluate: Stage {
       )
     }
     let (scores, scale): ([Float], ScoreScale)
-    switch try loadModel(model, base: base, context, for: "evaluate samples") {
+    switch ranker {
+    case .bm25: return try score(samples, loaded(context), context)
     case .bi(let encoder):
       let queries = try encoder.encode(pairs.map(\.query), as: .query) { "sample \($0 + 1)" }
       let passages = try encoder.encode(pairs.map(\.passage), as: .passage) { "sample \($0 + 1)" }
       scores = queries.products(with: passages)
       scale = encoder.scale
-    case .cross(let scorer):
+    case .cross(let scorer, _):
       scores = try scorer.score(pairs)
       scale = .logit
     }

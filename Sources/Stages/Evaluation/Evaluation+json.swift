@@ -14,7 +14,11 @@
 /// - `negatives_stride`: each so many passages stand for the corpus in the distributions; 1 is all.
 /// - `margin_limit`: N/(2(N − 1)), the largest mean margin if N positives are, balanced, each other's negatives.
 /// - `uniformity`: ln mean exp(−2‖x − y‖²) over passages' vectors (Wang and Isola); lower is more even.
+/// - `dimensions`: where they were asked for, the ranking metrics of vectors' first 64, 128, … elements, scaled again.
 /// - `samples`: your own pairs with `raw` and `normalized` scores.
+///
+/// Of several sets: `method`, `queries` and `passages` of all, the means over sets at `ranking` and `dimensions`, and at
+/// `sets` all of the above for each, by its name.
 import Foundation
 import JSONText
 
@@ -24,7 +28,7 @@ extension Evaluation {
   }
 
   private var figures: JSONValue {
-    [
+    var figures: JSONValue = [
       "method": .string(method),
       "queries": .int(queryCount),
       "passages": .int(passages.count),
@@ -43,15 +47,18 @@ extension Evaluation {
       "first_row": firstRow?.json ?? .null,
       "samples": .array(samples.map(\.json)),
     ]
+    if !prefixes.isEmpty { figures["dimensions"] = prefixObject(prefixes) }
+    return figures
   }
 
   /// One line a query, worst first: `rank` of the best positive, `gold`, the `top` five, `margin`.
-  var perQuery: [JSONValue] {
+  /// - Parameter set: the name of the set, of several.
+  func perQuery(of set: String?) -> [JSONValue] {
     worstFirst.map { query in
       let group = groups[query]
       let judgement = judgements[query]
       let gold = Set(judgement.positives.map(\.passage))
-      return [
+      var line: JSONValue = [
         "id": .string(group.id),
         "query": .string(group.query),
         "type": group.type.map { .string($0) } ?? .null,
@@ -59,10 +66,12 @@ extension Evaluation {
         "margin": .optional(margin(query)),
         "gold": .array(
           judgement.positives.map { positive in
-            [
+            var found: JSONValue = [
               "id": .string(passages[positive.passage].id), "text": .string(passages[positive.passage].text),
               "rank": .int(positive.rank), "score": .float(positive.score),
             ]
+            if let grade = grade(query, positive.passage) { found["grade"] = .double(grade) }
+            return found
           }),
         "top": .array(
           judgement.top.map { top in
@@ -72,15 +81,21 @@ extension Evaluation {
             ]
           }),
       ]
+      if let set { line["set"] = .string(set) }
+      return line
     }
   }
+}
+
+func prefixObject(_ prefixes: [(width: Int, ranking: [(name: String, value: Double)])]) -> JSONValue {
+  .object(prefixes.map { JSONMember("\($0.width)", metricObject($0.ranking)) })
 }
 
 private func metricFields(_ metrics: [(name: String, value: Double)]) -> [JSONMember] {
   metrics.map { JSONMember($0.name, .double($0.value)) }
 }
 
-private func metricObject(_ metrics: [(name: String, value: Double)]) -> JSONValue { .object(metricFields(metrics)) }
+func metricObject(_ metrics: [(name: String, value: Double)]) -> JSONValue { .object(metricFields(metrics)) }
 
 extension Distribution {
   var json: JSONValue {
@@ -122,7 +137,7 @@ extension ScorePool {
 }
 
 extension SampleScore {
-  fileprivate var json: JSONValue {
+  var json: JSONValue {
     [
       "query": .string(query), "passage": .string(passage), "raw": .float(raw),
       "normalized": .optional(scale == .unbounded ? nil : scale.normalize(raw)),

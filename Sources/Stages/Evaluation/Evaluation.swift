@@ -7,6 +7,8 @@ struct Evaluation {
   let scale: ScoreScale
   let groups: [QueryGroup]
   let passages: [Passage]
+  /// The grade of a query's positive; `nil` if its positives are all alike.
+  let grade: (_ query: Int, _ passage: Int) -> Double?
   let judgements: [QueryJudgement]
   let ranking: [(name: String, value: Double)]
   /// The ranking metrics of each type of question, in order of the types' names.
@@ -15,6 +17,8 @@ struct Evaluation {
   let pools: [ScorePool]
   /// Wang and Isola's uniformity of the passages' vectors.
   var uniformity: Double?
+  /// The ranking metrics of the first elements of vectors alone, by how many these are.
+  var prefixes: [(width: Int, ranking: [(name: String, value: Double)])] = []
   var samples: [SampleScore] = []
   /// The figures of the rows of positive and negative, where the scores are cosines and there are rows.
   let triplets: TripletScores?
@@ -27,6 +31,7 @@ struct Evaluation {
     self.judgements = judgements
     groups = judge.groups
     passages = judge.pool.passages
+    grade = judge.grade
     negativesStride = judge.sampleStride
     ranking = rankingMetrics(judgements.map(\.ranking))
     let byType = Dictionary(grouping: groups.indices.filter { judge.groups[$0].type != nil }) { judge.groups[$0].type! }
@@ -78,6 +83,7 @@ struct Evaluation {
       }
     }
     if let uniformity { metrics.append(("uniformity", uniformity)) }
+    for prefix in prefixes { metrics += prefix.ranking.map { ("dim\(prefix.width).\($0.name)", $0.value) } }
     return metrics
   }
 
@@ -92,12 +98,10 @@ struct Evaluation {
 
   /// What a person reads first.
   var report: [String] {
-    let shown = ["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10", "recall@10", "mean_rank"]
-    let values = Dictionary(uniqueKeysWithValues: ranking)
     var lines = [
-      "\(method): \(queryCount) queries over \(passages.count) passages | "
-        + shown.map { "\($0) \(decimal(values[$0] ?? 0, $0 == "mean_rank" ? 1 : 4))" }.joined(separator: " | ")
+      "\(method): \(queryCount) queries over \(passages.count) passages | \(inBrief(ranking))"
     ]
+    lines += prefixes.map { "the first \($0.width) elements of vectors alone | \(inBrief($0.ranking))" }
     for pool in pools where scale != .unbounded {
       lines.append(
         "\(pool.name) negatives: positives \(decimal(pool.positive.mean)) negatives \(decimal(pool.negative.mean)) "
@@ -120,6 +124,13 @@ struct Evaluation {
         ? ranks.0 > ranks.1 : groups[left].id.utf8.lexicographicallyPrecedes(groups[right].id.utf8)
     }
   }
+}
+
+/// The ranking metrics that a person reads first, in one line.
+func inBrief(_ ranking: [(name: String, value: Double)]) -> String {
+  let values = Dictionary(uniqueKeysWithValues: ranking)
+  return ["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10", "recall@10", "mean_rank"]
+    .map { "\($0) \(decimal(values[$0] ?? 0, $0 == "mean_rank" ? 1 : 4))" }.joined(separator: " | ")
 }
 
 /// A number with a fixed count of decimals.

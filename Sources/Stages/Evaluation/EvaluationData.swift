@@ -2,11 +2,21 @@
 import Foundation
 import Pipelines
 
-/// Groups, or records of triplets.
-struct EvaluationFile: LookedAtFile {
-  static let accepts: [ArtifactType] = [.groups, .records]
-  let bound: BoundArtifact
+/// Groups, records of triplets, or a folder of one of BEIR's sets or of several.
+struct EvaluationFile: Artifact {
+  static let type = ArtifactType.groups
+  static let accepts: [ArtifactType] = [.groups, .records, .folder]
+  private let bound: BoundArtifact
   init(_ bound: BoundArtifact) { self.bound = bound }
+  var url: URL { bound.url }
+
+  /// Throws a `DataError` if the file has to be looked at and cannot be read.
+  func kind() throws -> ArtifactType { url.isFolder ? .folder : try bound.type ?? ArtifactType(lookingAt: url) }
+
+  /// What tells it from others of a list.
+  var name: String {
+    URL(filePath: bound.label ?? bound.name ?? url.lastPathComponent).deletingPathExtension().relativePath
+  }
 }
 
 /// A query with one passage that answers it and one that does not.
@@ -29,7 +39,7 @@ struct EvaluationData {
   }
 
   init(_ builder: GroupBuilder) {
-    groups = builder.finish().groups
+    groups = builder.finish(graded: true).groups
     triplets = builder.triplets
   }
 }

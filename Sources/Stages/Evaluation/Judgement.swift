@@ -39,6 +39,8 @@ struct Judge {
   let order: TieOrder
   private let positives: [[Int]]
   private let given: [[Int]]
+  /// Of the queries whose positives have some, by passage.
+  private let grades: [[Int: Double]]
   /// The triplets of each query whose passages the pool has.
   private let triplets: [[(row: Int, positive: Int, negative: Int)]]
   /// Given negatives that are not in the pool.
@@ -63,6 +65,10 @@ struct Judge {
       }
       return pool.indices(of: group.positives)
     }
+    grades = groups.map { group in
+      let places = group.positives.compactMap { pool.indexOfID[$0.id] }
+      return Dictionary(zip(places, group.grades ?? []), uniquingKeysWith: max)
+    }
     given = zip(groups, positives).map { group, positives in
       pool.indices(of: group.negatives).filter { !positives.contains($0) }
     }
@@ -79,18 +85,27 @@ struct Judge {
   /// Every k-th passage stands for the whole pool in the distributions.
   var sampleStride: Int { max(1, groups.count * pool.passages.count / Self.mostScores) }
 
+  private func ranking(_ query: Int, _ ranked: [(passage: Int, rank: Int, score: Float)]) -> QueryRanking {
+    QueryRanking(graded: ranked.map { ($0.rank, grades[query][$0.passage] ?? 1) })
+  }
+
+  /// The grade of a query's positive; `nil` if its positives are all alike.
+  func grade(_ query: Int, _ passage: Int) -> Double? { grades[query].isEmpty ? nil : grades[query][passage] }
+
   func judge(_ retriever: some Retriever, progress: (Int) -> Void = { _ in }) -> [QueryJudgement] {
     var judgements: [QueryJudgement] = []
     let stride = sampleStride
     retriever.forEachQuery { query, scores in
       let base = scores.startIndex
       let own = Set(positives[query])
-      let ranked = positives[query].map { ($0, order.rank(of: $0, in: scores), scores[base + $0]) }
+      let ranked = positives[query].map {
+        (passage: $0, rank: order.rank(of: $0, in: scores), score: scores[base + $0])
+      }
       let others = Swift.stride(from: query % stride, to: pool.passages.count, by: stride)
         .filter { !own.contains($0) }.map { scores[base + $0] }
       judgements.append(
         QueryJudgement(
-          ranking: QueryRanking(ranks: ranked.map(\.1)),
+          ranking: ranking(query, ranked),
           top: order.top(Self.shown, of: scores).map { ($0, scores[base + $0]) },
           positives: ranked, given: given[query].map { scores[base + $0] }, others: others,
           triplets: triplets[query].map { ($0.row, scores[base + $0.positive], scores[base + $0.negative]) }))
@@ -114,13 +129,14 @@ struct Judge {
       let own = Set(positives[query])
       let ranked = positives[query].map { passage in
         (
-          passage, reranked.firstIndex(of: passage).map { $0 + 1 } ?? order.rank(of: passage, in: scores),
-          score[passage]!
+          passage: passage,
+          rank: reranked.firstIndex(of: passage).map { $0 + 1 } ?? order.rank(of: passage, in: scores),
+          score: score[passage]!
         )
       }
       judgements.append(
         QueryJudgement(
-          ranking: QueryRanking(ranks: ranked.map(\.1)), top: reranked.prefix(Self.shown).map { ($0, score[$0]) },
+          ranking: ranking(query, ranked), top: reranked.prefix(Self.shown).map { ($0, score[$0]) },
           positives: ranked, given: given[query].map { score[$0]! },
           others: reranked.filter { !own.contains($0) }.map { score[$0]! },
           triplets: []))

@@ -1,10 +1,13 @@
 /// Reads back what `evaluate` wrote of every query, and what a metric is for each of them.
 import Foundation
 import JSONText
+import Pipelines
 
 /// The file at `evaluate`'s port `per_query`.
 package struct PerQueryScores: Sendable {
   private struct Query {
+    /// `nil` where there is one set alone.
+    let set: String?
     let id: String
     let ranking: QueryRanking
     let margin: Double?
@@ -17,13 +20,15 @@ package struct PerQueryScores: Sendable {
     var queries: [Query] = []
     try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
       let value = record.value
-      let ranks = value["gold"]?.elements?.map { $0["rank"]?.int }
-      guard let id = value["id"]?.string, let ranks, ranks.allSatisfy({ $0 ?? 0 > 0 }) else {
+      let gold = value["gold"]?.elements?.map { ($0["rank"]?.int, $0["grade"]?.double ?? 1) }
+      guard let id = value["id"]?.string, let gold, gold.allSatisfy({ $0.0 ?? 0 > 0 && $0.1 > 0 }) else {
         throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank` from 1")
       }
+      let set = value["set"]?.string
       queries.append(
         Query(
-          id: id, ranking: QueryRanking(ranks: ranks.compactMap { $0 }), margin: value["margin"]?.double,
+          set: set, id: set.map { "\($0)/\(id)" } ?? id,
+          ranking: QueryRanking(graded: gold.map { (rank: $0.0 ?? 0, grade: $0.1) }), margin: value["margin"]?.double,
           type: value["type"]?.string))
     }
     self.queries = queries
@@ -35,9 +40,12 @@ package struct PerQueryScores: Sendable {
   }
 
   /// By the query's id; their mean is the metric, but for `margin`, which `evaluate` takes over pairs, not queries.
-  /// `nil` for metrics that single queries do not have.
-  package func values(of metric: String) -> [String: Double]? {
-    let pairs = queries.compactMap { query in
+  /// Of several sets a query's id is `SET/ID`, and `SET.METRIC` is of one of them. `nil` for metrics that single queries
+  /// do not have.
+  package func values(of name: String) -> [String: Double]? {
+    let (set, metric) = MetricDescription.parts(of: name)
+    let pairs = queries.compactMap { query -> (String, Double)? in
+      guard set == nil || query.set == set else { return nil }
       let value =
         metric == "margin" ? query.margin : rankingMetrics([query.ranking]).first { $0.name == metric }?.value
       return value.map { (query.id, $0) }

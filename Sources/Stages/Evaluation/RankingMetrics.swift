@@ -7,10 +7,21 @@ struct QueryRanking {
   let ranks: [Int]
   /// Number of relevant passages, ranked or not.
   let relevant: Int
+  /// How relevant the passage at each rank is; `nil`: all alike.
+  private let grades: [Double]?
 
   init(ranks: [Int], relevant: Int? = nil) {
     self.ranks = ranks.sorted()
     self.relevant = relevant ?? ranks.count
+    grades = nil
+  }
+
+  /// - Parameter graded: every relevant passage's rank, and its grade above 0.
+  init(graded: [(rank: Int, grade: Double)]) {
+    let sorted = graded.sorted { $0.rank < $1.rank }
+    ranks = sorted.map(\.rank)
+    relevant = sorted.count
+    grades = sorted.contains { $0.grade != 1 } ? sorted.map(\.grade) : nil
   }
 
   private func hits(_ k: Int) -> Int { ranks.count { $0 <= k } }
@@ -22,9 +33,16 @@ struct QueryRanking {
   /// 1 / rank of the first relevant passage; 0 beyond k.
   func reciprocalRank(_ k: Int = .max) -> Double { ranks.first.map { $0 <= k ? 1 / Double($0) : 0 } ?? 0 }
 
-  /// Σ 1/log₂(rank + 1) over relevant passages among the first k, divided by the best possible (binary gains).
+  /// Σ grade/log₂(rank + 1) over relevant passages among the first k, divided by the best possible, as trec_eval's
+  /// ndcg_cut_k; grades are 1 where there are none.
   func ndcg(_ k: Int) -> Double {
     func gain(_ rank: Int) -> Double { 1 / log2(Double(rank) + 1) }
+    if let grades {
+      func sum(_ ranked: [(Int, Double)]) -> Double {
+        ranked.prefix { $0.0 <= k }.reduce(0) { $0 + $1.1 * gain($1.0) }
+      }
+      return sum(Array(zip(ranks, grades))) / sum(Array(zip(1..., grades.sorted(by: >))))
+    }
     let ideal = (1...max(1, min(k, relevant))).reduce(0) { $0 + gain($1) }
     return ranks.prefix { $0 <= k }.reduce(0) { $0 + gain($1) } / ideal
   }

@@ -92,6 +92,8 @@ struct GroupBuilder {
     let source: String?
     var positives: [Int] = []
     var negatives: [Int] = []
+    /// Of positives that are more or less to the point than others, by passage.
+    var grades: [Int: Double] = [:]
   }
 
   init(gaps: Gaps = Gaps()) { self.gaps = gaps }
@@ -171,7 +173,9 @@ struct GroupBuilder {
     return drafts.count - 1
   }
 
-  mutating func add(_ passage: Int, to query: Int, isPositive: Bool) {
+  /// - Parameter grade: how much to the point a positive is; trec_eval's gain.
+  mutating func add(_ passage: Int, to query: Int, isPositive: Bool, grade: Double = 1) {
+    if isPositive, grade != 1 { drafts[query].grades[passage] = grade }
     let isKnownPositive = drafts[query].positives.contains(passage)
     let negative = drafts[query].negatives.firstIndex(of: passage)
     switch (isPositive, isKnownPositive, negative) {
@@ -218,13 +222,15 @@ struct GroupBuilder {
   }
 
   /// Groups of the queries that have a positive, and how many had none; every passage as the corpus.
-  func finish() -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int) {
+  /// - Parameter graded: whether groups keep the grades of their positives.
+  func finish(graded: Bool = false) -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int) {
     let corpus = passages.map { Passage(id: $0.id, text: $0.shown) }
     let answered = drafts.filter { !$0.positives.isEmpty }
     let groups = answered.map { draft in
       QueryGroup(
         id: draft.id, query: draft.shown, positives: draft.positives.map { corpus[$0] },
-        negatives: draft.negatives.map { corpus[$0] }, type: draft.type, source: draft.source)
+        negatives: draft.negatives.map { corpus[$0] }, type: draft.type, source: draft.source,
+        grades: graded && !draft.grades.isEmpty ? draft.positives.map { draft.grades[$0] ?? 1 } : nil)
     }
     return (groups, corpus, drafts.count - answered.count)
   }

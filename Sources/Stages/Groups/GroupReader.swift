@@ -61,8 +61,7 @@ struct GroupReader {
   static let textAliases = ["content", "내용", "passage"]
 
   func detect(_ url: URL, hasPassages: Bool) throws -> GroupFormat {
-    let files = FileManager.default
-    if files.fileExists(atPath: url.appending(path: "queries.jsonl").path) { return .beir }
+    if BEIRFolder.isOne(url) { return .beir }
     if url.isFolder { return .preprocessed }
     if hasPassages { return .questions }
     var format: GroupFormat?
@@ -134,12 +133,12 @@ struct GroupReader {
     }
   }
 
-  func readBEIR(_ folder: URL, part: String, into builder: inout GroupBuilder) throws {
+  func readBEIR(_ folder: BEIRFolder, into builder: inout GroupBuilder) throws {
     let ids = ["_id"]
     func id(of record: Record) throws -> ReadID {
       ReadID(value: try columns.text("id", or: ids, in: record), column: columns.names["id"] ?? "_id", isGuess: false)
     }
-    try each(folder.appending(path: "corpus.jsonl")) { record in
+    try each(folder.corpus) { record in
       fields.sawPassage(record)
       let title = columns.optionalText("title", in: record)
       guard let text = columns.optionalText("text", in: record) ?? title else {
@@ -148,19 +147,22 @@ struct GroupReader {
       _ = try passage(id: id(of: record), title: title == text ? nil : title, text: text, of: record, in: &builder)
     }
     var queries: [String: Record] = [:]
-    try each(folder.appending(path: "queries.jsonl")) { record in
+    try each(folder.queries) { record in
       fields.sawQuery(record)
       queries[try columns.text("id", or: ids, in: record)] = record
     }
-    let judgements = folder.appending(path: "qrels/\(part).tsv")
-    try requirePart(judgements, part)
     let names = Columns([:])
-    try forEachRecord(of: TextFile(judgements, encoding: encoding), format: .tsv) { record in
+    let judgements = try TextFile(folder.judgements, encoding: encoding)
+    let isTable = folder.judgements.pathExtension == "tsv"
+    try forEachRecord(of: judgements, format: isTable ? .tsv : .jsonl) { record in
       let id = try names.text("query-id", in: record)
       guard let query = queries[id] else {
-        return try builder.gaps.add(.reference, record.place.error("queries.jsonl has no query `\(id)`"))
+        return try builder.gaps.add(
+          .reference, record.place.error("\(folder.queries.lastPathComponent) has no query `\(id)`"))
       }
-      let score = try finite(names.text("score", in: record), of: record)
+      // NanoBEIR's judgements are all of what answers.
+      let isScored = isTable || names.find("score", in: record) != nil
+      let score = isScored ? try finite(names.text("score", in: record), of: record) : 1
       guard let passage = try builder.passage(named: names.text("corpus-id", in: record), at: record.place) else {
         return
       }
@@ -169,7 +171,7 @@ struct GroupReader {
         id: ReadID(value: id, column: "query-id", isGuess: false), text: text, type: type(of: query), source: source,
         at: query.place
       ) { try show(query: text, of: query) }
-      builder.add(passage, to: draft, isPositive: score > 0)
+      builder.add(passage, to: draft, isPositive: score > 0, grade: score)
     }
   }
 
@@ -212,10 +214,13 @@ struct GroupReader {
   }
 
   private func requirePart(_ file: URL, _ part: String) throws {
-    guard !FileManager.default.fileExists(atPath: file.path) else { return }
+    if !FileManager.default.fileExists(atPath: file.path) { throw Self.missing(file, part: part) }
+  }
+
+  static func missing(_ file: URL, part: String) -> DataError {
     let folder = file.deletingLastPathComponent()
     let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []  // only for the message
-    throw DataError(
+    return DataError(
       file, "there is no such file for `part: \(part)`; the folder has \(files.sorted().joined(separator: ", "))")
   }
 

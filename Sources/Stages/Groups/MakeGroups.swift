@@ -29,6 +29,8 @@ struct MakeGroups: Stage {
   var labelThreshold: Double?
   @Parameter("Negatives of a tuple to keep, the first; 0: all of them.", in: 0...1_000_000, neutral: 0)
   var maxNegatives = 0
+  @Parameter("Whether groups of a BEIR folder keep the grades of its judgements, by which nDCG counts.", neutral: false)
+  var grades = false
   @Parameter("What to do about records that name no passage.") var missingGold = GapPolicy.skip
   @Output("The groups.", file: "groups.jsonl") var groups: GroupFile
   @Output("Every passage once, templates applied.", file: "corpus.jsonl") var corpus: CorpusFile
@@ -41,7 +43,7 @@ struct MakeGroups: Stage {
     let (form, builder) = try reading.read(
       columns: columns, labelThreshold: labelThreshold, maxNegatives: maxNegatives, gold: missingGold,
       data: data[0].url, passages: passages?.url, context, for: "groups", read)
-    let (made, corpus, withoutPositive) = builder.finish()
+    let (made, corpus, withoutPositive) = builder.finish(graded: grades)
     guard !made.isEmpty else { throw builder.gaps.first ?? DataError(data[0].url, "no query has a positive passage") }
     try QueryGroup.write(made, to: groups.url)
     try Passage.write(corpus, to: self.corpus.url)
@@ -56,6 +58,7 @@ struct MakeGroups: Stage {
         "[groups] most queries stand word for word in their passages, or these in them: a search for words finds them, "
           + "and a model learns little; are `query` and `passage` the right columns?")
     }
+    if let warning = LabelCheck(made).warning { context.warn("[groups] \(warning)") }
     if withoutPositive > 0 { context.warn("[groups] left out \(withoutPositive) queries without a positive passage") }
     if builder.contradictions > 0 {
       context.warn(
@@ -77,7 +80,7 @@ struct MakeGroups: Stage {
       switch form {
       case .auto, .pairs: try reader.readPairs(file, into: &builder)
       case .tuples: try reader.readTuples(file, into: &builder)
-      case .beir: try reader.readBEIR(file, part: part, into: &builder)
+      case .beir: try reader.readBEIR(BEIRFolder(file, part: part), into: &builder)
       case .questions: try reader.readQuestions(file, into: &builder)
       case .preprocessed: try reader.readPreprocessed(file, version: dataVersion, part: part, into: &builder)
       }

@@ -109,8 +109,8 @@ struct Retrieve: Stage {
         for query in queries { try body(query, .query) }
       }, by: encoder, normalizing: isCosine, to: embeddings.url)
     if computed > 0 { context.report(encoder.health, "retrieve") }
-    context.log("[retrieve] Texts: \(count) | Width: \(encoder.model.outputWidth) | Reused: \(count - computed)")
-    let width = encoder.model.outputWidth
+    context.log("[retrieve] Texts: \(count) | Width: \(encoder.width) | Reused: \(count - computed)")
+    let width = encoder.width
     let vectors = try EmbeddingMatrix(embeddings.url, width: width)
     func embedded(_ rows: Range<Int>) throws -> Embeddings {
       Embeddings(device.tensor(try vectors.rows(rows)), normalizing: isCosine)

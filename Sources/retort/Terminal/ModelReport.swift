@@ -47,6 +47,7 @@ struct ModelReport: Encodable {
   // What a bi-encoder has besides.
   var pooling: String?
   var normalizes: Bool?
+  var truncateDim: Int?
   var similarity: String?
   var prompts: [String: String]?
   var defaultPrompt: String?
@@ -75,6 +76,7 @@ struct ModelReport: Encodable {
     guard !folder.isCrossEncoder else { return }
     pooling = settings.pooling.rawValue
     normalizes = settings.normalizes
+    truncateDim = settings.truncateDimension
     similarity = settings.comparison.rawValue
     prompts = settings.prompts
     defaultPrompt = settings.defaultPromptName
@@ -92,6 +94,7 @@ struct ModelReport: Encodable {
     fact("tokenizer", "\(tokenizer.kind) of \(tokenizer.pieces) pieces")
     fact("texts are cut at", "\(maxTokens) tokens, of \(positions) that it has positions for")
     fact("pooling", pooling.map { $0 + (normalizes == true ? ", scaled to length 1" : "") })
+    fact("vectors are cut at", truncateDim.map { "\($0) elements" })
     fact("similarity", similarity)
     for (name, prompt) in (prompts ?? [:]).sorted(by: { $0.key < $1.key }) where !prompt.isEmpty {
       fact("prompt \(name)" + (name == defaultPrompt ? " (default)" : ""), "“\(prompt)”")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
-from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import AutoTokenizer
 
 fixtures = Path(__file__).parent.parent
@@ -51,6 +51,17 @@ with tempfile.TemporaryDirectory() as scratch:
         if isinstance(values, dict):
             values.pop("__version__", None)
         (out / "prompted" / name).write_text(json.dumps(values, indent=2) + "\n")
+# Vectors of which the first elements are kept, compared by their product and by their cosine.
+truncated = {}
+for similarity in ("dot", "cosine"):
+    model = SentenceTransformer(
+        modules=[Transformer(str(base)), Pooling(32, "mean"), Normalize()], similarity_fn_name=similarity, truncate_dim=5)
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save(scratch, create_model_card=False)
+        model = SentenceTransformer(scratch)
+    truncated[similarity] = {
+        "default": rows(model.encode(queries)), "unit": rows(model.encode(queries, normalize_embeddings=True)),
+        "similarity": rows(model.similarity(model.encode(queries), model.encode(passages))), "metrics": results(model)}
 plain = SentenceTransformer(str(base))
 vectors = {
     "queries": queries, "passages": passages,
@@ -59,6 +70,7 @@ vectors = {
         "default": rows(prompted.encode(queries)),
         "metrics": results(SentenceTransformer(modules=list(prompted), prompts=prompted.prompts, similarity_fn_name="dot")),
     },
+    "truncated": truncated,
     "plain": {"default": rows(plain.encode(queries)), "metrics": results(plain)},
 }
 (out / "vectors.json").write_text(json.dumps(vectors) + "\n")
