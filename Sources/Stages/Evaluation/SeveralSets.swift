@@ -84,7 +84,7 @@ struct SeveralSets {
     let names = bars.enumerated().map { "\(Escape.gnuplot($1.0)) \($0)" }.joined(separator: ", ")
     return Panel(
       settings: [
-        "set title \(Escape.gnuplot(metric))", "set yrange [0:1]", "set xrange [-0.6:\(Double(bars.count) - 0.4)]",
+        "set title \(Escape.gnuplot(metric))", "set yrange [0:1.08]", "set xrange [-0.6:\(Double(bars.count) - 0.4)]",
         "set xtics (\(names)) rotate by -30", "set boxwidth 0.6", "unset key",
       ],
       tables: [("s", bars.enumerated().map { ["\($0)", decimal($1.1), "\"\(decimal($1.1, 3))\""] })],
