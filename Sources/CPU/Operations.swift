@@ -107,32 +107,59 @@ extension CPU {
 
   // MARK: - Pooling
 
-  package func pool(_ x: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor {
+  package func pool(_ x: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch) -> (y: Tensor, maxima: Tensor?) {
     let columns = x.columns
-    let y = matrix(batch.count, mode.partCount * columns)
+    let y = matrix(batch.count, modes.count * columns)
+    let maxima = modes.contains(.max) ? uninitialized([batch.count, columns], .i32) : nil
     parallel(batch.count) { sequence, _ in
-      let parts = mode.tokens(batch.offsets[sequence]..<batch.offsets[sequence + 1])
-      for (part, tokens) in parts.enumerated() {
+      for (part, mode) in modes.enumerated() {
         let row = y.floats + sequence * y.columns + part * columns
-        row.update(repeating: 0, count: columns)
-        table.column_sums(
-          x.floats + tokens.lowerBound * columns, 1 / Float(tokens.count), row, tokens.count, columns, 0, columns)
+        if mode == .max, let maxima {
+          let places = maxima.ints + sequence * columns
+          takeMaxima(x, batch.pooled(sequence), row, places)
+        } else {
+          row.update(repeating: 0, count: columns)
+          for (tokens, weight) in mode.shares(batch.pooled(sequence), from: batch.offsets[sequence]) {
+            table.column_sums(
+              x.floats + tokens.lowerBound * columns, Float(weight), row, tokens.count, columns, 0, columns)
+          }
+        }
       }
     }
-    return y
+    return (y, maxima)
   }
 
-  package func poolBackward(_ dy: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor {
-    let columns = dy.columns / mode.partCount
+  /// What is no number is the maximum, as in torch.
+  private func takeMaxima(
+    _ x: Tensor, _ tokens: Range<Int>, _ row: UnsafeMutablePointer<Float>, _ places: UnsafeMutablePointer<Int32>
+  ) {
+    let columns = x.columns
+    row.update(from: x.floats + tokens.lowerBound * columns, count: columns)
+    places.update(repeating: Int32(tokens.lowerBound), count: columns)
+    for token in tokens.dropFirst() {
+      let values = x.floats + token * columns
+      for column in 0..<columns where values[column] > row[column] || values[column].isNaN {
+        (row[column], places[column]) = (values[column], Int32(token))
+      }
+    }
+  }
+
+  package func poolBackward(
+    _ dy: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch, _ maxima: Tensor?
+  ) -> Tensor {
+    let columns = dy.columns / modes.count
     let dx = matrix(batch.tokens, columns)
     parallel(batch.count) { sequence, _ in
       let all = batch.offsets[sequence]..<batch.offsets[sequence + 1]
-      let parts = mode.tokens(all)
-      for token in all {
-        let row = dx.floats + token * columns
-        row.update(repeating: 0, count: columns)
-        for (part, used) in parts.enumerated() where used.contains(token) {
-          table.add_scaled(dy.floats + sequence * dy.columns + part * columns, 1 / Float(used.count), row, columns)
+      (dx.floats + all.lowerBound * columns).update(repeating: 0, count: all.count * columns)
+      for (part, mode) in modes.enumerated() {
+        let arrived = dy.floats + sequence * dy.columns + part * columns
+        if mode == .max, let maxima {
+          let places = maxima.ints + sequence * columns
+          for column in 0..<columns { dx.floats[Int(places[column]) * columns + column] += arrived[column] }
+        }
+        for (tokens, weight) in mode.shares(batch.pooled(sequence), from: all.lowerBound) {
+          for token in tokens { table.add_scaled(arrived, Float(weight), dx.floats + token * columns, columns) }
         }
       }
     }

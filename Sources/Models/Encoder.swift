@@ -3,7 +3,8 @@ import Tensors
 
 package final class Encoder: SequenceModel {
   package let architecture: any Architecture
-  package let pooling: PoolingMode
+  /// Their results stand side by side.
+  package let pooling: [PoolingMode]
   package var dropout = Dropouts()
   package let parameters: Parameters
   private let body: any Body
@@ -11,14 +12,14 @@ package final class Encoder: SequenceModel {
 
   /// All weights are frozen at first. Throws `ModelError.shapeMismatch`, and what `weights` throws.
   package convenience init(
-    _ architecture: any Architecture, pooling: PoolingMode, weights: some WeightSource, on device: any Device
+    _ architecture: any Architecture, pooling: [PoolingMode], weights: some WeightSource, on device: any Device
   ) throws {
     try self.init(architecture, pooling: pooling, dense: [], weights: weights, on: device)
   }
 
   /// - Parameter dense: what pooled vectors go through. These layers train whole, beside adapters, too.
   init(
-    _ architecture: any Architecture, pooling: PoolingMode, dense: [DenseLayer], weights: some WeightSource,
+    _ architecture: any Architecture, pooling: [PoolingMode], dense: [DenseLayer], weights: some WeightSource,
     on device: any Device
   ) throws {
     let builder = ModelBuilder(weights)
@@ -29,12 +30,13 @@ package final class Encoder: SequenceModel {
     parameters = Parameters(builder, outer: dense.map(\.linear), on: device)
   }
 
-  package var outputWidth: Int { dense.last?.linear.weight.rows ?? pooling.partCount * architecture.width }
+  package var outputWidth: Int { dense.last?.linear.weight.rows ?? pooling.count * architecture.width }
   package var maxTokens: Int { architecture.maxTokens }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
-    let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
-    let pooled = pooling == .cls ? states : tape.pool(states, pooling, batch: batch)
+    let isFirst = pooling == [.cls] && batch.unpooled.allSatisfy { $0 == 0 }
+    let states = try body.forward(batch, first: isFirst, on: tape, dropout)
+    let pooled = isFirst ? states : tape.pool(states, pooling, batch: batch)
     return dense.reduce(pooled) { $1.linear($0, $1.activation, rows: batch.sequenceRows, on: tape) }
   }
 }

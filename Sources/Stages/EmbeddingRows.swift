@@ -26,7 +26,7 @@ extension StageContext {
     var digests: [Digest] = []
     try texts { passage, role in
       ids.append(.string(passage.id))
-      digests.append(Digest(of: encoder.prompted(passage.text, as: role)))
+      digests.append(Digest(of: encoder.identity(of: passage.text, as: role)))
     }
     let known: [Digest: (EmbeddingMatrix, row: Int)] = reuse(Set(digests), from: "embeddings") { folder, take in
       let matrix = try EmbeddingMatrix(folder, width: width)

@@ -6,6 +6,7 @@ import Tensors
 import Tokenizers
 
 extension Bert.Kind: ParameterChoice {}
+extension PoolingMode: ParameterChoice {}
 
 struct Initialise: Stage {
   static let kind = StageKind("init", revision: 2)
@@ -15,11 +16,6 @@ struct Initialise: Stage {
   static let metrics = [
     MetricDescription("pieces", "Pieces of the vocabulary.", nil)
   ]
-
-  enum Pooling: String, ParameterChoice {
-    case mean, cls
-    case lastToken = "last_token"
-  }
 
   @Input("Texts for the vocabulary: queries and passages.") var groups: GroupFile?
   @Input("Texts for the vocabulary: passages.") var corpus: CorpusFile?
@@ -36,7 +32,7 @@ struct Initialise: Stage {
   @Parameter("Width inside the feed-forward part.", in: 1...65_536) var intermediateSize = 512
   @Parameter("Longest input in tokens.", in: 8...65_536) var maxPositionEmbeddings = 256
   @Parameter("Deviation of new weights.", in: 0...10) var initializerRange = 0.02
-  @Parameter("How token vectors become one.") var pooling = Pooling.mean
+  @Parameter("How token vectors become one.") var pooling = PoolingMode.mean
   @Seed var seed
   @Output("Sentence-transformers folder.") var model: ModelFolder
 
@@ -64,12 +60,7 @@ struct Initialise: Stage {
     config.initializerRange = Float(initializerRange)
     var settings = SentenceSettings(maxSequenceLength: maxPositionEmbeddings)
     settings.normalizes = true  // its vectors are compared by cosine
-    settings.pooling =
-      switch pooling {
-      case .mean: .mean
-      case .cls: .cls
-      case .lastToken: .lastToken
-      }
+    settings.pooling = [pooling]
     try config.writeNewEncoder(
       to: model.url, tokenizer: model.url, settings: settings, seed: seed,
       memory: MachineMemory.current.total, on: context.device)

@@ -76,8 +76,9 @@ package protocol Device: AnyObject, Sendable {
   func mask(_ rows: Int, _ columns: Int) -> Tensor
   func dropout(_ x: Tensor, _ mask: DropoutMask, draws: Bool) -> Tensor
 
-  func pool(_ x: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor
-  func poolBackward(_ dy: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor
+  /// `maxima`, where `max` is among the modes: the token that each maximum is of, the first of equal ones. [B, width], i32
+  func pool(_ x: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch) -> (y: Tensor, maxima: Tensor?)
+  func poolBackward(_ dy: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch, _ maxima: Tensor?) -> Tensor
 
   // MARK: Training
 

@@ -10,10 +10,14 @@ package struct PackedBatch: Sendable {
   package let chunks: [Range<Int>]
   /// Names each sequence to dropout: a sequence under the same key, seed and step meets the same mask.
   package let sequenceKeys: [UInt64]  // [B]
+  /// Tokens at the front of each sequence that pooling leaves out: a prompt's.
+  package let unpooled: [Int]  // [B]
 
-  /// Sequences must not be empty. `typeIDs` default to 0, `sequenceKeys` to 0, 1, …; the last chunk may be smaller.
+  /// Sequences must not be empty. `typeIDs` and `unpooled` default to 0, `sequenceKeys` to 0, 1, …; the last chunk may be
+  /// smaller.
   package init(
-    _ sequences: [[Int32]], typeIDs: [[Int32]]? = nil, chunkSize: Int = 8, sequenceKeys: [UInt64]? = nil
+    _ sequences: [[Int32]], typeIDs: [[Int32]]? = nil, chunkSize: Int = 8, sequenceKeys: [UInt64]? = nil,
+    unpooled: [Int]? = nil
   ) {
     let count = sequences.count
     self.init(
@@ -21,19 +25,27 @@ package struct PackedBatch: Sendable {
       typeIDs: typeIDs.map { $0.flatMap { $0 } } ?? Array(repeating: 0, count: sequences.reduce(0) { $0 + $1.count }),
       offsets: sequences.reduce(into: [0]) { $0.append($0.last! + $1.count) },
       chunks: stride(from: 0, to: count, by: chunkSize).map { $0..<min($0 + chunkSize, count) },
-      sequenceKeys: sequenceKeys ?? (0..<UInt64(count)).map { $0 })
+      sequenceKeys: sequenceKeys ?? (0..<UInt64(count)).map { $0 },
+      unpooled: unpooled ?? Array(repeating: 0, count: count))
   }
 
-  package init(ids: [Int32], typeIDs: [Int32], offsets: [Int], chunks: [Range<Int>], sequenceKeys: [UInt64]) {
+  package init(
+    ids: [Int32], typeIDs: [Int32], offsets: [Int], chunks: [Range<Int>], sequenceKeys: [UInt64], unpooled: [Int]
+  ) {
     precondition(ids.count == typeIDs.count && offsets.first == 0 && offsets.last == ids.count, "offsets of the ids")
     precondition(zip(offsets, offsets.dropFirst()).allSatisfy { $0 < $1 }, "a sequence without tokens")
     precondition(sequenceKeys.count == offsets.count - 1, "one key for each sequence")
+    precondition(
+      unpooled.count == offsets.count - 1
+        && zip(unpooled, zip(offsets, offsets.dropFirst())).allSatisfy { $0 >= 0 && $0 < $1.1 - $1.0 },
+      "a sequence without a token to pool")
     precondition(chunks.flatMap { $0 }.elementsEqual(0..<(offsets.count - 1)), "chunks in order, covering all")
     self.ids = ids
     self.typeIDs = typeIDs
     self.offsets = offsets
     self.chunks = chunks
     self.sequenceKeys = sequenceKeys
+    self.unpooled = unpooled
   }
 
   /// Number of tokens, T.
@@ -42,6 +54,10 @@ package struct PackedBatch: Sendable {
   package var count: Int { offsets.count - 1 }
   /// Token counts of some of the sequences.
   package func tokens(of sequences: Range<Int>) -> [Int] { sequences.map { offsets[$0 + 1] - offsets[$0] } }
+  /// The tokens of a sequence that are pooled.
+  package func pooled(_ sequence: Int) -> Range<Int> {
+    offsets[sequence] + unpooled[sequence]..<offsets[sequence + 1]
+  }
   package var longest: Int { zip(offsets, offsets.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
   /// The chunks as ranges of tokens.
   package var tokenChunks: [Range<Int>] { chunks.map { offsets[$0.lowerBound]..<offsets[$0.upperBound] } }
@@ -54,6 +70,6 @@ package struct PackedBatch: Sendable {
       ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]),
       offsets: offsets[sequences.lowerBound...sequences.upperBound].map { $0 - tokens.lowerBound },
       chunks: chunks[range].map { ($0.lowerBound - sequences.lowerBound)..<($0.upperBound - sequences.lowerBound) },
-      sequenceKeys: Array(sequenceKeys[sequences]))
+      sequenceKeys: Array(sequenceKeys[sequences]), unpooled: Array(unpooled[sequences]))
   }
 }

@@ -81,6 +81,17 @@ package final class Tokenizer: Sendable {
     return assemble(postProcessor.single, [content], truncated: truncated)
   }
 
+  /// How many tokens a prompt has at the front of an input, special ones included, as sentence-transformers counts them:
+  /// those of the prompt alone, without a special one at the end.
+  package func promptTokens(_ prompt: String, maxLength: Int?) -> Int {
+    let ids = encode(prompt, maxLength: maxLength).ids
+    guard let last = ids.last else { return 0 }
+    let closes =
+      addedTokens.all.contains { $0.id == last && $0.isSpecial } || last == model.unknownID
+      || postProcessor.single.contains { if case .special(let ids, _) = $0 { ids.contains(last) } else { false } }
+    return ids.count - (closes ? 1 : 0)
+  }
+
   /// Encodes two texts as one input, as cross-encoders read them; throws `.cannotTruncate`, never by `longestFirst`.
   package func encode(
     pair: (String, String), maxLength: Int?, strategy: TruncationStrategy = .longestFirst
@@ -165,6 +176,8 @@ package struct Encoding: Sendable, Equatable {
   package var typeIDs: [Int32] = []  // [tokens]
   /// Tokens besides the special ones that the template adds; 0 means that the text says nothing.
   package var contentTokens = 0
+  /// Tokens at the front that a model does not pool.
+  package var unpooled = 0
   package var unknowns = 0
   package var truncated = false
 }

@@ -13,7 +13,7 @@ package final class BiEncoder {
   /// Of all texts tokenized so far.
   package private(set) var health = TokenHealth()
   private let tokenizer: Tokenizer
-  private let prompts: [TextRole: String]
+  private let prompts: [TextRole: Prompt]
   /// What the user should hear of the folder: what is done otherwise than it says, or taken where it says nothing.
   package let notices: [String]
 
@@ -26,7 +26,21 @@ package final class BiEncoder {
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: device) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
-    prompts = folder.settings.promptsByRole
+    let limit = self.maxTokens
+    prompts = Dictionary(
+      uniqueKeysWithValues: TextRole.allCases.map { role in
+        let text = folder.settings.prompt(for: role)
+        let unpooled =
+          text.isEmpty || folder.settings.includesPrompt
+          ? 0 : tokenizer.promptTokens(folder.settings.lowercases ? text.lowercasedAsPython : text, maxLength: limit)
+        return (role, Prompt(text: text, unpooled: unpooled))
+      })
+  }
+
+  private struct Prompt {
+    var text: String
+    /// Its tokens, if these are not pooled.
+    var unpooled: Int
   }
 
   /// Reads and checks all that the folder holds, of the weights only names and shapes.
@@ -36,10 +50,6 @@ package final class BiEncoder {
     let folder = try CheckpointFolder(url, base: base)
     try folder.checkEncoder()
     let tokenizer = try Tokenizer(folder: folder.transformer)
-    guard folder.settings.includesPrompt || folder.settings.promptsByRole.values.allSatisfy(\.isEmpty) else {
-      throw CheckpointError(
-        url, "pooling", found: "include_prompt: false with prompts", expected: "pooling over all tokens")
-    }
     return (folder, tokenizer, folder.notices + folder.encoderNotices + tokenizer.notices)
   }
 
@@ -49,26 +59,28 @@ package final class BiEncoder {
   /// What compares its vectors.
   package var similarity: Similarity { folder.settings.comparison }
 
-  /// The text as the model reads it.
-  package func prompted(_ text: String, as role: TextRole) -> String { reading(as: role)(text) }
+  /// The text as the model reads it, and what tells its vector from that of an equal one: how much of it is not pooled.
+  package func identity(of text: String, as role: TextRole) -> String {
+    let unpooled = prompts[role]?.unpooled ?? 0
+    return prompted(text, as: role) + (unpooled > 0 ? "\0\(unpooled)" : "")
+  }
 
-  /// What makes of a text what the model reads.
-  private func reading(as role: TextRole) -> @Sendable (String) -> String {
-    let (prompt, lowercases) = (prompts[role] ?? "", folder.settings.lowercases)
-    return { text in
-      let prompted = prompt.isEmpty ? text : prompt + text
-      return lowercases ? prompted.lowercasedAsPython : prompted
-    }
+  func prompted(_ text: String, as role: TextRole) -> String {
+    let prompted = (prompts[role]?.text ?? "") + text
+    return folder.settings.lowercases ? prompted.lowercasedAsPython : prompted
+  }
+
+  private func input(_ text: String, as role: TextRole) -> Encoding {
+    var encoding = tokenizer.encode(prompted(text, as: role), maxLength: maxTokens)
+    encoding.unpooled = prompts[role]?.unpooled ?? 0
+    return encoding
   }
 
   /// Model inputs, the folder's prompt for this role before each text. Throws `EmptyText`, with the name that `record` gives.
   package func tokenize(
     _ texts: [String], as role: TextRole = .plain, record: (Int) -> String = { "text \($0 + 1)" }
   ) throws -> [Encoding] {
-    let read = reading(as: role)
-    return try Training.tokenize(texts.count, on: model.device, into: &health, record: record) {
-      tokenizer.encode(read(texts[$0]), maxLength: maxTokens)
-    }
+    try Training.tokenize(texts.count, on: model.device, into: &health, record: record) { input(texts[$0], as: role) }
   }
 
   /// [inputs, width]; rows of length 1 if `normalizing`. If the folder says so they are, too, but as
@@ -93,12 +105,9 @@ package final class BiEncoder {
     record: (Int) -> String = { "text \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
-    let (tokenizer, read, maxTokens) = (tokenizer, reading(as: role), maxTokens)
     var health = TokenHealth()
     let embeddings = try model.outputs(count: texts.count, progress: progress) { range in
-      try Training.tokenize(range, into: &health, record: record) {
-        tokenizer.encode(read(texts[$0]), maxLength: maxTokens)
-      }
+      try Training.tokenize(range, into: &health, record: record) { input(texts[$0], as: role) }
     }
     self.health.merge(health)
     return finished(embeddings, normalizing)
@@ -108,7 +117,4 @@ package final class BiEncoder {
 extension SentenceSettings {
   /// What compares vectors. Of unit vectors, unless they are truncated, the product is the cosine.
   package var comparison: Similarity { normalizes && truncateDimension == nil ? .cosine : similarity }
-  fileprivate var promptsByRole: [TextRole: String] {
-    Dictionary(uniqueKeysWithValues: TextRole.allCases.map { ($0, prompt(for: $0)) })
-  }
 }

@@ -54,6 +54,7 @@ func shorterInputs(_ chunk: [Int]) -> (change: String, chunk: [Int]) {
 
 extension PackedBatch {
   init(_ inputs: [Encoding], chunkSize: Int) {
-    self.init(inputs.map(\.ids), typeIDs: inputs.map(\.typeIDs), chunkSize: chunkSize)
+    self.init(
+      inputs.map(\.ids), typeIDs: inputs.map(\.typeIDs), chunkSize: chunkSize, unpooled: inputs.map(\.unpooled))
   }
 }

@@ -2,11 +2,13 @@
 import Tensors
 import Tokenizers
 
-/// A text that gives no token besides the special ones.
+/// A text that gives no token besides the special ones, or none to pool.
 package struct EmptyText: Error, CustomStringConvertible {
   package let record: String
+  var hasPrompt = false
   package var description: String {
-    "the text of \(record) has no token besides special ones; remove the record or give it a text"
+    "the text of \(record) has no token besides special ones\(hasPrompt ? " and its prompt's" : ""); "
+      + "remove the record or give it a text"
   }
 }
 
@@ -18,6 +20,7 @@ func tokenize(
     try range.map { index in
       let encoding = try encode(index)
       guard encoding.contentTokens > 0 else { throw EmptyText(record: record(index)) }
+      guard encoding.ids.count > encoding.unpooled else { throw EmptyText(record: record(index), hasPrompt: true) }
       health.add(encoding)
       return encoding
     }

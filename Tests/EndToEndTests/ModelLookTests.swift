@@ -23,8 +23,7 @@ import Testing
       #"[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}, "#
         + #"{"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#,
       to: "dotted/modules.json")
-    try project.write(
-      #"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#, to: "unpooled/1_Pooling/config.json")
+    try project.write(#"{"pooling_mode": "median"}"#, to: "unpooled/1_Pooling/config.json")
   }
 
   private func change(_ path: String, _ old: String, _ new: String) throws {
@@ -43,7 +42,7 @@ import Testing
     ("f: {uses: evaluate, in: {model: model.bin, data: texts.jsonl}}", 35, "found a file, expected a model's folder"),
     (
       "g: {uses: retrieve, in: {model: unpooled, queries: texts.jsonl, corpus: texts.jsonl}}", 35,
-      "include_prompt: false"
+      "key \"pooling_mode\": found \"median\""
     ),
     ("h: {uses: score, in: {teacher: classifier, base: sound, candidates: texts.jsonl}}", 34, "leave out `base`"),
   ]

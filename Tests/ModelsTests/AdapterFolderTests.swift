@@ -31,7 +31,8 @@ import Testing
 
   private func url(_ name: String) -> URL { fixtures.appending(path: "adapters/\(name)") }
 
-  private func outputs(_ folder: CheckpointFolder, _ golden: Golden, _ pooling: PoolingMode? = .mean) throws -> [Float]
+  private func outputs(_ folder: CheckpointFolder, _ golden: Golden, _ pooling: [PoolingMode]? = [.mean]) throws
+    -> [Float]
   {
     let output =
       try golden.is_cross

@@ -34,7 +34,8 @@ struct ArchitectureGolden {
     let tensors = Dictionary(uniqueKeysWithValues: cross.weights.map { ($0.name, $0.fp32) })
     let prefix = folder.architecture.prefix
     return try Encoder(
-      folder.architecture, pooling: .mean, weights: GivenWeights { try #require(tensors["\(prefix)\($0)"]) }, on: device
+      folder.architecture, pooling: [.mean], weights: GivenWeights { try #require(tensors["\(prefix)\($0)"]) },
+      on: device
     )
   }
 

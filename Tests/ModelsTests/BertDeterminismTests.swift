@@ -67,7 +67,7 @@ struct BertDeterminismTests {
       let batch = try golden.batch()
       let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 3, step: 4))
       var states = try body.forward(batch, first: first, on: tape, Dropouts(hidden: 0.1, attention: 0.1))
-      if !first { states = tape.pool(states, .cls, batch: batch) }
+      if !first { states = tape.pool(states, [.cls], batch: batch) }
       tape.backward(from: states, gradient: engine.normal(states.value.shape, deviation: 1, seed: 2, stream: 0))
       return (states.value.array, parameters.all.map { $0.gradient!.array })
     }

@@ -28,7 +28,7 @@ struct BertGolden {
     vocabularySize: 40, hiddenSize: 32, layerCount: 2, headCount: 4, intermediateSize: 48, maximumPositions: 20)
 
   /// Those that the file has vectors of.
-  static let poolings = PoolingMode.allCases.filter { $0 != .clsMean }
+  static let poolings: [PoolingMode] = [.cls, .mean, .lastToken]
 
   func names(_ prefix: String) -> [String] {
     entries.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }.sorted()
@@ -45,9 +45,10 @@ struct BertGolden {
     engine.tensor(try values(name), try #require(entries[name], "\(name)").shape)
   }
 
-  func encoder(_ pooling: PoolingMode = .mean, on engine: any Device) throws -> Encoder {
+  func encoder(_ pooling: PoolingMode..., on engine: any Device) throws -> Encoder {
     try Encoder(
-      Self.config, pooling: pooling, weights: GivenWeights { try tensor("weight/bert.\($0)", on: engine) }, on: engine)
+      Self.config, pooling: pooling.isEmpty ? [.mean] : pooling,
+      weights: GivenWeights { try tensor("weight/bert.\($0)", on: engine) }, on: engine)
   }
 
   func crossEncoder(on engine: any Device) throws -> SequenceClassifier {

@@ -26,7 +26,7 @@ struct BertTests {
   }
 
   @Test func `the first token's vector and the mean stand side by side`() throws {
-    let output = try golden.encoder(.clsMean, on: engine).output(of: golden.batch())
+    let output = try golden.encoder(.cls, .mean, on: engine).output(of: golden.batch())
     let parts: [[Float]] = try [golden.values("encoder/output/cls"), golden.values("encoder/output/mean")]
     let expected = (0..<5).flatMap { row in parts.flatMap { $0[row * 32..<(row + 1) * 32] } }
     #expect(output.shape == [5, 64] && relativeError(output.array, expected) < tolerance)
@@ -95,7 +95,7 @@ struct BertTests {
       let tensor = try #require(tensors[name])
       return engine.tensor(StoredTensor(tensor.shape, .f32, bytes: tensor.bytes()))
     }
-    let merged = try Encoder(BertGolden.config, pooling: .mean, weights: weights, on: engine)
+    let merged = try Encoder(BertGolden.config, pooling: [.mean], weights: weights, on: engine)
     let output = try merged.output(of: golden.batch())
     #expect(relativeError(output.array, try golden.values("encoder/lora/output")) < tolerance)
   }

@@ -39,7 +39,7 @@ struct RehearsalTests {
     shape: Shape, training: Training
   ) throws {
     try check(shape, training) { sizes, weights, cpu in
-      try Encoder(sizes, pooling: .mean, weights: weights, on: cpu)
+      try Encoder(sizes, pooling: PoolingMode.allCases, weights: weights, on: cpu)
     }
   }
 

@@ -102,9 +102,23 @@ struct OperationTests {
     }
   }
 
-  @Test(arguments: PoolingMode.allCases)
-  func `gradients of pooling are its differences`(mode: PoolingMode) {
-    check([input(5, 1)]) { tape, x in tape.pool(x[0], mode, batch: batch) }
+  @Test(
+    arguments: PoolingMode.allCases.map { [$0] } + [[.cls, .mean], [.max, .weightedMean, .lastToken, .max]],
+    [[0, 0, 0], [1, 0, 3]])
+  func `gradients of pooling are its differences, with and without prompts that are left out`(
+    modes: [PoolingMode], unpooled: [Int]
+  ) {
+    let batch = PackedBatch([[1, 2, 3], [4], [2, 2, 5, 0, 1]], chunkSize: 2, unpooled: unpooled)
+    check([input(5, 1)]) { tape, x in tape.pool(x[0], modes, batch: batch) }
+  }
+
+  @Test func `of equal maxima the first gets the gradient, as in torch, and what is no number is the maximum`() {
+    let batch = PackedBatch([[1, 2, 3, 4]])
+    let x = engine.tensor([1, 2, .nan, 3, 2, 0, 3, 0, 0, 3, 2, 0], [4, 3])
+    let (y, maxima) = engine.pool(x, [.max], batch)
+    #expect(y.array[0] == 3 && y.array[1] == 2 && y.array[2].isNaN)
+    let dx = engine.poolBackward(engine.tensor([5, 6, 7], [1, 3]), [.max], batch, maxima)
+    #expect(dx.array == [0, 6, 7, 5, 0, 0, 0, 0, 0, 0, 0, 0])
   }
 
   @Test func `gradients of embeddings are their differences`() {

@@ -127,27 +127,34 @@ import Testing
     #expect(try error(encoder().encode(numpy.queries), golden.plain.default) > 1e-4)
   }
 
-  @Test(arguments: [
-    #""pooling_mode": ["cls", "mean"]"#, #""pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true"#,
-  ])
-  func `the first token's vector and the mean stand side by side where a folder asks for both, and stay so`(
-    pooling: String
-  ) throws {
+  /// Made by Tests/Fixtures/generate/pooling.py.
+  private struct Pooled: Decodable {
+    struct Case: Decodable {
+      let config: String
+      let query: [[Float]]
+    }
+    let texts: [String]
+    let cases: [Case]
+  }
+
+  @Test func `tokens are pooled as sentence-transformers pools them, prompts left out or not, and a copy does it too`()
+    throws
+  {
     _ = try prompted()
-    func vectors(_ pooling: String) throws -> Tensor {
-      try scratch.write("{\(pooling)}", to: "model/1_Pooling/config.json")
-      return try encoder().encode(golden.queries)
+    let golden = try JSONDecoder().decode(
+      Pooled.self, from: Data(contentsOf: fixtures.appending(path: "folders/pooling.json")))
+    #expect(golden.cases.count == 25)
+    for (number, pooled) in golden.cases.enumerated() {
+      try scratch.write(pooled.config, to: "model/1_Pooling/config.json")
+      let encoder = try encoder()
+      #expect(try error(encoder.encode(golden.texts, as: .query), pooled.query) < 1e-5, "\(pooled.config)")
+      #expect(
+        try error(encoder.embed(encoder.tokenize(golden.texts, as: .query)), pooled.query) < 1e-5, "\(pooled.config)")
+      let copy = scratch.url.appending(path: "copy-\(number)")
+      try encoder.folder.write(encoder.model, settings: encoder.folder.settings, to: copy)
+      let again = try BiEncoder(folder: copy, on: CPU(threads: 1))
+      #expect(try error(again.encode(golden.texts, as: .query), pooled.query) < 1e-5, "\(pooled.config)")
     }
-    let (cls, mean) = try (vectors(#""pooling_mode": "cls""#), vectors(#""pooling_mode": "mean""#))
-    let both = (0..<cls.rows).map { row in
-      Array(cls.array[row * 32..<(row + 1) * 32]) + Array(mean.array[row * 32..<(row + 1) * 32])
-    }
-    #expect(try error(vectors(pooling), both) == 0)
-    let wide = try encoder()
-    #expect(wide.model.outputWidth == 64)
-    let copy = scratch.url.appending(path: "copy")
-    try wide.folder.write(wide.model, settings: wide.folder.settings, to: copy)
-    #expect(try error(BiEncoder(folder: copy, on: CPU(threads: 1)).encode(golden.queries), both) == 0)
   }
 
   private func dense() throws {
@@ -225,12 +232,29 @@ import Testing
     #expect(Array(text.lowercasedAsPython.unicodeScalars) == Array(expected.unicodeScalars))
   }
 
-  @Test func `prompts that are not pooled are refused`() throws {
+  @Test func `a text that a prompt without a special token at its end leaves nothing of is named`() throws {
     _ = try prompted()
-    try scratch.write(
-      #"{"embedding_dimension": 32, "pooling_mode": "mean", "include_prompt": false}"#,
-      to: "model/1_Pooling/config.json")
-    let error = #expect(throws: CheckpointError.self) { try encoder() }
-    #expect(try #require(error).found == "include_prompt: false with prompts")
+    try scratch.write(#"{"pooling_mode": "mean", "include_prompt": false}"#, to: "model/1_Pooling/config.json")
+    // Without a template an empty text has its prompt's tokens alone.
+    try change("tokenizer_config.json", "BertTokenizer", "PreTrainedTokenizerFast")
+    let file = folder.appending(path: "tokenizer.json")
+    var fields = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    fields["post_processor"] = NSNull()
+    try JSONSerialization.data(withJSONObject: fields).write(to: file)
+    let encoder = try encoder()
+    #expect(throws: Never.self) { try encoder.encode(["a"], as: .query) }
+    let error = #expect(throws: EmptyText.self) { try encoder.encode(["a", ""], as: .query) }
+    #expect(
+      try #require(error).description
+        == "the text of text 2 has no token besides special ones and its prompt's; remove the record or give it a text")
+  }
+
+  @Test func `equal texts with other parts that are pooled are told apart`() throws {
+    _ = try prompted()
+    try scratch.write(#"{"pooling_mode": "mean", "include_prompt": false}"#, to: "model/1_Pooling/config.json")
+    let encoder = try encoder()
+    #expect(encoder.identity(of: "c", as: .query) != encoder.identity(of: "a b c", as: .plain))
+    try scratch.write(#"{"pooling_mode": "mean"}"#, to: "model/1_Pooling/config.json")
+    #expect(try self.encoder().identity(of: "c", as: .query) == encoder.identity(of: "a b c", as: .plain))
   }
 }

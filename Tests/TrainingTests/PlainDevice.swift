@@ -179,33 +179,43 @@ final class PlainDevice: Device {
     change(sum) { for (index, value) in values.enumerated() { $0[index % sum.count] += value } }
   }
 
-  func pool(_ x: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor {
-    let rows = rows(x)
-    let y = (0..<batch.count).flatMap { sequence in
-      mode.tokens(batch.offsets[sequence]..<batch.offsets[sequence + 1]).flatMap { tokens in
-        (0..<x.columns).map { column in
-          tokens.reduce(0) { $0 + rows[$1][rows[$1].startIndex + column] } / Double(tokens.count)
+  func pool(_ x: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch) -> (y: Tensor, maxima: Tensor?) {
+    let (values, width) = (get(x), x.columns)
+    func largest(_ sequence: Int, _ column: Int) -> Int {
+      batch.pooled(sequence).max { values[$0 * width + column] < values[$1 * width + column] }!
+    }
+    var y: [Double] = []
+    for sequence in 0..<batch.count {
+      for mode in modes {
+        let shares = mode.shares(batch.pooled(sequence), from: batch.offsets[sequence])
+        for column in 0..<width {
+          y.append(
+            mode == .max
+              ? values[largest(sequence, column) * width + column]
+              : shares.reduce(0) { sum, share in
+                share.tokens.reduce(sum) { $0 + share.weight * values[$1 * width + column] }
+              })
         }
       }
     }
-    return made([batch.count, mode.partCount * x.columns], y)
+    let maxima = (0..<batch.count).flatMap { row in (0..<width).map { Double(largest(row, $0)) } }
+    return (made([batch.count, modes.count * width], y), made([batch.count, width], maxima))
   }
 
-  func poolBackward(_ dy: Tensor, _ mode: PoolingMode, _ batch: PackedBatch) -> Tensor {
-    let (columns, arrived) = (dy.columns / mode.partCount, get(dy))
-    var dx = [Double](repeating: 0, count: batch.tokens * columns)
+  func poolBackward(_ dy: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch, _ maxima: Tensor?) -> Tensor {
+    let (width, arrived, places) = (dy.columns / modes.count, get(dy), maxima.map(get) ?? [])
+    var dx = [Double](repeating: 0, count: batch.tokens * width)
     for sequence in 0..<batch.count {
-      let parts = mode.tokens(batch.offsets[sequence]..<batch.offsets[sequence + 1])
-      for (part, tokens) in parts.enumerated() {
-        for token in tokens {
-          for column in 0..<columns {
-            dx[token * columns + column] +=
-              arrived[sequence * dy.columns + part * columns + column] / Double(tokens.count)
-          }
+      for (part, mode) in modes.enumerated() {
+        let shares = mode.shares(batch.pooled(sequence), from: batch.offsets[sequence])
+        for column in 0..<width {
+          let slope = arrived[(sequence * modes.count + part) * width + column]
+          if mode == .max { dx[Int(places[sequence * width + column]) * width + column] += slope }
+          for share in shares { for token in share.tokens { dx[token * width + column] += share.weight * slope } }
         }
       }
     }
-    return made([batch.tokens, columns], dx)
+    return made([batch.tokens, width], dx)
   }
 
   // MARK: - Linear maps

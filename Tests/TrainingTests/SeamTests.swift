@@ -26,11 +26,11 @@ import Testing
     let bag = Bag(pieces: 30, places: 12, width: 16)
     let model: any SequenceModel =
       switch kind {
-      case .bertEncoder: try Encoder(bert(.bert), pooling: .mean, weights: weights, on: device)
+      case .bertEncoder: try Encoder(bert(.bert), pooling: [.mean], weights: weights, on: device)
       case .bertClassifier: try SequenceClassifier(bert(.bert), weights: weights, on: device)
       case .robertaClassifier: try SequenceClassifier(bert(.roberta), weights: weights, on: device)
-      case .mpnetEncoder: try Encoder(bert(.mpnet), pooling: .mean, weights: weights, on: device)
-      case .bagEncoder: try Encoder(bag, pooling: .clsMean, weights: weights, on: device)
+      case .mpnetEncoder: try Encoder(bert(.mpnet), pooling: [.mean], weights: weights, on: device)
+      case .bagEncoder: try Encoder(bag, pooling: PoolingMode.allCases, weights: weights, on: device)
       case .bagClassifier: try SequenceClassifier(bag, weights: weights, on: device)
       }
     model.dropout = Dropouts(hidden: 0.1, attention: 0.2, head: 0.3)
@@ -48,7 +48,7 @@ import Testing
 
   private let batch = PackedBatch(
     [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10, 11, 29]], typeIDs: [[0, 0, 0, 1, 1, 1, 1], [0], [0, 1, 1, 1]], chunkSize: 2,
-    sequenceKeys: [7, 1 << 40, 3])
+    sequenceKeys: [7, 1 << 40, 3], unpooled: [2, 0, 1])
 
   /// Output and gradients of one pass with masks.
   private func pass(_ kind: Kind, _ tuning: Tuning, on device: any Device) throws -> [[Float]] {
@@ -109,7 +109,7 @@ import Testing
       #"{"model_type": "bag", "vocab_size": 12, "max_position_embeddings": 8, "hidden_size": 8}"#,
       to: "base/config.json")
     let cpu = CPU(threads: 1)
-    let drawn = try Encoder(bag, pooling: .mean, weights: RandomWeights(seed: 1, on: cpu), on: cpu)
+    let drawn = try Encoder(bag, pooling: [.mean], weights: RandomWeights(seed: 1, on: cpu), on: cpu)
     try SafeTensors.write(
       drawn.weights.map { NamedTensor($0.name, $0.fp32) },
       to: scratch.url.appending(path: "base/model.safetensors"))

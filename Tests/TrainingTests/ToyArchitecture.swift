@@ -35,7 +35,7 @@ struct Bag: Architecture, Equatable {
       let sum = tape.embedding([(piece, batch.ids), (kind, batch.typeIDs), (place, batch.positions)])
       let states = map(norm(sum, rows: rows, on: tape), .gelu, rows: rows, on: tape)
       // A bag has no first piece: all stand for it.
-      return first ? tape.pool(states, .mean, batch: batch) : states
+      return first ? tape.pool(states, [.mean], batch: batch) : states
     }
   }
 

@@ -118,7 +118,7 @@ private final class BertLayer {
     _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, _ bias: Variable?, on tape: Tape,
     _ dropout: Dropouts
   ) -> Variable {
-    let (asked, rows) = first ? (tape.pool(x, .cls, batch: batch), batch.sequenceRows) : (x, tokens)
+    let (asked, rows) = first ? (tape.pool(x, [.cls], batch: batch), batch.sequenceRows) : (x, tokens)
     let context = tape.attention(
       query(asked, forAttention: true, rows: rows, on: tape), key(x, forAttention: true, rows: tokens, on: tape),
       value(x, forAttention: true, rows: tokens, on: tape),

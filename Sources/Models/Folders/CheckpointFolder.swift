@@ -60,7 +60,7 @@ package struct CheckpointFolder: Sendable {
     settings = try SentenceSettings(
       folder: root, transformer: transformer, modules: modules, maximumPositions: architecture.maxTokens,
       notices: &notices)
-    var width = settings.pooling.partCount * architecture.width
+    var width = settings.pooling.count * architecture.width
     dense = try modules.filter { $0.kind == "Dense" }.map { module in
       let layer = try DenseModule(module.folder, in: root, width: width)
       width = layer.outputSize
@@ -124,7 +124,7 @@ package struct CheckpointFolder: Sendable {
   }
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.
-  package func encoder(on device: any Device, pooling: PoolingMode? = nil) throws -> Encoder {
+  package func encoder(on device: any Device, pooling: [PoolingMode]? = nil) throws -> Encoder {
     try checkEncoder()
     let dense = try dense.enumerated().map { try $1.layer(at: $0 + 2, on: device) }
     return try Encoder(

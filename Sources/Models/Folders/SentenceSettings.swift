@@ -15,7 +15,8 @@ package enum TextRole: String, Sendable, CaseIterable {
 package enum Similarity: String, Sendable, CaseIterable { case cosine, dot }
 
 package struct SentenceSettings: Sendable, Hashable {
-  package var pooling: PoolingMode = .mean
+  /// Their results stand side by side.
+  package var pooling: [PoolingMode] = [.mean]
   /// Whether the tokens of a prompt are pooled, too.
   package var includesPrompt = true
   /// Whether embeddings are scaled to length 1.
@@ -133,27 +134,32 @@ extension SentenceSettings {
     return length >= 1 ? Int(min(length, Double(maximumPositions))) : maximumPositions
   }
 
-  private static let classicModes = [
-    ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
-    ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
-    ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
-  ]
-  private static let modes: [String: PoolingMode] = [
-    "cls": .cls, "mean": .mean, "lasttoken": .lastToken, "cls + mean": .clsMean,
+  /// In the order in which the classic keys' vectors stand.
+  private static let modes: [(key: String, name: String, mode: PoolingMode)] = [
+    ("pooling_mode_cls_token", "cls", .cls), ("pooling_mode_max_tokens", "max", .max),
+    ("pooling_mode_mean_tokens", "mean", .mean),
+    ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", .meanSqrtLength),
+    ("pooling_mode_weightedmean_tokens", "weightedmean", .weightedMean),
+    ("pooling_mode_lasttoken", "lasttoken", .lastToken),
   ]
 
   private mutating func read(pooling file: Configuration) throws {
-    let found: String
-    if let mode = file.values["pooling_mode"] {
-      found = (mode.elements ?? [mode]).map { $0.string ?? $0.text() }.joined(separator: " + ")
+    if let given = file.values["pooling_mode"] {
+      pooling = try (given.elements ?? [given]).map { name in
+        guard let known = Self.modes.first(where: { $0.name == name.string }) else {
+          throw CheckpointError(
+            file.file, "key \"pooling_mode\"", found: name.text(),
+            expected: Self.modes.map { "\"\($0.name)\"" }.joined(separator: ", ") + ", or a list of these")
+        }
+        return known.mode
+      }
+      guard !pooling.isEmpty else {
+        throw CheckpointError(file.file, "key \"pooling_mode\"", found: "an empty list", expected: "a mode at least")
+      }
     } else {
-      found = try Self.classicModes.filter { try file.bool(ifPresent: $0.0) ?? false }.map(\.1).joined(separator: " + ")
+      let chosen = try Self.modes.filter { try file.bool(ifPresent: $0.key) ?? false }.map(\.mode)
+      pooling = chosen.isEmpty ? [.mean] : chosen
     }
-    guard let mode = Self.modes[found] else {
-      throw CheckpointError(
-        file.file, "pooling", found: found.isEmpty ? "none" : found, expected: "cls, mean, lasttoken, or cls and mean")
-    }
-    pooling = mode
     includesPrompt = try file.bool(ifPresent: "include_prompt") ?? true
   }
 }
@@ -180,9 +186,17 @@ extension SentenceSettings {
       ]
     }
     try write(.array(modules), to: "modules.json")
-    let modes = Self.modes.first { $0.value == self.pooling }?.key.split(separator: " + ").map(String.init) ?? []
-    var pooling: JSONValue = ["word_embedding_dimension": .int(embeddingDimension)]
-    for (key, name) in Self.classicModes { pooling[key] = .bool(modes.contains(name)) }
+    var pooling: JSONValue
+    if self.pooling == Self.modes.map(\.mode).filter(self.pooling.contains) {
+      pooling = ["word_embedding_dimension": .int(embeddingDimension)]
+      for (key, _, mode) in Self.modes { pooling[key] = .bool(self.pooling.contains(mode)) }
+    } else {
+      // The classic keys know one order alone.
+      let names = self.pooling.compactMap { mode in Self.modes.first { $0.mode == mode }?.name }
+      pooling = [
+        "embedding_dimension": .int(embeddingDimension), "pooling_mode": .array(names.map { .string($0) }),
+      ]
+    }
     pooling["include_prompt"] = .bool(includesPrompt)
     try write(pooling, to: "1_Pooling/config.json")
     if normalizes { try write([:], to: "\(kinds.count - 1)_Normalize/config.json") }

@@ -1,36 +1,40 @@
-/// One vector for each sequence out of its tokens' vectors: the first token's, the last one's, their mean, or the first
-/// one's and the mean side by side.
-/// x [T, width] → y [B, parts·width]. Backward: of each part the token's row is dy, or every row is dy/length.
+/// One vector for each sequence out of its tokens' vectors: for each mode a weighted sum of them or their maximum, the
+/// modes' results side by side. Tokens of a prompt may be left out.
+/// x [T, width] → y [B, modes·width]. Backward: of each mode a token's row gets its weight times dy; of the maximum it
+/// gets dy where it is the first to have it.
 
 package enum PoolingMode: String, Sendable, CaseIterable {
-  case cls
-  case mean
+  case mean, cls
   case lastToken = "last_token"
-  /// The first token's, then the mean.
-  case clsMean = "cls_mean"
+  case max
+  /// The sum over √length.
+  case meanSqrtLength = "mean_sqrt_len_tokens"
+  /// The n-th token of the sequence counts n times, those of a prompt included in n.
+  case weightedMean = "weightedmean"
 
-  /// What stands side by side.
-  private var parts: [PoolingMode] { self == .clsMean ? [.cls, .mean] : [self] }
-
-  /// How many times as wide as a token's vector the result is.
-  package var partCount: Int { parts.count }
-
-  /// The rows of a sequence that each part is the mean of.
-  package func tokens(_ sequence: Range<Int>) -> [Range<Int>] {
-    parts.map { part in
-      switch part {
-      case .cls: sequence.prefix(1)
-      case .lastToken: sequence.suffix(1)
-      case .mean, .clsMean: sequence
-      }
+  /// The runs of tokens that y is the sum of, and by what each is multiplied; none of `max`.
+  /// - Parameters:
+  ///   - tokens: those that take part, not none.
+  ///   - first: where their sequence begins.
+  package func shares(_ tokens: Range<Int>, from first: Int) -> [(tokens: Range<Int>, weight: Double)] {
+    let count = Double(tokens.count)
+    switch self {
+    case .cls: return [(tokens.prefix(1), 1)]
+    case .lastToken: return [(tokens.suffix(1), 1)]
+    case .mean: return [(tokens, 1 / count)]
+    case .meanSqrtLength: return [(tokens, 1 / count.squareRoot())]
+    case .weightedMean:
+      let total = tokens.reduce(0.0) { $0 + Double($1 - first + 1) }
+      return tokens.map { ($0..<$0 + 1, Double($0 - first + 1) / total) }
+    case .max: return []
     }
   }
 }
 
 extension Tape {
-  package func pool(_ x: Variable, _ mode: PoolingMode, batch: PackedBatch) -> Variable {
+  package func pool(_ x: Variable, _ modes: [PoolingMode], batch: PackedBatch) -> Variable {
     let (device, below) = (device, x.gradient)
-    let y = Profile.measure(.pooling) { device.pool(x.value, mode, batch) }
-    return record(y, needed: below != nil, as: .pooling) { below?.add(device.poolBackward($0, mode, batch)) }
+    let (y, maxima) = Profile.measure(.pooling) { device.pool(x.value, modes, batch) }
+    return record(y, needed: below != nil, as: .pooling) { below?.add(device.poolBackward($0, modes, batch, maxima)) }
   }
 }

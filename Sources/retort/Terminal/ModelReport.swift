@@ -74,7 +74,7 @@ struct ModelReport: Encodable {
     self.notices = notices
     self.forecast = forecast
     guard !folder.isCrossEncoder else { return }
-    pooling = settings.pooling.rawValue
+    pooling = settings.pooling.map(\.rawValue).joined(separator: "_")
     normalizes = settings.normalizes
     truncateDim = settings.truncateDimension
     similarity = settings.comparison.rawValue
