@@ -28,7 +28,6 @@ struct Distill: Stage {
   private static let standard = DistillationLoss()
 
   @Input("The student before training.", as: .student, base: "encoder") var base: ModelFolder
-  @Input("What a `base` changes that is an adapter of PEFT.") var encoder: ModelFolder?
   @Input("Candidates with the teacher's judgement.", .learnsFrom) var scores: ScoreFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: GroupFile?
   @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
@@ -76,7 +75,7 @@ struct Distill: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
-      folder: base.url, base: self.encoder?.url, on: context.device, maxTokens: training.maxLen)
+      folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen)
     context.tell(encoder.notices, "distill")
     if encoder.similarity != .cosine { context.warn("[distill] \(Self.dotNotice)") }
     try training.prepare(encoder.model, whole: [], seed: seed)

@@ -43,7 +43,6 @@ struct DualEncoder: Stage {
   private static let standard = LabelLoss()
 
   @Input("The bi-encoder before training.", as: .biEncoder, base: "encoder") var base: ModelFolder
-  @Input("What a `base` changes that is an adapter of PEFT.") var encoder: ModelFolder?
   @Input(
     "Queries with positives and negatives: groups, mined candidates, or a teacher's scores; several sets as a list.",
     .learnsFrom)
@@ -101,7 +100,7 @@ struct DualEncoder: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
-      folder: base.url, base: self.encoder?.url, on: context.device, maxTokens: training.maxLen)
+      folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen)
     context.tell(encoder.notices, "dual-encoder")
     try training.prepare(encoder.model, whole: [], seed: seed)
     let width = encoder.model.outputWidth
@@ -179,7 +178,7 @@ struct DualEncoder: Stage {
   }
 
   private func loadGuide(_ folder: ModelFolder, _ context: StageContext) throws -> BiEncoder {
-    let guide = try BiEncoder(folder: folder.url, on: context.device)
+    let guide = try BiEncoder(folder: folder.url, base: folder.base, on: context.device)
     context.tell(guide.notices, "dual-encoder guide")
     return guide
   }

@@ -14,7 +14,6 @@ struct Embed: Stage {
   ]
 
   @Input("Bi-encoder.", as: .biEncoder, base: "base") var model: ModelFolder
-  @Input("What a `model` changes that is an adapter of PEFT.") var base: ModelFolder?
   @Input("Texts with ids, JSONL: a corpus, or any file of `id` and `text`.", records: true) var texts: DataFile
   @Parameter("Tokens after which a text is cut; absent: as the model says.", in: 3...1_000_000) var maxLen: Int?
   @Parameter("Which prompt of the model's folder goes before each text.", neutral: TextRole.plain)
@@ -25,7 +24,7 @@ struct Embed: Stage {
   var embeddings: EmbeddingFolder
 
   func run(_ context: StageContext) async throws {
-    let encoder = try BiEncoder(folder: model.url, base: base?.url, on: context.device, maxTokens: maxLen)
+    let encoder = try BiEncoder(folder: model.url, base: model.base, on: context.device, maxTokens: maxLen)
     context.tell(encoder.notices, "embed")
     let (count, computed) = try context.embed(
       { body in try Passage.forEach(in: texts.url) { try body($0, prompt) } }, by: encoder, to: embeddings.url)

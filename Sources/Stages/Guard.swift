@@ -13,7 +13,7 @@ struct Guard: Stage {
     MetricDescription("fall", "How far the first is below the second.", .lower),
   ]
 
-  @Input("Bi-encoder after training.", as: .biEncoder) var model: ModelFolder
+  @Input("Bi-encoder after training.", as: .biEncoder, base: "base") var model: ModelFolder
   @Input("The same before training.", as: .biEncoder) var before: ModelFolder
   @Input("General queries, of other things than the training's: as `evaluate` takes them.", .choosesBy)
   var data: [EvaluationFile]

@@ -39,19 +39,15 @@ enum LoadedModel {
   case cross(any PairScoring)
 }
 
-/// - Parameters:
-///   - base: what the model changes if it is an adapter, or the encoder of a teacher that is `best_model.pt`.
-///   - stage: the stage's name, for messages.
-func loadModel(
-  _ folder: ModelFolder, base: ModelFolder? = nil, _ context: StageContext, for stage: String
-) throws -> LoadedModel {
+/// - Parameter stage: the stage's name, for messages.
+func loadModel(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> LoadedModel {
   let device = try context.device
-  if try CheckpointFolder(folder.url, base: base?.url).isCrossEncoder {
-    let model = try CrossEncoder(folder: folder.url, base: base?.url, on: device)
+  if try CheckpointFolder(folder.url, base: folder.base).isCrossEncoder {
+    let model = try CrossEncoder(folder: folder.url, base: folder.base, on: device)
     context.tell(model.notices, stage)
     return .cross(PairScorer(model: model, stage: stage, context: context))
   }
-  let model = try BiEncoder(folder: folder.url, base: base?.url, on: device)
+  let model = try BiEncoder(folder: folder.url, base: folder.base, on: device)
   context.tell(model.notices, stage)
   return .bi(TextEncoder(model: model, stage: stage, context: context))
 }
@@ -63,10 +59,8 @@ func loadBiEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: St
   return model
 }
 
-func loadCrossEncoder(
-  _ folder: ModelFolder, base: ModelFolder?, _ context: StageContext, for stage: String
-) throws -> any PairScoring {
-  guard case .cross(let model) = try loadModel(folder, base: base, context, for: stage) else {
+func loadCrossEncoder(_ folder: ModelFolder, _ context: StageContext, for stage: String) throws -> any PairScoring {
+  guard case .cross(let model) = try loadModel(folder, context, for: stage) else {
     throw StageInputError("\(folder.url.path): a bi-encoder, expected a cross-encoder")
   }
   return model

@@ -15,8 +15,6 @@ struct Score: Stage {
   ]
 
   @Input("Cross-encoder that judges.", as: .crossEncoder, base: "base") var teacher: ModelFolder
-  @Input("What a `teacher` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
-    ModelFolder?
   @Input("Queries with the candidates to judge.", .handsOn, records: true) var candidates: CandidateFile
   @Parameter("Tokens of a pair after which it is cut; absent: as the teacher was trained.", in: 3...1_000_000)
   var maxLen: Int?
@@ -29,7 +27,7 @@ struct Score: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: teacher.url, base: base?.url, on: context.device, maxTokens: maxLen, form: pairForm)
+      folder: teacher.url, base: teacher.base, on: context.device, maxTokens: maxLen, form: pairForm)
     context.tell(encoder.notices, "score")
     var (queries, pairs) = (0, 0)
     var records: Set<Digest> = []

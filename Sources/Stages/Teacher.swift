@@ -23,8 +23,6 @@ struct Teacher: Stage {
   }
 
   @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
-  @Input("What a `base` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var encoder:
-    ModelFolder?
   @Input("Queries with positives and negatives, each a pair: groups, or mined candidates.", .learnsFrom)
   var train: LabelledFile
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
@@ -56,7 +54,7 @@ struct Teacher: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try CrossEncoder(
-      folder: base.url, base: self.encoder?.url, on: context.device, maxTokens: training.maxLen, newHeadSeed: seed,
+      folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen, newHeadSeed: seed,
       form: pairForm)
     context.tell(encoder.notices, "teacher")
     try training.prepare(

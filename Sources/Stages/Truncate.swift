@@ -10,13 +10,12 @@ struct Truncate: Stage {
 
   @Input("Bi-encoder; one that was trained with `matryoshka` loses least.", as: .biEncoder, base: "base")
   var model: ModelFolder
-  @Input("What a `model` changes that is an adapter of PEFT.") var base: ModelFolder?
   @Parameter("Elements of each vector to keep, from the first on.", in: 1...1_000_000) var truncateDim: Int
   @Output("Sentence-transformers folder; `truncate_dim` stands in its config_sentence_transformers.json.")
   var truncated: ModelFolder
 
   func run(_ context: StageContext) async throws {
-    let encoder = try BiEncoder(folder: model.url, base: base?.url, on: context.device)
+    let encoder = try BiEncoder(folder: model.url, base: model.base, on: context.device)
     context.tell(encoder.notices, "truncate")
     guard truncateDim < encoder.width else {
       throw StageInputError(

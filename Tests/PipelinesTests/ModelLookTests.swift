@@ -11,7 +11,6 @@ private struct Use: Stage {
   static let abstract = "Loads a model, and another one with its base."
   @Input("Any.", as: .biEncoder) var model: ModelFolder
   @Input("Any.", as: .crossEncoder, base: "base") var teacher: ModelFolder?
-  @Input("Any.") var base: ModelFolder?
   @Output("Any.") var made: ModelFolder
   func run(_ context: StageContext) async throws {}
 }
@@ -55,6 +54,21 @@ private final class Witness: ModelChecker {
         u: {uses: use, in: {model: t.made, teacher: a, base: t.made}}
       """)
     #expect(witness.questions == ["a - biEncoder", "b a crossEncoder"])
+  }
+
+  @Test func `every model has a port for what it changes, which goes nowhere without the model`() throws {
+    #expect(Use.description.inputs.map(\.name) == ["model", "model_base", "teacher", "base"])
+    _ = try plan("  s: {uses: use, in: {model: a, model_base: b}}")
+    #expect(witness.questions == ["a b biEncoder"])
+    let message = try #require(throws: (any Error).self) { try plan("  s: {uses: use, in: {model: a, base: b}}") }
+    #expect("\(message)".contains("bound to the port `base`, but none to `teacher`"), "\(message)")
+    let bound = try Use.bound(
+      to: StageBinding(
+        inputs: [
+          "model": BoundArtifact(url: URL(filePath: "/a")), "model_base": BoundArtifact(url: URL(filePath: "/b")),
+        ],
+        outputs: ["made": URL(filePath: "/c")]))
+    #expect(bound.model.base?.path == "/b" && bound.teacher == nil)
   }
 
   @Test func `a hub's model is looked at like any other, where it can be`() throws {

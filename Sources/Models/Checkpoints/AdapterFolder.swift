@@ -54,7 +54,8 @@ struct AdapterFolder {
       folder, found: "a PEFT adapter alone", expected: "it and the model that it changes",
       remedy:
         "It changes \(base.isEmpty ? "a model that it does not name" : "the model \"\(base)\""): name that model's "
-        + "folder at the port `base` of the stage, `encoder` of `teacher` and `distill`, or with --base.")
+        + "folder at the port `base` beside a `model` or `teacher`, `encoder` beside a `base`, `NAME_base` beside any "
+        + "other port NAME, or with --base.")
   }
 
   private static func tensors(in folder: URL) throws -> any TensorFile {

@@ -52,6 +52,8 @@ package struct BoundArtifact: Sendable, Hashable, Codable {
   package var label: String?
   /// The files of a folder that count, where it may hold others besides; absent: all.
   package var files: [String]?
+  /// Where the model lies that it changes, or was trained from; set when a stage is bound.
+  var base: URL?
 
   package init(
     url: URL, digest: String = "", type: ArtifactType? = nil, name: String? = nil, label: String? = nil,
@@ -121,7 +123,9 @@ extension Optional: InputValue where Wrapped: InputValue {
 package struct ModelFolder: Artifact {
   package static let type = ArtifactType.model
   package let url: URL
-  package init(_ bound: BoundArtifact) { url = bound.url }
+  /// What it changes if it is an adapter, or the encoder of a teacher that is `best_model.pt`.
+  package let base: URL?
+  package init(_ bound: BoundArtifact) { (url, base) = (bound.url, bound.base) }
 }
 
 package struct GroupFile: Artifact {

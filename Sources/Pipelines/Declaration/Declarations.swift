@@ -26,10 +26,10 @@ package struct Input<Value: InputValue>: Sendable {
       name: "", documentation: documentation, accepts: Value.accepts, isOptional: Value.isOptional,
       isList: Value.isList, holdsRecords: records, role: role)
   }
-  /// A model.
+  /// A model, which may be one that needs another: that one has a port of its own.
   /// - Parameters:
   ///   - use: what the stage loads it as.
-  ///   - base: the port of the encoder that a model of the distillation program was trained from.
+  ///   - base: the port of what it changes, or was trained from; absent: its own name and `_base`.
   package init(_ documentation: String, as use: ModelUse, base: String? = nil) {
     self.init(documentation)
     (declared.modelUse, declared.modelBase) = (use, base)
@@ -162,6 +162,10 @@ extension Stage {
   /// A stage whose every declaration has its value.
   package static func bound(to binding: StageBinding) throws -> Self {
     let stage = Self()
+    for input in description.inputs {
+      guard let base = input.modelBase, binding.inputs[base] != nil, binding.inputs[input.name] == nil else { continue }
+      throw BaseAlone(base: base, model: input.name)
+    }
     for (name, declaration) in declarations(of: stage) where !declaration.bind(name, from: binding) {
       throw BindingError(kind: kind.name, name: name)
     }
@@ -199,10 +203,23 @@ extension Input: Declaration {
   fileprivate func describe(as name: String, into description: inout StageDescription) {
     var input = declared
     input.name = name
+    input.modelBase = basePort(of: name)
     description.inputs.append(input)
+    guard let use = input.modelUse, let port = input.modelBase else { return }
+    let teacher = [.biEncoder, .student].contains(use) ? "" : ", or the encoder of one that is best_model.pt"
+    description.inputs.append(
+      InputDescription(
+        name: port, documentation: "What a `\(name)` changes that is an adapter of PEFT\(teacher).",
+        accepts: Value.accepts, isOptional: true))
   }
+  private func basePort(of name: String) -> String? {
+    declared.modelUse == nil ? nil : declared.modelBase ?? "\(name)_base"
+  }
+
   fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
-    slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: binding.inputs[name])
+    var bound = binding.inputs[name]
+    bound?.base = basePort(of: name).flatMap { binding.inputs[$0]?.url }
+    slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: bound)
     return slot.value != nil
   }
 }

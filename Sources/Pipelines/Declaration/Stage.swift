@@ -110,7 +110,7 @@ package struct InputDescription: Sendable {
   package var role: InputRole?
   /// What the stage loads the model there as; `nil` for other inputs.
   package var modelUse: ModelUse?
-  /// The port of the encoder that a model of the distillation program needs.
+  /// The port of what the model there changes if it is an adapter, or was trained from; `nil` for other inputs.
   package var modelBase: String?
 }
 

@@ -28,6 +28,14 @@ extension StageBinding {
   }
 }
 
+/// A model for another one that is not there.
+struct BaseAlone: PermanentFailure, CustomStringConvertible {
+  let base, model: String
+  var description: String {
+    "a model is bound to the port `\(base)`, but none to `\(model)`, whose encoder it would be"
+  }
+}
+
 /// A binding that does not fit its stage; the planner's checks make it unreachable from YAML, a damaged job file not.
 package struct BindingError: Error, CustomStringConvertible {
   package let kind: String

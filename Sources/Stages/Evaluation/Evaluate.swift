@@ -40,8 +40,6 @@ struct Evaluate: Stage {
   }
 
   @Input("Bi-encoder or cross-encoder.", as: .either, base: "base") var model: ModelFolder?
-  @Input("What a `model` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
-    ModelFolder?
   @Input(
     "Queries with their positives and, if they have some, dedicated negatives; or a table of triplets; or a BEIR folder, or one of several. Of several sets, as a list or in a folder, each has its metrics as `SET.ndcg@10`, and the plain names are means over sets.",
     .evaluatedOn)
@@ -135,7 +133,7 @@ struct Evaluate: Stage {
 
   private func loaded(_ context: StageContext) throws -> Ranker {
     guard let model else { throw StageInputError(Self.lacksModel) }
-    switch try loadModel(model, base: base, context, for: "evaluate") {
+    switch try loadModel(model, context, for: "evaluate") {
     case .bi(let encoder):
       if let wide = dimensions.first(where: { $0 > encoder.width }) {
         throw StageInputError("`dimensions` has \(wide), and the model's vectors have \(encoder.width) elements")

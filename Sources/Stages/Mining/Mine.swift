@@ -33,8 +33,6 @@ struct Mine: Stage {
   @Input("Bi-encoder for `strategy: nearest`.", as: .biEncoder) var encoder: ModelFolder?
   @Input("Cross-encoder that drops false negatives: see `teacher_max_score`.", as: .crossEncoder, base: "base")
   var teacher: ModelFolder?
-  @Input("What a `teacher` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var base:
-    ModelFolder?
   @Parameter("Negatives of each query, given ones included.", in: 0...100_000) var numNegatives = 15
   @Parameter("How negatives are found.") var strategy = Strategy.random
   @Parameter("Which of the allowed places to take.") var sampling = Sampling.top
@@ -61,13 +59,10 @@ struct Mine: Stage {
     if [.random, .rows].contains(strategy) && needsScores {
       problems.append("`range`, `max_score` and margins need scores: `strategy: nearest` or `bm25`")
     }
-    if base != nil && teacher == nil { problems.append(Self.lacksTeacher) }
     if strategy == .nearest && encoder == nil { problems.append(Self.lacksEncoder) }
     return problems
   }
 
-  private static let lacksTeacher =
-    "a model is bound to the port `base`, but none to `teacher`, whose encoder it would be"
   private static let lacksEncoder = "`strategy: nearest` needs a model at the port `encoder`"
 
   func run(_ context: StageContext) async throws {
@@ -86,8 +81,7 @@ struct Mine: Stage {
 
     var mined = [[Int]](repeating: [], count: groups.count)
     var dropped = 0
-    if base != nil, teacher == nil { throw StageInputError(Self.lacksTeacher) }
-    let judge = try teacher.map { try loadCrossEncoder($0, base: base, context, for: "mine") }
+    let judge = try teacher.map { try loadCrossEncoder($0, context, for: "mine") }
     func accept(_ number: Int, _ passages: [Int]) throws -> [Bool] {
       guard let judge else { return passages.map { _ in true } }
       let logits = try judge.score(passages.map { (groups[number].query, pool.passages[$0].text) })

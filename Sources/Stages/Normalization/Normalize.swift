@@ -28,7 +28,7 @@ struct Normalize: Stage {
     case calibrated
   }
 
-  @Input("Bi-encoder.", as: .biEncoder) var model: ModelFolder
+  @Input("Bi-encoder.", as: .biEncoder, base: "base") var model: ModelFolder
   @Input("Queries to report on.", .evaluatedOn) var data: GroupFile
   @Input("Queries to fit the constants and the threshold on; needed by every method but `shift`.", .choosesBy)
   var validation: GroupFile?

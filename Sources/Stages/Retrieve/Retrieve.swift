@@ -28,7 +28,6 @@ struct Retrieve: Stage {
   @Input("The passages to search: a corpus of `groups`, a grammar book, or any records with `id` and `text`.")
   var corpus: DataFile
   @Input("Bi-encoder.", as: .biEncoder, base: "base") var model: ModelFolder?
-  @Input("What a `model` changes that is an adapter of PEFT.") var base: ModelFolder?
   @Input("Cross-encoder that judges the best passages again.", as: .crossEncoder) var reranker: ModelFolder?
   @Input("What `normalize` found for the model: makes probabilities of its scores.") var calibration: ResultFile?
   @Parameter("What finds passages; absent: the model if there is one, else BM25.") var method: Method?
@@ -63,7 +62,7 @@ struct Retrieve: Stage {
     let device = try context.device
     var rankings = try search(queries, passages, usesModel ? model : nil, on: device, context)
     if let reranker {
-      let scorer = try loadCrossEncoder(reranker, base: nil, context, for: "retrieve")
+      let scorer = try loadCrossEncoder(reranker, context, for: "retrieve")
       try rankings.rerank(queries, passages, by: scorer, depth: rerank) { context.progress($0, of: queries.count) }
       scorer.finish()
     }
@@ -100,7 +99,7 @@ struct Retrieve: Stage {
       try EmbeddingMatrix.Writer(embeddings.url, ids: [], digests: [], width: 0).rows.close()
       return best(LexicalRetriever(queries: queries.map(\.text), index: BM25(passages.map(\.shown))))
     }
-    let encoder = try BiEncoder(folder: model.url, base: base?.url, on: device)
+    let encoder = try BiEncoder(folder: model.url, base: model.base, on: device)
     context.tell(encoder.notices, "retrieve")
     let isCosine = encoder.similarity == .cosine
     let (count, computed) = try context.embed(
