@@ -19,9 +19,12 @@ private let scripts = (try? FileManager.default.contentsOfDirectory(atPath: atta
     try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
     let path =
       retortProgram.deletingLastPathComponent().path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
+    // The scripts' seconds are for an idle machine; beside all other tests a minute tells what hangs from what is slow.
+    let patience =
+      #"timeout() { [ "$1" = -k ] && shift 2; shift; command timeout -k 3 60 "$@"; }; export -f timeout; "#
     let ended = try await project.run(
       URL(filePath: "/bin/bash"),
-      ["-c", "cd work && bash \"$1\" 2>&1 | tail -n 1", "", attacks.appending(path: script).path],
+      ["-c", patience + "cd work && bash \"$1\" 2>&1 | tail -n 1", "", attacks.appending(path: script).path],
       environment: ["PATH": path])
     #expect(ended.output == "OK\n")
   }
