@@ -143,6 +143,7 @@ struct DualEncoder: Stage {
 
   private func check(_ sets: [[LabelledRecord]]) throws {
     for (file, records) in zip(train, sets) {
+      if records.isEmpty { throw DataError(file.url, "there are no queries to train on") }
       if loss == .marginMSE, let plain = records.first(where: { $0.logits == nil }) {
         throw DataError(
           file.url,

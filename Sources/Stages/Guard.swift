@@ -48,7 +48,8 @@ struct Guard: Stage {
         "[guard] the model forgot: its nDCG@10 fell by \(decimal(from - to)), more than `max_fall: \(maxFall)`; train "
           + "with a lower rate, for fewer epochs, with LoRA, or with general data among the rest")
     }
-    try copy(model.url, to: guarded.url)
+    // Files that do not count may lie beside the others: no key knows them.
+    for path in try model.files ?? FileManager.default.contentsOfDirectory(atPath: model.url.path) { try copy(path) }
   }
 
   /// nDCG@10 of each query, set by set.
@@ -60,13 +61,15 @@ struct Guard: Stage {
     }
   }
 
-  /// Copies files that links lead to, too.
-  private func copy(_ folder: URL, to target: URL) throws {
+  /// Copies a file or a folder of the model's, and what links lead to.
+  private func copy(_ path: String) throws {
     let files = FileManager.default
-    try files.createDirectory(at: target, withIntermediateDirectories: true)
-    for name in try files.contentsOfDirectory(atPath: folder.path) {
-      let (from, to) = (folder.appending(path: name).resolvingSymlinksInPath(), target.appending(path: name))
-      if from.isFolder { try copy(from, to: to) } else { try files.copyItem(at: from, to: to) }
+    let (from, to) = (model.url.appending(path: path).resolvingSymlinksInPath(), guarded.url.appending(path: path))
+    if from.isFolder {
+      for name in try files.contentsOfDirectory(atPath: from.path) { try copy("\(path)/\(name)") }
+    } else {
+      try files.createDirectory(at: to.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try files.copyItem(at: from, to: to)
     }
   }
 }

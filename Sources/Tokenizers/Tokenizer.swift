@@ -49,10 +49,10 @@ package final class Tokenizer: Sendable {
       added.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? pieces.id(of: token)
     }
     notices =
-      file.isWhole
-      ? TokenizerSettings.notices(normalizer, replacing: stored)
-        + TokenizerSettings.notices(preTokenizer, replacing: storedWords) + addedTokens.notices
-      : addedTokens.notices
+      settings.notices
+      + (file.isWhole
+        ? TokenizerSettings.notices(normalizer, replacing: stored)
+          + TokenizerSettings.notices(preTokenizer, replacing: storedWords) : []) + addedTokens.notices
     let largestID = max(model.largestID, addedTokens.all.map(\.id).max() ?? -1)
     vocabularySize = Int(largestID) + 1
 

@@ -11,6 +11,8 @@ struct TokenizerSettings {
   let truncationSide: TruncationSide?
   /// The class that the folder names; absent: tokenizer.json counts as it is.
   let kind: TokenizerClass?
+  /// What to hear of a class that transformers may build anew, and that is none of `TokenizerClass`.
+  let notices: [String]
   /// The keys of all tokens by name, in the order in which transformers adds them.
   private let names: [String]
   /// Tokens of added_tokens.json.
@@ -21,6 +23,8 @@ struct TokenizerSettings {
   ]
   /// Without any name of a class, one of BertTokenizer's keys stands for it.
   private static let bertKeys = ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
+  /// Names of classes that take tokenizer.json as it is.
+  private static let plainClasses = ["PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"]
   /// Architectures whose folders transformers believes no other class of.
   private static let believedTypes = ["modernbert", "qwen2"]
 
@@ -59,6 +63,13 @@ struct TokenizerSettings {
       } else {
         Self.bertKeys.contains { values[$0] != nil } ? .bert : nil
       }
+    notices =
+      kind != nil || name.isEmpty || Self.plainClasses.contains(name)
+      ? []
+      : [
+        "tokenizer_class \(name) is none that is known here: tokenizer.json counts as it is, which transformers may read "
+          + "otherwise; compare a few ids (`retort tokenize`)"
+      ]
     var older: [AddedToken] = []
     if values["added_tokens_decoder"] == nil {
       let map = try Self.read("special_tokens_map.json", in: folder).0

@@ -113,7 +113,7 @@ extension LabelLoss {
     let order = pairs.indices.sorted { (pairs[$0].label, $0) < (pairs[$1].label, $1) }
     let logits = order.map { similarity.between(pairs[$0].query, pairs[$0].document) / tau }
     let labels = order.map { pairs[$0].label }
-    // Of each pair, where labels above its own begin.
+    // Where labels above a pair's own begin.
     var above = [Int](repeating: order.count, count: order.count)
     for index in order.indices.reversed().dropFirst() {
       above[index] = labels[index] < labels[index + 1] ? index + 1 : above[index + 1]

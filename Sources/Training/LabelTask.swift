@@ -55,7 +55,7 @@ package struct LabelTask: TrainingTask {
 
     package init(queries: [[Float]], passages: [[Float]]) { (self.queries, self.passages) = (queries, passages) }
 
-    /// Of two rows of a batch: the queries, then the passages.
+    /// The similarity of two rows of a batch, whose queries come before its passages.
     fileprivate func similarity(_ items: [Int], _ used: [Int]) -> @Sendable (Int, Int) -> Double {
       let rows = items.map { queries[$0] } + used.map { passages[$0] }
       return { left, right in

@@ -121,6 +121,18 @@ private func workshop(width: Int = 16, layers: Int = 1) async throws -> Workshop
     #expect(reports.steps("loss").count == 5)
   }
 
+  @Test func `a set without queries is an error, not a training of nothing`() async throws {
+    let workshop = try await workshop()
+    try workshop.folder.get().write("", to: "none.jsonl")
+    await #expect {
+      try await workshop.run(
+        DualEncoder.self, ["base": "base", "train[1]": "groups.jsonl", "train[2]": "none.jsonl"],
+        dual.merging(["mix": .string("round_robin")]) { $1 }, to: "model")
+    } throws: {
+      "\($0)".contains("none.jsonl")
+    }
+  }
+
   @Test func `what does not go together is told before the run`() throws {
     func problems(_ parameters: [String: ParameterValue], guide: Bool = false) throws -> [String] {
       var inputs = ["base": BoundArtifact(url: URL(filePath: "/")), "train": BoundArtifact(url: URL(filePath: "/"))]

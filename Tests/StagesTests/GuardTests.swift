@@ -60,6 +60,17 @@ import Testing
     #expect(!run.messages.contains { $0.contains("forgot") })
   }
 
+  @Test func `files beside a model that do not count are not handed on`() async throws {
+    let counting = ["model.safetensors", "config.json", "tokenizer.json", "extra/notes.json"]
+    try FileManager.default.copyItem(at: URL(filePath: base), to: run.folder.url.appending(path: "model"))
+    try run.folder.write("{}", to: "model/extra/notes.json")
+    try run.folder.write("of somebody else", to: "model/extra/other.bin")
+    try await run.run(
+      Guard.self, inputs: ["model": "model", "before": base, "data": "groups.jsonl"], counting: ["model": counting])
+    let handed = try FileManager.default.subpathsOfDirectory(atPath: run.folder.url.appending(path: "guarded").path)
+    #expect(Set(handed) == Set(counting + ["extra"]))
+  }
+
   @Test func `the same model falls by nothing`() async throws {
     try await run.run(Guard.self, inputs: ["model": base, "before": base, "data": "groups.jsonl"])
     #expect(run.metric("fall") == 0 && run.verdict?.outcome == .unclear)

@@ -82,13 +82,7 @@ private struct InterruptedWorkshop {
         positives: [passage], negatives: passages.filter { $0.id != passage.id })
     }
     try QueryGroup.write(groups, to: url("groups.jsonl"))
-    try CandidateList.write(
-      groups.map { group in
-        CandidateList(
-          id: group.id, query: group.query,
-          candidates: group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
-            + group.negatives.map { Candidate(passage: $0, isPositive: false, source: .given) })
-      }, to: url("candidates.jsonl"))
+    try CandidateList.write(groups.map(CandidateList.init(given:)), to: url("candidates.jsonl"))
     try await run(
       Initialise.self, ["groups": "groups.jsonl"],
       [

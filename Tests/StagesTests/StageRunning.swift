@@ -14,9 +14,10 @@ final class StageRun: Sendable {
   init() throws { folder = try ScratchFolder() }
 
   /// Runs the stage on files of the folder; outputs are written beside them, under their ports' names.
+  /// - Parameter counting: the files that count of folders at ports, where not all do.
   func run<S: Stage>(
     _ stage: S.Type, inputs: [String: String], with parameters: [String: ParameterValue] = [:], seed: UInt64? = 7,
-    earlier: [[String: EarlierOutput]] = []
+    earlier: [[String: EarlierOutput]] = [], counting: [String: [String]] = [:]
   ) async throws {
     let outputs = S.description.outputs.map { ($0.name, folder.url.appending(path: $0.name)) }
     let bound = try S.bound(
@@ -25,7 +26,7 @@ final class StageRun: Sendable {
           uniqueKeysWithValues: inputs.map { port, path in
             let url = path.hasPrefix("/") ? URL(filePath: path) : folder.url.appending(path: path)
             // Members of a list go by their names, as the planner has it where they lie in one folder.
-            return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil))
+            return (port, BoundArtifact(url: url, label: port.hasSuffix("]") ? path : nil, files: counting[port]))
           }), parameters: parameters,
         outputs: Dictionary(uniqueKeysWithValues: outputs), seed: seed))
     let context = StageContext(Compute(), scratch: folder.url, earlier: earlier) { event in
@@ -79,5 +80,15 @@ func failure(_ body: () async throws -> some Any) async -> String {
     return "no error"
   } catch {
     return "\(error)".replacing(/\S*retort-test-[^\/]+\//, with: "")
+  }
+}
+
+extension CandidateList {
+  /// A group's own passages, as `mine` hands them on.
+  init(given group: QueryGroup) {
+    self.init(
+      id: group.id, query: group.query,
+      candidates: group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
+        + group.negatives.map { Candidate(passage: $0, isPositive: false, source: .given) })
   }
 }

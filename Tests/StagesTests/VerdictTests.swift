@@ -64,13 +64,7 @@ private final class Bench: Sendable {
     try QueryGroup.write(groups, to: url("groups.jsonl"))
     try Passage.write(passages + [Passage(id: "desert", text: "sand")], to: url("corpus.jsonl"))
     try Passage.write(Array(passages.dropLast()), to: url("short.jsonl"))
-    try CandidateList.write(
-      groups.map { group in
-        CandidateList(
-          id: group.id, query: group.query,
-          candidates: group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
-            + group.negatives.map { Candidate(passage: $0, isPositive: false, source: .given) })
-      }, to: url("candidates.jsonl"))
+    try CandidateList.write(groups.map(CandidateList.init(given:)), to: url("candidates.jsonl"))
     try await run(
       Initialise.self, ["groups": "groups.jsonl"],
       [

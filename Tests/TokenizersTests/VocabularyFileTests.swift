@@ -32,6 +32,14 @@ import Testing
     return files
   }
 
+  @Test(arguments: [("CamembertTokenizer", 1), ("PreTrainedTokenizerFast", 0), ("BertTokenizerFast", 0)])
+  func `a class that is not known here is told`(name: String, notices: Int) throws {
+    let stored = fixtures.appending(path: "tokenizers/uncased/tokenizer.json")
+    try scratch.write(Data(contentsOf: stored), to: "tokenizer.json")
+    try scratch.write("{\"tokenizer_class\": \"\(name)\"}", to: "tokenizer_config.json")
+    #expect(try Tokenizer(folder: scratch.url).notices.count { $0.contains("is none that is known here") } == notices)
+  }
+
   private func numbers(_ value: JSONValue?) -> [Int32]? { value?.elements?.compactMap { $0.int.map { Int32($0) } } }
 
   @Test(arguments: ["bert", "bert-cased", "roberta", "gpt2", "qwen2", "xlm-roberta", "xlm-roberta-extra"])

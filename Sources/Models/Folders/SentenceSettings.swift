@@ -29,7 +29,7 @@ package struct SentenceSettings: Sendable, Hashable {
   package var similarity = Similarity.cosine
   /// Whether texts are read in small letters, whatever the tokenizer makes of them.
   package var lowercases = false
-  /// Of each vector the first so many elements are kept, if it has more (Matryoshka); `nil`: all.
+  /// Elements of each vector that are kept, from the first on, if it has more (Matryoshka); `nil`: all.
   package var truncateDimension: Int?
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }

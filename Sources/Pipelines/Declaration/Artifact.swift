@@ -125,7 +125,9 @@ package struct ModelFolder: Artifact {
   package let url: URL
   /// What it changes if it is an adapter, or the encoder of a teacher that is `best_model.pt`.
   package let base: URL?
-  package init(_ bound: BoundArtifact) { (url, base) = (bound.url, bound.base) }
+  /// Paths of the files that count, where the folder may hold others besides; absent: all.
+  package let files: [String]?
+  package init(_ bound: BoundArtifact) { (url, base, files) = (bound.url, bound.base, bound.files) }
 }
 
 package struct GroupFile: Artifact {

@@ -17,7 +17,7 @@
 /// - `dimensions`: where they were asked for, the ranking metrics of vectors' first 64, 128, … elements, scaled again.
 /// - `samples`: your own pairs with `raw` and `normalized` scores.
 ///
-/// Of several sets: `method`, `queries` and `passages` of all, the means over sets at `ranking` and `dimensions`, and at
+/// Several sets have `method`, `queries` and `passages` of all, the means over sets at `ranking` and `dimensions`, and at
 /// `sets` all of the above for each, by its name.
 import Foundation
 import JSONText

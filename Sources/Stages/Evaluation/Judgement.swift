@@ -39,7 +39,7 @@ struct Judge {
   let order: TieOrder
   private let positives: [[Int]]
   private let given: [[Int]]
-  /// Of the queries whose positives have some, by passage.
+  /// Grades by passage, of the queries whose positives have some.
   private let grades: [[Int: Double]]
   /// The triplets of each query whose passages the pool has.
   private let triplets: [[(row: Int, positive: Int, negative: Int)]]

@@ -40,8 +40,8 @@ package struct PerQueryScores: Sendable {
   }
 
   /// By the query's id; their mean is the metric, but for `margin`, which `evaluate` takes over pairs, not queries.
-  /// Of several sets a query's id is `SET/ID`, and `SET.METRIC` is of one of them. `nil` for metrics that single queries
-  /// do not have.
+  /// Ids are `SET/ID` where there are several sets, and `SET.METRIC` is of one of them. `nil` for metrics that single
+  /// queries do not have.
   package func values(of name: String) -> [String: Double]? {
     let (set, metric) = MetricDescription.parts(of: name)
     let pairs = queries.compactMap { query -> (String, Double)? in

@@ -92,7 +92,7 @@ struct GroupBuilder {
     let source: String?
     var positives: [Int] = []
     var negatives: [Int] = []
-    /// Of positives that are more or less to the point than others, by passage.
+    /// Grades by passage, of positives that are more or less to the point than others.
     var grades: [Int: Double] = [:]
   }
 
