@@ -36,7 +36,7 @@ private let checkout = fixtures.deletingLastPathComponent().deletingLastPathComp
   }
 
   @Test func `too few queries, and queries of another language, say nothing`() {
-    let lots = Array(0..<40).shuffled(seed: 4)
+    let lots = Array(0..<LabelCheck.fewest - 1).shuffled(seed: 4)
     #expect(LabelCheck(groups(LabelCheck.fewest - 1) { lots[$0] }).warning == nil)
     let foreign = groups(200) { $0 }.map { QueryGroup(id: $0.id, query: "말 \($0.id)", positives: $0.positives) }
     let check = LabelCheck(foreign)
