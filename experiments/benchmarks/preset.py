@@ -4,7 +4,7 @@
 
 TOKENIZER is multilingual-e5-small's folder. A checkpoint of multilingual-e5-large-instruct's shape is filled at random in
 fp16, the type of the real one: 24 layers, 1,024 wide, 250,002 pieces. experiments/quick.yaml runs on it with `samples` of
-the repository's triplets: a teacher at 512 tokens with LoRA 16/32, scoring, and the student at 128 tokens, whole and with
+triplets made of the repository's: a teacher at 512 tokens with LoRA 16/32, scoring, and the student at 128 tokens, whole and with
 LoRA. What is printed of each stage are seconds, the median of its steps' tokens/s, and texts and tokens; then what `plan`
 expects of 2,000 samples, with the memory of each stage. PyTorch takes the same steps of teacher and student for a few batches of the same texts,
 padded, autocast to bf16, after one that does not count. Needs torch, transformers, peft.
@@ -44,12 +44,28 @@ def triplets(count: int) -> list[list[str]]:
     return [[f"query: (ko) {a}", f"passage: (ko) {p}", f"passage: (ko) {n}"] for a, p, n in rows[:count]]
 
 
+def enlarge(data: Path) -> None:
+    """A data version of some 2,200 triplets: the repository's own, each with seven negatives one after the other."""
+    shutil.copytree(data / "supervised_only", data / "large")
+    with open(data / "supervised_only/train.csv", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    with open(data / "large/train.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for place, (anchor, positive, negative) in enumerate(rows):
+            others = [row[1] for row in rows[place + 1:] + rows[:place] if row[1] not in (positive, negative)]
+            distinct = list(dict.fromkeys(others))[:6]
+            writer.writerows([anchor, positive, other] for other in [negative, *distinct])
+
+
 def run_retort(options: argparse.Namespace, model: Path, folder: Path) -> None:
     project = folder / "project"
     for part in ("pipelines", "experiments"):
         shutil.copytree(ROOT / part, project / part)
     subprocess.run(["git", "init", "-q", project], check=True)  # a root of its own, into which it publishes
+    enlarge(project / "pipelines/data/preprocessed")
     settings = {"params.teacher": model, "params.student": model, "params.max_samples": options.samples,
+                "params.data_version": "large",
                 "defaults.precision": "auto", "defaults.threads": options.threads}
     common = [item for key, value in settings.items() for item in ("--set", f"{key}={value}")]
     variants = {"whole": [], "lora": ["--set", "stages.student.with.lora={r: 16, alpha: 32, dropout: 0.1, target_modules: [query, key, value, dense]}"]}
