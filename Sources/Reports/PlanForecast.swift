@@ -62,7 +62,9 @@ extension Preview {
       })
     var forecasts: [StageID: StageForecast] = [:]
     var probed: [ProbeSubject: StageProbe.Result] = [:]
+    var sizes: [StageID: [String: Double]] = [:]
     for preview in stages {
+      sizes[preview.id] = preview.outputs?.mapValues { Double($0.bytes) }
       switch preview.verdict {
       case .cached, .broken: continue
       case .willRun, .mayRun: break
@@ -71,7 +73,9 @@ extension Preview {
       for (_, input) in preview.resolved?.inputs ?? [:] where input.artifact.kind == .file {
         if stage.description.trains { lines[input.artifact.digest] = try lineCount(of: input.url(in: store)) }
       }
-      let forecast = try forecaster.forecast(stage, inputs: preview.resolved?.inputs.mapValues(\.artifact))
+      let forecast = try forecaster.forecast(
+        stage, inputs: preview.resolved?.inputs.mapValues(\.artifact), sizes: { sizes[$0] })
+      sizes[preview.id] = forecast?.outputs
       forecasts[preview.id] = forecast.map(StageForecast.init)
       guard forecast?.isOwn != true, stage.description.trains, let probe, let resolved = preview.resolved else {
         continue

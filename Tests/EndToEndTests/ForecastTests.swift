@@ -89,6 +89,14 @@ private let training = """
     #expect(teacher.basis == "history" && teacher.samples == 1)
     #expect(teacher.disk.map { $0.value > 0 } == true && teacher.memory.map { $0.value > 1e6 } == true)
     #expect(changed.total.unknown == [])
+
+    // What waits for candidates of half the queries is half of what waits for all of them.
+    func waiting(_ samples: Int) async throws -> Double? {
+      try project.write(training.replacing("negatives: 1}", with: "negatives: 1, max_samples: \(samples)}"))
+      return try await plan(project)["teacher"]?.forecast?.seconds.value
+    }
+    let (one, two) = (try #require(try await waiting(1)), try #require(try await waiting(2)))
+    #expect(abs(two - 2 * one) < 1e-9 * two)
   }
 
   @Test func `a training that cannot begin says why, and the plan goes on`() async throws {

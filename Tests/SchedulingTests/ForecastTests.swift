@@ -23,8 +23,9 @@ import Testing
     ], outputs: [])
   private let reader = StageDescription(
     kind: StageKind("read", revision: 1), abstract: "", numeric: false, outsideTools: [], usesSeed: false,
-    inputs: [InputDescription(name: "data", documentation: "", accepts: [.records], isOptional: false)],
-    parameters: [], outputs: [])
+    inputs: [InputDescription(name: "data", documentation: "", accepts: [.records], isOptional: false, role: .handsOn)],
+    parameters: [ParameterDescription(name: "max_samples", documentation: "", type: .int(1...9), role: .limits)],
+    outputs: [])
 
   private func stage(
     _ base: String, _ description: StageDescription, _ parameters: [String: ParameterValue] = [:]
@@ -39,12 +40,13 @@ import Testing
   }
 
   private func forecast(
-    _ stage: PlannedStage, inputs: [String: StoredArtifact]?, _ history: [StageUsage], records: [Digest: Int] = [:]
+    _ stage: PlannedStage, inputs: [String: StoredArtifact]?, _ history: [StageUsage], records: [Digest: Int] = [:],
+    sizes: [String: Double]? = nil
   ) throws -> Forecast? {
     let file = URL(filePath: "/p.yaml")
     let plan = Plan(name: "p", file: file, root: file.deletingLastPathComponent(), stages: [stage])
     return try Forecaster(plan, history: { _ in history }, records: { records[$0.digest] })
-      .forecast(stage, inputs: inputs)
+      .forecast(stage, inputs: inputs, sizes: { _ in sizes })
   }
 
   private func usage(
@@ -96,6 +98,43 @@ import Testing
     #expect(try seconds(["epochs": .int(3), "max_samples": .int(200)], ["base": base, "data": new]) == 24)
     // Not there yet: as the last time.
     #expect(try seconds(["epochs": .int(1)], nil) == 4)
+  }
+
+  @Test func `a stage that takes a part of its records does that part of the work`() throws {
+    let data = artifact("a", bytes: 100)
+    let history = [usage("read", seconds: 6, samples: 32, ["data": data], outputs: ["out": artifact("o", bytes: 90)])]
+    func result(limit: Int?) throws -> Forecast? {
+      try forecast(
+        stage("read", reader, limit.map { ["max_samples": .int($0)] } ?? [:]), inputs: ["data": data], history,
+        records: [data.digest: 128])
+    }
+    #expect(try result(limit: 8)?.seconds.value == 1.5 && result(limit: 8)?.outputs == ["out": 22.5])
+    #expect(try result(limit: nil)?.seconds.value == 24 && result(limit: 500)?.seconds.value == 24)
+  }
+
+  @Test func `what waits is forecast from the size that its inputs are forecast to have`() throws {
+    let (data, base) = (artifact("data", bytes: 50), artifact("base", bytes: 1000, kind: .folder))
+    func waiting(_ description: StageDescription, _ parameters: [String: ParameterValue] = [:]) -> PlannedStage {
+      var waiting = stage("t", description, parameters)
+      for index in waiting.inputs.indices where waiting.inputs[index].port == "data" {
+        waiting.inputs[index].source = .stage(StageID(index: 1), port: "out")
+      }
+      return waiting
+    }
+    let read = [usage("t", seconds: 4, ["data": data], outputs: ["out": artifact("o", bytes: 10)])]
+    let grown = try forecast(waiting(reader), inputs: nil, read, sizes: ["out": 150])
+    #expect(grown?.seconds.value == 12 && grown?.outputs == ["out": 30])
+    #expect(try forecast(waiting(reader), inputs: nil, read)?.seconds.value == 4)
+
+    let model = artifact("m", bytes: 7, kind: .folder)
+    let trained = [usage("t", seconds: 10, epochs: 1, ["base": base, "data": data], outputs: ["model": model])]
+    func training(_ parameters: [String: ParameterValue]) throws -> Forecast? {
+      try forecast(
+        waiting(trainer, parameters), inputs: nil, trained, records: [data.digest: 100], sizes: ["out": 150])
+    }
+    #expect(try training(["epochs": .int(2)])?.seconds.value == 60)
+    #expect(try training(["epochs": .int(1), "max_samples": .int(150)])?.seconds.value == 15)
+    #expect(try training(["epochs": .int(1)])?.outputs == ["model": 7])
   }
 
   @Test func `time grows with the model's bytes, and one model is no measure of another that is not there yet`() throws

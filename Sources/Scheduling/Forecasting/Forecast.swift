@@ -2,10 +2,12 @@
 ///
 /// The rule, with the roles that a stage's declaration gives its inputs and parameters: a training's work is its passes
 /// (`epochs`) × the records it learns from, at most `max_samples`; the work of any other stage is the bytes of its input
-/// files, models not counted.
+/// files, models not counted, less what it leaves out of them by its `max_samples`.
 /// Time grows with the work and with the bytes of the models that go in; outputs that are files grow with the work;
 /// memory and folders (models) stay. Each is the median over the executions, brought to the new work. The range is what
 /// the same rule missed the history by, each execution forecast from the others.
+/// Inputs that are not there yet are the last execution's, grown or shrunk to the size that their stage is forecast to
+/// write.
 import Artifacts
 import Foundation
 import Pipelines
@@ -54,6 +56,8 @@ package struct Forecast: Sendable, Hashable {
   package var memory: Estimate?
   /// Bytes of outputs.
   package var disk: Estimate
+  /// Bytes of each output, by port.
+  package var outputs: [String: Double]
   /// Executions that it rests on.
   package var executions: Int
   /// Whether these were of this stage of this file, and not of other stages of its kind.
@@ -78,8 +82,12 @@ package struct Forecaster {
   }
 
   /// `nil` where nothing like it was ever executed.
-  /// - Parameter inputs: by port; `nil` while they are unknown: then as the last time.
-  package func forecast(_ stage: PlannedStage, inputs: [String: StoredArtifact]?) throws -> Forecast? {
+  /// - Parameters:
+  ///   - inputs: by port; `nil` while they are unknown.
+  ///   - sizes: bytes of each output of another stage, by port, as known or as forecast; `nil`: as the last time.
+  package func forecast(
+    _ stage: PlannedStage, inputs: [String: StoredArtifact]?, sizes: (StageID) -> [String: Double]? = { _ in nil }
+  ) throws -> Forecast? {
     let models = stage.description.modelPorts
     let bound = models.intersection(stage.inputs.map(\.port))
     // BM25 is no measure of a model.
@@ -94,7 +102,8 @@ package struct Forecaster {
     planned.inputs = inputs ?? last.inputs
     planned.repeats = stage.number(.repeats)
     planned.limit = stage.number(.limits)
-    let work = try self.work(of: planned, stage.description)
+    let growth = inputs == nil ? stage.growth(since: last, sizes) : [:]
+    let work = try self.work(of: planned, stage.description, growth)
     let works = try like.map { try self.work(of: $0, stage.description) }
     let model = planned.bytes(of: bound)
     let times = zip(works, like).map { work, usage in
@@ -105,33 +114,55 @@ package struct Forecaster {
     let folders = like.map { $0.outputs.values.filter { $0.kind == .folder }.reduce(0) { $0 + Double($1.bytes) } }
     let grown = estimate(work, zip(works, files).map { ($0, $1) })
     let fixed = estimate(nil, folders.map { (nil, $0) })
+    let scale = if let work, let before = works[0] { work / before } else { 1.0 }
     return Forecast(
       seconds: estimate(work, times),
       memory: last.peakMemory == nil
         ? nil : estimate(nil, like.compactMap { usage in usage.peakMemory.map { (nil, Double($0)) } }),
-      disk: Forecast.Estimate(value: grown.value + fixed.value, range: sum(grown, fixed)), executions: like.count,
-      isOwn: !own.isEmpty)
+      disk: Forecast.Estimate(value: grown.value + fixed.value, range: sum(grown, fixed)),
+      outputs: last.outputs.mapValues { Double($0.bytes) * ($0.kind == .file ? scale : 1) },
+      executions: like.count, isOwn: !own.isEmpty)
   }
 
   /// `nil` where it cannot be told.
-  private func work(of usage: StageUsage, _ description: StageDescription) throws -> Double? {
+  /// - Parameter growth: how many times the input of a port is to be.
+  private func work(
+    of usage: StageUsage, _ description: StageDescription, _ growth: [String: Double] = [:]
+  ) throws -> Double? {
     let models = description.modelPorts
     let data = usage.inputs.filter { $0.value.kind == .file && !models.contains($0.key) }
+    /// What it takes of the records of the first of these ports that is bound.
+    func records(_ ports: [String]) throws -> (used: Double, all: Double)? {
+      guard let port = ports.first(where: { data[$0] != nil }), let artifact = data[port],
+        let count = try self.records(artifact), count > 0
+      else { return nil }
+      let all = Double(count) * (growth[port] ?? 1)
+      return (min(all, usage.limit.map(Double.init) ?? all), all)
+    }
     guard let repeats = usage.repeats else {
-      let bytes = data.values.reduce(0) { $0 + Double($1.bytes) }
-      return bytes > 0 ? bytes : nil
+      let bytes = data.reduce(0) { $0 + Double($1.value.bytes) * (growth[$1.key] ?? 1) }
+      guard bytes > 0 else { return nil }
+      guard usage.limit != nil, let records = try records(description.inputs(.handsOn)) else { return bytes }
+      return bytes * records.used / records.all
     }
-    let samples = description.inputs(.learnsFrom).lazy.compactMap { data[$0] }.first
-    guard repeats > 0, let samples, let count = try records(samples), count > 0 else {
-      return nil
-    }
-    return Double(repeats) * Double(min(count, usage.limit ?? count))
+    guard repeats > 0, let samples = try records(description.inputs(.learnsFrom)) else { return nil }
+    return Double(repeats) * samples.used
   }
 }
 
 extension PlannedStage {
   fileprivate func number(_ role: ParameterRole) -> Int? {
     description.parameter(role).flatMap { parameters[$0] }.flatMap(Int.init(parameter:))
+  }
+
+  /// How many times as large the inputs that other stages make will be, by port.
+  fileprivate func growth(since last: StageUsage, _ sizes: (StageID) -> [String: Double]?) -> [String: Double] {
+    inputs.reduce(into: [:]) { growth, input in
+      guard case .stage(let id, let output) = input.source, let size = sizes(id)?[output],
+        let before = last.inputs[input.port]?.bytes, before > 0
+      else { return }
+      growth[input.port] = size / Double(before)
+    }
   }
 }
 

@@ -45,7 +45,7 @@ struct Mine: Stage {
   @Parameter("With a teacher: drop passages that it scores (sigmoid) above this.", in: 0...1) var teacherMaxScore = 0.5
   @Parameter(
     "Queries to mine for, the sample that `distill` draws with the same seed; the others' passages are not drawn; absent: all.",
-    in: 1...1_000_000_000, isNeutralAbsent: true)
+    in: 1...1_000_000_000, isNeutralAbsent: true, role: .limits)
   var maxSamples: Int?
   @Seed var seed
   @Output("Queries with candidates.", file: "candidates.jsonl") var candidates: CandidateFile
