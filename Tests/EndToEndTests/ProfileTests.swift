@@ -90,5 +90,8 @@ import Testing
     let summary = try await project.retort("tokenize", "model", "texts.jsonl", "--summary").decoded(Summary.self)
     #expect(summary.texts == 1 && summary.tokens == line.ids.count && summary.contentTokens == line.ids.count - 2)
     #expect(summary.unknownShare == Double(line.unknowns) / Double(summary.contentTokens))
+    // Weights are of no use here.
+    try FileManager.default.removeItem(at: project.root.appending(path: "model/model.safetensors"))
+    #expect(try await project.retort("tokenize", "model", "texts.jsonl").decoded(Line.self).ids == line.ids)
   }
 }

@@ -32,7 +32,7 @@ def check_near(name: str, ours, theirs) -> None:
 
 
 def make(family: str, tokenizers: Path, folder: Path) -> str:
-    """A small random student: mean of the states, for BERT through a Dense layer."""
+    """A small random student: mean of the states, for BERT through a Dense layer, for RoBERTa beside the maximum, less the prompt."""
     torch.manual_seed(1)
     tokenizer = AutoTokenizer.from_pretrained(tokenizers / family)
     config = AutoConfig.for_model(
@@ -41,10 +41,14 @@ def make(family: str, tokenizers: Path, folder: Path) -> str:
         **({"type_vocab_size": 1} if "roberta" in family else {}))
     AutoModel.from_config(config).save_pretrained(folder / "plain")
     tokenizer.save_pretrained(folder / "plain")
-    modules = [Transformer(str(folder / "plain")), Pooling(48, "mean")]
+    modules, prompts = [Transformer(str(folder / "plain")), Pooling(48, "mean")], {}
     if family == "bert":
         modules.append(Dense(48, 24))
-    SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save(str(folder / "base"), create_model_card=False)
+    if family == "roberta":
+        modules[1] = Pooling(48, ["mean", "max"], include_prompt=False)
+        prompts = {"prompts": {"document": "song of "}, "default_prompt_name": "document"}
+    SentenceTransformer(modules=[*modules, Normalize()], device="cpu", **prompts).save(
+        str(folder / "base"), create_model_card=False)
     return str(folder / "base")
 
 

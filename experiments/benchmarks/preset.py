@@ -45,7 +45,7 @@ def triplets(count: int) -> list[list[str]]:
 
 
 def enlarge(data: Path) -> None:
-    """A data version of some 2,200 triplets: the repository's own, each with seven negatives one after the other."""
+    """A data version of some 2,200 triplets: the repository's own seven times, each time asked in other words."""
     shutil.copytree(data / "supervised_only", data / "large")
     with open(data / "supervised_only/train.csv", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
@@ -53,9 +53,9 @@ def enlarge(data: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(header)
         for place, (anchor, positive, negative) in enumerate(rows):
-            others = [row[1] for row in rows[place + 1:] + rows[:place] if row[1] not in (positive, negative)]
-            distinct = list(dict.fromkeys(others))[:6]
-            writer.writerows([anchor, positive, other] for other in [negative, *distinct])
+            others = (row[1] for row in rows[place + 1:] + rows[:place] if row[1] not in (positive, negative))
+            for number, other in enumerate([negative, *list(dict.fromkeys(others))[:6]]):
+                writer.writerow([f"{anchor} ({number})" if number else anchor, positive, other])
 
 
 def run_retort(options: argparse.Namespace, model: Path, folder: Path) -> None:
@@ -174,7 +174,9 @@ def main() -> None:
         subprocess.run([*again, "--run", "checkpoint"], check=True)
         run_retort(options, model, Path(folder))
         for name in ("teacher", "student", "student-lora"):
-            subprocess.run([*again, "--run", name], check=True)
+            ended = subprocess.run([*again, "--run", name])
+            if ended.returncode:  # -9: the system ended it, for it took all memory
+                print(json.dumps({"torch": name, "ended_with": ended.returncode}), flush=True)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ package struct CheckpointFolder: Sendable {
   ) throws {
     let kind = try Kind(of: url, base: base)
     let base = base ?? url
-    let weights = try SentenceModule.read(in: base).first?.folder ?? base
+    let weights = try Self.transformer(in: base)
     configuration = try Configuration(contentsOf: weights.appending(path: "config.json"), in: base)
     let architecture = try Architectures.read(configuration, known: architectures)
     let prefixes = [architecture.prefix, "model."]
@@ -82,6 +82,9 @@ package struct CheckpointFolder: Sendable {
     self.notices = notices
     try checkSizes()
   }
+
+  /// Where the transformer's own files are in a folder, its tokenizer's too.
+  package static func transformer(in url: URL) throws -> URL { try SentenceModule.read(in: url).first?.folder ?? url }
 
   private enum Kind {
     case whole

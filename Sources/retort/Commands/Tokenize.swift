@@ -9,7 +9,7 @@ struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the token ids that a model's tokenizer gives texts, one JSON object a line.")
 
-  @Argument(help: "The model's folder, or hf://org/name.", completion: .directory) var model: String
+  @Argument(help: "The model's or the tokenizer's folder, or hf://org/name.", completion: .directory) var model: String
   @Argument(help: "JSON lines with `text`, or plain lines where the name ends in .txt.") var file: String
   @Option(help: "Cut to so many tokens, special ones included.") var maxLen: Int?
   @Flag(
@@ -30,7 +30,7 @@ struct Tokenize: ParsableCommand {
     let folder = try modelFolder(model)
     var tokenizer: Tokenizer?
     let loading = try clock.measure {
-      tokenizer = try Tokenizer(folder: try CheckpointFolder(folder).transformer)
+      tokenizer = try Tokenizer(folder: CheckpointFolder.transformer(in: folder))
       tokenizer?.prepare()
     }
     guard let tokenizer else { return }
