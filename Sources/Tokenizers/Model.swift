@@ -110,7 +110,7 @@ extension Model {
     guard written == nil || replacement["type"] == nil || written == replacement["type"]?.string else {
       throw fields.invalid(
         "type", found: "\"\(written ?? "")\"",
-        expected: "\"\(replacement["type"]?.string ?? "")\", as tokenizer_class says")
+        expected: "\"\(replacement["type"]?.string ?? "")\", as tokenizer_class or model_type says")
     }
     func missing(_ expected: String) -> TokenizerError {
       fields.invalid(
