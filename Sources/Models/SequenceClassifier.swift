@@ -54,6 +54,12 @@ package final class SequenceClassifier: SequenceModel {
   package let outputWidth: Int
   package var maxTokens: Int { architecture.maxTokens }
 
+  /// Lets the head of one label begin from a logit, whatever it reads; after the weights are made trainable.
+  package func setBias(_ logit: Double) {
+    classifier.bias.value.update(from: StoredTensor([Float(logit)], [1]))
+    classifier.bias.changed()
+  }
+
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let rows = batch.sequenceRows
     let first = try body.forward(batch, first: true, on: tape, dropout)

@@ -25,6 +25,12 @@ struct Teacher: Stage {
     case mrr10 = "mrr@10"
   }
 
+  enum HeadBias: String, ParameterChoice {
+    case zero
+    /// ln(w·positives/negatives), so that the first logits are as likely as the labels.
+    case prior
+  }
+
   @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
   @Input("What a `base` changes that is an adapter of PEFT, or the encoder of one that is best_model.pt.") var encoder:
     ModelFolder?
@@ -49,6 +55,13 @@ struct Teacher: Stage {
   var pairForm = PairForm.pair
   @Parameter("Probability of dropping an element of what the head reads.", in: 0...0.99, neutral: 0)
   var headDropout = 0.0
+  @Parameter(
+    "Bias that a new head begins with: 0, or the log-odds of the training pairs' labels.", neutral: HeadBias.zero)
+  var headBias = HeadBias.zero
+  @Parameter(
+    "Epochs at the beginning that leave out hard negatives: those that `mine` found by `nearest`, `bm25` or `category`.",
+    in: 0...100_000, neutral: 0)
+  var curriculum = 0
   @Parameter("Random negatives for each query that has none: passages of other queries.", in: 0...100_000)
   var randomNegatives = 4
   @Parameter(
@@ -63,6 +76,10 @@ struct Teacher: Stage {
       hasValidation: validation != nil, ["corpus": corpus != nil, "first_stage": firstStage != nil])
     if loss != .bce, posWeight != BinaryCrossEntropy().positiveWeight {
       problems.append("`pos_weight` is for `loss: bce`")
+    }
+    if loss != .bce, headBias != .zero {
+      problems.append(
+        "`head_bias: prior` is for `loss: bce`: other losses compare logits, which all have the same bias")
     }
     if let lambda, ![.lambda, .ranknet].contains(loss) {
       problems.append("`lambda` is for `loss: lambda` and `loss: ranknet`")
@@ -87,8 +104,11 @@ struct Teacher: Stage {
       throw StageInputError("`base` has two labels, which only `loss: bce` trains: it is \(loss.kind.rawValue)")
     }
     let records = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
-    let pairs = try LabelledPairs(records, encoder)
+    let pairs = try LabelledPairs(records, hard: curriculum > 0 ? train.hardNegatives() : [:], encoder)
     try check(records, pairs)
+    if headBias == .prior, encoder.newModules.contains("classifier") {
+      encoder.model.setBias(log(posWeight * Double(pairs.positives) / Double(pairs.negatives)))
+    }
     context.log("[teacher] Pairs: \(pairs.all.count) | Positive: \(pairs.positives) | Negative: \(pairs.negatives)")
     let held = try validation.map { try self.validation($0, encoder, loss, context) }
     context.report(encoder.health, "teacher")
@@ -96,7 +116,8 @@ struct Teacher: Stage {
     let kept = try context.train(
       encoder.model,
       PairTask(
-        lists: loss.kind == .bce ? pairs.all.map { [$0] } : pairs.lists, loss: loss, labels: encoder.labels),
+        lists: loss.kind == .bce ? pairs.all.map { [$0] } : pairs.lists, loss: loss, labels: encoder.labels,
+        curriculum: curriculum),
       training.settings(context, seed: seed, bestMetric: bestMetric.rawValue),
       held.map { held, against, start in
         TrainingValidation(against: against, start: start, validate: { try held.run(encoder, loss) })
@@ -123,6 +144,13 @@ struct Teacher: Stage {
         train.url,
         "no query has negatives, so there is nothing to tell positives from; "
           + "mine some, or raise `random_negatives`, which needs passages of other queries")
+    }
+    let hard = pairs.all.count { $0.isHard }
+    if curriculum > 0, hard == 0 || hard == pairs.negatives {
+      throw DataError(
+        train.url,
+        "`curriculum` puts hard negatives off, and \(hard == 0 ? "no" : "every") negative is one: give `train` candidates "
+          + "of two `mine` stages, one after the other, by `strategy: nearest` and by `strategy: random`")
     }
     if loss == .marginMSE, let plain = records.first(where: { $0.logits == nil }) {
       throw DataError(

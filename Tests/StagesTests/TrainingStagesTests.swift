@@ -103,6 +103,43 @@ import Training
     #expect(outputs[0] == outputs[1])
   }
 
+  @Test func `a new head may begin with the log-odds of the labels`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    for (bias, expected) in [("zero", Float(0)), ("prior", Float(log(3.0 * 12 / 24)))] {
+      try await workshop.run(
+        Teacher.self, ["base": "base", "train": "groups.jsonl"],
+        smallTraining.merging(["head_bias": .string(bias), "pos_weight": .double(3), "epochs": .int(0)]) { $1 },
+        to: bias)
+      let file = try SafeTensors(contentsOf: workshop.url("\(bias)/model.safetensors"))
+      #expect(try file.floats("classifier.bias") == [expected])
+    }
+  }
+
+  @Test func `a curriculum begins without hard negatives, and needs both kinds`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let mixed = try CandidateList.read(workshop.url("candidates.jsonl")).map { list in
+      CandidateList(
+        id: list.id, query: list.query,
+        candidates: list.candidates.enumerated().map { place, candidate in
+          Candidate(
+            passage: candidate.passage, isPositive: candidate.isPositive,
+            source: place == 2 ? .nearest : candidate.source)
+        })
+    }
+    try CandidateList.write(mixed, to: workshop.url("mixed.jsonl"))
+    let parameters = smallTraining.merging(["curriculum": .int(2), "epochs": .int(3)]) { $1 }
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "mixed.jsonl"], parameters, to: "teacher")
+    #expect(reports.steps("loss").count == 4 + 4 + 6)  // 24, 24 and 36 pairs, 6 a batch
+    await #expect {
+      try await workshop.run(Teacher.self, ["base": "base", "train": "candidates.jsonl"], parameters, to: "other")
+    } throws: {
+      "\($0)".contains("and no negative is one")
+    }
+  }
+
   @Test func `options of one loss are refused with another`() throws {
     func problems(_ parameters: [String: ParameterValue]) throws -> [String] {
       try Teacher.bound(

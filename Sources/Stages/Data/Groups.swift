@@ -43,6 +43,9 @@ package struct QueryGroup: Hashable, Sendable {
 /// Where a candidate came from.
 package enum CandidateSource: String, Sendable, Codable {
   case positive, given, random, rows, category, nearest, bm25
+
+  /// Whether it was looked for among what resembles an answer.
+  var isHard: Bool { [.category, .nearest, .bm25].contains(self) }
 }
 
 /// A passage that a teacher is to judge for a query.

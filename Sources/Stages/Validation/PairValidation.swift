@@ -57,11 +57,13 @@ struct LabelledPairs {
   var positives: Int { all.count { $0.label == 1 } }
   var negatives: Int { all.count - positives }
 
-  init(_ records: [LabelledRecord], _ encoder: CrossEncoder) throws {
+  /// - Parameter hard: ids of each query's hard negatives.
+  init(_ records: [LabelledRecord], hard: [String: Set<String>] = [:], _ encoder: CrossEncoder) throws {
     var texts: [(query: String, passage: String)] = []
     var names: [String] = []
     var labels: [Double] = []
     var logits: [Double?] = []
+    var isHard: [Bool] = []
     var ranges: [Range<Int>] = []
     for record in records {
       let group = record.group
@@ -72,13 +74,15 @@ struct LabelledPairs {
           names.append("\(group.id)/\(passage.id)")
           labels.append(label)
           logits.append(record.logits?[passage.id])
+          isHard.append(label == 0 && hard[group.id]?.contains(passage.id) == true)
         }
       }
       ranges.append(start..<texts.count)
     }
     let inputs = try encoder.tokenize(texts) { "query/passage \(names[$0])" }
     all = inputs.indices.map {
-      LabelledPair(record: names[$0], input: inputs[$0], label: labels[$0], logit: logits[$0])
+      LabelledPair(
+        record: names[$0], input: inputs[$0], label: labels[$0], logit: logits[$0], isHard: isHard[$0])
     }
     groups = records.map(\.group)
     self.ranges = ranges
