@@ -19,9 +19,25 @@ struct LearningFile: Artifact {
   init(_ bound: BoundArtifact) { self.bound = bound }
   var url: URL { bound.url }
 
+  private func type() throws -> ArtifactType { try bound.type ?? ArtifactType(lookingAt: url) }
+
+  /// Ids of each query's negatives that were looked for among what resembles an answer; none in groups.
+  func hardNegatives() throws -> [String: Set<String>] {
+    var hard: [String: Set<String>] = [:]
+    func see(_ query: String, _ candidate: Candidate) {
+      if candidate.source.isHard { hard[query, default: []].insert(candidate.passage.id) }
+    }
+    switch try type() {
+    case .candidates: try CandidateList.forEach(in: url) { list in list.candidates.forEach { see(list.id, $0) } }
+    case .scores: try ScoredList.forEach(in: url) { list in list.candidates.forEach { see(list.id, $0.candidate) } }
+    default: break
+    }
+    return hard
+  }
+
   /// - Parameter count: other queries' passages that a query without negatives gets, drawn by lot.
   func read(drawing count: Int, seed: UInt64) throws -> [LabelledRecord] {
-    guard try bound.type ?? ArtifactType(lookingAt: url) == .scores else {
+    guard try type() == .scores else {
       return try LabelledFile(bound).read(drawing: count, seed: seed).map { LabelledRecord(group: $0, logits: nil) }
     }
     return try ScoredList.read(url).map { list in
