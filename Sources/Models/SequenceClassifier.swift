@@ -3,7 +3,7 @@ import Tensors
 
 /// What a cross-encoder's classifier reads.
 package enum CrossEncoderHead: String, Sendable, CaseIterable {
-  /// What the architecture's own class makes of the first token's last hidden state.
+  /// What the architecture's own class makes of the last hidden states.
   case pooler
   /// The first token's last hidden state itself, as the distillation program's teachers have it.
   case firstToken = "first_token"
@@ -49,13 +49,17 @@ package final class SequenceClassifier: SequenceModel {
     parameters = Parameters(builder, on: device)
   }
 
+  /// The module, at the model's root, that gives the logit.
+  package var classifierModule: String { String(classifier.name.prefix { $0 != "." }) }
   package var outputWidth: Int { 1 }
   package var maxTokens: Int { architecture.maxTokens }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let rows = batch.sequenceRows
-    let first = try body.forward(batch, first: true, on: tape, dropout)
-    let read = head?.forward(first, rows: rows, on: tape, dropout) ?? first
+    let pooling = kind == .pooler ? architecture.classifierPooling : .cls
+    let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
+    let pooled = pooling == .cls ? states : tape.pool(states, [pooling], batch: batch)
+    let read = head?.forward(pooled, rows: rows, on: tape, dropout) ?? pooled
     return classifier(tape.dropout(read, dropout.head, rows: rows), rows: rows, on: tape)
   }
 }
@@ -68,7 +72,7 @@ extension Architecture {
 
   /// What a checkpoint of the bare encoder may have besides.
   package var poolerShapes: [NamedShape] {
-    get throws { try ModelBuilder.list { _ = try pooler($0, at: "") } }
+    get throws { try ModelBuilder.list { try pooler($0, at: "") } }
   }
 
   /// Every weight of the cross-encoder with one label, with its shape.
@@ -81,7 +85,9 @@ extension Architecture {
   ) throws -> (any Body, (any Head)?, LinearLayer) {
     (
       try body(builder, at: prefix), kind == .pooler ? try head(builder, at: prefix) : nil,
-      try builder.linear(kind.classifierName(self), 1, width, deviation: initializerRange)
+      try builder.linear(
+        kind.classifierName(self), 1, width, hasBias: kind == .firstToken || classifierHasBias,
+        deviation: initializerRange)
     )
   }
 }

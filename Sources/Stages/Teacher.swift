@@ -58,7 +58,7 @@ struct Teacher: Stage {
       form: pairForm)
     context.tell(encoder.notices, "teacher")
     try training.prepare(
-      encoder.model, whole: ["classifier"] + encoder.newModules, headDropout: headDropout, seed: seed)
+      encoder.model, whole: [encoder.model.classifierModule] + encoder.newModules, headDropout: headDropout, seed: seed)
 
     let groups = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
     let pairs = try LabelledPairs(groups, encoder)
