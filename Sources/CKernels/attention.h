@@ -15,22 +15,27 @@ static const float log2_e = 1.44269504f, ln_2 = 0.69314718f;
 
 typedef struct {
   size_t first, rows, start, keys;  // queries first ≤ i < first + rows, keys start ≤ j < start + keys
-  int causal;
+  size_t before, after;             // as in the head
 } block;
 
-/// Those of the block's keys that its row `r` sees.
-INLINE size_t seen(block b, size_t r) {
-  if (!b.causal) return b.keys;
-  return b.first + r < b.start ? 0 : least(b.keys, b.first + r + 1 - b.start);
-}
+/// a - b, or 0 where that is less.
+INLINE size_t beyond(size_t a, size_t b) { return a > b ? a - b : 0; }
 
-/// The first of the block's rows that sees its key `j`.
-INLINE size_t seeing(block b, size_t j) { return b.causal && b.start + j > b.first ? b.start + j - b.first : 0; }
+/// The first of the block's keys that its row `r` sees, and the one behind the last; the second may be less.
+INLINE size_t unseen(block b, size_t r) { return beyond(b.first + r, b.start + b.before); }
+INLINE size_t seen(block b, size_t r) { return least(b.keys, beyond(b.first + r + b.after + 1, b.start)); }
 
-/// Queries from `first` and keys from `start`, as many as there are and one of the rows sees.
+/// The first of the block's rows that sees its key `j`, and the one behind the last; the second may be less.
+INLINE size_t seeing(block b, size_t j) { return beyond(b.start + j, b.first + b.after); }
+INLINE size_t seeing_end(block b, size_t j) { return least(b.rows, beyond(b.start + j + b.before + 1, b.first)); }
+
+/// Queries from `first` and keys from `start`, as many as there are and see each other; without keys, if none do.
 INLINE block make_block(const retort_head *head, size_t first, size_t start) {
-  block b = {first, least(QUERIES, head->queries - first), start, least(KEYS, head->length - start), head->causal};
+  block b = {first,        least(QUERIES, head->queries - first), start, least(KEYS, head->length - start),
+             head->before, head->after};
   b.keys = seen(b, b.rows - 1);
+  if (b.keys) b.rows = seeing_end(b, b.keys - 1);
+  if (!b.rows) b.keys = 0;
   return b;
 }
 
@@ -142,8 +147,8 @@ INLINE void multiply_transposed(meeting how, block b, const float *x, size_t str
                                 float scale, float *scores) {
   const size_t deep = elements(how, width);
   for (size_t j = 0; j < b.keys; j += STRIP) {
-    const size_t skipped = seeing(b, j / LANES * LANES);
-    EACH_GROUP(b.rows - skipped, HEIGHT) {
+    const size_t skipped = seeing(b, j / LANES * LANES), end = seeing_end(b, least(b.keys, j + STRIP) - 1);
+    EACH_GROUP(beyond(end, skipped), HEIGHT) {
       const size_t r = skipped + row;
       tile_of(how, count, deep, x + r * stride, stride, 1, yt + j * deep, scale, scores + r * KEYS + j, KEYS,
               least(STRIP, round_up(b.keys - j, LANES)), 0);
@@ -172,7 +177,8 @@ INLINE void multiply_columns(meeting how, block b, size_t from, size_t to, const
   for (size_t c = 0; c < width; c += STRIP)
     EACH_GROUP(to - from, HEIGHT) {
       const size_t j = from + row, skipped = seeing(b, j) / group_rows * group_rows;
-      tile_of(how, count, elements(how, b.rows - skipped), scores + skipped * KEYS + j, 1, group_rows * KEYS,
+      const size_t deep_rows = beyond(seeing_end(b, j + count - 1), skipped);
+      tile_of(how, count, elements(how, deep_rows), scores + skipped * KEYS + j, 1, group_rows * KEYS,
               x + c * deep + skipped / group_rows * STRIP, scale, out + j * stride + c, stride,
               least(STRIP, width - c), accumulate);
     }
@@ -191,11 +197,12 @@ INLINE void add_bias(const retort_head *head, block b, float *scores) {
   }
 }
 
-/// The first `n` scores, minus infinity in the other lanes.
-INLINE vf visible(const float *scores, size_t n) {
-  const vf s = load(scores, LANES);
-  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return n >= LANES ? s : choose(lane < (int32_t)n, s, splat(-__builtin_inff()));
+/// Those of 16 scores from key `j` on that are from `from` ≤ key < `to`, minus infinity in the other lanes.
+INLINE vf visible(const float *scores, size_t j, size_t from, size_t to) {
+  const vf s = load(scores + j, LANES);
+  const vi key = (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)j;
+  if (from <= j && to >= j + LANES) return s;
+  return choose((key >= (int32_t)from) & (key < (int32_t)to), s, splat(-__builtin_inff()));
 }
 
 /// Which of the block's keys dropout leaves row `r`.
@@ -216,10 +223,10 @@ INLINE void put_scores(meeting how, float *row, size_t j, vf x) {
 INLINE void soften(meeting how, const retort_head *head, block b, float *scores, float *peak, float *total,
                    float *fade) {
   for (size_t r = seeing(b, 0); r < b.rows; r++) {
-    const size_t n = seen(b, r);
+    const size_t from = unseen(b, r), n = seen(b, r);
     vf high = splat(peak[r]);
-    for (size_t j = 0; j < n; j += LANES) {
-      const vf s = visible(scores + r * KEYS + j, n - j);
+    for (size_t j = from / LANES * LANES; j < n; j += LANES) {
+      const vf s = visible(scores + r * KEYS, j, from, n);
       high = choose(s > high, s, high);
     }
     fade[r] = peak[r];
@@ -228,14 +235,15 @@ INLINE void soften(meeting how, const retort_head *head, block b, float *scores,
   for (size_t r = 0; r < QUERIES; r += LANES)
     store(fade + r, power_of_two(load(fade + r, LANES) - load(peak + r, LANES)), LANES);
   for (size_t r = seeing(b, 0); r < b.rows; r++) {
-    const size_t n = seen(b, r);
+    const size_t from = unseen(b, r), n = seen(b, r);
     float *row = scores + r * KEYS;
     if (!b.start) fetch_next(head, b.first + r);
     vf add = {0};
     const vu bits = head->dropout ? row_bits(head, b, r) : (vu){0};
     size_t j = 0;
+    for (; j + LANES <= from; j += LANES) put_scores(how, row, j, splat(0));
     for (; j < n; j += LANES) {
-      const vf p = power_of_two(visible(row + j, n - j) - peak[r]);
+      const vf p = power_of_two(visible(row, j, from, n) - peak[r]);
       add += p;
       put_scores(how, row, j, head->dropout ? keep(bits, j / LANES, head->dropout->scale, p) : p);
     }
@@ -248,6 +256,9 @@ INLINE void scale_row(float *x, size_t width, float scale) {
   for (size_t c = 0; c < width; c += LANES) store(x + c, load(x + c, width - c) * scale, width - c);
 }
 
+/// Whether a query may see none of a block of keys that others of its rows see, which then have more to add to.
+INLINE int sees_part(const retort_head *head) { return head->before + 1 < head->length; }
+
 INLINE void attend(meeting how, const retort_head *head, float *out, float *lse, size_t lse_stride, float *scratch) {
   const size_t length = head->length, width = head->width, stride = head->stride, deep = elements(how, length);
   size_t across = stride;
@@ -258,18 +269,20 @@ INLINE void attend(meeting how, const retort_head *head, float *out, float *lse,
   const float *q = left_rows(how, head->q, &across, head->queries, width, spare);
   for (size_t first = 0; first < head->queries; first += QUERIES) {
     float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
+    const size_t rows = least(QUERIES, head->queries - first), begin = beyond(first, head->before) / KEYS * KEYS;
     for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();
-    size_t rows = 0;
-    for (size_t start = 0; start < length; start += KEYS) {
+    const int partly = sees_part(head);
+    for (size_t r = 0; partly && r < rows; r++) memset(to + r * stride, 0, width * sizeof *to);
+    for (size_t start = begin; start < length; start += KEYS) {
       const block b = make_block(head, first, start);
       if (!b.keys) break;
-      rows = b.rows;
       multiply_transposed(how, b, q + first * across, across, kt + start * elements(how, width), width,
                           head->scale * log2_e, scores);
       add_bias(head, b, scores);
       soften(how, head, b, scores, peak, total, fade);
-      for (size_t r = seeing(b, 0); start && r < b.rows; r++) scale_row(to + r * stride, width, fade[r]);
-      multiply_rows(how, b, scores, KEYS, v + elements(how, start) * STRIP, deep, width, 1, to, stride, start != 0);
+      for (size_t r = seeing(b, 0); start > begin && r < b.rows; r++) scale_row(to + r * stride, width, fade[r]);
+      multiply_rows(how, b, scores, KEYS, v + elements(how, start) * STRIP, deep, width, 1, to, stride,
+                    partly || start > begin);
     }
     for (size_t r = 0; r < rows; r++) {
       scale_row(to + r * stride, width, 1 / total[r]);

@@ -14,10 +14,10 @@ typedef struct {
 /// gradients of scores; zeros where the row does not see the key.
 INLINE void row_gradients(const retort_head *head, block b, size_t r, size_t j, vu bits, float total, float along,
                           const float *row, const float *slope, vf *kept, vf *slopes) {
-  const size_t n = r < b.rows ? seen(b, r) : 0;
+  const size_t n = r < b.rows ? seen(b, r) : 0, from = unseen(b, r);
   *kept = *slopes = splat(0);
-  if (j >= n) return;
-  const vf p = power_of_two(visible(row + j, n - j) - total);
+  if (j >= n || j + LANES <= from) return;
+  const vf p = power_of_two(visible(row, j, from, n) - total);
   vf dp = load(slope + j, LANES);
   *kept = p;
   if (head->dropout) {
@@ -89,6 +89,8 @@ INLINE void attend_backward(meeting how, const retort_head *head, const retort_g
   const float *q_rows = left_rows(how, head->q, &q_stride, queries, width, spare);
   spare += queries * elements(how, width);
   const float *g_rows = left_rows(how, gradients->dout, &g_stride, queries, width, spare);
+  const int partly = sees_part(head);
+  for (size_t r = 0; partly && r < queries; r++) memset(gradients->dq + r * stride, 0, width * sizeof(float));
   for (size_t start = 0; start < length; start += KEYS) {
     float *gk = gradients->dk + start * across, *gv = gradients->dv + start * across;
     size_t begun = gradients->accumulate ? KEYS : 0;  // keys whose gradients hold something to add to
@@ -109,7 +111,7 @@ INLINE void attend_backward(meeting how, const retort_head *head, const retort_g
       if (begun < b.keys) begun = b.keys;
       const float *left = how == PAIRS ? along_keys : slopes;
       multiply_rows(how, b, left, how == PAIRS ? KEYS / 2 : KEYS, k + elements(how, start) * STRIP, deep, width,
-                    head->scale, gradients->dq + first * stride, stride, start != 0);
+                    head->scale, gradients->dq + first * stride, stride, partly || start != 0);
     }
     for (size_t j = begun; j < least(KEYS, length - start); j++) {  // that no query saw
       memset(gk + j * across, 0, width * sizeof *gk);

@@ -69,6 +69,10 @@ static void activate(retort_activation f, float *z, const float *bias, retort_ro
     } else if (f == RETORT_TANH) {
       y = tanh(x);
       d = 1 - y * y;
+    } else if (f == RETORT_SILU) {
+      const double sigma = 1 / (1 + exp(-x));
+      y = x * sigma;
+      d = sigma + y * (1 - sigma);
     } else if (f == RETORT_GELU_TANH) {
       const double slope = 2 * sqrt(2 / M_PI), sigma = 1 / (1 + exp(-slope * (x + 0.044715 * x * x * x)));
       y = x * sigma;
@@ -91,39 +95,70 @@ static void add_scaled(const float *x, float scale, float *to, size_t n) {
   for (size_t i = 0; i < n; i++) to[i] = (float)(to[i] + (double)x[i] * scale);
 }
 
-static void layer_norm(const float *x, const float *residual, const float *gamma, const float *beta, float eps,
-                       float *y, retort_rounded normalized, float *inverse, size_t rows, size_t columns) {
+static void gate(retort_activation f, const float *z, const float *u, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float y = z[i];
+    activate(f, &y, NULL, (retort_rounded){0}, 1, 1);
+    out[i] = y * u[i];
+  }
+}
+
+static void gate_backward(retort_activation f, const float *dy, retort_rounded z, retort_rounded u, float *dz,
+                          float *du, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float y = rounded_at(z, i), slope;
+    activate(f, &y, NULL, (retort_rounded){&slope, RETORT_F32}, 1, 1);
+    dz[i] = dy[i] * rounded_at(u, i) * slope;
+    du[i] = dy[i] * y;
+  }
+}
+
+static void norm_rows(const retort_norm *norm, const float *x, const float *residual, float *y,
+                      retort_rounded normalized, float *inverse, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++) {
     const size_t row = r * columns;
     double mean = 0, variance = 0;
     for (size_t c = 0; c < columns; c++) mean += (double)x[row + c] + (residual ? residual[row + c] : 0);
-    mean /= (double)columns;
+    mean = norm->centred ? mean / (double)columns : 0;
     for (size_t c = 0; c < columns; c++) {
       const double d = (double)x[row + c] + (residual ? residual[row + c] : 0) - mean;
       variance += d * d / (double)columns;
     }
-    const double scale = 1 / sqrt(variance + eps);
+    const double scale = 1 / sqrt(variance + norm->eps);
     if (inverse) inverse[r] = (float)scale;
     for (size_t c = 0; c < columns; c++) {
       const double n = ((double)x[row + c] + (residual ? residual[row + c] : 0) - mean) * scale;
       if (normalized.values) round_to(normalized, row + c, (float)n);
-      y[row + c] = (float)(gamma[c] * n + beta[c]);
+      y[row + c] = (float)(((double)norm->gamma[c] + norm->shift) * n + (norm->beta ? norm->beta[c] : 0));
     }
   }
 }
 
-static void layer_norm_backward(const float *dy, retort_rounded n, const float *inverse, const float *gamma, float *dx,
-                                size_t rows, size_t columns) {
+static void norm_backward(const retort_norm *norm, const float *dy, retort_rounded n, const float *inverse, float *dx,
+                          size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++) {
     const size_t row = r * columns;
     double mean = 0, slope = 0;
     for (size_t c = 0; c < columns; c++) {
-      const double g = (double)gamma[c] * dy[row + c];
+      const double g = ((double)norm->gamma[c] + norm->shift) * dy[row + c];
       mean += g / (double)columns;
       slope += g * rounded_at(n, row + c) / (double)columns;
     }
-    for (size_t c = 0; c < columns; c++)
-      dx[row + c] = (float)(inverse[r] * ((double)gamma[c] * dy[row + c] - mean - rounded_at(n, row + c) * slope));
+    if (!norm->centred) mean = 0;
+    for (size_t c = 0; c < columns; c++) {
+      const double g = ((double)norm->gamma[c] + norm->shift) * dy[row + c];
+      dx[row + c] = (float)(inverse[r] * (g - mean - rounded_at(n, row + c) * slope));
+    }
+  }
+}
+
+static void rotate(const float *x, const retort_row *rows, const float *cosines, const float *sines, int backwards,
+                   float *out, size_t count, size_t heads, size_t width) {
+  const size_t half = width / 2;
+  for (size_t i = 0; i < count * heads * width; i++) {
+    const size_t c = i % width, place = rows[i / width / heads].position * half + c % half;
+    const double other = c < half ? -(double)x[i + half] : x[i - half];
+    out[i] = (float)((double)x[i] * cosines[place] + other * (backwards ? -sines[place] : sines[place]));
   }
 }
 
@@ -136,14 +171,32 @@ static void column_sums(const float *x, float scale, float *total, size_t rows, 
   }
 }
 
-static void layer_norm_weights(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows,
-                               size_t columns, size_t from, size_t to) {
-  column_sums(dy, 1, dbeta, rows, columns, from, to);
+static void norm_weights(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows, size_t columns,
+                         size_t from, size_t to) {
+  if (dbeta) column_sums(dy, 1, dbeta, rows, columns, from, to);
   for (size_t c = from; c < to; c++) {
     double s = 0;
     for (size_t r = 0; r < rows; r++) s += (double)dy[r * columns + c] * rounded_at(n, r * columns + c);
     dgamma[c] = (float)(dgamma[c] + s);
   }
+}
+
+static void add_exponentials(const float *z, size_t rows, size_t columns, size_t from, size_t to, float *peak,
+                             float *total) {
+  for (size_t c = from; c < to; c++) {
+    float high = peak[c];
+    for (size_t r = 0; r < rows; r++) high = fmaxf(high, z[r * columns + c]);
+    double sum = total[c] * exp((double)peak[c] - high);
+    for (size_t r = 0; r < rows; r++) sum += exp((double)z[r * columns + c] - high);
+    peak[c] = high, total[c] = (float)sum;
+  }
+}
+
+static void spread_exponentials(float *z, size_t rows, size_t columns, size_t from, size_t to, const float *log_sum,
+                                const float *factor) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = from; c < to; c++)
+      z[r * columns + c] = (float)(-factor[c] * exp((double)z[r * columns + c] - log_sum[c]));
 }
 
 static void scatter(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,
@@ -202,16 +255,21 @@ const retort_kernels retort_reference = {
     .add_outer = add_outer,
     .exponential = exponential,
     .activate = activate,
+    .gate = gate,
+    .gate_backward = gate_backward,
     .narrow = narrow,
     .round = round_floats,
     .widen = widen,
     .multiply = multiply,
     .add = add,
     .add_scaled = add_scaled,
-    .layer_norm = layer_norm,
-    .layer_norm_backward = layer_norm_backward,
-    .layer_norm_weights = layer_norm_weights,
+    .norm = norm_rows,
+    .norm_backward = norm_backward,
+    .norm_weights = norm_weights,
+    .rotate = rotate,
     .column_sums = column_sums,
+    .add_exponentials = add_exponentials,
+    .spread_exponentials = spread_exponentials,
     .scatter = scatter,
     .dropout_mask = dropout_mask,
     .dropout = dropout_rows,

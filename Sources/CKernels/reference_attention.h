@@ -9,7 +9,7 @@ static double probabilities(const retort_head *h, size_t i, double *p) {
     for (size_t c = 0; c < h->width; c++)
       p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
     if (h->bias) p[j] += h->bias[(ptrdiff_t)j - (ptrdiff_t)i];
-    if (h->causal && j > i) p[j] = -INFINITY;
+    if (j > i + h->after || j + h->before < i) p[j] = -INFINITY;
     peak = fmax(peak, p[j]);
   }
   for (size_t j = 0; j < h->length; j++) total += p[j] = exp(p[j] - peak);

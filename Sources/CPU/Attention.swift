@@ -102,7 +102,8 @@ private struct Heads {
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
         queries: pass.first ? 1 : length, length: length, width: width, stride: q.columns, kv_stride: k.columns,
-        brains: pass.rounds ? 1 : 0, causal: pass.causal ? 1 : 0, scale: 1 / Float(width).squareRoot(),
+        brains: pass.rounds ? 1 : 0, before: min(pass.sight.before ?? length, length),
+        after: min(pass.sight.after ?? length, length), scale: pass.scale,
         sequence: batch.sequenceKeys[sequence],
         dropout: pass.dropout == nil ? nil : dropout, bias: bias.map { UnsafePointer(origin($0, index)) },
         bias_gradient: biasGradients.map { origin($0, sequence * pass.heads + index) })

@@ -3,12 +3,13 @@ import CKernels
 import Tensors
 
 extension Activation {
-  fileprivate var kernel: retort_activation {
+  var kernel: retort_activation {
     switch self {
     case .identity: RETORT_IDENTITY
     case .gelu: RETORT_GELU
     case .geluTanh: RETORT_GELU_TANH
     case .tanh: RETORT_TANH
+    case .silu: RETORT_SILU
     }
   }
 }
@@ -31,7 +32,7 @@ extension CPU {
     }
     var product = Product(rows, x.floats, layout(pass.weight, for: .forward, in: precision), into: y.floats, low: low)
     product.apply(
-      pass.activation.kernel, bias: pass.bias.value.floats, derivative: derivative?.rounded(),
+      pass.activation.kernel, bias: pass.bias.map { UnsafePointer($0.value.floats) }, derivative: derivative?.rounded(),
       rounding: pass.rounds ? table.round : nil)
     guard let adapter = pass.adapter, let u else {
       product.compute(on: self)
@@ -101,7 +102,7 @@ extension CPU {
 
   package func addLinearGradients(_ dz: Tensor, _ pass: LinearPass, x: Tensor?, low: Tensor?, du: Tensor?) {
     let (outputs, chunks) = (pass.outputs, pass.rows.chunks)
-    if let sum = pass.bias.gradient {
+    if let sum = pass.bias?.gradient {
       blocks(of: outputs, size: 64) { start, count in
         for chunk in chunks {
           table.column_sums(

@@ -49,44 +49,45 @@ extension CPU {
   package func norm(
     _ x: Tensor, residual: Tensor?, _ pass: NormPass, keeps: Bool
   ) -> (y: Tensor, kept: NormKept?) {
-    let (count, columns) = (x.rows, x.columns)
-    let y = matrix(count, columns)
+    let (count, columns) = (pass.count, pass.norm.width)
+    let y = matrix(x.rows, x.columns)
     let kept =
-      keeps
-      ? NormKept(normalized: uninitialized([count, columns], precision.kept), inverse: uninitialized([count])) : nil
-    let (gamma, beta) = (pass.gamma.value, pass.beta.value)
-    blocks(of: count, size: Self.rows) { start, length in
+      keeps ? NormKept(normalized: uninitialized(x.shape, precision.kept), inverse: uninitialized([count])) : nil
+    let norm = pass.norm.parameters
+    blocks(of: count, size: Self.rows * pass.pieces) { start, length in
       let offset = start * columns
-      table.layer_norm(
-        x.floats + offset, residual.map { $0.floats + offset }, gamma.floats, beta.floats, pass.eps, y.floats + offset,
-        kept?.normalized.rounded(from: offset) ?? retort_rounded(), kept.map { $0.inverse.floats + start }, length,
-        columns)
+      withUnsafePointer(to: norm) {
+        table.norm(
+          $0, x.floats + offset, residual.map { $0.floats + offset }, y.floats + offset,
+          kept?.normalized.rounded(from: offset) ?? retort_rounded(), kept.map { $0.inverse.floats + start }, length,
+          columns)
+      }
     }
     return (y, kept)
   }
 
   package func normBackward(_ dy: Tensor, _ pass: NormPass, normalized: Tensor, inverse: Tensor) -> Tensor {
-    let dx = matrix(dy.rows, dy.columns)
-    let gamma = pass.gamma.value
-    blocks(of: dy.rows, size: Self.rows) { start, length in
-      let offset = start * dy.columns
-      table.layer_norm_backward(
-        dy.floats + offset, normalized.rounded(from: offset), inverse.floats + start, gamma.floats, dx.floats + offset,
-        length, dy.columns)
+    let (dx, columns, norm) = (matrix(dy.rows, dy.columns), pass.norm.width, pass.norm.parameters)
+    blocks(of: pass.count, size: Self.rows * pass.pieces) { start, length in
+      let offset = start * columns
+      withUnsafePointer(to: norm) {
+        table.norm_backward(
+          $0, dy.floats + offset, normalized.rounded(from: offset), inverse.floats + start, dx.floats + offset, length,
+          columns)
+      }
     }
     return dx
   }
 
   package func addNormGradients(_ dy: Tensor, _ pass: NormPass, normalized: Tensor) {
-    guard let dgamma = pass.gamma.gradient, let dbeta = pass.beta.gradient else { return }
-    let columns = dy.columns
+    guard let dgamma = pass.norm.gamma.gradient else { return }
+    let (columns, dbeta) = (pass.norm.width, pass.norm.beta?.gradient)
     blocks(of: columns, size: Self.rows) { start, length in
-      for chunk in pass.rows.chunks {
+      for chunk in pass.chunks {
         let offset = chunk.lowerBound * columns
-        table.layer_norm_weights(
-          dy.floats + offset, normalized.rounded(from: offset), dgamma.floats, dbeta.floats, chunk.count, columns,
-          start,
-          start + length)
+        table.norm_weights(
+          dy.floats + offset, normalized.rounded(from: offset), dgamma.floats, dbeta?.floats, chunk.count, columns,
+          start, start + length)
       }
     }
   }
@@ -167,19 +168,32 @@ extension CPU {
   }
 }
 
+extension Norm {
+  var parameters: retort_norm {
+    retort_norm(
+      gamma: gamma.value.floats, beta: beta.map { UnsafePointer($0.value.floats) }, shift: shift, eps: eps,
+      centred: form == .centred ? 1 : 0)
+  }
+}
+
 extension DropoutSite {
   var parameters: retort_dropout { retort_dropout(key: key, site: site, threshold: threshold, scale: scale) }
+}
+
+extension Rows {
+  /// Calls `body` with the rows from `first` on, as kernels read them.
+  func withKernelRows(from first: Int, _ body: (UnsafePointer<retort_row>) -> Void) {
+    // `Rows.Key` has the layout of `retort_row`.
+    keys.withUnsafeBytes { body($0.assumingMemoryBound(to: retort_row.self).baseAddress! + first) }
+  }
 }
 
 extension DropoutMask {
   /// Draws the bits of some rows.
   func draw(_ range: Range<Int>, by table: retort_kernels) {
     withUnsafePointer(to: site.parameters) { parameters in
-      rows.keys.withUnsafeBytes { keys in
-        // `Rows.Key` has the layout of `retort_row`.
-        let keys = keys.assumingMemoryBound(to: retort_row.self)
-        table.dropout_mask(
-          parameters, keys.baseAddress! + range.lowerBound, kept(from: range.lowerBound), range.count, columns)
+      rows.withKernelRows(from: range.lowerBound) {
+        table.dropout_mask(parameters, $0, kept(from: range.lowerBound), range.count, columns)
       }
     }
   }

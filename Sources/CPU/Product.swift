@@ -38,7 +38,7 @@ struct Product {
 
   /// Then out = f(out + bias), and `derivative`, shaped like `out`, f' there; out is rounded at last.
   mutating func apply(
-    _ f: retort_activation, bias: UnsafePointer<Float>, derivative: retort_rounded?,
+    _ f: retort_activation, bias: UnsafePointer<Float>?, derivative: retort_rounded?,
     rounding: (@convention(c) (UnsafeMutablePointer<Float>?, Int) -> Void)?
   ) {
     round = rounding

@@ -6,20 +6,17 @@ import Tensors
 package final class LinearLayer {
   let name: String
   let weight: Weight  // [out, in]
-  let bias: Weight  // [out]
-  /// False: the bias is 0, stays so, and is in no checkpoint.
-  private let isBiased: Bool
+  let bias: Weight?  // [out]
   var adapter: Adapter?
 
-  init(_ name: String, weight: Weight, bias: Weight, isBiased: Bool = true) {
+  init(_ name: String, weight: Weight, bias: Weight?) {
     self.name = name
     self.weight = weight
     self.bias = bias
-    self.isBiased = isBiased
   }
 
   /// What a checkpoint of the base has.
-  var ownWeights: [Weight] { isBiased ? [weight, bias] : [weight] }
+  var ownWeights: [Weight] { [weight] + (bias.map { [$0] } ?? []) }
 
   /// W, or W + s·B·A.
   var mergedWeight: NamedTensor {
@@ -42,12 +39,9 @@ package final class LinearLayer {
   }
 }
 
-package struct NormLayer {
-  let gamma, beta: Weight  // [width]
-  let eps: Float
-
+extension Norm {
   /// x [n, width] → [n, width], of x plus the residual
   package func callAsFunction(_ x: Variable, residual: Variable? = nil, rows: Rows, on tape: Tape) -> Variable {
-    tape.layerNorm(x, residual: residual, rows: rows, gamma: gamma, beta: beta, eps: eps)
+    tape.norm(x, residual: residual, self, rows: rows)
   }
 }

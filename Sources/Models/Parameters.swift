@@ -19,7 +19,7 @@ package final class Parameters {
   var all: [Weight] { others + linears.flatMap(\.weights) + outer }
 
   var merged: [NamedTensor] {
-    others.map { NamedTensor($0) } + linears.flatMap { [$0.mergedWeight, NamedTensor($0.bias)] }
+    others.map { NamedTensor($0) } + linears.flatMap { [$0.mergedWeight] + ($0.bias.map { [NamedTensor($0)] } ?? []) }
   }
 
   func trainAll() { for weight in all where !weight.isTrainable { weight.train() } }
@@ -36,8 +36,7 @@ package final class Parameters {
     for weight in outer { weight.train() }
     for (index, layer) in linears.enumerated() {
       if settings.trainsWhole(layer.name) {
-        layer.weight.train()
-        layer.bias.train()
+        for weight in layer.ownWeights { weight.train() }
       } else if settings.targets(layer.name) {
         layer.adapter = adapter(on: layer, settings, seed: seed, stream: UInt64(index))
       }

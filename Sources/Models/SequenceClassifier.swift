@@ -3,7 +3,7 @@ import Tensors
 
 /// What a cross-encoder's classifier reads.
 package enum CrossEncoderHead: String, Sendable, CaseIterable {
-  /// What the architecture's own class makes of the first token's last hidden state.
+  /// What the architecture's own class makes of the last hidden states.
   case pooler
   /// The first token's last hidden state itself, as the distillation program's teachers have it.
   case firstToken = "first_token"
@@ -50,20 +50,27 @@ package final class SequenceClassifier: SequenceModel {
     parameters = Parameters(builder, on: device)
   }
 
+  /// The module, at the model's root, that gives the logit.
+  package var classifierModule: String { String(classifier.name.prefix { $0 != "." }) }
   /// Labels of the head: one, whose logit is the score, or two.
   package let outputWidth: Int
   package var maxTokens: Int { architecture.maxTokens }
 
-  /// Lets the head of one label begin from a logit, whatever it reads; after the weights are made trainable.
-  package func setBias(_ logit: Double) {
-    classifier.bias.value.update(from: StoredTensor([Float(logit)], [1]))
-    classifier.bias.changed()
+  /// Lets the head of one label begin from a logit, whatever it reads; after the weights are made trainable. Gives false
+  /// where the head has no bias.
+  package func setBias(_ logit: Double) -> Bool {
+    guard let bias = classifier.bias else { return false }
+    bias.value.update(from: StoredTensor([Float(logit)], [1]))
+    bias.changed()
+    return true
   }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let rows = batch.sequenceRows
-    let first = try body.forward(batch, first: true, on: tape, dropout)
-    let read = head?.forward(first, rows: rows, on: tape, dropout) ?? first
+    let pooling = kind == .pooler ? architecture.classifierPooling : .cls
+    let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
+    let pooled = pooling == .cls ? states : tape.pool(states, [pooling], batch: batch)
+    let read = head?.forward(pooled, rows: rows, on: tape, dropout) ?? pooled
     return classifier(tape.dropout(read, dropout.head, rows: rows), rows: rows, on: tape)
   }
 }
@@ -76,7 +83,7 @@ extension Architecture {
 
   /// What a checkpoint of the bare encoder may have besides.
   package var poolerShapes: [NamedShape] {
-    get throws { try ModelBuilder.list { _ = try pooler($0, at: "") } }
+    get throws { try ModelBuilder.list { try pooler($0, at: "") } }
   }
 
   /// Every weight of the cross-encoder with its shape.
@@ -89,7 +96,9 @@ extension Architecture {
   ) throws -> (any Body, (any Head)?, LinearLayer) {
     (
       try body(builder, at: prefix), kind == .pooler ? try head(builder, at: prefix) : nil,
-      try builder.linear(kind.classifierName(self), labels, width, deviation: initializerRange)
+      try builder.linear(
+        kind.classifierName(self), labels, width, hasBias: kind == .firstToken || classifierHasBias,
+        deviation: initializerRange)
     )
   }
 }

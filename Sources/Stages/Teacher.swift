@@ -95,7 +95,7 @@ struct Teacher: Stage {
       form: pairForm)
     context.tell(encoder.notices, "teacher")
     try training.prepare(
-      encoder.model, whole: ["classifier"] + encoder.newModules, headDropout: headDropout, seed: seed)
+      encoder.model, whole: [encoder.model.classifierModule] + encoder.newModules, headDropout: headDropout, seed: seed)
 
     let loss = rerankerLoss
     guard encoder.labels == 1 || loss.kind == .bce else {
@@ -104,8 +104,11 @@ struct Teacher: Stage {
     let records = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
     let pairs = try LabelledPairs(records, hard: curriculum > 0 ? train.hardNegatives() : [:], encoder)
     try check(records, pairs)
-    if headBias == .prior, encoder.newModules.contains("classifier") {
-      encoder.model.setBias(log(posWeight * Double(pairs.positives) / Double(pairs.negatives)))
+    if headBias == .prior, encoder.newModules.contains(encoder.model.classifierModule) {
+      let odds = posWeight * Double(pairs.positives) / Double(pairs.negatives)
+      guard encoder.model.setBias(log(odds)) else {
+        throw StageInputError("`head_bias: prior` needs a head with a bias, and this `base` gets one without")
+      }
     }
     context.log("[teacher] Pairs: \(pairs.all.count) | Positive: \(pairs.positives) | Negative: \(pairs.negatives)")
     let held = try validation.map { try self.validation($0, encoder, loss, context) }
@@ -172,7 +175,7 @@ struct Teacher: Stage {
         "`best_metric: loss` with `loss: margin_mse` needs a teacher's scores to validate by: give `validation` the "
           + "`scores` of a `score` stage, or choose by another metric, as `best_metric: ndcg@10`")
     }
-    let isNew = encoder.newModules.contains("classifier")
+    let isNew = encoder.newModules.contains(encoder.model.classifierModule)
     if firstStage != nil, corpus == nil, !isNew {
       context.warn(
         "[teacher] `first_stage` is not used: `base` is a cross-encoder, which is held against itself; with `corpus` the "

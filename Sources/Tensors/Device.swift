@@ -36,6 +36,13 @@ package protocol Device: AnyObject, Sendable {
   func converted(_ x: Tensor, to dtype: DType) -> Tensor
   /// to += x
   func add(_ x: Tensor, to: Tensor)
+  /// x + y
+  func sum(_ x: Tensor, _ y: Tensor) -> Tensor
+  func scaled(_ x: Tensor, by factor: Float) -> Tensor
+  /// A copy of some columns.
+  func columns(of x: Tensor, _ range: Range<Int>) -> Tensor
+  /// to[:, column + i] += x[:, i]
+  func addColumns(_ x: Tensor, to: Tensor, at column: Int)
   /// to[places[i]] = x[i]
   func copyRows(of x: Tensor, to: Tensor, at places: [Int])
   /// Scales each row to length 1: x / max(‖x‖, floor).
@@ -76,9 +83,18 @@ package protocol Device: AnyObject, Sendable {
   func mask(_ rows: Int, _ columns: Int) -> Tensor
   func dropout(_ x: Tensor, _ mask: DropoutMask, draws: Bool) -> Tensor
 
+  func gate(_ f: Activation, _ z: Tensor, _ u: Tensor) -> Tensor
+  func gateBackward(_ f: Activation, _ dy: Tensor, _ z: Tensor, _ u: Tensor) -> (dz: Tensor, du: Tensor)
+  func rotate(_ x: Tensor, _ rotation: Rotation, _ rows: Rows, backwards: Bool, rounds: Bool) -> Tensor
+
   /// `maxima`, where `max` is among the modes: the token that each maximum is of, the first of equal ones. [B, width], i32
   func pool(_ x: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch) -> (y: Tensor, maxima: Tensor?)
   func poolBackward(_ dy: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch, _ maxima: Tensor?) -> Tensor
+
+  /// Takes a block's logits [block, n], those of the tokens from `first` on, into the running sums.
+  func add(_ z: Tensor, from first: Int, to sums: VocabularySums)
+  /// Puts the logits' gradients in their place: ds·([target] - exp(z - ln Σ)).
+  func spread(_ z: Tensor, from first: Int, _ sums: VocabularySums, logSums: Tensor, _ ds: Tensor)
 
   // MARK: Training
 

@@ -15,7 +15,9 @@ package enum ProfiledOperation: String, Sendable, CaseIterable {
   case weightGradient = "weight gradient"
   case attentionForward = "attention forward"
   case attentionBackward = "attention backward"
-  case norm, dropout, pooling, loss, optimizer, validation, saving
+  case norm, activation, rotation, sum, dropout, pooling
+  case tokenScores = "token scores"
+  case loss, optimizer, validation, saving
   /// A pass that computes nothing, to know what memory it takes.
   case rehearsal
 

@@ -1,5 +1,5 @@
 /// Tiny models of every architecture, and what transformers and peft make of them. Made by
-/// Tests/Fixtures/generate/roberta.py.
+/// Tests/Fixtures/generate/architectures.py.
 import Foundation
 import TestSupport
 import Tensors
@@ -8,9 +8,14 @@ import Testing
 @testable import Models
 
 struct ArchitectureGolden {
-  static let names = [
+  /// Those whose positions are rows of a table.
+  static let tabled = [
     "xlm-roberta", "roberta-two-types", "roberta-padding-0", "mpnet", "mpnet-four-heads", "bert-three-types",
   ]
+  static let decoders = [
+    "llama", "llama-biases", "llama-linear", "qwen2", "qwen3", "qwen3-biases", "gemma3", "gemma3-two-ways",
+  ]
+  static let names = tabled + decoders + ["modernbert", "modernbert-biases"]
 
   /// Models under the golden file's names.
   enum Kind: String, CaseIterable {

@@ -1,5 +1,5 @@
 /// Every architecture against transformers and peft: states, logits, every gradient, folders. The models and their
-/// golden files are made by Tests/Fixtures/generate/roberta.py.
+/// golden files are made by Tests/Fixtures/generate/architectures.py.
 import CPU
 import Foundation
 import TestSupport
@@ -114,15 +114,17 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     #expect((-300...300).map { Float(RelativeDistance.bucket($0, 32)) } == buckets)
   }
 
-  @Test(arguments: names) func `padding amid a sequence stands where transformers puts it`(name: String) throws {
+  @Test(arguments: ArchitectureGolden.tabled) func `padding amid a sequence stands where transformers puts it`(
+    name: String
+  ) throws {
     let golden = try golden(name)
     let ids = try golden.floats("inner/ids").map { Int32($0) }
     let logits = try model(.crossEncoder, name).output(of: PackedBatch([ids])).array
     #expect(relativeError(logits, try golden.floats("inner/logits")) < outputTolerance)
   }
 
-  @Test(arguments: zip(names, [12, 12, 12, 36, 36, 12]))
-  func `a sequence may be as long as there are positions after the padding's`(name: String, most: Int) throws {
+  @Test(arguments: zip(names, [12, 12, 12, 36, 36, 12] + Array(repeating: 64, count: 10)))
+  func `a sequence may be as long as there are positions`(name: String, most: Int) throws {
     let model = try model(.crossEncoder, name)
     #expect(model.maxTokens == most)
     #expect(throws: Never.self) { try model.output(of: PackedBatch([Array(repeating: 5, count: most)])) }
@@ -199,7 +201,11 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     #expect(try classes(written)?.contains("Model\"") == true)
     let again = try CheckpointFolder(written).encoder(on: device)
     #expect(again.weights.map(\.array) == model.weights.map(\.array))
-    let lacking = name.hasPrefix("bert") ? ["pooler", "classifier"] : ["classifier"]
+    let lacking =
+      name.hasPrefix("bert")
+      ? ["pooler", "classifier"]
+      : name.hasPrefix("modernbert")
+        ? ["head", "classifier"] : ArchitectureGolden.decoders.contains(name) ? ["score"] : ["classifier"]
     #expect(try folder.crossEncoder(on: device, seed: 3).newModules == lacking)
   }
 }

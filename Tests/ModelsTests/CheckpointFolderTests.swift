@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("config.json", #""model_type": "bert""#, #""model_type": "qwen3""#, #"found "qwen3", expected "bert""#),
+    ("config.json", #""model_type": "bert""#, #""model_type": "t5""#, #"found "t5", expected "bert""#),
     ("config.json", #""hidden_size": 8,"#, "", #"key "hidden_size": found nothing"#),
     (
       "config.json", #""hidden_act": "gelu""#, #""hidden_act": "relu""#,

@@ -60,7 +60,8 @@ import Testing
     ("models/sentence-transformer", "tokenizer_config.json"),
     ("models/sentence-transformer", "model.safetensors"), ("models/sharded", "model.safetensors.index.json"),
     ("models/classifier", "config.json"), ("architectures/xlm-roberta", "config.json"),
-    ("architectures/mpnet", "config.json"),
+    ("architectures/mpnet", "config.json"), ("architectures/qwen3-biases", "config.json"),
+    ("architectures/gemma3-two-ways", "config.json"), ("architectures/modernbert-biases", "config.json"),
   ])
   func `a folder with a mutated file is a model or refused by name`(base: String, path: String) throws {
     try fuzz([base], path)

@@ -4,7 +4,7 @@ import Models
 extension LoRASettings {
   init(
     r: Int, alpha: Double, dropout: Double = 0.1, targetModules: [String] = ["all-linear"],
-    modulesToSave: [String] = ["classifier"]
+    modulesToSave: [String] = ["classifier", "score"]
   ) {
     self.init(
       r: r, alpha: alpha, dropout: dropout, targetModules: targetModules, useRSLoRA: false,

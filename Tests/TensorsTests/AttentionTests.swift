@@ -9,8 +9,8 @@ import Testing
 
 struct AttentionTests {
   /// Lengths at the edges of blocks, and random ones; widths of models, and others.
-  private func cases(causal: Bool, dropout: Bool) -> [attention_case] {
-    var random = SplitMix(state: causal ? 1 : 2)
+  private func cases(_ sight: Sight, dropout: Bool) -> [attention_case] {
+    var random = SplitMix(state: sight == .causal ? 1 : 2)
     let edges = [1, 6, 7, 31, 32, 33, 47, 48, 49, 95, 97, 127, 128, 129, 143, 145, 256, 257, 300]
     let lengths = edges + (0..<12).map { _ in Int.random(in: 1...300, using: &random) }
     return lengths.enumerated().map { index, length in
@@ -18,18 +18,25 @@ struct AttentionTests {
       let queries = index % 4 == 1 ? 1 : index % 4 == 3 ? Int.random(in: 1...length, using: &random) : length
       // Scores up to 1 spread the probabilities, scores up to √width make them sharp.
       return attention_case(
-        queries: queries, length: length, width: width, heads: 1 + index % 3, causal: causal ? 1 : 0,
-        threshold: dropout ? 19661 : 0, scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index),
+        queries: queries, length: length, width: width, heads: 1 + index % 3, before: sight.before ?? length,
+        after: sight.after ?? length, threshold: dropout ? 19661 : 0,
+        scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index),
         bias: index % 3 == 2 ? 1 : 0, brains: 0)
     }
   }
 
-  @Test(arguments: KernelPair.all, [(false, false), (false, true), (true, false), (true, true)])
+  /// All, earlier ones, and windows that lie in a block, end with one and reach over several.
+  private static let sights: [Sight] = [
+    .all, .causal, Sight(before: 0, after: 0), Sight(before: 20, after: 0), Sight(before: 130, after: 0),
+    Sight(before: 7, after: 7), Sight(before: 127, after: 64), Sight(after: 3),
+  ]
+
+  @Test(arguments: KernelPair.all, sights)
   func `attention and its gradients equal the reference, and read and write nothing else`(
-    pair: KernelPair, variant: (causal: Bool, dropout: Bool)
+    pair: KernelPair, sight: Sight
   ) {
     var (fast, reference) = (pair.fast, pair.reference)
-    for what in cases(causal: variant.causal, dropout: variant.dropout) {
+    for what in [false, true].flatMap({ cases(sight, dropout: $0) }) {
       let check = check_attention(&fast, &reference, what)
       #expect(check.error < 2e-5, "\(what)")
       #expect(check.overwritten == 0 && check.variant == 0, "\(what)")
@@ -47,7 +54,7 @@ struct AttentionTests {
 
   /// Output and gradients of q, k, v of some of four sequences, each sequence's rows alone.
   private func attend(
-    _ sequences: [Int], threads: Int, heads: Int, keyValueHeads: Int?, causal: Bool, dropout: Double = 0.1,
+    _ sequences: [Int], threads: Int, heads: Int, keyValueHeads: Int?, sight: Sight, dropout: Double = 0.1,
     changing token: Int? = nil, repeating copies: Int = 1
   ) -> [[[Float]]] {
     let engine = CPU(threads: threads)
@@ -71,7 +78,7 @@ struct AttentionTests {
     }
     let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 3, step: 4))
     let out = tape.attention(
-      inputs[0], inputs[1], inputs[2], heads: heads, keyValueHeads: keyValueHeads, causal: causal, batch: batch,
+      inputs[0], inputs[1], inputs[2], heads: heads, keyValueHeads: keyValueHeads, sight: sight, batch: batch,
       dropout: dropout)
     tape.backward(from: out, gradient: matrix(heads, 4))
     return ([out.value] + inputs.map { $0.gradient!.take()! }).map { tensor in
@@ -81,21 +88,21 @@ struct AttentionTests {
     }
   }
 
-  @Test(arguments: [(4, nil, false), (4, 2, true), (6, 1, false)] as [(Int, Int?, Bool)])
+  @Test(arguments: [(4, nil, .all), (4, 2, .causal), (6, 1, Sight(before: 9, after: 40))] as [(Int, Int?, Sight)])
   func `bits of attention depend neither on threads nor on the other sequences`(
-    heads: Int, keyValueHeads: Int?, causal: Bool
+    heads: Int, keyValueHeads: Int?, sight: Sight
   ) {
-    let expected = attend([0, 1, 2, 3], threads: 1, heads: heads, keyValueHeads: keyValueHeads, causal: causal)
+    let expected = attend([0, 1, 2, 3], threads: 1, heads: heads, keyValueHeads: keyValueHeads, sight: sight)
     for (sequences, threads) in [([0, 1, 2, 3], 3), ([1], 2), ([3, 1], 1), ([2, 0], 2)] {
-      let found = attend(sequences, threads: threads, heads: heads, keyValueHeads: keyValueHeads, causal: causal)
+      let found = attend(sequences, threads: threads, heads: heads, keyValueHeads: keyValueHeads, sight: sight)
       for (found, expected) in zip(found, expected) { #expect(found == sequences.map { expected[$0] }) }
     }
   }
 
-  @Test(arguments: [false, true])
-  func `heads that share keys do what they do with copies of these, whose gradients they add up`(causal: Bool) {
-    let shared = attend([0, 1], threads: 2, heads: 4, keyValueHeads: 2, causal: causal)
-    let alone = attend([0, 1], threads: 2, heads: 4, keyValueHeads: nil, causal: causal, repeating: 2)
+  @Test(arguments: [Sight.all, .causal])
+  func `heads that share keys do what they do with copies of these, whose gradients they add up`(sight: Sight) {
+    let shared = attend([0, 1], threads: 2, heads: 4, keyValueHeads: 2, sight: sight)
+    let alone = attend([0, 1], threads: 2, heads: 4, keyValueHeads: nil, sight: sight, repeating: 2)
     #expect(shared[0] == alone[0] && shared[1] == alone[1])
     for (sums, parts) in [(shared[2], alone[2]), (shared[3], alone[3])] {
       for (sum, part) in zip(sums.joined(), pairs(Array(parts.joined()))) {
@@ -113,12 +120,12 @@ struct AttentionTests {
 
   @Test func `a later token changes no bit of an earlier row, if causal`() {
     for token in [5, 48, 129] {
-      func rows(changing: Int?, causal: Bool) -> ArraySlice<Float> {
-        attend([1], threads: 1, heads: 2, keyValueHeads: 1, causal: causal, changing: changing)[0][0]
+      func rows(changing: Int?, _ sight: Sight) -> ArraySlice<Float> {
+        attend([1], threads: 1, heads: 2, keyValueHeads: 1, sight: sight, changing: changing)[0][0]
           .prefix(token * 2 * Self.width)
       }
-      #expect(rows(changing: token, causal: true) == rows(changing: nil, causal: true))
-      #expect(rows(changing: token, causal: false) != rows(changing: nil, causal: false))
+      #expect(rows(changing: token, .causal) == rows(changing: nil, .causal))
+      #expect(rows(changing: token, .all) != rows(changing: nil, .all))
     }
   }
 }

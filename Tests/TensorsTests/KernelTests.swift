@@ -103,7 +103,7 @@ struct KernelTests {
     #expect(far == [0, 0, 1])
   }
 
-  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH])
+  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH, RETORT_SILU])
   func `activations and their derivatives equal the reference`(pair: KernelPair, f: retort_activation) {
     for (rows, columns) in Self.shapes {
       let bias = various(columns, 2)
@@ -150,33 +150,102 @@ struct KernelTests {
     }
   }
 
-  @Test(arguments: KernelPair.all)
-  func `layer norm and its gradients equal the reference`(pair: KernelPair) {
+  @Test(arguments: KernelPair.all, [(1, 0, true), (1, 1, false), (0, 0, false), (0, 1, true)])
+  func `norms and their gradients equal the reference`(
+    pair: KernelPair, form: (centred: Int32, shift: Float, beta: Bool)
+  ) {
     for (rows, columns) in Self.shapes {
       let (x, residual, dy) = (various(rows * columns, 1), various(rows * columns, 2), various(rows * columns, 3))
       let (gamma, beta) = (various(columns, 4), various(columns, 5))
       let results = [pair.fast, pair.reference].map { kernels in
         var (y, inverse, sums) = (x, [Float](repeating: 0, count: rows), beta)
         let (n, halves) = (Numbers(x.count, RETORT_F32), Numbers(x.count, RETORT_BF16))
-        for n in [halves, n] {
-          kernels.layer_norm(x, residual, gamma, beta, 1e-12, &y, n.place, &inverse, rows, columns)
+        let gradients = gamma.withUnsafeBufferPointer { gamma in
+          beta.withUnsafeBufferPointer { beta in
+            var norm = retort_norm(
+              gamma: gamma.baseAddress, beta: form.beta ? beta.baseAddress : nil, shift: form.shift, eps: 1e-12,
+              centred: form.centred)
+            for n in [halves, n] { kernels.norm(&norm, x, residual, &y, n.place, &inverse, rows, columns) }
+            func gradients(_ n: retort_rounded) -> [[Float]] {
+              var (dx, dgamma, dbeta) = (x, Array(gamma), Array(beta))
+              kernels.norm_backward(&norm, dy, n, inverse, &dx, rows, columns)
+              if form.beta {
+                kernels.norm_weights(dy, n, &dgamma, &dbeta, rows, columns, 0, columns)
+              } else {
+                kernels.norm_weights(dy, n, &dgamma, nil, rows, columns, 0, columns)
+              }
+              return [dx, dgamma, dbeta]
+            }
+            var rounded = halves.floats
+            let widened = rounded.withUnsafeMutableBytes {
+              gradients(retort_rounded(values: $0.baseAddress, type: RETORT_F32))
+            }
+            #expect(gradients(halves.place) == widened)
+            return gradients(n.place)
+          }
         }
         kernels.column_sums(dy, 0.5, &sums, rows, columns, 0, columns)
         #expect(halves.floats == brains(n.floats, by: kernels))
-        func gradients(_ n: retort_rounded) -> [[Float]] {
-          var (dx, dgamma, dbeta) = (x, gamma, beta)
-          kernels.layer_norm_backward(dy, n, inverse, gamma, &dx, rows, columns)
-          kernels.layer_norm_weights(dy, n, &dgamma, &dbeta, rows, columns, 0, columns)
-          return [dx, dgamma, dbeta]
-        }
-        var rounded = halves.floats
-        let widened = rounded.withUnsafeMutableBytes {
-          gradients(retort_rounded(values: $0.baseAddress, type: RETORT_F32))
-        }
-        #expect(gradients(halves.place) == widened)
-        return [y, n.floats, inverse, sums] + gradients(n.place)
+        return [y, n.floats, inverse, sums] + gradients
       }
-      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 2e-6) }
+      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 4e-6) }
+    }
+  }
+
+  @Test(arguments: KernelPair.all, [RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH, RETORT_SILU])
+  func `gated activations and their gradients equal the reference`(pair: KernelPair, f: retort_activation) {
+    for count in Self.shapes.map({ $0.0 * $0.1 }) {
+      let (z, u, dy) = (various(count, 1, -9..<9), various(count, 2), various(count, 3))
+      let results = [pair.fast, pair.reference].map { kernels in
+        var y = z
+        kernels.gate(f, z, u, &y, count)
+        let gradients = [RETORT_F32, RETORT_BF16].flatMap { type in
+          let kept = [z, u].map { values in
+            let numbers = Numbers(count, type)
+            numbers.write(values, by: kernels)
+            return numbers
+          }
+          var (dz, du) = (z, u)
+          kernels.gate_backward(f, dy, kept[0].place, kept[1].place, &dz, &du, count)
+          return [dz, du]
+        }
+        return [y] + gradients
+      }
+      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 4e-6) }
+    }
+  }
+
+  @Test(arguments: KernelPair.all) func `exponentials of columns, block by block, equal the reference`(pair: KernelPair)
+  {
+    for (rows, columns) in Self.shapes {
+      let blocks = (1...3).map { various(rows * columns, $0, -20..<20) }
+      let factors = various(columns, 5)
+      let results = [pair.fast, pair.reference].map { kernels in
+        var (peaks, totals) = ([Float](repeating: -.infinity, count: columns), [Float](repeating: 0, count: columns))
+        for block in blocks { kernels.add_exponentials(block, rows, columns, 0, columns, &peaks, &totals) }
+        var slopes = blocks[0]
+        kernels.spread_exponentials(
+          &slopes, rows, columns, 0, columns, zip(peaks, totals).map { $0 + log($1) }, factors)
+        return [peaks, totals, slopes]
+      }
+      for (found, expected) in zip(results[0], results[1]) { #expect(error(found, expected) < 4e-6) }
+    }
+  }
+
+  @Test(arguments: KernelPair.all) func `rotations equal the reference, and the way back undoes them`(pair: KernelPair)
+  {
+    for (heads, width) in [(1, 2), (3, 10), (2, 32), (2, 70), (4, 128)] {
+      let rows = [3, 0, 7].map { retort_row(sequence: 0, position: $0) }
+      let (x, angles) = (various(rows.count * heads * width, 1), various(8 * width / 2, 2))
+      let (cosines, sines) = (angles.map(cosf), angles.map(sinf))
+      func turned(_ kernels: retort_kernels, _ x: [Float], backwards: Bool) -> [Float] {
+        var y = x
+        kernels.rotate(x, rows, cosines, sines, backwards ? 1 : 0, &y, rows.count, heads, width)
+        return y
+      }
+      let found = turned(pair.fast, x, backwards: false)
+      #expect(error(found, turned(pair.reference, x, backwards: false)) < 4e-7)
+      #expect(error(turned(pair.fast, found, backwards: true), x) < 6e-7)
     }
   }
 

@@ -1,4 +1,5 @@
 /// Each operation's backward pass against central differences of its forward pass.
+import Foundation
 import Testing
 
 @testable import CPU
@@ -59,7 +60,7 @@ struct OperationTests {
     }
   }
 
-  @Test(arguments: [Activation.identity, .gelu, .geluTanh, .tanh], [nil, 0, 0.4])
+  @Test(arguments: Activation.allCases, [nil, 0, 0.4])
   func `gradients of linear, its activation and adapter are its differences`(
     activation: Activation, adapterDropout: Double?
   ) {
@@ -72,22 +73,66 @@ struct OperationTests {
     }
   }
 
-  @Test func `gradients of a normalised sum are its differences`() {
-    let (gamma, beta) = (weight([7], 1), weight([7], 2))
-    check([input(7, 1), input(7, 2)], [gamma, beta]) { tape, x in
-      tape.layerNorm(x[0], residual: x[1], rows: batch.tokenRows, gamma: gamma, beta: beta, eps: 1e-12)
+  @Test(arguments: [Norm.Form.centred, .rootMeanSquare], [true, false])
+  func `gradients of a normalised sum are its differences`(form: Norm.Form, hasBeta: Bool) {
+    let (gamma, beta) = (weight([7], 1), hasBeta ? weight([7], 2) : nil)
+    let norm = Norm(form, gamma: gamma, beta: beta, eps: 1e-12, shift: hasBeta ? 0 : 1)
+    check([input(7, 1), input(7, 2)], [gamma] + (beta.map { [$0] } ?? [])) { tape, x in
+      tape.norm(x[0], residual: x[1], norm, rows: batch.tokenRows)
     }
   }
 
-  @Test(arguments: [0, 0.3], [(4, nil, false), (4, nil, true), (4, 2, false), (6, 1, true)] as [(Int, Int?, Bool)])
+  @Test func `gradients of heads that are normalised each alone are their differences`() {
+    let gamma = weight([3], 1)
+    check([input(6, 1)], [gamma]) { tape, x in
+      tape.norm(x[0], Norm(.rootMeanSquare, gamma: gamma, eps: 1e-6), rows: batch.tokenRows)
+    }
+  }
+
+  @Test(arguments: [3, 7, 100]) func `gradients of tokens' scores are their differences, in blocks of any size`(
+    block: Int
+  ) {
+    let table = weight([10, 5], 3)
+    let targets: [Int32] = [0, 9, 3, 3, 8, 1, 2, 6, 7]
+    check([input(5, 1)], [table]) { tape, x in
+      tape.tokenScores(x[0], rows: batch.tokenRows, weight: table, targets: targets, block: block)
+    }
+  }
+
+  @Test func `scores of all tokens are the logarithms of numbers whose sum is 1`() {
+    let (table, row) = (weight([10, 5], 3), engine.uniform([1, 5], -3..<3, seed: 1, stream: 1))
+    let rows = PackedBatch(Array(repeating: [1], count: 10)).tokenRows
+    let h = Variable(value: engine.tensor((0..<10).flatMap { _ in row.array }, [10, 5]), gradient: nil)
+    let scores = Tape(on: engine).tokenScores(h, rows: rows, weight: table, targets: Array(0..<10), block: 4)
+    #expect(abs(scores.value.array.reduce(0) { $0 + exp($1) } - 1) < 1e-6)
+  }
+
+  @Test(arguments: Activation.allCases) func `gradients of gated activations are their differences`(f: Activation) {
+    check([input(5, 1), input(5, 2)]) { tape, x in tape.gate(f, x[0], x[1]) }
+  }
+
+  @Test func `gradients of rotated heads, of sums, of columns and of scaled embeddings are their differences`() {
+    let table = weight([6, 6], 3)
+    check([input(12, 1), input(6, 2)], [table]) { tape, x in
+      let rotation = Rotation([1, 0.3], positions: 5, on: engine)
+      let turned = tape.rotate(tape.columns(x[0], 3..<11), rotation, rows: batch.tokenRows)
+      let scaled = tape.scale(tape.embedding([(table, batch.ids)]), by: 1.7)
+      return tape.sum(tape.sum(tape.columns(turned, 1..<7), x[1]), tape.sum(scaled, tape.columns(x[0], 0..<6)))
+    }
+  }
+
+  @Test(
+    arguments: [0, 0.3],
+    [(4, nil, .all), (4, nil, .causal), (4, 2, Sight(before: 1, after: 1)), (6, 1, Sight(before: 2, after: 0))]
+      as [(Int, Int?, Sight)])
   func `gradients of attention are its differences, with and without dropout`(
-    dropout: Double, form: (heads: Int, keyValueHeads: Int?, causal: Bool)
+    dropout: Double, form: (heads: Int, keyValueHeads: Int?, sight: Sight)
   ) {
     let shared = form.keyValueHeads ?? form.heads
     check([input(3 * form.heads, 1), input(3 * shared, 2), input(3 * shared, 3)]) { tape, x in
       tape.attention(
-        x[0], x[1], x[2], heads: form.heads, keyValueHeads: form.keyValueHeads, causal: form.causal, batch: batch,
-        dropout: dropout)
+        x[0], x[1], x[2], heads: form.heads, keyValueHeads: form.keyValueHeads, sight: form.sight, batch: batch,
+        dropout: dropout, scale: 0.8)
     }
   }
 
@@ -143,7 +188,7 @@ struct OperationTests {
     check([input(4, 1)], [gamma, beta, w, b]) { tape, x in
       let rows = batch.tokenRows
       let y = tape.linear(x[0], rows: rows, weight: w, bias: b, adapter: nil, activation: .gelu)
-      return tape.layerNorm(y, residual: x[0], rows: rows, gamma: gamma, beta: beta, eps: 1e-6)
+      return tape.norm(y, residual: x[0], Norm(.centred, gamma: gamma, beta: beta, eps: 1e-6), rows: rows)
     }
   }
 

@@ -33,8 +33,8 @@ static size_t compute(const retort_kernels *kernels, attention_case p, size_t le
     const size_t to = h * p.width;
     const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values,
                               .queries = p.queries < length ? p.queries : length, .length = length, .width = p.width,
-                              .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains, .causal = p.causal,
-                              .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
+                              .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains, .before = p.before < length ? p.before : length,
+                              .after = p.after < length ? p.after : length, .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
                               .bias = p.bias ? at(c[BIAS], h, p.length) : NULL,
                               .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL};
     float *sums = c[SUMS].values + h;
@@ -62,11 +62,12 @@ product_check check_attention(const retort_kernels *kernels, const retort_kernel
   product_check check = {0, compute(kernels, p, p.length, found), 0};
   for (int i = OUT; i < COUNT; i++) check.error = fmaxf(check.error, difference(found[i], expected[i]));
   for (int i = 0; i < COUNT; i++) check.overwritten += overwritten(found[i]);
-  if (!p.threshold && (p.causal || !p.bias)) {  // masks depend on positions and the length, biases on positions
-    const size_t length = p.causal ? (p.length + 1) / 2 : p.length;
-    if (!p.causal) reverse(other[Q]);
+  const int causal = !p.after, all = p.before >= p.length && p.after >= p.length;
+  if (!p.threshold && (causal || (all && !p.bias))) {  // masks depend on positions and the length, biases on positions
+    const size_t length = causal ? (p.length + 1) / 2 : p.length;
+    if (!causal) reverse(other[Q]);
     check.overwritten += compute(kernels, p, length, other);
-    if (!p.causal) reverse(other[OUT]);
+    if (!causal) reverse(other[OUT]);
     for (size_t r = 0; r < length && r < p.queries; r++)
       check.variant += memcmp(found[OUT].values + r * found[OUT].stride, other[OUT].values + r * other[OUT].stride,
                               found[OUT].columns * sizeof(float)) != 0;

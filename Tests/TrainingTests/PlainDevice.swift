@@ -142,36 +142,43 @@ final class PlainDevice: Device {
   }
 
   func norm(_ x: Tensor, residual: Tensor?, _ pass: NormPass, keeps: Bool) -> (y: Tensor, kept: NormKept?) {
-    let (gamma, beta, width) = (get(pass.gamma.value), get(pass.beta.value), Double(x.columns))
+    let norm = pass.norm
+    let (gamma, beta, width) = (factors(norm), norm.beta.map { get($0.value) }, norm.width)
     let added = residual.map(get) ?? [Double](repeating: 0, count: x.count)
     let sums = zip(get(x), added).map { $0 + $1 }
     var (normalized, inverses): ([Double], [Double]) = ([], [])
-    for start in stride(from: 0, to: sums.count, by: x.columns) {
-      let row = sums[start..<start + x.columns]
-      let mean = row.reduce(0, +) / width
-      let inverse = 1 / (row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / width + Double(pass.eps)).squareRoot()
+    for start in stride(from: 0, to: sums.count, by: width) {
+      let row = sums[start..<start + width]
+      let mean = norm.form == .centred ? row.reduce(0, +) / Double(width) : 0
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+      let inverse = 1 / (variance + Double(norm.eps)).squareRoot()
       inverses.append(inverse)
       normalized += row.map { ($0 - mean) * inverse }
     }
-    let y = normalized.enumerated().map { gamma[$0 % x.columns] * $1 + beta[$0 % x.columns] }
-    let kept = keeps ? NormKept(normalized: made(x.shape, normalized), inverse: made([x.rows], inverses)) : nil
+    let y = normalized.enumerated().map { gamma[$0 % width] * $1 + (beta?[$0 % width] ?? 0) }
+    let kept = keeps ? NormKept(normalized: made(x.shape, normalized), inverse: made([pass.count], inverses)) : nil
     return (made(x.shape, y), kept)
   }
 
+  private func factors(_ norm: Norm) -> [Double] { get(norm.gamma.value).map { $0 + Double(norm.shift) } }
+
   func normBackward(_ dy: Tensor, _ pass: NormPass, normalized: Tensor, inverse: Tensor) -> Tensor {
-    let (gamma, inverse, width) = (get(pass.gamma.value), get(inverse), Double(dy.columns))
-    let dx = zip(rows(dy), rows(normalized)).enumerated().flatMap { index, row in
-      let g = zip(row.0, gamma).map { $0 * $1 }
-      let (mean, slope) = (g.reduce(0, +) / width, dot(g, row.1) / width)
-      return zip(g, row.1).map { inverse[index] * ($0 - mean - $1 * slope) }
+    let (gamma, inverse, width) = (factors(pass.norm), get(inverse), pass.norm.width)
+    let (arrived, n) = (get(dy), get(normalized))
+    let dx = (0..<pass.count).flatMap { index in
+      let row = index * width..<(index + 1) * width
+      let g = zip(arrived[row], gamma).map { $0 * $1 }
+      let mean = pass.norm.form == .centred ? g.reduce(0, +) / Double(width) : 0
+      let slope = dot(g, n[row]) / Double(width)
+      return zip(g, n[row]).map { inverse[index] * ($0 - mean - $1 * slope) }
     }
     return made(dy.shape, dx)
   }
 
   func addNormGradients(_ dy: Tensor, _ pass: NormPass, normalized: Tensor) {
     let products = zip(get(dy), get(normalized)).map { $0 * $1 }
-    addColumns(products, to: pass.gamma.gradient)
-    addColumns(get(dy), to: pass.beta.gradient)
+    addColumns(products, to: pass.norm.gamma.gradient)
+    addColumns(get(dy), to: pass.norm.beta?.gradient)
   }
 
   private func addColumns(_ values: [Double], to sum: Tensor?) {
@@ -218,6 +225,47 @@ final class PlainDevice: Device {
     return made([batch.tokens, width], dx)
   }
 
+  // MARK: - Gates, rotations, sums
+
+  func gate(_ f: Activation, _ z: Tensor, _ u: Tensor) -> Tensor {
+    made(z.shape, zip(get(z), get(u)).map { self.f(f, $0).value * $1 })
+  }
+
+  func gateBackward(_ f: Activation, _ dy: Tensor, _ z: Tensor, _ u: Tensor) -> (dz: Tensor, du: Tensor) {
+    let (values, arrived) = (get(z).map { self.f(f, $0) }, get(dy))
+    let dz = zip(zip(arrived, get(u)), values).map { $0.0 * $0.1 * $1.slope }
+    return (made(dy.shape, dz), made(dy.shape, zip(arrived, values).map { $0 * $1.value }))
+  }
+
+  func rotate(_ x: Tensor, _ rotation: Rotation, _ rows: Rows, backwards: Bool, rounds: Bool) -> Tensor {
+    let (cosines, sines, half) = (get(rotation.cosines), get(rotation.sines), rotation.width / 2)
+    let values = get(x)
+    let turned = values.indices.map { index in
+      let place = index % rotation.width
+      let angle = Int(rows.keys[index / x.columns].position) * half + place % half
+      let other = place < half ? -values[index + half] : values[index - half]
+      return values[index] * cosines[angle] + other * (backwards ? -sines[angle] : sines[angle])
+    }
+    return made(x.shape, turned)
+  }
+
+  func sum(_ x: Tensor, _ y: Tensor) -> Tensor { made(x.shape, zip(get(x), get(y)).map { $0 + $1 }) }
+  func scaled(_ x: Tensor, by factor: Float) -> Tensor { made(x.shape, get(x).map { $0 * Double(factor) }) }
+
+  func columns(of x: Tensor, _ range: Range<Int>) -> Tensor {
+    let all = Array(0..<x.columns)[range]
+    return made([x.rows, range.count], rows(x).flatMap { row in all.map { row[row.startIndex + $0] } })
+  }
+
+  func addColumns(_ x: Tensor, to: Tensor, at column: Int) {
+    let values = get(x)
+    change(to) { target in
+      for (index, value) in values.enumerated() {
+        target[index / x.columns * to.columns + column + index % x.columns] += value
+      }
+    }
+  }
+
   // MARK: - Linear maps
 
   /// x·wᵀ, rows of both given.
@@ -244,6 +292,9 @@ final class PlainDevice: Device {
     switch activation {
     case .identity: return (z, 1)
     case .tanh: return (tanh(z), 1 - tanh(z) * tanh(z))
+    case .silu:
+      let sigma = 1 / (1 + exp(-z))
+      return (z * sigma, sigma * (1 + z * (1 - sigma)))
     case .gelu:
       let below = erfc(-z / 2.squareRoot()) / 2
       return (z * below, below + z * exp(-z * z / 2) / (2 * Double.pi).squareRoot())
@@ -256,7 +307,7 @@ final class PlainDevice: Device {
 
   func linear(_ x: Tensor, _ pass: LinearPass, keeps: Bool) -> (y: Tensor, derivative: Tensor?, low: Tensor?) {
     let shape = [x.rows, pass.outputs]
-    let bias = weight(pass.bias)
+    let bias = pass.bias.map(weight)
     let w = weight(pass.weight)
     let matrix = (0..<pass.outputs).map { w[$0 * pass.inputs..<($0 + 1) * pass.inputs] }
     var z = times(rows(x), matrix)
@@ -268,7 +319,7 @@ final class PlainDevice: Device {
       }
       low = u
     }
-    let results = z.enumerated().map { f(pass.activation, $1 + bias[$0 % pass.outputs]) }
+    let results = z.enumerated().map { f(pass.activation, $1 + (bias?[$0 % pass.outputs] ?? 0)) }
     let derivative = keeps && pass.activation != .identity ? made(shape, results.map(\.slope)) : nil
     return (made(shape, results.map(\.value)), derivative, keeps ? low : nil)
   }
@@ -300,7 +351,7 @@ final class PlainDevice: Device {
         transposed(get(left), columns: left.columns), transposed(right.flatMap { $0 }, columns: sum.columns))
       change(sum) { for (index, value) in outer.enumerated() { $0[index] += scale * value } }
     }
-    addColumns(get(dz), to: pass.bias.gradient)
+    addColumns(get(dz), to: pass.bias?.gradient)
     guard let x else { return }
     addOuter(dz, rows(x), 1, to: pass.weight.gradient)
     guard let adapter = pass.adapter, let low, let du else { return }
@@ -369,12 +420,15 @@ final class PlainDevice: Device {
 
   /// Softmax of a query's scores.
   private func probabilities(
-    _ query: ArraySlice<Double>, _ keys: [ArraySlice<Double>], seen: Int, bias: (Int) -> Double
+    _ query: ArraySlice<Double>, _ keys: [ArraySlice<Double>], at place: Int, _ pass: AttentionPass,
+    bias: (Int) -> Double
   ) -> [Double] {
-    let scale = 1 / Double(query.count).squareRoot()
-    let scores = keys.prefix(seen).enumerated().map { exp(dot(query, $1) * scale + bias($0)) }
+    let seen = place - (pass.sight.before ?? place)...place + (pass.sight.after ?? keys.count)
+    let scores = keys.enumerated().map {
+      seen.contains($0) ? exp(dot(query, $1) * Double(pass.scale) + bias($0)) : 0
+    }
     let total = scores.reduce(0, +)
-    return scores.map { $0 / total } + [Double](repeating: 0, count: keys.count - seen)
+    return scores.map { $0 / total }
   }
 
   func attention(
@@ -385,7 +439,7 @@ final class PlainDevice: Device {
     forEachHead(pass, width: q.columns / pass.heads) { queries, keys, own, shared, kept in
       for (index, query) in queries.enumerated() {
         let p = probabilities(
-          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count
+          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, at: index, pass
         ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }
         for (place, key) in keys.enumerated() {
           for (column, value) in zip(own, cut(vs, key, shared)) {
@@ -411,7 +465,7 @@ final class PlainDevice: Device {
     forEachHead(pass, width: width) { queries, keys, own, shared, kept in
       for (index, query) in queries.enumerated() {
         let p = probabilities(
-          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, seen: pass.causal ? index + 1 : keys.count
+          cut(qs, query, own), keys.map { cut(ks, $0, shared) }, at: index, pass
         ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }
         let dout = cut(arrived, query, own)
         let dp = keys.enumerated().map { kept(index, $0) * dot(dout, cut(vs, $1, shared)) }
@@ -420,7 +474,7 @@ final class PlainDevice: Device {
           let chunk = pass.batch.chunks.firstIndex { pass.batch.offsets[$0.upperBound] > keys.lowerBound }!
           let difference = p[place] * (dp[place] - delta)
           dbias[chunk * block + biasPlace(pass, own.lowerBound, width: width, index, place)] += difference
-          let slope = difference / Double(width).squareRoot()
+          let slope = difference * Double(pass.scale)
           for column in 0..<width {
             let (left, right) = (query * q.columns + own.lowerBound, key * k.columns + shared.lowerBound)
             dq[left + column] += slope * ks[key][ks[key].startIndex + shared.lowerBound + column]
@@ -431,6 +485,37 @@ final class PlainDevice: Device {
       }
     }
     return (made(q.shape, dq), made(k.shape, dk), made(v.shape, dv), pass.bias.map { made($0.shape, dbias) })
+  }
+
+  // MARK: - Scores of tokens
+
+  func add(_ z: Tensor, from first: Int, to sums: VocabularySums) {
+    let (values, targets, before) = (get(z), get(sums.targets), get(sums.peaks))
+    let columns = transposed(values, columns: z.columns)
+    let peaks = zip(columns, before).map { max($0.max()!, $1) }
+    change(sums.totals) { totals in
+      for (index, column) in columns.enumerated() {
+        totals[index] *= exp(before[index] - peaks[index])
+        totals[index] += column.reduce(0) { $0 + exp($1 - peaks[index]) }
+      }
+    }
+    set(sums.peaks, peaks)
+    change(sums.chosen) { chosen in
+      for (index, target) in targets.enumerated() where (first..<first + z.rows).contains(Int(target)) {
+        chosen[index] = values[(Int(target) - first) * z.columns + index]
+      }
+    }
+  }
+
+  func spread(_ z: Tensor, from first: Int, _ sums: VocabularySums, logSums: Tensor, _ ds: Tensor) {
+    let (targets, logSums, arrived) = (get(sums.targets), get(logSums), get(ds))
+    change(z) { values in
+      for index in values.indices {
+        let (row, column) = (index / z.columns, index % z.columns)
+        let isTarget = Int(targets[column]) == first + row
+        values[index] = arrived[column] * ((isTarget ? 1 : 0) - exp(values[index] - logSums[column]))
+      }
+    }
   }
 
   // MARK: - Training

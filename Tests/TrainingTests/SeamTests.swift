@@ -12,6 +12,7 @@ import Testing
   /// Models that are drawn alike on any device.
   enum Kind: String, CaseIterable {
     case bertEncoder, bertClassifier, robertaClassifier, mpnetEncoder, bagEncoder, bagClassifier
+    case modernBertClassifier, qwenClassifier, gemmaEncoder
   }
   /// Which weights train.
   enum Tuning: CaseIterable { case full, lora }
@@ -23,6 +24,16 @@ import Testing
         kind, vocabularySize: 30, hiddenSize: 16, layerCount: 2, headCount: 4, intermediateSize: 24,
         maximumPositions: 12, initializerRange: 0.3)
     }
+    func rotary(_ type: String, _ rest: String) throws -> any Architecture {
+      let json = """
+        {"model_type": "\(type)", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "intermediate_size": 24, "max_position_embeddings": 12, "initializer_range": 0.3, \(rest)}
+        """
+      let scratch = try ScratchFolder()
+      try scratch.write(json, to: "config.json")
+      return try Architectures.read(
+        Configuration(contentsOf: scratch.url.appending(path: "config.json"), in: scratch.url))
+    }
     let bag = Bag(pieces: 30, places: 12, width: 16)
     let model: any SequenceModel =
       switch kind {
@@ -32,6 +43,17 @@ import Testing
       case .mpnetEncoder: try Encoder(bert(.mpnet), pooling: [.mean], weights: weights, on: device)
       case .bagEncoder: try Encoder(bag, pooling: PoolingMode.allCases, weights: weights, on: device)
       case .bagClassifier: try SequenceClassifier(bag, weights: weights, on: device)
+      case .modernBertClassifier:
+        try SequenceClassifier(
+          rotary("modernbert", #""local_attention": 4, "global_attn_every_n_layers": 2, "norm_bias": true"#),
+          weights: weights, on: device)
+      case .qwenClassifier:
+        try SequenceClassifier(
+          rotary("qwen2", #""num_key_value_heads": 2"#), weights: weights, on: device)
+      case .gemmaEncoder:
+        try Encoder(
+          rotary("gemma3_text", #""num_key_value_heads": 1, "head_dim": 6, "sliding_window": 2"#),
+          pooling: [.lastToken], weights: weights, on: device)
       }
     model.dropout = Dropouts(hidden: 0.1, attention: 0.2, head: 0.3)
     switch tuning {

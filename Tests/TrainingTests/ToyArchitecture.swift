@@ -27,7 +27,7 @@ struct Bag: Architecture, Equatable {
 
   private struct Layers: Body {
     let piece, place, kind: Weight
-    let norm: NormLayer
+    let norm: Norm
     let map: LinearLayer
 
     func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
@@ -51,7 +51,6 @@ struct Bag: Architecture, Equatable {
       norm: try builder.norm("\(prefix)norm", width, eps: 1e-6),
       map: try builder.linear("\(prefix)map", width, width, deviation: 0.5))
   }
-  func pooler(_ builder: ModelBuilder, at prefix: String) -> LinearLayer? { nil }
-  func head(_ builder: ModelBuilder, at prefix: String) -> any Head { Nothing() }
+  func head(_ builder: ModelBuilder, at prefix: String) -> (any Head)? { Nothing() }
   func modelName(of stored: String) -> String? { stored }
 }

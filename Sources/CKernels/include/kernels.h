@@ -19,7 +19,7 @@ typedef struct {
   float scale;         // 65536 / (65536 - threshold)
 } retort_dropout;
 
-typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH } retort_activation;
+typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH, RETORT_SILU } retort_activation;
 
 /// One head of queries over one sequence.
 typedef struct {
@@ -29,13 +29,21 @@ typedef struct {
   size_t length, width;
   size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
   int brains;                     // q, k and v are bf16 numbers: products may round their other side, too
-  int causal;                     // a query sees its own and earlier tokens only
-  float scale;                    // of the scores, 1/√width
+  size_t before, after;           // a query sees so many tokens ahead of it, and behind it; at most the length
+  float scale;                    // of the scores
   uint64_t sequence;              // for dropout, whose site differs by head
   const retort_dropout *dropout;  // or NULL
   const float *bias;              // bias[j - i] is added to the score of query i and key j; or NULL
   float *bias_gradient;           // what backward adds to, likewise; or NULL
 } retort_head;
+
+/// A norm of rows: y = (gamma + shift)·n + beta, n = (x - mean)/√(variance + eps) if `centred`, else
+/// x/√(mean of squares + eps).
+typedef struct {
+  const float *gamma, *beta;  // beta may be NULL
+  float shift, eps;
+  int centred;
+} retort_norm;
 
 /// How a weight's numbers are stored: floats, bf16, or IEEE fp16.
 typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16 } retort_type;
@@ -140,9 +148,15 @@ typedef struct {
   void (*exponential)(float *x, size_t n);
 
   /// z = f(z + bias), and the derivative f'(z + bias) where its values are not NULL. bias may be NULL.
-  /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7; its tanh form has z·σ(2√(2/π)(z + 0.044715z³)).
+  /// gelu(z) = z·Φ(z), Φ by a polynomial with relative error below 5e-7; its tanh form has z·σ(2√(2/π)(z + 0.044715z³));
+  /// silu(z) = z·σ(z).
   void (*activate)(retort_activation f, float *z, const float *bias, retort_rounded derivative, size_t rows,
                    size_t columns);
+  /// out = f(z)·u
+  void (*gate)(retort_activation f, const float *z, const float *u, float *out, size_t n);
+  /// dz = dy·u·f'(z), du = dy·f(z)
+  void (*gate_backward)(retort_activation f, const float *dy, retort_rounded z, retort_rounded u, float *dz, float *du,
+                        size_t n);
   void (*multiply)(const float *a, retort_rounded b, float *out, size_t n);
   void (*add)(const float *x, float *to, size_t n);
   /// fp32 to bf16, ties to even.
@@ -154,18 +168,29 @@ typedef struct {
   /// out += scale · x
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 
-  /// n = (x + residual - mean) · inverse, inverse = 1/√(variance + eps), y = gamma·n + beta, row by row.
-  /// residual, n's values and inverse may be NULL.
-  void (*layer_norm)(const float *x, const float *residual, const float *gamma, const float *beta, float eps, float *y,
-                     retort_rounded n, float *inverse, size_t rows, size_t columns);
-  /// dx = inverse · (g - mean(g) - n·mean(g·n)), g = gamma·dy.
-  void (*layer_norm_backward)(const float *dy, retort_rounded n, const float *inverse, const float *gamma, float *dx,
-                              size_t rows, size_t columns);
-  /// dgamma[c] += Σ dy·n, dbeta[c] += Σ dy over rows, for from ≤ c < to.
-  void (*layer_norm_weights)(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows, size_t columns,
-                             size_t from, size_t to);
+  /// y of x + residual, row by row, and n, and its factor `inverse`. residual, n's values and inverse may be NULL.
+  void (*norm)(const retort_norm *norm, const float *x, const float *residual, float *y, retort_rounded n,
+               float *inverse, size_t rows, size_t columns);
+  /// dx = inverse · (g - mean(g) - n·mean(g·n)), g = (gamma + shift)·dy; without the mean of g if not centred.
+  void (*norm_backward)(const retort_norm *norm, const float *dy, retort_rounded n, const float *inverse, float *dx,
+                        size_t rows, size_t columns);
+  /// dgamma[c] += Σ dy·n, dbeta[c] += Σ dy over rows, for from ≤ c < to. dbeta may be NULL.
+  void (*norm_weights)(const float *dy, retort_rounded n, float *dgamma, float *dbeta, size_t rows, size_t columns,
+                       size_t from, size_t to);
+  /// Turns each head of a row, `width` wide, by the row's position: of the elements a and b = a + width/2,
+  /// out = (a·cos - b·sin, b·cos + a·sin), backwards by the opposite angle. Cosines and sines [positions, width/2].
+  void (*rotate)(const float *x, const retort_row *rows, const float *cosines, const float *sines, int backwards,
+                 float *out, size_t count, size_t heads, size_t width);
   /// sum[c] += scale · Σ x[r][c] over rows, for from ≤ c < to.
   void (*column_sums)(const float *x, float scale, float *sum, size_t rows, size_t columns, size_t from, size_t to);
+
+  /// For columns from ≤ c < to: total[c] = Σ exp(z[r][c] - peak[c]) over the rows so far, peak[c] the largest of them;
+  /// -infinity and 0 at first.
+  void (*add_exponentials)(const float *z, size_t rows, size_t columns, size_t from, size_t to, float *peak,
+                           float *total);
+  /// z[r][c] = -factor[c]·exp(z[r][c] - log_sum[c]), for from ≤ c < to.
+  void (*spread_exponentials)(float *z, size_t rows, size_t columns, size_t from, size_t to, const float *log_sum,
+                              const float *factor);
 
   /// table[ids[r]][c] += x[r][c], row after row, for from ≤ c < to.
   void (*scatter)(const int32_t *ids, const float *x, float *table, size_t rows, size_t columns, size_t from,

@@ -11,6 +11,9 @@ package protocol Architecture: Sendable {
   var prefix: String { get }
   /// The name of the linear map that gives the logit in transformers' class for classification, e.g. `classifier`.
   var classifierName: String { get }
+  var classifierHasBias: Bool { get }
+  /// What of a sequence's states the head reads, or the classifier where there is no head.
+  var classifierPooling: PoolingMode { get }
 
   /// Throws a `CheckpointError` that names the key that is missing, unknown or out of range.
   init(_ file: Configuration) throws
@@ -29,9 +32,16 @@ package protocol Architecture: Sendable {
   func modelName(of stored: String) -> String?
   func body(_ builder: ModelBuilder, at prefix: String) throws -> any Body
   /// What checkpoints of the bare encoder may have besides, and embeddings do without.
-  func pooler(_ builder: ModelBuilder, at prefix: String) throws -> LinearLayer?
-  /// From the first token's hidden state to what the classifier reads, by transformers' class; `body` was built before.
-  func head(_ builder: ModelBuilder, at prefix: String) throws -> any Head
+  func pooler(_ builder: ModelBuilder, at prefix: String) throws
+  /// From pooled hidden states to what the classifier reads, by transformers' class, or nothing; `body` was built before.
+  func head(_ builder: ModelBuilder, at prefix: String) throws -> (any Head)?
+}
+
+extension Architecture {
+  package var classifierHasBias: Bool { true }
+  package var classifierPooling: PoolingMode { .cls }
+  package func pooler(_ builder: ModelBuilder, at prefix: String) throws {}
+  package func head(_ builder: ModelBuilder, at prefix: String) throws -> (any Head)? { nil }
 }
 
 /// The layers of an encoder.
@@ -57,7 +67,7 @@ package struct NamedSize {
 
 package enum Architectures {
   /// All that this program has.
-  package static let all: [any Architecture.Type] = [Bert.self]
+  package static let all: [any Architecture.Type] = [Bert.self, ModernBert.self, Decoder.self]
 
   /// The architecture that a configuration describes. Throws a `CheckpointError` if it is none of `known`.
   package static func read(

@@ -3,86 +3,53 @@ import JSONText
 import Tensors
 
 extension Bert {
-  /// transformers' names; three of them are the same approximation.
-  private static let activations: [String: Activation] = [
-    "gelu": .gelu, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh,
-  ]
-
   /// Throws a `CheckpointError` that names each key by which the file describes another architecture, or which it lacks.
   package init(_ file: Configuration) throws {
-    var problems: [CheckpointError] = []
-    // What is wrong is kept, and a value that does no harm taken in its place, until all has been read.
-    func read<Value>(_ harmless: Value, _ body: () throws -> Value) throws -> Value {
-      do { return try body() } catch let error as CheckpointError {
-        problems.append(error)
-        return harmless
-      }
-    }
-    func refuse(_ key: String, _ found: String, _ expected: String, _ remedy: String? = nil) {
-      problems.append(CheckpointError(file.file, "key \"\(key)\"", found: found, expected: expected, remedy: remedy))
-    }
-    let alone = "Nothing else is supported yet."
-    // With these limits no product of two sizes overflows, and no list of a model's tensors is long.
-    func size(_ key: String, atMost most: Int) throws -> Int {
-      let value = try read(1) { try file.int(key) }
-      if !(1...most).contains(value) { refuse(key, "\(value)", "a size from 1 to \(most)") }
-      return value
-    }
-    func number(
-      _ key: String, absent: Float, _ expected: String, _ isRight: (Float) -> Bool
-    ) throws -> Float {
-      guard let value = try read(nil, { try file.double(ifPresent: key) }) else { return absent }
-      if !isRight(Float(value)) { refuse(key, "\(value)", expected) }
-      return Float(value)
-    }
+    let reader = SizeReader(file)
     func probability(_ key: String) throws -> Float {
-      try number(key, absent: 0.1, "a number from 0 to below 1") { (0..<1).contains($0) }
+      try reader.number(key, absent: 0.1, "a number from 0 to below 1") { (0..<1).contains($0) }
     }
-    let ids = Int(Int32.max)
     // `Architectures.read` lets through no other.
     let kind = Kind(rawValue: try file.string("model_type")) ?? .bert
-
-    let name = try read("gelu") { try file.string("hidden_act") }
-    let activation = Self.activations[name]
-    if activation == nil {
-      let known = Self.activations.keys.sorted().map { "\"\($0)\"" }.joined(separator: " or ")
-      refuse("hidden_act", "\"\(name)\"", known, alone)
+    let activation = try reader.choice("hidden_act", among: SizeReader.activations)
+    try reader.require("position_embedding_type", absentOr: "\"absolute\"") {
+      try $0.string("position_embedding_type") == "absolute"
     }
-    let positions = try read(nil) { try file.string(ifPresent: "position_embedding_type") } ?? "absolute"
-    if positions != "absolute" { refuse("position_embedding_type", "\"\(positions)\"", "\"absolute\"", alone) }
-    if try read(nil, { try file.bool(ifPresent: "is_decoder") }) == true {
-      refuse("is_decoder", "true: each token sees only those before it", "false: an encoder", alone)
+    if try reader.flag("is_decoder") {
+      reader.refuse(
+        "is_decoder", "true: each token sees only those before it", "false: an encoder", SizeReader.alone)
     }
     self.init(
-      kind, vocabularySize: try size("vocab_size", atMost: ids), hiddenSize: try size("hidden_size", atMost: 1 << 20),
-      layerCount: try size("num_hidden_layers", atMost: 10_000),
-      headCount: try size("num_attention_heads", atMost: 1 << 20),
-      intermediateSize: try size("intermediate_size", atMost: 1 << 24),
-      maximumPositions: try size("max_position_embeddings", atMost: ids),
-      segmentCount: kind == .mpnet ? 1 : try size("type_vocab_size", atMost: ids),
-      layerNormEpsilon: try number("layer_norm_eps", absent: 1e-12, "a number above 0") { $0 > 0 && $0.isFinite },
+      kind, vocabularySize: try reader.size("vocab_size", atMost: SizeReader.mostIDs),
+      hiddenSize: try reader.size("hidden_size", atMost: SizeReader.mostWidth),
+      layerCount: try reader.size("num_hidden_layers", atMost: SizeReader.mostLayers),
+      headCount: try reader.size("num_attention_heads", atMost: SizeReader.mostWidth),
+      intermediateSize: try reader.size("intermediate_size", atMost: SizeReader.mostInner),
+      maximumPositions: try reader.size("max_position_embeddings", atMost: SizeReader.mostIDs),
+      segmentCount: kind == .mpnet ? 1 : try reader.size("type_vocab_size", atMost: SizeReader.mostIDs),
+      layerNormEpsilon: try reader.positive("layer_norm_eps", absent: 1e-12),
       hiddenDropout: try probability("hidden_dropout_prob"),
       attentionDropout: try probability("attention_probs_dropout_prob"),
-      initializerRange: try number("initializer_range", absent: 0.02, "a number from 0") { $0 >= 0 && $0.isFinite },
+      initializerRange: try reader.deviation(),
       paddingID: kind == .mpnet
-        ? 1 : try read(nil) { try file.int(ifPresent: "pad_token_id") } ?? (kind == .bert ? 0 : 1))
+        ? 1 : try reader.read(nil) { try file.int(ifPresent: "pad_token_id") } ?? (kind == .bert ? 0 : 1))
     self.activation = activation ?? .gelu
-    if biasCount > 0, let count = try read(nil, { try file.int(ifPresent: "relative_attention_num_buckets") }),
+    if biasCount > 0, let count = try reader.read(nil, { try file.int(ifPresent: "relative_attention_num_buckets") }),
       count != biasCount
     {
-      refuse("relative_attention_num_buckets", "\(count)", "\(biasCount)")
+      reader.refuse("relative_attention_num_buckets", "\(count)", "\(biasCount)")
     }
-    if problems.isEmpty {
+    if reader.isFine {
       if kind != .bert, !(0..<maximumPositions - 1).contains(paddingID) {
-        refuse(
+        reader.refuse(
           "pad_token_id", "\(paddingID)",
           "0 to below \(maximumPositions - 1): positions are counted from the one after it")
       }
       if hiddenSize % headCount != 0 {
-        refuse("num_attention_heads", "\(headCount)", "a divisor of hidden_size \(hiddenSize)")
+        reader.refuse("num_attention_heads", "\(headCount)", "a divisor of hidden_size \(hiddenSize)")
       }
     }
-    if let error = CheckpointError(together: problems) { throw error }
+    try reader.finish()
   }
 
   /// `config.json` of a new encoder.

@@ -102,11 +102,11 @@ extension Bert {
     try BertBody(self, builder, prefix)
   }
 
-  package func pooler(_ builder: ModelBuilder, at prefix: String) throws -> LinearLayer? {
-    try square(builder, "\(prefix)pooler.dense")
+  package func pooler(_ builder: ModelBuilder, at prefix: String) throws {
+    _ = try square(builder, "\(prefix)pooler.dense")
   }
 
-  package func head(_ builder: ModelBuilder, at prefix: String) throws -> any Head {
+  package func head(_ builder: ModelBuilder, at prefix: String) throws -> (any Head)? {
     BertHead(
       dropsInput: hasDenseHead, dense: try square(builder, hasDenseHead ? "classifier.dense" : "\(prefix)pooler.dense"))
   }

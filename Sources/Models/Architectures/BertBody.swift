@@ -8,7 +8,7 @@ final class BertBody: Body {
   private let position: Weight  // [positions, hidden]
   private let segment: Weight?  // [segments, hidden]
   private let bias: Weight?  // [distances' buckets, heads]; all layers share it
-  private let norm: NormLayer
+  private let norm: Norm
   private let layers: [BertLayer]
 
   init(_ sizes: Bert, _ builder: ModelBuilder, _ prefix: String) throws {
@@ -68,19 +68,11 @@ final class BertBody: Body {
   }
 
   private func check(_ batch: PackedBatch) throws {
-    for sequence in 0..<batch.count {
-      let tokens = batch.offsets[sequence]..<batch.offsets[sequence + 1]
-      guard tokens.count <= sizes.maxTokens else {
-        throw ModelError.tooLong(sequence: sequence, tokens: tokens.count, limit: sizes.maxTokens)
-      }
-      if let id = batch.ids[tokens].first(where: { !(0..<Int32(sizes.vocabularySize)).contains($0) }) {
-        throw ModelError.unknownToken(sequence: sequence, id: id, rows: sizes.vocabularySize)
-      }
-      let segments = 0..<Int32(sizes.segmentCount)
-      if segments.count > 1, let id = batch.typeIDs[tokens].first(where: { !segments.contains($0) }) {
-        throw ModelError.unknownSegment(sequence: sequence, id: id, rows: sizes.segmentCount)
-      }
-    }
+    try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
+    let segments = 0..<Int32(sizes.segmentCount)
+    guard segments.count > 1, let token = batch.typeIDs.firstIndex(where: { !segments.contains($0) }) else { return }
+    throw ModelError.unknownSegment(
+      sequence: batch.offsets.lastIndex { $0 <= token } ?? 0, id: batch.typeIDs[token], rows: sizes.segmentCount)
   }
 }
 
@@ -88,10 +80,10 @@ private final class BertLayer {
   private let sizes: Bert
   private let query, key, value: LinearLayer  // [hidden, hidden]
   private let attentionOutput: LinearLayer  // [hidden, hidden]
-  private let attentionNorm: NormLayer
+  private let attentionNorm: Norm
   private let intermediate: LinearLayer  // [inner, hidden]
   private let output: LinearLayer  // [hidden, inner]
-  private let outputNorm: NormLayer
+  private let outputNorm: Norm
 
   init(_ sizes: Bert, _ builder: ModelBuilder, _ name: String) throws {
     self.sizes = sizes
@@ -99,7 +91,7 @@ private final class BertLayer {
     func linear(_ part: String, _ out: Int, _ into: Int) throws -> LinearLayer {
       try builder.linear("\(name).\(part)", out, into, deviation: sizes.initializerRange)
     }
-    func norm(_ part: String) throws -> NormLayer {
+    func norm(_ part: String) throws -> Norm {
       try builder.norm("\(name).\(part)", width, eps: sizes.layerNormEpsilon)
     }
     let isMPNet = sizes.kind == .mpnet

@@ -80,13 +80,13 @@ package final class ModelBuilder {
 
   package init(_ source: any WeightSource) { self.source = source }
 
-  /// y = x·Wᵀ + b
+  /// y = x·Wᵀ + b, or without b
   package func linear(
-    _ name: String, _ out: Int, _ width: Int, deviation: Float
+    _ name: String, _ out: Int, _ width: Int, hasBias: Bool = true, deviation: Float
   ) throws -> LinearLayer {
     let layer = LinearLayer(
       name, weight: try weight("\(name).weight", [out, width], .matrix, .normal(deviation: deviation)),
-      bias: try weight("\(name).bias", [out], .vector, .zeros))
+      bias: hasBias ? try weight("\(name).bias", [out], .vector, .zeros) : nil)
     linears.append(layer)
     return layer
   }
@@ -97,11 +97,14 @@ package final class ModelBuilder {
     return table
   }
 
-  package func norm(_ name: String, _ width: Int, eps: Float) throws -> NormLayer {
-    let gamma = try weight("\(name).weight", [width], .vector, .ones)
-    let beta = try weight("\(name).bias", [width], .vector, .zeros)
-    others += [gamma, beta]
-    return NormLayer(gamma: gamma, beta: beta, eps: eps)
+  /// - Parameter shift: what is added to the factors, which are that much less.
+  package func norm(
+    _ name: String, _ width: Int, _ form: Norm.Form = .centred, hasBias: Bool = true, shift: Float = 0, eps: Float
+  ) throws -> Norm {
+    let gamma = try weight("\(name).weight", [width], .vector, shift == 0 ? .ones : .zeros)
+    let beta = hasBias ? try weight("\(name).bias", [width], .vector, .zeros) : nil
+    others += [gamma] + (beta.map { [$0] } ?? [])
+    return Norm(form, gamma: gamma, beta: beta, eps: eps, shift: shift)
   }
 
   private func weight(

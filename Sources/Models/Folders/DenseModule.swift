@@ -59,16 +59,16 @@ package struct DenseModule: Sendable {
     }
   }
 
-  /// The layer, frozen; where the folder has no bias it is 0.
+  /// The layer, frozen.
   /// - Parameter place: among the folder's modules.
   func layer(at place: Int, on device: any Device) throws -> DenseLayer {
     let name = "\(place)_Dense.linear"
-    let bias = hasBias ? try checkpoint.tensor("linear.bias", on: device) : device.zeros([outputSize])
+    let bias = hasBias ? Weight("\(name).bias", try checkpoint.tensor("linear.bias", on: device), decays: false) : nil
     return DenseLayer(
       linear: LinearLayer(
         name,
         weight: Weight("\(name).weight", try checkpoint.tensor("linear.weight", on: device), decays: true),
-        bias: Weight("\(name).bias", bias, decays: false), isBiased: hasBias),
+        bias: bias),
       activation: activation)
   }
 

@@ -17,7 +17,7 @@ extension Bert {
     try settings.write(to: folder, embeddingDimension: hiddenSize, general: nil)
     let builder = ModelBuilder(RandomWeights(seed: seed, on: device))
     _ = try body(builder, at: "")
-    _ = try pooler(builder, at: "")
+    try pooler(builder, at: "")
     try SafeTensors.write(
       Parameters(builder, on: device).all.map { NamedTensor($0) }, to: folder.appending(path: "model.safetensors"))
   }

@@ -74,7 +74,7 @@ struct PEFTAdapter {
   private var targets: [String] {
     guard lora.targetModules.contains("all-linear") else { return lora.targetModules }
     let modules = weights.compactMap { Self.module(ofFactor: $0.name) }
-    return Set(modules.map { $0.replacing(/^.*\.layer\.\d+\./, with: "") }).sorted()
+    return Set(modules.map { $0.replacing(/^(.*\.)?layers?\.\d+\./, with: "") }).sorted()
   }
 
   /// `a.b` of `a.b.lora_A.weight`.

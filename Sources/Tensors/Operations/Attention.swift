@@ -1,4 +1,5 @@
-/// For each sequence and head: out = dropout(softmax(q·kᵀ/√d + bias))·v (Vaswani et al. 2017), in blocks with online softmax;
+/// For each sequence and head: out = dropout(softmax(s·q·kᵀ + bias))·v (Vaswani et al. 2017), s = 1/√d unless a model has
+/// its own, in blocks with online softmax;
 /// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
 /// Consecutive heads of queries may share one of keys and values (Ainslie et al. 2023).
 /// The bias, perhaps none, is a number for each distance of a key behind its query (Raffel et al. 2020).
@@ -6,12 +7,30 @@
 /// sums [T or B, heads]; bias [chunks·(2L - 1), heads], L tokens being the longest sequence, the same in all chunks, so
 /// that each has a gradient of its own.
 
+/// Which keys a query sees, by their distance.
+package struct Sight: Hashable, Sendable {
+  /// How many tokens ahead of its own, and behind it; absent: all.
+  package let before, after: Int?
+
+  package init(before: Int? = nil, after: Int? = nil) { (self.before, self.after) = (before, after) }
+
+  package static let all = Sight()
+  /// A token sees itself and earlier ones only.
+  package static let causal = Sight(after: 0)
+
+  /// How many of a sequence's tokens its token `place` sees.
+  fileprivate func count(at place: Int, of length: Int) -> Int {
+    min(place, before ?? place) + 1 + min(length - 1 - place, after ?? length)
+  }
+}
+
 /// What forward and backward share.
 package struct AttentionPass {
   package let heads: Int
   package let keyValueHeads: Int
-  /// A token sees itself and earlier ones only.
-  package let causal: Bool
+  package let sight: Sight
+  /// Of the scores.
+  package let scale: Float
   /// q has a row for each sequence: its first token's.
   package let first: Bool
   package let batch: PackedBatch
@@ -30,7 +49,8 @@ package struct AttentionPass {
   fileprivate var pairs: Int {
     batch.tokens(of: 0..<batch.count).reduce(0) { pairs, length in
       let queries = first ? 1 : length
-      return pairs + (causal ? queries * (queries + 1) / 2 : queries * length)
+      if sight == .all { return pairs + queries * length }
+      return (0..<queries).reduce(pairs) { $0 + sight.count(at: $1, of: length) }
     }
   }
 }
@@ -47,8 +67,9 @@ extension Variable {
 extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`.
   package func attention(
-    _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false,
-    first: Bool = false, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0
+    _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil,
+    sight: Sight = .all, first: Bool = false, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0,
+    scale: Float? = nil
   ) -> Variable {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(
@@ -58,7 +79,8 @@ extension Tape {
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(
-      heads: heads, keyValueHeads: keyValueHeads, causal: causal, first: first, batch: batch,
+      heads: heads, keyValueHeads: keyValueHeads, sight: sight,
+      scale: scale ?? 1 / Float(q.value.columns / heads).squareRoot(), first: first, batch: batch,
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
       trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention)
     let needed = records && below.contains { $0 != nil }

@@ -4,20 +4,22 @@
 /// With `forAttention` y is rounded where the precision's attention reads bf16, and its gradient passes as if it were not.
 /// ΔW = s·B·A is never formed. x [n, in], y [n, out], W [out, in], b [out], A [r, in], B [out, r], u [n, r].
 
-package enum Activation: Sendable {
+package enum Activation: Sendable, CaseIterable {
   case identity
   /// z·Φ(z) (Hendrycks and Gimpel 2016), exact, not its tanh approximation.
   case gelu
   /// z·½(1 + tanh(√(2/π)(z + 0.044715z³))), the approximation that some models are trained with.
   case geluTanh
   case tanh
+  /// z·σ(z) (Elfwing et al. 2018).
+  case silu
 }
 
 /// What forward and backward share.
 package struct LinearPass {
   package let rows: Rows
   package let weight: Weight
-  package let bias: Weight
+  package let bias: Weight?
   package let adapter: Adapter?
   /// What is dropped of the adapter's input.
   package let mask: DropoutMask?
@@ -34,13 +36,13 @@ package struct LinearPass {
   fileprivate var gradientFlops: Int {
     2 * rows.count * ((weight.isTrainable ? inputs * outputs : 0) + adapterSize)
   }
-  fileprivate var trains: Bool { weight.isTrainable || bias.isTrainable || adapter != nil }
+  fileprivate var trains: Bool { weight.isTrainable || bias?.isTrainable == true || adapter != nil }
   fileprivate var needsInput: Bool { weight.isTrainable || adapter != nil }
 }
 
 extension Tape {
   package func linear(
-    _ x: Variable, rows: Rows, weight: Weight, bias: Weight, adapter: Adapter?, activation: Activation = .identity,
+    _ x: Variable, rows: Rows, weight: Weight, bias: Weight?, adapter: Adapter?, activation: Activation = .identity,
     forAttention: Bool = false
   ) -> Variable {
     precondition(x.value.columns == weight.columns, "\(weight.name): x \(x.value.shape), W \(weight.shape)")

@@ -1,7 +1,7 @@
 """Makes Tests/Fixtures/adapters: LoRA adapters as PEFT and sentence-transformers save them, over Tests/Fixtures/models and
 Tests/Fixtures/architectures, and what PEFT makes of them.
 
-Needs torch, transformers, peft, sentence-transformers; run models.py and roberta.py before. Run from anywhere. Each folder
+Needs torch, transformers, peft, sentence-transformers; run models.py and architectures.py before. Run from anywhere. Each folder
 has golden.json beside: the base, whether it is a cross-encoder, ids of sequences, and logits or means of all hidden states.
 """
 

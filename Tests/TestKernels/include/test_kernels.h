@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
   size_t queries, length, width, heads;  // heads of queries that share keys and values
-  int causal;
+  size_t before, after;  // the length or more: all
   uint32_t threshold;  // of dropout, 0: none
   float scale;
   uint64_t seed;

@@ -1,0 +1,92 @@
+/// s[i] = z[i][t] - ln Σ_v exp(z[i][v]), z = h·Wᵀ: the logarithm of the probability that a model gives row i's target t
+/// among all of a vocabulary. Backward: dz[i][v] = ds[i]·([v = t] - exp(z[i][v] - ln Σ)), dh = dz·W, dW = dzᵀ·h.
+/// Logits are made block by block of the vocabulary, turned: W's rows stand on the left, so that W is laid out nowhere;
+/// backward makes them anew. h [n, width], W [vocabulary, width], s [n, 1].
+import Foundation
+
+/// Running sums over blocks of the vocabulary.
+package struct VocabularySums {
+  package let targets: Tensor  // [n], i32
+  /// Largest logit, Σ exp(logit - largest), and the target's logit.
+  package let peaks, totals, chosen: Tensor  // [n]
+}
+
+extension Tape {
+  /// - Parameters:
+  ///   - weight: the map to the vocabulary, as a table.
+  ///   - block: how many tokens' logits there are at once.
+  package func tokenScores(
+    _ h: Variable, rows: Rows, weight: Weight, targets: [Int32], block: Int = 4096
+  ) -> Variable {
+    let (device, below, input) = (device, h.gradient, h.kept)
+    precondition(
+      targets.count == h.value.rows && targets.allSatisfy { (0..<Int32(weight.rows)).contains($0) }, "targets")
+    let blocks = stride(from: 0, to: weight.rows, by: block).map { $0..<min($0 + block, weight.rows) }
+    let flops = 2 * h.value.count * weight.rows
+    let needed = records && (below != nil || weight.isTrainable)
+    if needed { input.hold(h.value) }
+    let sums = VocabularySums(
+      targets: device.tensor(targets), peaks: device.uninitialized([targets.count]),
+      totals: device.zeros([targets.count]), chosen: device.zeros([targets.count]))
+    sums.peaks.fill(-.infinity)
+    Profile.measure(.tokenScores, flops: flops) {
+      let columns = Weight("hidden", h.value, decays: false)
+      for block in blocks {
+        device.add(Logits(block, weight, columns, on: device).values, from: block.lowerBound, to: sums)
+      }
+    }
+    let logSums = zip(sums.peaks.array, sums.totals.array).map { $0 + log($1) }
+    let scores = zip(sums.chosen.array, logSums).map { $0 - $1 }
+    return record(
+      device.tensor(scores, [targets.count, 1]), needed: needed, as: .tokenScores, flops: 2 * flops
+    ) { ds in
+      let (hidden, logSums) = (input.value, device.tensor(logSums, [targets.count]))
+      let columns = Weight("hidden", hidden, decays: false)
+      columns.train()
+      for block in blocks {
+        let logits = Logits(block, weight, columns, on: device)
+        device.spread(logits.values, from: block.lowerBound, sums, logSums: logSums, ds)
+        device.addLinearGradients(
+          logits.values, logits.pass, x: device.kept(logits.weights), low: nil, du: nil)
+        if weight.isTrainable { logits.addWeightGradient(to: weight, rows.chunks, on: device) }
+      }
+      if let gradient = columns.gradient { below?.add(gradient) }
+    }
+  }
+}
+
+/// A block's logits: those of the tokens `block` [block, n].
+private struct Logits {
+  private let tokens: Tensor  // [block], i32
+  private let hidden: Weight  // h
+  let weights: Tensor  // [block, width]
+  let pass: LinearPass
+  let values: Tensor
+
+  init(_ block: Range<Int>, _ weight: Weight, _ hidden: Weight, on device: any Device) {
+    self.hidden = hidden
+    tokens = device.tensor(block.map(Int32.init))
+    weights = device.embed([EmbeddedTable(table: weight, rows: tokens)])
+    pass = Self.pass(block.count, hidden)
+    values = device.linear(weights, pass, keeps: false).y
+  }
+
+  private static func pass(_ count: Int, _ hidden: Weight) -> LinearPass {
+    let keys = Array(repeating: Rows.Key(sequence: 0, position: 0), count: count)
+    return LinearPass(
+      rows: Rows(keys: keys, chunks: [0..<count]), weight: hidden, bias: nil, adapter: nil, mask: nil,
+      activation: .identity, rounds: false)
+  }
+
+  /// Adds dz·h, `values` being dz, chunk by chunk.
+  func addWeightGradient(to weight: Weight, _ chunks: [Range<Int>], on device: any Device) {
+    for chunk in chunks {
+      let rows = EmbeddedTable(table: hidden, rows: device.tensor(chunk.map(Int32.init)))
+      let part = Weight("hidden", device.embed([rows]), decays: false)
+      let sum = device.uninitialized([weights.rows, part.columns])
+      _ = device.linearBackward(
+        device.columns(of: values, chunk), Self.pass(weights.rows, part), derivative: nil, to: (sum, false))
+      device.addEmbeddingGradients(sum, [EmbeddedTable(table: weight, rows: tokens)])
+    }
+  }
+}
