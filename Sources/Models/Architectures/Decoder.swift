@@ -26,6 +26,8 @@ package struct Decoder: Architecture, Hashable {
   let scoreScale: Float
   /// By which embeddings are multiplied.
   let embeddingScale: Float
+  /// The table of embeddings is the map to the vocabulary, too.
+  let tiesOutput: Bool
 }
 
 extension Decoder {
