@@ -8,8 +8,8 @@ package final class CausalModel {
   /// The map to the vocabulary [vocabulary, width]: the table of embeddings, or one of its own.
   private let output: Weight
 
-  /// All weights are frozen at first. Throws `ModelError.unsupported` if tokens see those after them, and what `weights`
-  /// throws.
+  /// All weights are frozen at first. Throws `ModelError.unsupported` if tokens see those after them, and what
+  /// `weights` throws.
   package init(_ architecture: Decoder, weights: some WeightSource, on device: any Device) throws {
     guard !architecture.isBidirectional else {
       throw ModelError.unsupported(key: "use_bidirectional_attention", found: "true", expected: "false: a decoder")

@@ -21,7 +21,8 @@ import Testing
 
   private let file = checkout.appending(path: "Tests/Fixtures/engine/digests.json")
 
-  private let pipeline = bertPipeline + ["xlm-roberta", "mpnet"].map(kinPipeline).joined()
+  private let pipeline =
+    bertPipeline + ["xlm-roberta", "mpnet"].map(kinPipeline).joined()
     + rotary.map(rotaryPipeline).joined()
 
   private static let bertPipeline = """
