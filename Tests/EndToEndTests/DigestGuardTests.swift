@@ -155,6 +155,8 @@ import Testing
     let text = try JSONSerialization.data(withJSONObject: tokenizer, options: .sortedKeys)
     for name in Self.rotary {
       try project.write(String(decoding: text, as: UTF8.self), to: "bases/\(name)/tokenizer.json")
+      try project.copy(
+        "Tests/Fixtures/models/classifier/tokenizer_config.json", to: "bases/\(name)/tokenizer_config.json")
       for file in ["config.json", "model.safetensors"] {
         try project.copy("Tests/Fixtures/architectures/\(name)/\(file)", to: "bases/\(name)/\(file)")
       }
