@@ -147,7 +147,8 @@ INLINE void multiply_transposed(meeting how, block b, const float *x, size_t str
                                 float scale, float *scores) {
   const size_t deep = elements(how, width);
   for (size_t j = 0; j < b.keys; j += STRIP) {
-    const size_t skipped = seeing(b, j / LANES * LANES), end = seeing_end(b, least(b.keys, j + STRIP) - 1);
+    const size_t skipped = seeing(b, j / LANES * LANES);
+    const size_t end = seeing_end(b, least(b.keys, round_up(j + STRIP, LANES)) - 1);
     EACH_GROUP(beyond(end, skipped), HEIGHT) {
       const size_t r = skipped + row;
       tile_of(how, count, deep, x + r * stride, stride, 1, yt + j * deep, scale, scores + r * KEYS + j, KEYS,

@@ -21,7 +21,9 @@ import Testing
 
   private let file = checkout.appending(path: "Tests/Fixtures/engine/digests.json")
 
-  private let pipeline = bertPipeline + ["xlm-roberta", "mpnet"].map(kinPipeline).joined()
+  private let pipeline =
+    bertPipeline + ["xlm-roberta", "mpnet"].map(kinPipeline).joined()
+    + rotary.map(rotaryPipeline).joined()
 
   private static let bertPipeline = """
     version: 1
@@ -118,9 +120,53 @@ import Testing
     """
   }
 
+  /// Cross-encoders with rotary positions, as tests of models have them.
+  private static let rotary = ["qwen3-biases", "gemma3", "modernbert"]
+
+  private static func rotaryPipeline(_ name: String) -> String {
+    """
+      teacher-\(name):
+        uses: teacher
+        in: {base: bases/\(name), train: candidates.candidates, validation: groups.groups}
+        with: {<<: *teacher, hidden_dropout: 0.1, attention_dropout: 0.1}
+      teacher-lora-\(name):
+        uses: teacher
+        in: {base: bases/\(name), train: candidates.candidates, validation: groups.groups}
+        with: {<<: *teacher, lora: *lora}
+        precision: bf16
+      scored-\(name):
+        uses: score
+        in: {teacher: teacher-\(name).model, candidates: candidates.candidates}
+        precision: int8
+
+    """
+  }
+
+  /// Puts the models where the pipeline has them, with a tokenizer of as many pieces as they know.
+  private func addBases(to project: Project) throws {
+    let fixtures = checkout.appending(path: "Tests/Fixtures")
+    let data = try Data(contentsOf: fixtures.appending(path: "models/classifier/tokenizer.json"))
+    var tokenizer = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    var model = try #require(tokenizer["model"] as? [String: Any])
+    let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "how", "is", "word", "written", "so", ",", "?"]
+    let all = pieces + (0..<10).map { "##\($0)" }
+    model["vocab"] = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($1, $0) })
+    tokenizer["model"] = model
+    let text = try JSONSerialization.data(withJSONObject: tokenizer, options: .sortedKeys)
+    for name in Self.rotary {
+      try project.write(String(decoding: text, as: UTF8.self), to: "bases/\(name)/tokenizer.json")
+      try project.copy(
+        "Tests/Fixtures/models/classifier/tokenizer_config.json", to: "bases/\(name)/tokenizer_config.json")
+      for file in ["config.json", "model.safetensors"] {
+        try project.copy("Tests/Fixtures/architectures/\(name)/\(file)", to: "bases/\(name)/\(file)")
+      }
+    }
+  }
+
   /// What the pipeline makes with the kernels that every machine has.
   private func made(_ environment: [String: String] = [:]) async throws -> [Run.Stage] {
     let project = try Project(pipeline, data: smallData)
+    try addBases(to: project)
     let portable = environment.merging(["RETORT_KERNELS": "portable"]) { $1 }
     let ended = try await project.retort("run", "pipeline.yaml", environment: portable)
     try #require(ended.code == 0, "\(ended.output)\(ended.errors)")

@@ -1,5 +1,7 @@
 /// The memory that a rehearsal predicts for a training pass against what the device then lends out.
 import CPU
+import Foundation
+import JSONText
 import Tensors
 import Testing
 
@@ -38,8 +40,8 @@ struct RehearsalTests {
   func `an encoder's rehearsal predicts its peak, and a steady step maps nothing new`(
     shape: Shape, training: Training
   ) throws {
-    try check(shape, training) { sizes, weights, cpu in
-      try Encoder(sizes, pooling: PoolingMode.allCases, weights: weights, on: cpu)
+    try check(shape, training) { weights, cpu in
+      try Encoder(bert(shape), pooling: PoolingMode.allCases, weights: weights, on: cpu)
     }
   }
 
@@ -47,21 +49,41 @@ struct RehearsalTests {
   func `a cross-encoder's rehearsal predicts its peak, and a steady step maps nothing new`(
     shape: Shape, training: Training
   ) throws {
-    try check(shape, training) { sizes, weights, cpu in
-      let model = try SequenceClassifier(sizes, weights: weights, on: cpu)
+    try check(shape, training) { weights, cpu in
+      let model = try SequenceClassifier(bert(shape), weights: weights, on: cpu)
       model.dropout = Dropouts(hidden: 0.1, attention: 0.1)
       return model
     }
   }
 
-  private func check(
-    _ shape: Shape, _ training: Training, _ model: (Bert, RandomWeights, CPU) throws -> any SequenceModel
+  @Test(arguments: [("qwen3", [:]), ("gemma3_text", ["num_key_value_heads": 1]), ("modernbert", [:])], trainings)
+  func `a rehearsal of gated layers and rotary positions predicts their peak`(
+    form: (type: String, keys: [String: JSONValue]), training: Training
   ) throws {
-    let cpu = CPU(threads: 2, precision: training.precision)
-    let sizes = Bert(
+    let shape = Self.shapes[0]
+    var values: JSONValue = [
+      "model_type": .string(form.type), "vocab_size": 100, "hidden_size": .int(shape.hidden), "head_dim": 16,
+      "num_hidden_layers": .int(shape.layers), "num_attention_heads": .int(shape.heads), "sliding_window": 9,
+      "intermediate_size": .int(shape.inner), "max_position_embeddings": 256, "initializer_range": 0.1,
+    ]
+    for (key, value) in form.keys { values[key] = value }
+    let sizes = try Architectures.read(Configuration(file: URL(filePath: "/config.json"), values: values))
+    try check(shape, training) { weights, cpu in
+      try Encoder(sizes, pooling: [.lastToken], weights: weights, on: cpu)
+    }
+  }
+
+  private func bert(_ shape: Shape) -> Bert {
+    Bert(
       vocabularySize: 100, hiddenSize: shape.hidden, layerCount: shape.layers, headCount: shape.heads,
       intermediateSize: shape.inner, maximumPositions: 256, initializerRange: 0.1)
-    let model = try model(sizes, RandomWeights(seed: 1, on: cpu), cpu)
+  }
+
+  private func check(
+    _ shape: Shape, _ training: Training, _ model: (RandomWeights, CPU) throws -> any SequenceModel
+  ) throws {
+    let cpu = CPU(threads: 2, precision: training.precision)
+    let model = try model(RandomWeights(seed: 1, on: cpu), cpu)
     if let loraDropout = training.loraDropout {
       try model.attach(lora: LoRASettings(r: 8, alpha: 8, dropout: loraDropout), seed: 1)
     } else {

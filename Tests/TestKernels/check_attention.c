@@ -33,8 +33,10 @@ static size_t compute(const retort_kernels *kernels, attention_case p, size_t le
     const size_t to = h * p.width;
     const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values,
                               .queries = p.queries < length ? p.queries : length, .length = length, .width = p.width,
-                              .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains, .before = p.before < length ? p.before : length,
-                              .after = p.after < length ? p.after : length, .scale = p.scale, .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
+                              .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains,
+                              .before = p.before < length ? p.before : length,
+                              .after = p.after < length ? p.after : length, .scale = p.scale,
+                              .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
                               .bias = p.bias ? at(c[BIAS], h, p.length) : NULL,
                               .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL};
     float *sums = c[SUMS].values + h;

@@ -1,8 +1,9 @@
-"""Holds folders that Retort writes, of every family of encoders, against the programs that open them.
+"""Holds folders that Retort writes, of every architecture, against the programs that open them.
 
   python families.py TOKENIZERS [--retort retort]
 
-TOKENIZERS is a folder of folders with tokenizer files, named by family: bert, roberta, xlm-roberta, mpnet. Makes a small
+TOKENIZERS is a folder of folders with tokenizer files, named by family: bert, roberta, xlm-roberta, mpnet, and, where they
+are not to take bert's, llama, qwen2, qwen3, gemma3_text, modernbert. Makes a small
 random model of each, trains it with adapters and whole, opens what was written in SentenceTransformer, CrossEncoder,
 AutoModel and PeftModel, trains the student's adapter further in PEFT, and reads that over its base again. Prints one line a
 check with the largest difference; exits with 1 if any is over its limit. Needs sentence-transformers, peft.
@@ -24,6 +25,17 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from checks import check, failures, run, write_lines
 
+ROTARY = {
+    "llama": dict(num_key_value_heads=2, rope_parameters=dict(
+        rope_type="llama3", rope_theta=1e4, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=64)),
+    "qwen2": dict(num_key_value_heads=1),
+    "qwen3": dict(num_key_value_heads=2, head_dim=16),
+    "gemma3_text": dict(
+        num_key_value_heads=1, head_dim=16, sliding_window=4, query_pre_attn_scalar=16,
+        layer_types=["sliding_attention", "full_attention"]),
+    "modernbert": dict(local_attention=6),
+}
 TEXTS = [f"{a} {b} of the {c}" for a in ("old", "red", "slow") for b in ("road", "song", "fish") for c in ("sea", "town")]
 
 
@@ -32,16 +44,20 @@ def check_near(name: str, ours, theirs) -> None:
 
 
 def make(family: str, tokenizers: Path, folder: Path) -> str:
-    """A small random student: mean of the states, for BERT through a Dense layer, for RoBERTa beside the maximum, less the prompt."""
+    """A small random student: mean of the states, for BERT through a Dense layer, for RoBERTa beside the maximum, less the
+    prompt; of decoders the last token's."""
     torch.manual_seed(1)
-    tokenizer = AutoTokenizer.from_pretrained(tokenizers / family)
+    files = tokenizers / family
+    tokenizer = AutoTokenizer.from_pretrained(files if files.exists() else tokenizers / "bert")
+    rotary = ROTARY.get(family, {}) | ({"pad_token_id": tokenizer.pad_token_id} if family in ROTARY else {})
     config = AutoConfig.for_model(
         family, vocab_size=len(tokenizer), hidden_size=48, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=96, max_position_embeddings=130, initializer_range=0.2,
-        **({"type_vocab_size": 1} if "roberta" in family else {}))
+        **({"type_vocab_size": 1} if "roberta" in family else {}), **rotary)
     AutoModel.from_config(config).save_pretrained(folder / "plain")
     tokenizer.save_pretrained(folder / "plain")
-    modules, prompts = [Transformer(str(folder / "plain")), Pooling(48, "mean")], {}
+    pooling = "lasttoken" if family in ROTARY and family != "modernbert" else "mean"
+    modules, prompts = [Transformer(str(folder / "plain")), Pooling(48, pooling)], {}
     if family == "bert":
         modules.append(Dense(48, 24))
     if family == "roberta":
@@ -120,7 +136,7 @@ def main() -> None:
     parser.add_argument("tokenizers", type=Path)
     parser.add_argument("--retort", default="retort")
     options = parser.parse_args()
-    for name in ["bert", "roberta", "xlm-roberta", "mpnet"]:
+    for name in ["bert", "roberta", "xlm-roberta", "mpnet", *ROTARY]:
         with tempfile.TemporaryDirectory() as scratch:
             family(name, options.tokenizers.resolve(), options.retort, Path(scratch))
     sys.exit(1 if failures else 0)

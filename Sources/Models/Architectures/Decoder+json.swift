@@ -33,6 +33,7 @@ extension Decoder {
     (pattern, window) = try Self.layers(reader, kind, layerCount, isBidirectional: isBidirectional)
     scoreScale =
       1 / (isGemma ? try reader.positive("query_pre_attn_scalar", absent: 256) : Float(headWidth)).squareRoot()
+    tiesOutput = try reader.flag("tie_word_embeddings", absent: isGemma)
     embeddingScale = isGemma ? Self.embeddingScale(hiddenSize, file) : 1
 
     try reader.require("attn_logit_softcapping", absentOr: "nothing") { _ in false }

@@ -1,5 +1,5 @@
-/// Decoders: Llama (Touvron et al. 2023), Qwen 2 and 3 (Qwen Team 2024, 2025) and Gemma 3 (Gemma Team 2025), as encoders
-/// and cross-encoders. Sizes and constants, as `config.json` names them, and weights, as transformers does.
+/// Decoders: Llama (Touvron et al. 2023), Qwen 2 and 3 (Qwen Team 2024, 2025) and Gemma 3 (Gemma Team 2025), as
+/// encoders and cross-encoders. Sizes and constants, as `config.json` names them, and weights, as transformers does.
 import Tensors
 
 package struct Decoder: Architecture, Hashable {
@@ -11,21 +11,23 @@ package struct Decoder: Architecture, Hashable {
   let kind: Kind
   let vocabularySize, hiddenSize, layerCount, headCount, keyValueHeadCount, headWidth, intermediateSize: Int
   let maximumPositions: Int
-  /// Of the gate.
+  /// The gate's.
   let activation: Activation
   let normEpsilon: Float
   package let initializerRange: Float
-  /// Of queries, keys and values; of attention's output; of the feed-forward part.
+  /// Whether maps have a bias: to queries, keys and values; of attention's output; in the feed-forward part.
   let hasQueryBias, hasOutputBias, hasInnerBias: Bool
   let pattern: LayerPattern
   /// How far a local layer's tokens see, themselves left out.
   let window: Int?
   /// Tokens see those after them, too.
   let isBidirectional: Bool
-  /// Of attention's scores.
+  /// By which attention's scores are multiplied.
   let scoreScale: Float
   /// By which embeddings are multiplied.
   let embeddingScale: Float
+  /// The table of embeddings is the map to the vocabulary, too.
+  let tiesOutput: Bool
 }
 
 extension Decoder {

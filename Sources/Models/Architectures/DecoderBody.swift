@@ -4,7 +4,7 @@ import Tensors
 /// Pre-norm: each part of a layer reads the normalised states and is added to them.
 final class DecoderBody: Body {
   private let sizes: Decoder
-  private let embedding: Weight  // [vocabulary, hidden]
+  let embedding: Weight  // [vocabulary, hidden]
   private let layers: [DecoderLayer]
   private let norm: Norm
 

@@ -1,9 +1,10 @@
-/// ModernBERT (Warner et al. 2024). Sizes and constants, as `config.json` names them, and weights, as transformers does.
+/// ModernBERT (Warner et al. 2024). Sizes and constants, as `config.json` names them, and weights, as transformers
+/// does.
 import Tensors
 
 package struct ModernBert: Architecture, Hashable {
   let vocabularySize, hiddenSize, layerCount, headCount, intermediateSize, maximumPositions: Int
-  /// Of the gate, and of the head.
+  /// The gate's, and the head's.
   let activation, headActivation: Activation
   let normEpsilon: Float
   package let initializerRange: Float
@@ -13,7 +14,8 @@ package struct ModernBert: Architecture, Hashable {
   let window: Int
   package let classifierPooling: PoolingMode
 
-  /// Throws a `CheckpointError` that names each key by which the file describes another architecture, or which it lacks.
+  /// Throws a `CheckpointError` that names each key by which the file describes another architecture, or which it
+  /// lacks.
   package init(_ file: Configuration) throws {
     let reader = SizeReader(file)
     vocabularySize = try reader.size("vocab_size", atMost: SizeReader.mostIDs)

@@ -14,7 +14,7 @@ struct RotaryPositions: Hashable, Sendable {
   var theta: Double
   var scaling = Scaling.none
 
-  /// Of a head of this width, one for every two elements, in radians a position.
+  /// One for every two elements of a head of this width, in radians a position.
   func frequencies(width: Int) -> [Float] {
     stride(from: 0, to: width, by: 2).map { place in
       let plain = Double(Float(1 / pow(theta, Double(place) / Double(width))))

@@ -8,8 +8,7 @@ final class SizeReader {
   init(_ file: Configuration) { self.file = file }
 
   static let alone = "Nothing else is supported yet."
-  /// Most tokens and most rows of a table. With these limits no product of two sizes overflows, and no list of a model's
-  /// tensors is long.
+  /// The largest sizes. With these limits no product of two sizes overflows, and no list of a model's tensors is long.
   static let (mostIDs, mostLayers, mostWidth, mostInner) = (Int(Int32.max), 10_000, 1 << 20, 1 << 24)
 
   /// transformers' names; three of them are the same approximation, and two the same function.

@@ -149,9 +149,10 @@ package struct CheckpointFolder: Sendable {
     let dense = try dense.enumerated().map { try $1.layer(at: $0 + 2, on: device) }
     return try Encoder(
       architecture, pooling: pooling ?? settings.pooling, dense: dense,
-      weights: FolderWeights(folder: self, on: device),
-      on: device)
+      weights: weights(on: device), on: device)
   }
+
+  func weights(on device: any Device) -> some WeightSource { FolderWeights(folder: self, on: device) }
 
   /// Throws what `encoder` would throw before it reads a weight.
   package func checkEncoder() throws {

@@ -1,5 +1,5 @@
-/// Sums of two matrices, multiples, and some of a matrix's columns; backward: the gradient to both, its multiple, and to
-/// the columns that it is of. All [n, width].
+/// Sums of two matrices, multiples, and some of a matrix's columns; backward: the gradient to both, its multiple, and
+/// to the columns that it is of. All [n, width].
 
 extension Tape {
   /// x + y

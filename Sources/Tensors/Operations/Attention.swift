@@ -29,7 +29,7 @@ package struct AttentionPass {
   package let heads: Int
   package let keyValueHeads: Int
   package let sight: Sight
-  /// Of the scores.
+  /// By which scores are multiplied.
   package let scale: Float
   /// q has a row for each sequence: its first token's.
   package let first: Bool

@@ -1,0 +1,47 @@
+/// A decoder that predicts: token sequences → the logarithm of each token's probability after those before it.
+import Tensors
+
+package final class CausalModel {
+  package let parameters: Parameters
+  package var dropout = Dropouts()
+  private let body: DecoderBody
+  /// The map to the vocabulary [vocabulary, width]: the table of embeddings, or one of its own.
+  private let output: Weight
+
+  /// All weights are frozen at first. Throws `ModelError.unsupported` if tokens see those after them, and what
+  /// `weights` throws.
+  package init(_ architecture: Decoder, weights: some WeightSource, on device: any Device) throws {
+    guard !architecture.isBidirectional else {
+      throw ModelError.unsupported(key: "use_bidirectional_attention", found: "true", expected: "false: a decoder")
+    }
+    let builder = ModelBuilder(weights)
+    body = try DecoderBody(architecture, builder, "")
+    output =
+      architecture.tiesOutput
+      ? body.embedding
+      : try builder.table(
+        "lm_head.weight", architecture.vocabularySize, architecture.hiddenSize,
+        .normal(deviation: architecture.initializerRange))
+    parameters = Parameters(builder, on: device)
+  }
+
+  /// → ln p [T, 1] of the token that follows each, given it and those before it in its sequence; of a sequence's last
+  /// token, which none follows, a number that means nothing.
+  package func scores(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
+    let states = try body.forward(batch, first: false, on: tape, dropout)
+    return tape.tokenScores(states, rows: batch.tokenRows, weight: output, targets: batch.ids.dropFirst() + [0])
+  }
+}
+
+extension CheckpointFolder {
+  /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor, or another architecture.
+  package func causalModel(on device: any Device) throws -> CausalModel {
+    try checkEncoder()
+    guard let decoder = architecture as? Decoder else {
+      throw CheckpointError(
+        configuration.file, "key \"model_type\"", found: "\"\(modelType)\"",
+        expected: Decoder.modelTypes.map { "\"\($0)\"" }.joined(separator: " or "))
+    }
+    return try CausalModel(decoder, weights: weights(on: device), on: device)
+  }
+}
