@@ -72,8 +72,10 @@ enum Model: Sendable {
         model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
       }
     case .bpe(let model):
-      words.split(text, segment, beginning) { text, word, _ in
-        model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
+      model.caches.withCache { cache in
+        words.split(text, segment, beginning) { text, word, _ in
+          model.encode(UnsafeBufferPointer(text), word: word, cache, into: &ids)
+        }
       }
     }
   }
