@@ -1,4 +1,5 @@
 /// Words that were encoded before, with their ids: most words of a text come again.
+import Glibc
 import Synchronization
 
 /// A table of which each place holds the last one of the words that belong there; one user at a time.
@@ -55,9 +56,11 @@ final class WordCaches: Sendable {
   /// Calls `body` with a cache that no one else uses meanwhile.
   func withCache<Result>(_ body: (WordCache) -> Result) -> Result {
     let address = free.withLock { $0.popLast() }
-    let kept = address.flatMap { UnsafeMutablePointer<WordCache.Slot>(bitPattern: $0) }
-    let slots = kept ?? .allocate(capacity: WordCache.count)
-    if kept == nil { slots.initialize(repeating: WordCache.Slot(), count: WordCache.count) }
+    let slots =
+      address.flatMap { UnsafeMutablePointer<WordCache.Slot>(bitPattern: $0) }
+      ?? .allocate(capacity: WordCache.count)
+    // Zeros are empty places.
+    if address == nil { memset(slots, 0, WordCache.count * MemoryLayout<WordCache.Slot>.stride) }
     defer { free.withLock { $0.append(UInt(bitPattern: slots)) } }
     return body(WordCache(slots: slots))
   }

@@ -102,7 +102,7 @@ import Testing
     (#"["a","b","c"]"#, #""unk_token":"?""#, "null", "[0]"),
     ("", #""unk_token":"!""#, "null", #"model.unk_token is "!", expected a piece"#),
     ("", #""dropout":0.1"#, "null", "model.dropout is not 0"),
-    (#""a b""#, #""continuing_subword_prefix":"#""#, "null", #"model.merges[0] is "ab", expected two pieces"#),
+    (#""a b""#, ##""continuing_subword_prefix":"#""##, "null", #"model.merges[0] is "ab", expected two pieces"#),
     (
       "", #""unk_token":"?""#, #"{"type":"Split","pattern":{"String":"a"},"behavior":"Up"}"#,
       #"pre_tokenizer.behavior is "Up", expected "Isolated" or"#

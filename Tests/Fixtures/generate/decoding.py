@@ -56,8 +56,13 @@ def decoding():
         if name == "bpe-bytes":  # bytes that are UTF-8 or not
             ids += [[tokenizer.token_to_id(f"<0x{byte:02X}>") or 2 for byte in text] for text in
                     ["한é".encode(), b"\xe3\x81", b"a\xff\xfeb", b"\xf0\x9f\x98\x80\x80"]]
-        found.append({"tokenizer": name, "decoder": described["decoder"], "lines": [
-            {"ids": one, "text": tokenizer.decode(one), "kept": tokenizer.decode(one, skip_special_tokens=False)} for one in ids]})
+        texts = []
+        for one in ids:
+            try:
+                texts.append({"ids": one, "text": tokenizer.decode(one), "kept": tokenizer.decode(one, skip_special_tokens=False)})
+            except BaseException:  # Strip gives up on a token that is too short
+                continue
+        found.append({"tokenizer": name, "decoder": described["decoder"], "lines": texts})
     (FOLDER / "decoding.json").write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
