@@ -26,7 +26,7 @@ struct ByteLevel: Sendable {
   }
 
   /// The byte of each character of the alphabet.
-  private static let values = Dictionary(uniqueKeysWithValues: zip(alphabet, UInt8(0)...))
+  private static let values = Dictionary(uniqueKeysWithValues: zip(alphabet, UInt8.min ... .max))
 
   /// The bytes that a token spells; its own, if it has a character that stands for none.
   static func bytes(of token: [UInt8]) -> [UInt8] {

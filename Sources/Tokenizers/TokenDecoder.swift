@@ -7,7 +7,7 @@ package struct TokenDecoder: Sendable {
   private let special: Set<Int32>
   private let step: DecodingStep
 
-  init(_ model: Model, _ added: AddedTokens, _ step: DecodingStep) {
+  init(_ model: Model, _ added: AddedTokens, _ normalizer: Normalizer, _ step: DecodingStep) {
     var bytes: [UInt8] = []
     let largest = max(model.largestID, added.all.map(\.id).max() ?? -1)
     // Ids may be far apart: so many are given a place.
@@ -18,7 +18,14 @@ package struct TokenDecoder: Sendable {
       bytes += token
     }
     model.forEachPiece { add($0, $1) }
-    for token in added.all { add(token.content.utf8, token.id) }
+    for token in added.all {
+      var content: [UInt8] = []
+      // As in the library, a token that is found in normalized text comes back as it stands there.
+      Array(token.content.utf8).withUnsafeBufferPointer {
+        (token.isNormalized ? normalizer : .none).normalize($0, into: &content)
+      }
+      add(content, token.id)
+    }
     (self.bytes, self.places, self.step) = (bytes, places, step)
     special = Set(added.all.filter(\.isSpecial).map(\.id))
   }

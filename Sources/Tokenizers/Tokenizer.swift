@@ -84,7 +84,9 @@ package final class Tokenizer: Sendable {
   }
 
   /// What makes text of ids; throws `TokenizerError` where tokenizer.json's decoder cannot be used.
-  package func decoder() throws -> TokenDecoder { TokenDecoder(model, addedTokens, try DecodingStep(decoding)) }
+  package func decoder() throws -> TokenDecoder {
+    TokenDecoder(model, addedTokens, normalizer, try DecodingStep(decoding))
+  }
 
   /// How many tokens a prompt has at the front of an input, special ones included, as sentence-transformers counts them:
   /// those of the prompt alone, without a special one at the end.
