@@ -12,8 +12,11 @@ struct BPE: Sendable {
   private let takesWholeWords: Bool
   /// The pieces that spell the bytes of a character that is none; absent: it is unknown.
   private let byteIDs: [Int32?]?
-  /// The ids of the first scalars; negative: it is no piece.
+  /// The ids of the characters of the first plane; negative: it is no piece.
   private let firstIDs: [Int32]
+  /// Stand before every character of a word but the first, and behind the last.
+  private let prefix, suffix: [UInt8]
+  let caches = WordCaches()
 
   /// A piece of the word, and the joining of it with the next one.
   private struct Symbol {
@@ -24,10 +27,46 @@ struct BPE: Sendable {
   }
 
   /// Appends the ids of a word of valid UTF-8.
-  func encode(_ text: UnsafeBufferPointer<UInt8>, word: Range<Int>, into ids: inout [Int32]) {
+  @inline(__always)
+  func encode(
+    _ text: UnsafeBufferPointer<UInt8>, word: Range<Int>, _ cache: WordCache, into ids: inout [Int32]
+  ) {
     if takesWholeWords, let id = pieces.id(of: UnsafeBufferPointer(rebasing: text[word])) { return ids.append(id) }
+    if word.count <= WordCache.longest { return encode(text, part: word, cache, into: &ids) }
+    encode(text, long: word, cache, into: &ids)
+  }
+
+  /// Parts a word where no two of its tokens can be joined: between characters that are nowhere side by side in a piece.
+  private func encode(
+    _ text: UnsafeBufferPointer<UInt8>, long word: Range<Int>, _ cache: WordCache, into ids: inout [Int32]
+  ) {
+    var start = word.lowerBound
+    var before: UInt32?  // unless it is no piece
+    var next = start
+    while next < word.upperBound, prefix.isEmpty, suffix.isEmpty {
+      let place = next
+      let scalar = text.scalar(at: &next)
+      let isKnown = firstID(scalar, UnsafeBufferPointer(rebasing: text[place..<next])) >= 0
+      if isKnown, let before, !merges.join(before, scalar) {
+        encode(text, part: start..<place, cache, into: &ids)
+        start = place
+      }
+      before = isKnown ? scalar : nil
+    }
+    encode(text, part: start..<word.upperBound, cache, into: &ids)
+  }
+
+  @inline(__always)
+  private func encode(
+    _ text: UnsafeBufferPointer<UInt8>, part: Range<Int>, _ cache: WordCache, into ids: inout [Int32]
+  ) {
+    guard part.count <= WordCache.longest else { return join(text, part, into: &ids) }
+    cache.encode(UnsafeBufferPointer(rebasing: text[part]), into: &ids) { join(text, part, into: &$0) }
+  }
+
+  private func join(_ text: UnsafeBufferPointer<UInt8>, _ part: Range<Int>, into ids: inout [Int32]) {
     let first = ids.count
-    spell(text, word, into: &ids)
+    spell(text, part, into: &ids)
     let count = ids.count - first
     if count < 2 { return }
     withUnsafeTemporaryAllocation(of: Symbol.self, capacity: count) { symbols in
@@ -35,8 +74,12 @@ struct BPE: Sendable {
         let symbol = Symbol(id: ids[first + place], previous: Int32(place) - 1, next: Int32(place) + 1)
         symbols.initializeElement(at: place, to: symbol)
       }
-      join(symbols)
       ids.removeLast(count)
+      if count <= 32 {
+        for symbol in symbols[..<joinFew(symbols)] { ids.append(symbol.id) }
+        return
+      }
+      join(symbols)
       var place = 0
       while place < count {
         ids.append(symbols[place].id)
@@ -45,16 +88,16 @@ struct BPE: Sendable {
     }
   }
 
-  /// Appends the ids of the word's characters.
+  /// The id of a character that is neither first nor last of a word with affixes; negative: it is no piece.
   @inline(__always)
+  private func firstID(_ scalar: UInt32, _ character: UnsafeBufferPointer<UInt8>) -> Int32 {
+    scalar < UInt32(firstIDs.count) ? firstIDs[Int(scalar)] : pieces.id(of: character) ?? -1
+  }
+
+  /// Appends the ids of the word's characters.
   private func spell(_ text: UnsafeBufferPointer<UInt8>, _ word: Range<Int>, into ids: inout [Int32]) {
     var hasUnknown = false  // which is not written yet
-    var next = word.lowerBound
-    while next < word.upperBound {
-      let place = next
-      let scalar = text.scalar(at: &next)
-      let character = UnsafeBufferPointer(rebasing: text[place..<next])
-      let known = scalar < UInt32(firstIDs.count) ? firstIDs[Int(scalar)] : pieces.id(of: character) ?? -1
+    func add(_ known: Int32, _ character: UnsafeBufferPointer<UInt8>) {
       if known >= 0 {
         if hasUnknown, let unknownID { ids.append(unknownID) }
         hasUnknown = false
@@ -67,7 +110,40 @@ struct BPE: Sendable {
         hasUnknown = true
       }
     }
+    var next = word.lowerBound
+    while next < word.upperBound {
+      let place = next
+      let scalar = text.scalar(at: &next)
+      let character = UnsafeBufferPointer(rebasing: text[place..<next])
+      if prefix.isEmpty && suffix.isEmpty {
+        add(firstID(scalar, character), character)
+      } else {
+        let before = place > word.lowerBound ? prefix : []
+        (before + character + (next == word.upperBound ? suffix : [])).withUnsafeBufferPointer {
+          add(pieces.id(of: $0) ?? -1, $0)
+        }
+      }
+    }
     if hasUnknown, let unknownID { ids.append(unknownID) }
+  }
+
+  /// Joins neighbours as `join` does, without a heap: how many are left, at the front.
+  private func joinFew(_ symbols: UnsafeMutableBufferPointer<Symbol>) -> Int {
+    var count = symbols.count
+    for place in 0..<count - 1 { symbols[place].merge = merges.merge(symbols[place].id, symbols[place + 1].id) }
+    while true {
+      var least = -1
+      for place in 0..<count - 1 where symbols[place].merge.rank >= 0 {
+        if least < 0 || symbols[place].merge.rank < symbols[least].merge.rank { least = place }
+      }
+      if least < 0 { return count }
+      symbols[least].id = symbols[least].merge.id
+      count -= 1
+      for place in least + 1..<count { symbols[place] = symbols[place + 1] }
+      symbols[count - 1].merge = .none
+      if least < count - 1 { symbols[least].merge = merges.merge(symbols[least].id, symbols[least + 1].id) }
+      if least > 0 { symbols[least - 1].merge = merges.merge(symbols[least - 1].id, symbols[least].id) }
+    }
   }
 
   /// Joins neighbours, those of the lowest rank first, of one rank the leftmost, until none can be joined.
@@ -97,12 +173,8 @@ struct BPE: Sendable {
 
 extension BPE {
   init(_ fields: TokenizerFields, vocabulary: inout JSONReader, merges: inout JSONReader) throws {
-    for affix in ["continuing_subword_prefix", "end_of_word_suffix"] {
-      let found = try fields.string(affix, default: "")
-      guard found.isEmpty else {
-        throw fields.invalid(affix, found: "\"\(found.prefix(40))\"", expected: "none in a BPE")
-      }
-    }
+    prefix = Array(try fields.string("continuing_subword_prefix", default: "").utf8)
+    suffix = Array(try fields.string("end_of_word_suffix", default: "").utf8)
     guard try fields.double("dropout", default: 0) == 0 else {
       throw fields.invalid("dropout", found: "not 0", expected: "0, for ids that are always the same")
     }
@@ -115,10 +187,16 @@ extension BPE {
     guard unknown.isEmpty || unknownID != nil else {
       throw fields.invalid("unk_token", found: "\"\(unknown)\"", expected: "a piece of the vocabulary")
     }
-    firstIDs = (0..<UInt32(0x800)).map { scalar in
-      Unicode.Scalar(scalar).flatMap { pieces.id(of: String($0)) } ?? -1
+    var firstIDs = [Int32](repeating: -1, count: 0x10000)
+    pieces.forEach { piece, id in
+      var end = 0
+      guard !piece.isEmpty, piece.count < 4, case let scalar = piece.scalar(at: &end), end == piece.count else {
+        return
+      }
+      firstIDs[Int(scalar)] = id
     }
-    self.merges = try MergeTable(&merges, pieces, fields)
+    self.firstIDs = firstIDs
+    self.merges = try MergeTable(&merges, pieces, prefix: prefix.count, fields)
     self.pieces = pieces
   }
 }

@@ -25,6 +25,21 @@ struct ByteLevel: Sendable {
     }
   }
 
+  /// The byte of each character of the alphabet.
+  private static let values = Dictionary(uniqueKeysWithValues: zip(alphabet, UInt8.min ... .max))
+
+  /// The bytes that a token spells; its own, if it has a character that stands for none.
+  static func bytes(of token: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var isSpelt = true
+    token.withUnsafeBufferPointer { text in
+      text.forEachScalar { scalar in
+        if let byte = values[scalar] { bytes.append(byte) } else { isSpelt = false }
+      }
+    }
+    return isSpelt ? bytes : token
+  }
+
   func split(
     _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ beginning: Int, _ word: PreTokenizer.Word
   ) {

@@ -13,6 +13,7 @@ struct ByteTrie: Sendable {
   }
 
   private let strings: [UInt8]
+  private let ends: [UInt32]
   private var nodes = [Node(label: 0, count: 0, number: -1)]
   /// The first byte that leads to each node.
   private var bytes: [UInt8] = [0]
@@ -23,6 +24,7 @@ struct ByteTrie: Sendable {
   /// the last counts; an empty one is never found.
   init(_ strings: [UInt8], ends: [Int]) {
     self.strings = strings
+    self.ends = ends.map { UInt32($0) }
     nodes.reserveCapacity(ends.count * 5 / 4)
     bytes.reserveCapacity(ends.count * 5 / 4)
     strings.withUnsafeBufferPointer { build(Self.sorted($0, ends), $0) }
@@ -96,6 +98,17 @@ struct ByteTrie: Sendable {
           parent += 1
         }
         level = next
+      }
+    }
+  }
+
+  /// Calls `body` with each string and its number, in order.
+  func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int32) -> Void) {
+    strings.withUnsafeBufferPointer { strings in
+      var start = 0
+      for (number, end) in ends.enumerated() {
+        body(UnsafeBufferPointer(rebasing: strings[start..<Int(end)]), Int32(number))
+        start = Int(end)
       }
     }
   }

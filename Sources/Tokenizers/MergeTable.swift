@@ -16,6 +16,8 @@ struct MergeTable: Sendable {
   /// The count is a power of two, at most half of it used. An empty slot's rank is negative.
   private var slots: [Slot] = []
   private var shift: UInt64 = 0
+  /// A bit for each pair of characters that meet where two pieces are joined, by its hash; others may share it.
+  private var borders: [UInt64] = []
 
   @inline(__always)
   func merge(_ left: Int32, _ right: Int32) -> Merge {
@@ -29,17 +31,36 @@ struct MergeTable: Sendable {
     }
   }
 
-  /// Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4).
+  /// Whether the characters may meet where two pieces are joined.
+  @inline(__always)
+  func join(_ left: UInt32, _ right: UInt32) -> Bool {
+    let bit = border(left, right)
+    return borders[bit >> 6] >> UInt64(bit & 63) & 1 != 0
+  }
+
+  @inline(__always)
+  private func border(_ left: UInt32, _ right: UInt32) -> Int {
+    Int(truncatingIfNeeded: mixed(left, right) >> (shift - 3))
+  }
+
   @inline(__always)
   private func place(_ left: Int32, _ right: Int32) -> Int {
-    let pair = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
-    let mixed = (pair ^ pair >> 27) &* 0x9E37_79B9_7F4A_7C15
-    return Int(truncatingIfNeeded: mixed >> shift)
+    Int(truncatingIfNeeded: mixed(UInt32(bitPattern: left), UInt32(bitPattern: right)) >> shift)
+  }
+
+  /// Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the upper bits count.
+  @inline(__always)
+  private func mixed(_ left: UInt32, _ right: UInt32) -> UInt64 {
+    let pair = UInt64(left) << 32 | UInt64(right)
+    return (pair ^ pair >> 27) &* 0x9E37_79B9_7F4A_7C15
   }
 
   /// Reads the list of `"left right"` or `["left", "right"]` that `reader` is at. Of equal pairs the last counts.
-  init(_ reader: inout JSONReader, _ pieces: PieceTable, _ fields: TokenizerFields) throws {
+  /// - Parameter prefix: how many bytes the second of a pair loses.
+  init(_ reader: inout JSONReader, _ pieces: PieceTable, prefix: Int, _ fields: TokenizerFields) throws {
     var found: [Slot] = []
+    var met: [(left: UInt32, right: UInt32)] = []
+    met.reserveCapacity(1 << 16)
     found.reserveCapacity(1 << 16)
     var number = 0
     var pair: [UInt8] = []
@@ -68,10 +89,21 @@ struct MergeTable: Sendable {
         pair.remove(at: space)
         guard !pair.contains(0x20) else { throw invalid() }
       }
-      let ids = pair.withUnsafeBufferPointer { pair in
-        [pair[..<middle], pair[middle...], pair[...]].map { pieces.id(of: UnsafeBufferPointer(rebasing: $0)) }
+      let (left, right) = pair.withUnsafeBufferPointer { pair in
+        func id(_ part: Slice<UnsafeBufferPointer<UInt8>>) -> Int32? {
+          pieces.id(of: UnsafeBufferPointer(rebasing: part))
+        }
+        return (id(pair[..<middle]), id(pair[middle...]))
       }
-      guard let left = ids[0], let right = ids[1], let whole = ids[2] else { throw invalid() }
+      let second = middle + prefix
+      guard let left, let right, second < pair.count, middle > 0, pair[second] & 0xC0 != 0x80 else { throw invalid() }
+      met.append(
+        pair.withUnsafeBufferPointer { pair in
+          var (end, start) = (middle, second)
+          return (pair.scalar(before: &end), pair.scalar(at: &start))
+        })
+      pair.removeSubrange(middle..<second)
+      guard let whole = pair.withUnsafeBufferPointer({ pieces.id(of: $0) }) else { throw invalid() }
       found.append(Slot(left: left, right: right, merge: Merge(rank: Int32(number), id: whole)))
       number += 1
     }
@@ -85,6 +117,11 @@ struct MergeTable: Sendable {
         place = (place + 1) & (count - 1)
       }
       slots[place] = slot
+    }
+    borders = [UInt64](repeating: 0, count: max(1, count / 8))
+    for pair in met {
+      let bit = border(pair.left, pair.right)
+      borders[bit >> 6] |= 1 << UInt64(bit & 63)
     }
   }
 }

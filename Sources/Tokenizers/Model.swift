@@ -41,6 +41,15 @@ enum Model: Sendable {
     }
   }
 
+  /// Calls `body` with the bytes of each piece and its id.
+  func forEachPiece(_ body: (UnsafeBufferPointer<UInt8>, Int32) -> Void) {
+    switch self {
+    case .wordPiece(let model): model.pieces.forEach(body)
+    case .unigram(let model): model.pieces.forEach(body)
+    case .bpe(let model): model.pieces.forEach(body)
+    }
+  }
+
   /// The id that stands for what the vocabulary cannot spell; nil: that goes.
   var unknownID: Int32? {
     switch self {
@@ -72,8 +81,10 @@ enum Model: Sendable {
         model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
       }
     case .bpe(let model):
-      words.split(text, segment, beginning) { text, word, _ in
-        model.encode(UnsafeBufferPointer(text), word: word, into: &ids)
+      model.caches.withCache { cache in
+        words.split(text, segment, beginning) { text, word, _ in
+          model.encode(UnsafeBufferPointer(text), word: word, cache, into: &ids)
+        }
       }
     }
   }

@@ -77,6 +77,15 @@ struct PieceTable: Sendable {
     return piece.withUTF8 { id(of: $0) }
   }
 
+  /// Calls `body` with each piece and its id.
+  func forEach(_ body: (UnsafeBufferPointer<UInt8>, Int32) -> Void) {
+    bytes.withUnsafeBufferPointer { bytes in
+      for entry in entries {
+        body(UnsafeBufferPointer(rebasing: bytes[Int(entry.start)..<Int(entry.start + entry.count)]), entry.id)
+      }
+    }
+  }
+
   private mutating func resize(forPieces pieces: Int) {
     var capacity = 2
     while capacity < 2 * pieces { capacity *= 2 }

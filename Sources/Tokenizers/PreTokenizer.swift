@@ -4,7 +4,6 @@ enum PreTokenizer: Sendable {
   case none
   /// White space separates and goes; each punctuation mark is a word.
   case bert
-  case whitespace
   case metaspace(Metaspace)
   case byteLevel(ByteLevel)
   case pattern(Split)
@@ -16,7 +15,7 @@ enum PreTokenizer: Sendable {
     switch self {
     case .metaspace(let metaspace): metaspace.prepending == .first
     case .sequence(let steps): steps.contains(where: \.marksFirst)
-    case .none, .bert, .whitespace, .byteLevel, .pattern: false
+    case .none, .bert, .byteLevel, .pattern: false
     }
   }
 
@@ -33,7 +32,6 @@ enum PreTokenizer: Sendable {
     switch self {
     case .none: if !segment.isEmpty { word(text, segment, beginning) }
     case .bert: Self.splitLikeBert(UnsafeBufferPointer(text), segment, own)
-    case .whitespace: Self.splitAtWhitespace(UnsafeBufferPointer(text), segment, own)
     case .metaspace(let metaspace): metaspace.split(text, segment, beginning, word)
     case .byteLevel(let byteLevel): byteLevel.split(UnsafeBufferPointer(text), segment, beginning, word)
     case .pattern(let split): split.split(UnsafeBufferPointer(text), segment, own)
@@ -63,20 +61,6 @@ enum PreTokenizer: Sendable {
     }
     if segment.upperBound > start { word(start..<segment.upperBound) }
   }
-
-  private static func splitAtWhitespace(
-    _ text: UnsafeBufferPointer<UInt8>, _ segment: Range<Int>, _ word: (Range<Int>) -> Void
-  ) {
-    var start = segment.lowerBound
-    var index = start
-    while index < segment.upperBound {
-      let here = index
-      guard ScalarTraits.of(text.scalar(at: &index)).contains(.whitespace) else { continue }
-      if here > start { word(start..<here) }
-      start = index
-    }
-    if segment.upperBound > start { word(start..<segment.upperBound) }
-  }
 }
 
 extension PreTokenizer {
@@ -85,16 +69,18 @@ extension PreTokenizer {
       self = .none
       return
     }
-    switch try fields.string("type") {
+    let type = try fields.string("type")
+    switch type {
     case "BertPreTokenizer": self = .bert
-    case "WhitespaceSplit": self = .whitespace
     case "Metaspace": self = .metaspace(try Metaspace(fields))
     case "ByteLevel": self = .byteLevel(try ByteLevel(fields))
-    case "Split": self = .pattern(try Split(fields))
     case "Sequence": self = .sequence(try fields.steps("pretokenizers").map { try PreTokenizer($0) })
-    case let type:
-      throw fields.unsupported(
-        type, supported: ["BertPreTokenizer", "WhitespaceSplit", "Metaspace", "ByteLevel", "Split", "Sequence"])
+    default:
+      guard let split = try Split(type: type, fields) else {
+        throw fields.unsupported(
+          type, supported: ["BertPreTokenizer", "Metaspace", "ByteLevel", "Sequence"] + Split.types)
+      }
+      self = .pattern(split)
     }
   }
 }

@@ -8,7 +8,7 @@ struct Replacement: Sendable {
   var growth: Double {
     switch pattern {
     case .text(let text): max(1, Double(content.count) / Double(text.count))
-    case .expression: max(1, Double(content.count))
+    case .expression, .scalar: max(1, Double(content.count))
     }
   }
 

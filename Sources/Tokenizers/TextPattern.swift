@@ -1,14 +1,21 @@
-/// What `Replace` and `Split` look for: a text, or a regular expression.
+/// What `Replace` and `Split` look for: a text, a regular expression, or a character of some trait.
 
 enum TextPattern: Sendable {
   case text([UInt8])
   case expression(RegularExpression)
+  case scalar(ScalarTraits)
 
   /// Calls `body` with each match in `range` of `text`, in order; none is empty, none overlaps another.
   @inline(__always)
   func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
     switch self {
     case .expression(let expression): expression.forEachMatch(in: text, range, body)
+    case .scalar(let traits):
+      var index = range.lowerBound
+      while index < range.upperBound {
+        let start = index
+        if !ScalarTraits.of(text.scalar(at: &index)).isDisjoint(with: traits) { body(start..<index) }
+      }
     case .text(let wanted):
       var index = range.lowerBound
       while index + wanted.count <= range.upperBound {

@@ -20,6 +20,7 @@ package final class Tokenizer: Sendable {
   private let postProcessor: PostProcessor
   private let addedTokens: AddedTokens
   private let truncationSide: TruncationSide
+  private let decoding: TokenizerFields?
 
   /// Reads tokenizer.json, or the vocabulary files that older folders have instead, and tokenizer_config.json, if there,
   /// of a model folder; throws `TokenizerError`.
@@ -44,6 +45,7 @@ package final class Tokenizer: Sendable {
     model = file.model
     let tokens = try settings.addedTokens(kind, file: file)
     addedTokens = AddedTokens(tokens, model, normalizer: normalizer, file: file.name)
+    decoding = try (kind?.decoder(settings.fields, folder) ?? file.fields).object("decoder")
     let (added, pieces) = (addedTokens, model)
     postProcessor = try settings.postProcessor(kind, file: file) { token in
       added.all.first { $0.content.utf8.elementsEqual(token.utf8) }?.id ?? pieces.id(of: token)
@@ -79,6 +81,11 @@ package final class Tokenizer: Sendable {
     let truncated = content.count > limit
     if truncated { truncationSide.cut(&content, to: limit) }
     return assemble(postProcessor.single, [content], truncated: truncated)
+  }
+
+  /// What makes text of ids; throws `TokenizerError` where tokenizer.json's decoder cannot be used.
+  package func decoder() throws -> TokenDecoder {
+    TokenDecoder(model, addedTokens, normalizer, try DecodingStep(decoding))
   }
 
   /// How many tokens a prompt has at the front of an input, special ones included, as sentence-transformers counts them:

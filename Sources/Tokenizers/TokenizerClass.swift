@@ -1,4 +1,5 @@
 /// What transformers' tokenizer classes make of a folder's settings, in the terms of tokenizer.json.
+import Foundation
 import JSONText
 
 /// A class that builds its tokenizer anew: of tokenizer.json it takes the vocabulary, and of the rest only what is
@@ -107,6 +108,25 @@ enum TokenizerClass: String {
       return (stored["normalizers"]?.elements ?? [stored]).first { $0["type"] == "Precompiled" } ?? .null
     case .gemma: return ["type": "Replace", "pattern": ["String": " "], "content": "▁"]
     }
+  }
+
+  /// An object with the class's `decoder`.
+  func decoder(_ settings: TokenizerFields, _ folder: URL) throws -> TokenizerFields {
+    let prefix = try settings.bool("add_prefix_space", default: true)
+    let spaces: [JSONValue] = [
+      ["type": "Replace", "pattern": ["String": "▁"], "content": " "], ["type": "ByteFallback"], ["type": "Fuse"],
+    ]
+    let strip: [JSONValue] = prefix ? [["type": "Strip", "content": " ", "start": 1, "stop": 0]] : []
+    let decoder: JSONValue =
+      switch self {
+      case .bert, .mpnet: ["type": "WordPiece", "prefix": "##", "cleanup": true]
+      case .roberta, .gpt2, .qwen2: ["type": "ByteLevel"]
+      case .xlmRoberta: ["type": "Metaspace", "replacement": "▁", "prepend_scheme": prefix ? "always" : "never"]
+      case .llama: ["type": "Sequence", "decoders": .array(spaces + strip)]
+      case .gemma: ["type": "Sequence", "decoders": .array(spaces)]
+      }
+    return try TokenizerFields(
+      ["decoder": decoder], path: "", file: folder.appending(path: "tokenizer_config.json").path)
   }
 
   /// Qwen's words, as its class has them: digits one by one.

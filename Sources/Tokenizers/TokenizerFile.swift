@@ -21,6 +21,7 @@ struct TokenizerFile {
     {
       (url, data) = (files.file, files.document)
     } else {
+      if !isWhole { try Self.refuseSentencePiece(folder) }
       data = try readFile(url, atMost: 256 << 20)
     }
     name = url.lastPathComponent
@@ -42,7 +43,8 @@ struct TokenizerFile {
         case "model":
           waiting = reader
           try reader.skip()
-        case "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "truncation", "extra_special_tokens":
+        case "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "truncation",
+          "extra_special_tokens":
           values[key] = try reader.value()
         default: try reader.skip()
         }
@@ -51,6 +53,22 @@ struct TokenizerFile {
       if var waiting { model = try readModel(&waiting) }
       guard let model else { throw fields.invalid("model", found: "missing", expected: "an object") }
       return (fields, model)
+    }
+  }
+}
+
+extension TokenizerFile {
+  /// Says why a model of sentencepiece alone is not read, if there is one.
+  private static func refuseSentencePiece(_ folder: URL) throws {
+    for name in ["tokenizer.model", "spiece.model"] {
+      let model = folder.appending(path: name)
+      guard !ForeignFile.exists(model) else {
+        throw TokenizerError.invalid(
+          field: "the vocabulary", found: "a model of sentencepiece alone, whose words depend on a model's own program",
+          expected: "tokenizer.json beside it; transformers writes one with "
+            + "AutoTokenizer.from_pretrained(…).save_pretrained(…)",
+          file: model.path)
+      }
     }
   }
 }

@@ -48,6 +48,53 @@ import Testing
     #expect(try ids("abc", folder(merges: "", model: #""ignore_merges":true"#)) == [6])
   }
 
+  /// A vocabulary of the letters and of what `pairs` of pieces make, and the pairs.
+  private static func made(_ count: Int, _ random: inout SplitMix) -> (pieces: [String], merges: [(String, String)]) {
+    var (pieces, merges) = (["a", "b", "c", "▁"], [(String, String)]())
+    while merges.count < count {
+      let pair = (pieces.randomElement(using: &random) ?? "", pieces.randomElement(using: &random) ?? "")
+      if (pair.0 + pair.1).count > 6 || merges.contains(where: { $0 == pair }) { continue }
+      merges.append(pair)
+      if !pieces.contains(pair.0 + pair.1) { pieces.append(pair.0 + pair.1) }
+    }
+    return (pieces, merges)
+  }
+
+  @Test func `long words, whole or in parts, new or known, are joined as one pair after the other would be`() throws {
+    var random = SplitMix(state: 11)
+    for round in 0..<60 {
+      let (pieces, merges) = Self.made(round % 20 + 1, &random)
+      let folder = try ScratchFolder()
+      let vocabulary = pieces.enumerated().map { "\"\($1)\":\($0)" }.joined(separator: ",")
+      let written = merges.map { "[\"\($0)\",\"\($1)\"]" }.joined(separator: ",")
+      try folder.write(
+        #"{"model":{"type":"BPE","vocab":{\#(vocabulary)},"merges":[\#(written)]}}"#, to: "tokenizer.json")
+      let tokenizer = try Tokenizer(folder: folder.url)
+      for count in [3, 9, 40, 41, 90, 200] {
+        let text = (0..<count).map { _ in ["a", "b", "c", "▁"].randomElement(using: &random) ?? "" }
+        var symbols = text
+        while true {
+          let ranks = zip(symbols, symbols.dropFirst()).map { pair in merges.firstIndex { $0 == pair } ?? .max }
+          guard let least = ranks.min(), least != .max, let place = ranks.firstIndex(of: least) else { break }
+          symbols.replaceSubrange(place...place + 1, with: [symbols[place] + symbols[place + 1]])
+        }
+        let expected = symbols.map { symbol in Int32(pieces.firstIndex(of: symbol) ?? -1) }
+        for _ in 0..<2 { #expect(tokenizer.encode(text.joined(), maxLength: nil).ids == expected, "\(merges) \(text)") }
+      }
+    }
+  }
+
+  @Test func `ids do not depend on how many texts are encoded at once`() async throws {
+    let tokenizer = try Tokenizer(folder: fixtures.appending(path: "tokenizers/bpe-qwen"))
+    let texts = (0..<400).map { "text \($0 % 97) of the lazy \($0 * 7919) foxes" }
+    let expected = texts.map { tokenizer.encode($0, maxLength: nil).ids }
+    let found = await withTaskGroup(of: [[Int32]].self) { group in
+      for _ in 0..<8 { group.addTask { texts.map { tokenizer.encode($0, maxLength: nil).ids } } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(found.count == 8 && found.allSatisfy { $0 == expected })
+  }
+
   @Test(arguments: [
     (#""a b","a""#, #""unk_token":"?""#, "null", #"model.merges[1] is "a", expected two pieces"#),
     (#""a c""#, #""unk_token":"?""#, "null", #"model.merges[0] is "ac", expected two pieces"#),
@@ -55,7 +102,7 @@ import Testing
     (#"["a","b","c"]"#, #""unk_token":"?""#, "null", "[0]"),
     ("", #""unk_token":"!""#, "null", #"model.unk_token is "!", expected a piece"#),
     ("", #""dropout":0.1"#, "null", "model.dropout is not 0"),
-    ("", #""end_of_word_suffix":"</w>""#, "null", #"model.end_of_word_suffix is "</w>""#),
+    (#""a b""#, ##""continuing_subword_prefix":"#""##, "null", #"model.merges[0] is "ab", expected two pieces"#),
     (
       "", #""unk_token":"?""#, #"{"type":"Split","pattern":{"String":"a"},"behavior":"Up"}"#,
       #"pre_tokenizer.behavior is "Up", expected "Isolated" or"#

@@ -13,7 +13,8 @@ import Tokenizers
     ("models/sentence-transformer", "tokenizer.json"), ("models/sentence-transformer", "tokenizer_config.json"),
     ("tokenizers/unigram-charsmap", "tokenizer.json"), ("tokenizers/unigram-bytes", "tokenizer.json"),
     ("tokenizers/bpe-llama3", "tokenizer.json"), ("tokenizers/bpe-bytes", "tokenizer.json"),
-    ("tokenizers/bpe-contiguous", "tokenizer.json"),
+    ("tokenizers/bpe-contiguous", "tokenizer.json"), ("tokenizers/bpe-clip", "tokenizer.json"),
+    ("tokenizers/bpe-words", "tokenizer.json"),
   ])
   func `a mutated file gives a tokenizer that encodes, or an error`(model: String, name: String) throws {
     let folder = fixtures.appending(path: model)
@@ -27,7 +28,10 @@ import Tokenizers
       "\"BPE\"", "\"ByteLevel\"", "\"Split\"", "\"Regex\":\"(a|b)*a(a|b){9}\"", "{1,1000}", "\\\\p{L}+", "(?i:",
       "(?!\\\\S)", "[^",
       "\"Removed\"", "\"MergedWithNext\"", "\"ignore_merges\":true,", "\"use_regex\":true,", "[\"a\",\"b\"],",
-      "2147483647",
+      "2147483647", "\"Digits\"", "\"Punctuation\"", "\"CharDelimiterSplit\",\"delimiter\":\"a\"",
+      "\"continuing_subword_prefix\":\"é\",",
+      "\"end_of_word_suffix\":\"</w>\",", "\"decoder\":{\"type\":\"Strip\",\"start\":9,\"stop\":9},",
+      "\"ByteFallback\"", "\"BPEDecoder\"",
     ]
     let result = try Fuzz("\(model)/\(name)", [whole], tokens: tokens, count: 500).run(
       prepare: { scratch in
@@ -40,7 +44,8 @@ import Tokenizers
         do {
           let tokenizer = try Tokenizer(folder: scratch)
           for text in Self.texts {
-            _ = tokenizer.encode(text, maxLength: 8)
+            let ids = tokenizer.encode(text, maxLength: 8).ids
+            _ = try tokenizer.decoder().decode(ids + [-1, .max], keepsSpecial: true)
             _ = try tokenizer.encode(pair: (text, "a pair"), maxLength: 8)
           }
           return true

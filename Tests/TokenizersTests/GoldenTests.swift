@@ -27,7 +27,7 @@ private struct GoldenCase: Decodable {
   @Test(arguments: [
     "uncased", "cased", "accents-stripped", "lowercased", "unigram-nmt", "unigram-charsmap", "unigram-bytes",
     "unigram-plain", "bpe-roberta", "bpe-gpt2", "bpe-qwen", "bpe-llama3", "bpe-bytes", "bpe-next", "bpe-contiguous",
-    "sentencepiece",
+    "bpe-clip", "bpe-digits", "bpe-words", "sentencepiece",
   ])
   func `ids equal those of the tokenizers library`(name: String) throws {
     let folder = goldenFolder.appending(path: name)

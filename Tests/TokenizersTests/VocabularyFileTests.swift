@@ -40,6 +40,14 @@ import Testing
     #expect(try Tokenizer(folder: scratch.url).notices.count { $0.contains("is none that is known here") } == notices)
   }
 
+  @Test(arguments: ["tokenizer.model", "spiece.model"])
+  func `a model of sentencepiece alone is refused with the reason`(name: String) throws {
+    try scratch.write("", to: name)
+    try scratch.write(#"{"tokenizer_class": "LlamaTokenizer", "model_max_length": 1e30}"#, to: "tokenizer_config.json")
+    let error = #expect(throws: TokenizerError.self) { try Tokenizer(folder: scratch.url) }
+    #expect("\(try #require(error))".contains("\(name): the vocabulary is a model of sentencepiece alone"))
+  }
+
   private func numbers(_ value: JSONValue?) -> [Int32]? { value?.elements?.compactMap { $0.int.map { Int32($0) } } }
 
   @Test(arguments: ["bert", "bert-cased", "roberta", "gpt2", "qwen2", "xlm-roberta", "xlm-roberta-extra"])
