@@ -1,4 +1,4 @@
-/// A cross-encoder: two texts in one sequence → one logit, through the architecture's head, perhaps, and classifier.
+/// A cross-encoder: two texts in one sequence → a logit, or two, through the architecture's head, if any, and classifier.
 import Tensors
 
 /// What a cross-encoder's classifier reads.
@@ -35,22 +35,30 @@ package final class SequenceClassifier: SequenceModel {
   package let parameters: Parameters
   private let body: any Body
   private let head: (any Head)?
-  private let classifier: LinearLayer  // [1, width]
+  private let classifier: LinearLayer  // [labels, width]
 
   /// All weights are frozen at first. Throws `ModelError.shapeMismatch`, and what `weights` throws.
   package init(
-    _ architecture: any Architecture, head kind: CrossEncoderHead = .pooler, weights: some WeightSource,
-    on device: any Device
+    _ architecture: any Architecture, head kind: CrossEncoderHead = .pooler, labels: Int = 1,
+    weights: some WeightSource, on device: any Device
   ) throws {
     let builder = ModelBuilder(weights)
     self.architecture = architecture
     self.kind = kind
-    (body, head, classifier) = try architecture.crossEncoder(builder, kind)
+    (body, head, classifier) = try architecture.crossEncoder(builder, kind, labels)
+    outputWidth = labels
     parameters = Parameters(builder, on: device)
   }
 
-  package var outputWidth: Int { 1 }
+  /// Labels of the head: one, whose logit is the score, or two.
+  package let outputWidth: Int
   package var maxTokens: Int { architecture.maxTokens }
+
+  /// Lets the head of one label begin from a logit, whatever it reads; after the weights are made trainable.
+  package func setBias(_ logit: Double) {
+    classifier.bias.value.update(from: StoredTensor([Float(logit)], [1]))
+    classifier.bias.changed()
+  }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let rows = batch.sequenceRows
@@ -71,17 +79,17 @@ extension Architecture {
     get throws { try ModelBuilder.list { _ = try pooler($0, at: "") } }
   }
 
-  /// Every weight of the cross-encoder with one label, with its shape.
-  package func crossEncoderShapes(_ kind: CrossEncoderHead = .pooler) throws -> [NamedShape] {
-    try ModelBuilder.list { _ = try crossEncoder($0, kind) }
+  /// Every weight of the cross-encoder with its shape.
+  package func crossEncoderShapes(_ kind: CrossEncoderHead = .pooler, labels: Int = 1) throws -> [NamedShape] {
+    try ModelBuilder.list { _ = try crossEncoder($0, kind, labels) }
   }
 
   fileprivate func crossEncoder(
-    _ builder: ModelBuilder, _ kind: CrossEncoderHead
+    _ builder: ModelBuilder, _ kind: CrossEncoderHead, _ labels: Int
   ) throws -> (any Body, (any Head)?, LinearLayer) {
     (
       try body(builder, at: prefix), kind == .pooler ? try head(builder, at: prefix) : nil,
-      try builder.linear(kind.classifierName(self), 1, width, deviation: initializerRange)
+      try builder.linear(kind.classifierName(self), labels, width, deviation: initializerRange)
     )
   }
 }

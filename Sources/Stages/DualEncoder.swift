@@ -46,7 +46,7 @@ struct DualEncoder: Stage {
   @Input(
     "Queries with positives and negatives: groups, mined candidates, or a teacher's scores; several sets as a list.",
     .learnsFrom)
-  var train: [LearningFile]
+  var train: [LabelledFile]
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
   @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
   @Input("Bi-encoder whose similarities tell false negatives of `mnr` (GIST).", as: .biEncoder) var guide: ModelFolder?
@@ -115,7 +115,7 @@ struct DualEncoder: Stage {
     try check(sets)
     let texts = try LabelledTexts(sets, files: train.map(\.url), encoder)
     let held = try validation.map { file in
-      let groups = try file.read(drawing: 0, seed: seed)
+      let groups = try file.read(drawing: 0, seed: seed).map(\.group)
       return try RetrievalValidation(
         groups, PassagePool(validating: groups, file: file.url, corpus: corpus?.url), encoder)
     }

@@ -18,7 +18,8 @@ struct TrainingParameters: ParameterGroup {
     role: .repeats)
   var epochs = Self.standard.epochs
   @Parameter(
-    "Pairs (`teacher`) or queries with their candidates (`distill`, `dual-encoder`) in a batch.", in: 1...1_000_000)
+    "Pairs (`teacher` with `loss: bce`) or queries with their candidates (other losses, `distill`, `dual-encoder`) in a batch.",
+    in: 1...1_000_000)
   var batchSize = Self.standard.batchSize
   @Parameter("Batches whose gradients are averaged for one step of the optimizer.", in: 1...1_000_000)
   var accumulation = Self.standard.accumulation

@@ -1,4 +1,4 @@
-/// A cross-encoder: query and passage read together, to one logit.
+/// A cross-encoder: query and passage read together, to a logit.
 import Foundation
 import Models
 import Tensors
@@ -79,9 +79,22 @@ package final class CrossEncoder {
     }
   }
 
+  /// Of the head.
+  package var labels: Int { model.outputWidth }
+
+  /// What the head gives of tokenized pairs: [pairs, labels].
+  package func outputs(_ inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> [Float] {
+    try model.outputs(of: inputs, progress: progress).array
+  }
+
+  /// The logits among outputs: of two labels the second's, as such models' users have it.
+  package func logits(_ outputs: [Float]) -> [Float] {
+    labels == 1 ? outputs : stride(from: labels - 1, to: outputs.count, by: labels).map { outputs[$0] }
+  }
+
   /// Logits of tokenized pairs.
   package func logits(_ inputs: [Encoding], progress: (Int) -> Void = { _ in }) throws -> [Float] {
-    try model.outputs(of: inputs, progress: progress).array
+    logits(try outputs(inputs, progress: progress))
   }
 
   /// Logits of pairs, of which σ makes scores; `progress` hears of the pairs done.
@@ -91,13 +104,13 @@ package final class CrossEncoder {
   ) throws -> [Float] {
     let (tokenizer, maxTokens, form) = (tokenizer, maxTokens, form)
     var read = TokenHealth()
-    let logits = try model.outputs(count: pairs.count, progress: progress) { range in
+    let outputs = try model.outputs(count: pairs.count, progress: progress) { range in
       try Training.tokenize(range, into: &read, record: record) {
         try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
       }
     }
     health.merge(read)
-    return logits.array
+    return logits(outputs.array)
   }
 }
 

@@ -73,6 +73,61 @@ import Testing
     #expect(isClose(try logits("scores"), expected))
   }
 
+  @Test func `a head of two labels stays one through training, and scores as in PyTorch`() async throws {
+    let expected = try candidates("labels-2")
+    try writeTeachable()
+    let base = pytorch.appending(path: "labels-2").path
+    try await run.run(Teacher.self, inputs: ["base": base, "train": "groups.jsonl"], with: ["epochs": .int(0)])
+    let weights = try SafeTensors(contentsOf: run.folder.url.appending(path: "model/model.safetensors"))
+    #expect(try weights.shape(of: "classifier.weight") == [2, 32])
+    let config = try json(run.folder.url.appending(path: "model/config.json"))
+    #expect(config["id2label"] == nil && config["sentence_transformers"] == nil)
+    try await run.run(Score.self, inputs: ["teacher": "model", "candidates": "candidates.jsonl"])
+    #expect(isClose(try logits("scores"), expected))
+    try FileManager.default.removeItem(at: run.folder.url.appending(path: "model"))
+
+    try await run.run(
+      Teacher.self, inputs: ["base": base, "train": "groups.jsonl", "validation": "groups.jsonl"],
+      with: ["epochs": .int(30), "lr": .double(1e-3)])
+    let losses = run.metrics("validation_loss")
+    #expect(try #require(losses.last) < 0.5 * losses[0])
+    await #expect {
+      try await run.run(
+        Teacher.self, inputs: ["base": base, "train": "groups.jsonl"], with: ["loss": .string("lambda")])
+    } throws: {
+      "\($0)".contains("two labels, which only `loss: bce` trains")
+    }
+  }
+
+  @Test(arguments: [
+    ("config.json", #""sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}"#),
+    ("config.json", #""sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity""#),
+    ("config_sentence_transformers.json", #""activation_fn": "torch.nn.modules.linear.Identity""#),
+  ])
+  func `an activation other than the sigmoid is told, and the folder that comes of it has a sigmoid`(
+    file: String, entry: String
+  ) async throws {
+    try writeTeachable()
+    let head = ["epochs": ParameterValue.int(0)]
+    try await run.run(
+      Teacher.self, inputs: ["base": pytorch.appending(path: "base").path, "train": "groups.jsonl"], with: head)
+    let folder = run.folder.url.appending(path: "base")
+    try FileManager.default.moveItem(at: run.folder.url.appending(path: "model"), to: folder)
+    var text = file == "config.json" ? try String(contentsOf: folder.appending(path: file), encoding: .utf8) : "{}"
+    text = text.replacing("\"sentence_transformers\"", with: "\"unused\"")
+    let separator = text == "{}" ? "" : ", "
+    text = "{" + entry + separator + text.drop { $0 != "{" }.dropFirst()
+    try text.write(to: folder.appending(path: file), atomically: true, encoding: .utf8)
+
+    try await run.run(Teacher.self, inputs: ["base": "base", "train": "groups.jsonl"], with: head)
+    let notice = "CrossEncoder gives what torch.nn.modules.linear.Identity makes of the logit"
+    #expect(run.messages.count { $0.contains(notice) } == 1)
+    let config = try json(run.folder.url.appending(path: "model/config.json"))
+    let sigmoid = JSONValue.string("torch.nn.modules.activation.Sigmoid")
+    #expect(config["sentence_transformers"]?["activation_fn"] == sigmoid)
+    #expect(config["sbert_ce_default_activation_function"] ?? sigmoid == sigmoid)
+  }
+
   /// Four queries, whose passages are told apart by their first letter.
   private func writeTeachable() throws {
     let lines = ["a", "b", "c", "d"].map { letter in

@@ -86,6 +86,41 @@ import Training
         }, accept: all) == [5, 6])
   }
 
+  @Test func `a passage is left out by the first limit that it breaks, in sentence-transformers' order`() {
+    var broken: [Miner.Limit: Int] = [:]
+    let miner = miner {
+      $0.wanted = 100; $0.absoluteMargin = 0.21; $0.relativeMargin = 0.51; $0.maxScore = 0.31; $0.minScore = 0.04
+    }
+    let scores = [Float(0.9)] + (1...30).map { 1 - Float($0) / 20 }
+    let found = miner.ranked(
+      0, scores: scores[...], positiveScores: [0.9], order: TieOrder(ids: miner.pool.map(\.id)),
+      judged: { if let limit = $0 { broken[limit, default: 0] += 1 } }, accept: all)
+    // Passages 3 … 29 score 0.85 … −0.45: above 0.69, 0.441 and 0.31, and below 0.04.
+    #expect(found == [14, 15, 16, 17, 18, 19])
+    #expect(broken == [.absoluteMargin: 4, .relativeMargin: 5, .maxScore: 2, .minScore: 10])
+  }
+
+  @Test func `the report has the distribution of scores and what was left out for which reason`() {
+    var report = MiningReport()
+    for limit in [nil, Miner.Limit.maxScore, .maxScore, nil] { report.judged(limit) }
+    report.add(positives: [0.9, 0.7], negatives: [0.5])
+    report.add(positives: [0.8], negatives: [0.2, 0.1, 0.4])
+    // As numpy has mean, std(ddof=1) and percentile.
+    #expect(
+      report.lines(limits: [.maxScore: 0.8, .minScore: -1]) == [
+        "Left out: 2 (50.00 %) by max_score 0.8 | 0 (0.00 %) by min_score -1.0",
+        "Scores        positive    negative  difference",
+        "  count              3           4           5",
+        "  mean          0.8000      0.3000      0.4600",
+        "  std           0.1000      0.1826      0.1949",
+        "  min           0.7000      0.1000      0.2000",
+        "  25 %          0.7500      0.1750      0.4000",
+        "  50 %          0.8000      0.3000      0.4000",
+        "  75 %          0.8500      0.4250      0.6000",
+        "  max           0.9000      0.5000      0.7000",
+      ])
+  }
+
   @Test func `the teacher's filter drops false negatives, and the next ones step in`() {
     #expect(ranked(miner { $0.wanted = 4 }) { $0.map { $0 % 2 == 0 } } == [4, 6, 8])
   }
@@ -133,5 +168,63 @@ import Training
         == #"{"id":"q","query":"cat","candidates":[{"id":"a","text":"cat","label":1,"source":"positive"},"#
         + #"{"id":"b","text":"dog","label":0,"source":"given"},{"id":"c","text":"cat cow","label":0,"source":"bm25"}]}"#
     )
+  }
+
+  /// Nine rules of three chapters; a question about each of the first two.
+  private func writeBook(to folder: ScratchFolder) throws {
+    let rules = (0..<9).map { #"{"id":"r\#($0)","title":"t\#($0)","text":"rule \#($0)","chapter":"c\#($0 % 3)"}"# }
+    try folder.write(rules.joined(separator: "\n"), to: "book.jsonl")
+    try folder.write(
+      #"{"id":"q0","query":"a","rule":"r0"}"# + "\n" + #"{"id":"q1","query":"b","rule":"r1"}"#, to: "qa.jsonl")
+  }
+
+  @Test func `negatives of the positive's category come first, then any`() async throws {
+    let run = try StageRun()
+    try writeBook(to: run.folder)
+    try await run.run(
+      MakeGroups.self, inputs: ["data": "qa.jsonl", "passages": "book.jsonl"],
+      with: ["passage_columns": .map(["category": .string("chapter")])])
+    #expect(try run.lines("corpus")[4] == #"{"id":"r4","text":"rule 4","category":"c1"}"#)
+    try await run.run(
+      Mine.self, inputs: ["groups": "groups", "corpus": "corpus"],
+      with: ["strategy": .string("category"), "num_negatives": .int(4)])
+    let lists = try CandidateList.read(run.folder.url.appending(path: "candidates"))
+    for (number, list) in lists.enumerated() {
+      let mined = list.candidates.dropFirst()
+      #expect(Set(mined.prefix(2).map(\.passage.id)) == ["r\(number + 3)", "r\(number + 6)"])
+      #expect(mined.map(\.source) == [.category, .category, .random, .random])
+    }
+    #expect(run.messages.contains("[mine] Queries: 2 | Pool: 9 | Given: 0 | category: 4 | random: 4"))
+  }
+
+  @Test func `without a category that is named there is none, and mining by it says where to name it`() async throws {
+    let run = try StageRun()
+    try writeBook(to: run.folder)
+    try await run.run(MakeGroups.self, inputs: ["data": "qa.jsonl", "passages": "book.jsonl"])
+    #expect(try run.lines("corpus")[4] == #"{"id":"r4","text":"rule 4"}"#)
+    await #expect {
+      try await run.run(
+        Mine.self, inputs: ["groups": "groups", "corpus": "corpus"], with: ["strategy": .string("category")])
+    } throws: {
+      "\($0)".contains("passage_columns: {category: chapter}")
+    }
+  }
+
+  @Test func `candidates that another strategy mined are joined, and keep their source`() async throws {
+    let run = try StageRun()
+    let passages = (0..<6).map { Passage(id: "p\($0)", text: "word\($0) common") }
+    try Passage.write(passages, to: run.folder.url.appending(path: "corpus.jsonl"))
+    let group = QueryGroup(id: "q", query: "word1 word2", positives: [passages[0]], negatives: [passages[5]])
+    try QueryGroup.write([group], to: run.folder.url.appending(path: "groups.jsonl"))
+    try await run.run(
+      Mine.self, inputs: ["groups": "groups.jsonl", "corpus": "corpus.jsonl"],
+      with: ["strategy": .string("bm25"), "num_negatives": .int(3)])
+    try FileManager.default.moveItem(
+      at: run.folder.url.appending(path: "candidates"), to: run.folder.url.appending(path: "hard.jsonl"))
+    try await run.run(
+      Mine.self, inputs: ["groups": "hard.jsonl", "corpus": "corpus.jsonl"], with: ["num_negatives": .int(5)])
+    let candidates = try CandidateList.read(run.folder.url.appending(path: "candidates"))[0].candidates
+    #expect(candidates.map(\.source) == [.positive, .given, .bm25, .bm25, .random, .random])
+    #expect(Set(candidates.map(\.passage.id)).count == 6)
   }
 }

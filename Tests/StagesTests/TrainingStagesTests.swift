@@ -36,6 +36,125 @@ import Training
     #expect(!student.lines.contains { $0.contains("cannot exceed") })
   }
 
+  @Test(arguments: ["ranknet", "listnet", "lambda"])
+  func `a loss over a query's passages turns a random model into one that ranks better`(loss: String) async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase(width: 64, layers: 2)
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl", "validation": "candidates.jsonl"],
+      smallTraining.merging([
+        "loss": .string(loss), "epochs": .int(40), "lambda": loss == "listnet" ? .null : .map(["k": .int(2)]),
+      ]) { $1 }, to: "teacher")
+    let losses = reports.steps("loss")
+    #expect(losses.count == 40 * 2)  // 12 queries, 6 a batch
+    // listnet's least is the entropy of softmax(1, 0, 0), the others' is 0.
+    let least = loss == "listnet" ? log(M_E + 2) - M_E / (M_E + 2) : 0
+    #expect(mean(losses.suffix(4)) - least < 0.5 * (mean(losses.prefix(4)) - least))
+    #expect(try #require(reports.final("validation_ndcg@10")) > 0.9)
+  }
+
+  @Test func `a reranker learns a larger one's margins by its scores, and refuses labels`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    try await workshop.run(
+      Teacher.self, ["base": "base", "train": "groups.jsonl"], smallTraining.merging(["lr": .double(1e-2)]) { $1 },
+      to: "teacher")
+    try await workshop.run(Score.self, ["teacher": "teacher", "candidates": "candidates.jsonl"], to: "scores.jsonl")
+    let parameters = smallTraining.merging(["loss": .string("margin_mse"), "epochs": .int(10)]) { $1 }
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "scores.jsonl", "validation": "scores.jsonl"], parameters, to: "small")
+    let losses = reports.steps("validation_loss")
+    #expect(try #require(losses.last) < 0.5 * losses[0])
+    for (inputs, message) in [
+      (["train": "groups.jsonl"], "`q0` has no teacher's scores"),
+      (["train": "scores.jsonl", "validation": "groups.jsonl"], "`best_metric: loss` with `loss: margin_mse` needs"),
+    ] {
+      await #expect {
+        try await workshop.run(Teacher.self, inputs.merging(["base": "base"]) { $1 }, parameters, to: "other")
+      } throws: {
+        "\($0)".contains(message)
+      }
+    }
+    let byRank = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "scores.jsonl", "validation": "groups.jsonl"],
+      parameters.merging(["best_metric": .string("ndcg@10"), "epochs": .int(1)]) { $1 }, to: "by-rank")
+    #expect(byRank.steps("validation_loss") == [] && byRank.steps("validation_ndcg@10").count == 1)
+  }
+
+  @Test func `a list that fits no memory as a whole gives the bytes of one that does`() async throws {
+    var outputs: [[String: Data]] = []
+    for memory in [1 << 30, 0] {
+      var workshop = Workshop()
+      try await workshop.makeBase()
+      let train = { (workshop: Workshop) in
+        try await workshop.run(
+          Teacher.self, ["base": "base", "train": "groups.jsonl"],
+          smallTraining.merging(["loss": .string("lambda"), "epochs": .int(2)]) { $1 }, to: "model")
+      }
+      if memory == 0 {
+        workshop.memory = 0
+        let refusal = await #expect(throws: TrainingError.self) { try await train(workshop) }
+        guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
+        workshop.memory = needed - available
+      }
+      _ = try await train(workshop)
+      outputs.append(try workshop.bytes("model"))
+    }
+    #expect(outputs[0] == outputs[1])
+  }
+
+  @Test func `a new head may begin with the log-odds of the labels`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    for (bias, expected) in [("zero", Float(0)), ("prior", Float(log(3.0 * 12 / 24)))] {
+      try await workshop.run(
+        Teacher.self, ["base": "base", "train": "groups.jsonl"],
+        smallTraining.merging(["head_bias": .string(bias), "pos_weight": .double(3), "epochs": .int(0)]) { $1 },
+        to: bias)
+      let file = try SafeTensors(contentsOf: workshop.url("\(bias)/model.safetensors"))
+      #expect(try file.floats("classifier.bias") == [expected])
+    }
+  }
+
+  @Test func `a curriculum begins without hard negatives, and needs both kinds`() async throws {
+    let workshop = Workshop()
+    try await workshop.makeBase()
+    let mixed = try CandidateList.read(workshop.url("candidates.jsonl")).map { list in
+      CandidateList(
+        id: list.id, query: list.query,
+        candidates: list.candidates.enumerated().map { place, candidate in
+          Candidate(
+            passage: candidate.passage, isPositive: candidate.isPositive,
+            source: place == 2 ? .nearest : candidate.source)
+        })
+    }
+    try CandidateList.write(mixed, to: workshop.url("mixed.jsonl"))
+    let parameters = smallTraining.merging(["curriculum": .int(2), "epochs": .int(3)]) { $1 }
+    let reports = try await workshop.run(
+      Teacher.self, ["base": "base", "train": "mixed.jsonl"], parameters, to: "teacher")
+    #expect(reports.steps("loss").count == 4 + 4 + 6)  // 24, 24 and 36 pairs, 6 a batch
+    await #expect {
+      try await workshop.run(Teacher.self, ["base": "base", "train": "candidates.jsonl"], parameters, to: "other")
+    } throws: {
+      "\($0)".contains("and no negative is one")
+    }
+  }
+
+  @Test func `options of one loss are refused with another`() throws {
+    func problems(_ parameters: [String: ParameterValue]) throws -> [String] {
+      try Teacher.bound(
+        to: StageBinding(
+          inputs: ["base": BoundArtifact(url: URL(filePath: "/")), "train": BoundArtifact(url: URL(filePath: "/"))],
+          parameters: parameters, outputs: ["model": URL(filePath: "/")], seed: 1)
+      ).problems()
+    }
+    #expect(
+      try problems(["loss": .string("listnet"), "pos_weight": .double(2)]) == ["`pos_weight` is for `loss: bce`"])
+    #expect(try problems(["lambda": .map(["k": .int(3)])]).count == 1)
+    #expect(try problems(["loss": .string("ranknet"), "lambda": .map(["weighting": .string("none")])]).count == 1)
+    #expect(try problems(["loss": .string("ranknet"), "lambda": .map(["k": .int(3)])]) == [])
+  }
+
   @Test func `neither threads nor memory change a byte of any model`() async throws {
     var outputs: [[String: Data]] = []
     for threads in [1, 2] {

@@ -96,6 +96,14 @@ func toyPairs(_ count: Int) -> [LabelledPair] {
   }
 }
 
+extension PairTask {
+  init(pairs: [LabelledPair], loss: BinaryCrossEntropy) {
+    var reranker = RerankerLoss()
+    reranker.positiveWeight = loss.positiveWeight
+    self.init(lists: pairs.map { [$0] }, loss: reranker)
+  }
+}
+
 /// Remembers what it is told.
 final class Recorder: TrainingObserver {
   var logs: [String] = []

@@ -18,8 +18,7 @@ extension CheckpointFolder {
     try write(encoder, task: .featureExtraction, others: untouched, as: type, to: folder) { config in
       config["architectures"] = [.string(architecture.classes.encoder)]
     }
-    let general = try Configuration(
-      ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
+    let general = try Configuration(ifPresent: url.appending(path: SentenceSettings.generalFile), in: url)
     try settings.write(
       to: folder, embeddingDimension: architecture.width, dense: dense.count, general: general?.values)
     for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
@@ -27,9 +26,9 @@ extension CheckpointFolder {
     }
   }
 
-  /// A folder of `model`, which started from this folder: merged weights, one label. With a pooler it is for
-  /// sentence-transformers' `CrossEncoder`, a sigmoid after the logit; without, which no class there has, for Retort
-  /// alone, and others load the encoder in it. Adapters and new heads are also kept in
+  /// Writes a folder of `model`, which started from this folder: merged weights, as many labels as that had, or one.
+  /// With a pooler it is for sentence-transformers' `CrossEncoder`, a sigmoid after a single logit; without, which no
+  /// class there has, for Retort alone, and others load the encoder in it. Adapters and new heads are also kept in
   /// `adapter/`, in PEFT's layout.
   package func write(
     _ model: SequenceClassifier, maxSequenceLength: Int, as saved: SavedType = .base, to folder: URL
@@ -41,9 +40,13 @@ extension CheckpointFolder {
         return config[CrossEncoderHead.key] = .string(model.kind.rawValue)
       }
       config["architectures"] = [.string(architecture.classes.classifier)]
+      // Two are what transformers assumes, or what the base's configuration names.
+      guard model.outputWidth == 1 else { return }
       config["id2label"] = ["0": "LABEL_0"]
       config["label2id"] = ["LABEL_0": 0]
-      config["sentence_transformers"] = ["activation_fn": "torch.nn.modules.activation.Sigmoid"]
+      let sigmoid = JSONValue.string("torch.nn.modules.activation.Sigmoid")
+      config["sentence_transformers"] = ["activation_fn": sigmoid]
+      if config[Self.activationKey] != nil { config[Self.activationKey] = sigmoid }
     }
     // This is where CrossEncoder looks for the length at which it cuts.
     let file = folder.appending(path: "tokenizer_config.json")

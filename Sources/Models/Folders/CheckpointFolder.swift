@@ -16,7 +16,7 @@ package struct CheckpointFolder: Sendable {
   package let isCrossEncoder: Bool
   let head: CrossEncoderHead
   /// The linear map that gives a cross-encoder's logit.
-  fileprivate let classifierName: String
+  private let classifierName: String
   /// What an encoder's pooled vectors go through.
   let dense: [DenseModule]
   /// What is done otherwise than the files say, for the user to hear.
@@ -75,6 +75,12 @@ package struct CheckpointFolder: Sendable {
     isCrossEncoder = classifier != nil
     if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
+    } else if isCrossEncoder, let activation = try Self.activation(configuration, in: root),
+      !activation.hasSuffix(".Sigmoid")
+    {
+      notices.append(
+        "CrossEncoder gives what \(activation) makes of the logit; here scores are the logit's sigmoid, and passages are "
+          + "in the order of their logits")
     }
     if kind == .whole, ForeignFile.exists(url.appending(path: AdapterFolder.fileName)) {
       notices.append("\(AdapterFolder.fileName) is not used: the weights beside it are taken as they are")
@@ -82,6 +88,17 @@ package struct CheckpointFolder: Sendable {
     self.notices = notices
     try checkSizes()
   }
+
+  /// What sentence-transformers' `CrossEncoder` makes of logits; its versions keep the name in places of their own.
+  private static func activation(_ config: Configuration, in root: URL) throws -> String? {
+    let general = try Configuration(ifPresent: root.appending(path: SentenceSettings.generalFile), in: root)
+    return
+      (general?.values["activation_fn"] ?? config.values["sentence_transformers"]?["activation_fn"]
+      ?? config.values[activationKey])?.string
+  }
+
+  /// Where versions before 4 keep it.
+  static let activationKey = "sbert_ce_default_activation_function"
 
   private enum Kind {
     case whole
@@ -151,7 +168,10 @@ package struct CheckpointFolder: Sendable {
   ) throws -> (model: SequenceClassifier, newModules: [String]) {
     try checkCrossEncoder()
     let weights = FolderWeights(folder: self, on: device, new: RandomWeights(seed: seed, on: device))
-    return (try SequenceClassifier(architecture, head: head, weights: weights, on: device), try newModules)
+    return (
+      try SequenceClassifier(architecture, head: head, labels: labelCount(), weights: weights, on: device),
+      try newModules
+    )
   }
 
   /// What a head for this encoder lacks, and has to be drawn by lot; nothing of a cross-encoder.
@@ -171,11 +191,10 @@ package struct CheckpointFolder: Sendable {
 
   /// Throws what `crossEncoder` would throw before it reads a weight.
   package func checkCrossEncoder() throws {
-    let (shapes, new, labels) = (try architecture.crossEncoderShapes(head), try newModules, try labelCount())
+    let (shapes, new) = (try architecture.crossEncoderShapes(head, labels: labelCount()), try newModules)
     try check(
       required: shapes.map { (withoutPrefix($0.name), $0.shape) }
-        .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } }
-        .map { $0.hasPrefix("\(classifierName).") ? ($0, [labels] + $1.dropFirst()) : ($0, $1) },
+        .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } },
       optional: architecture.poolerShapes)
     try checkMemory(for: shapes)
   }
@@ -264,11 +283,6 @@ private struct FolderWeights: WeightSource {
   func weight(_ request: WeightRequest) throws -> Weight {
     let name = folder.withoutPrefix(request.name)
     if let new, !folder.contains(name) { return new.weight(request) }
-    let weight = try folder.checkpoint.weight(request, from: folder.storedName(name), on: device)
-    guard name.hasPrefix("\(folder.classifierName)."), weight.shape != request.shape else { return weight }
-    // Of two labels the second is the score.
-    let width = request.shape.reduce(1, *)
-    return Weight(
-      request.name, device.tensor(Array(weight.fp32.array.suffix(width)), request.shape), decays: request.decays)
+    return try folder.checkpoint.weight(request, from: folder.storedName(name), on: device)
   }
 }

@@ -109,8 +109,9 @@ extension Parameter where Value == Double {
 }
 
 extension Parameter where Value == Double? {
-  package init(_ documentation: String, in range: ClosedRange<Double>) {
-    self.init(documentation, type: .double(range), value: .some(nil), neutral: nil)
+  /// - Parameter isNeutralAbsent: whether it stays out of the key where it is absent.
+  package init(_ documentation: String, in range: ClosedRange<Double>, isNeutralAbsent: Bool = false) {
+    self.init(documentation, type: .double(range), value: .some(nil), neutral: isNeutralAbsent ? .some(.none) : nil)
   }
 }
 

@@ -6,10 +6,13 @@ import JSONText
 package struct Passage: Hashable, Sendable {
   package let id: String
   package let text: String
+  /// What it is about, where that is known: negatives may be drawn from a positive's own.
+  package let category: String?
 
-  package init(id: String, text: String) {
+  package init(id: String, text: String, category: String? = nil) {
     self.id = id
     self.text = text
+    self.category = category
   }
 }
 
@@ -42,7 +45,10 @@ package struct QueryGroup: Hashable, Sendable {
 
 /// Where a candidate came from.
 package enum CandidateSource: String, Sendable, Codable {
-  case positive, given, random, rows, nearest, bm25
+  case positive, given, random, rows, category, nearest, bm25
+
+  /// Whether it was looked for among what resembles an answer.
+  var isHard: Bool { [.category, .nearest, .bm25].contains(self) }
 }
 
 /// A passage that a teacher is to judge for a query.
@@ -104,11 +110,16 @@ package struct ScoredList: Hashable, Sendable {
 }
 
 extension Passage: LineRecord {
-  package static let keys = ["id", "text"]
+  package static let keys = ["id", "text", "category"]
   package init(reading object: LineObject) throws {
-    self.init(id: try object.text("id"), text: try object.text("text"))
+    self.init(
+      id: try object.text("id"), text: try object.text("text"), category: try object.optionalText("category"))
   }
-  package var json: JSONValue { ["id": .string(id), "text": .string(text)] }
+  package var json: JSONValue {
+    .object(
+      [JSONMember("id", .string(id)), JSONMember("text", .string(text))]
+        + (category.map { [JSONMember("category", .string($0))] } ?? []))
+  }
 }
 
 extension QueryGroup: LineRecord {

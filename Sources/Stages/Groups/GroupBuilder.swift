@@ -10,6 +10,7 @@ struct RawPassage {
   let text: String
   /// What models see.
   let shown: String
+  var category: String?
 }
 
 /// An id and the column that it stands in.
@@ -107,10 +108,12 @@ struct GroupBuilder {
   /// two texts.
   /// - Parameter isBare: whether it is a text alone, which may be the text of a passage that was read with more fields.
   mutating func passage(
-    id: ReadID?, title: String? = nil, text: String, shown: String, isBare: Bool = false, at place: RecordPlace
+    id: ReadID?, title: String? = nil, text: String, shown: String, category: String? = nil, isBare: Bool = false,
+    at place: RecordPlace
   ) throws -> Int {
     if let id, let known = passageOfID[id.value] {
       guard passages[known].shown == shown else { throw IDConflict(id: id, place: place) }
+      categorise(known, category)
       return known
     }
     if let known = (isBare ? passageOfText[text] ?? nil : nil) ?? passageOfShown[shown] {
@@ -119,16 +122,22 @@ struct GroupBuilder {
         repeats += 1
       }
       if let title { Self.name(title, known, in: &passageOfTitle) }
+      categorise(known, category)
       return known
     }
     let index = passages.count
     let name = id?.value ?? Self.free("p", index + 1, passageOfID)
-    passages.append(RawPassage(id: name, title: title, text: text, shown: shown))
+    passages.append(RawPassage(id: name, title: title, text: text, shown: shown, category: category))
     passageOfID[name] = index
     passageOfShown[shown] = index
     Self.name(text, index, in: &passageOfText)
     if let title { Self.name(title, index, in: &passageOfTitle) }
     return index
+  }
+
+  /// The first category that a passage is read with counts.
+  private mutating func categorise(_ index: Int, _ category: String?) {
+    passages[index].category = passages[index].category ?? category
   }
 
   private static func name(_ name: String, _ index: Int, in names: inout [String: Int?]) {
@@ -224,7 +233,7 @@ struct GroupBuilder {
   /// Groups of the queries that have a positive, and how many had none; every passage as the corpus.
   /// - Parameter graded: whether groups keep the grades of their positives.
   func finish(graded: Bool = false) -> (groups: [QueryGroup], corpus: [Passage], withoutPositive: Int) {
-    let corpus = passages.map { Passage(id: $0.id, text: $0.shown) }
+    let corpus = passages.map { Passage(id: $0.id, text: $0.shown, category: $0.category) }
     let answered = drafts.filter { !$0.positives.isEmpty }
     let groups = answered.map { draft in
       QueryGroup(

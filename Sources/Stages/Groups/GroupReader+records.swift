@@ -39,7 +39,9 @@ extension GroupReader {
       return try builder.gaps.add(.text, record.place.error("`passage_template` gives no text"))
     }
     let named = name.map { ReadID(value: $0, column: "its key", isGuess: false, isPassages: true) }
-    _ = try builder.passage(id: id ?? named, title: title, text: text ?? shown, shown: shown, at: record.place)
+    _ = try builder.passage(
+      id: id ?? named, title: title, text: text ?? shown, shown: shown, category: category(of: record, passageColumns),
+      at: record.place)
   }
 
   private func readPassages(
@@ -74,10 +76,17 @@ extension GroupReader {
 
   /// - Parameter isBare: whether the text is all that there is of the passage.
   func passage(
-    id: ReadID?, title: String?, text: String, of record: Record, isBare: Bool = false, in builder: inout GroupBuilder
+    id: ReadID?, title: String?, category: String? = nil, text: String, of record: Record, isBare: Bool = false,
+    in builder: inout GroupBuilder
   ) throws -> Int {
     let shown = try show(text: text, title: title, of: record)
-    return try builder.passage(id: id, title: title, text: text, shown: shown, isBare: isBare, at: record.place)
+    return try builder.passage(
+      id: id, title: title, text: text, shown: shown, category: category, isBare: isBare, at: record.place)
+  }
+
+  /// `nil` unless a person has named the field.
+  func category(of record: Record, _ columns: Columns) -> String? {
+    columns.names["category"] == nil ? nil : columns.optionalText("category", in: record)
   }
 
   /// A text, `{id, title, text}`, or a list of these; blank texts are none.
@@ -90,6 +99,7 @@ extension GroupReader {
       return [
         try passage(
           id: passageID(of: record), title: passageColumns.optionalText("title", or: Self.titleAliases, in: record),
+          category: category(of: record, passageColumns),
           text: try passageColumns.text("text", or: Self.textAliases, in: record), of: record, in: &builder)
       ]
     default:

@@ -41,13 +41,13 @@ struct GroupReader {
 
   /// Names that `columns` may map.
   static let columnNames = [
-    "id", "query", "type", "passage", "passage_id", "title", "label", "positive", "positives", "negative", "negatives",
-    "rule", "records",
+    "id", "query", "type", "passage", "passage_id", "title", "category", "label", "positive", "positives", "negative",
+    "negatives", "rule", "records",
   ]
   /// Names that `columns` may map where queries have no gold.
   static let queryColumnNames = ["id", "query", "records"]
   /// Names that `passage_columns` may map.
-  static let passageColumnNames = ["id", "title", "text", "records"]
+  static let passageColumnNames = ["id", "title", "text", "category", "records"]
   static let queryAliases = ["question", "anchor", "sentence", "input.question", "질문", "문제"]
   static let passageAliases = ["context", "text", "document", "지문", "규정"]
   static let positiveAliases = ["original_positive"]
@@ -99,7 +99,7 @@ struct GroupReader {
       let query = try query(of: record, in: &builder)
       let title = columns.optionalText("title", in: record)
       let passage = try passage(
-        id: id("passage_id", or: ["doc_id"], of: record), title: title,
+        id: id("passage_id", or: ["doc_id"], of: record), title: title, category: category(of: record, columns),
         text: text, of: record, isBare: true, in: &builder)
       let label = try label(of: record)
       if label == nil { unlabelled = unlabelled ?? record.place } else { isLabelled = true }
@@ -144,7 +144,9 @@ struct GroupReader {
       guard let text = columns.optionalText("text", in: record) ?? title else {
         return try builder.gaps.add(.text, record.place.error("`title` and `text` are both empty"))
       }
-      _ = try passage(id: id(of: record), title: title == text ? nil : title, text: text, of: record, in: &builder)
+      _ = try passage(
+        id: id(of: record), title: title == text ? nil : title, category: category(of: record, columns), text: text,
+        of: record, in: &builder)
     }
     var queries: [String: Record] = [:]
     try each(folder.queries) { record in

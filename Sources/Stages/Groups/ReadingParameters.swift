@@ -3,7 +3,8 @@ import Foundation
 import Pipelines
 
 struct ReadingParameters: ParameterGroup {
-  @Parameter("Your names for the passages' `id`, `title`, `text`.") var passageColumns: [String: String] = [:]
+  @Parameter("Your names for the passages' `id`, `title`, `text`, and for a `category` that `mine` may draw from.")
+  var passageColumns: [String: String] = [:]
   @Parameter("The form of a query, with `{text}` and, if wanted, other fields of its record.")
   var queryTemplate = "{text}"
   @Parameter(

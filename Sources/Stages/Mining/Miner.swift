@@ -8,6 +8,8 @@ struct Miner {
   var range = 0..<Int.max
   /// Only passages that score at most so.
   var maxScore: Float?
+  /// Only passages that score at least so.
+  var minScore: Float?
   /// Only passages that score at most the lowest positive minus this.
   var absoluteMargin: Float?
   /// Only passages that score at most s₊ − |s₊|·m, s₊ the lowest positive's score.
@@ -38,27 +40,33 @@ struct Miner {
 
   /// Negatives drawn without regard to scores.
   func random(_ number: Int, accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
-    let isEligible = eligibility(of: groups[number])
-    var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
-    return try take(for: number) {
-      while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
-      return nil
-    } accept: {
-      try accept($0)
-    }
+    try drawn(number, after: [], accept: accept)
   }
 
-  /// Positives and negatives of other groups' rows, drawn by lot, one row for every two places; then passages of the
-  /// pool, drawn by lot, for what is left.
+  /// Positives and negatives of other groups' rows, drawn by lot, one row for every two places; then any passages.
   func fromRows(_ number: Int, _ rows: [Row], accept: ([Int]) throws -> [Bool]) rethrows -> [Int] {
-    let isEligible = eligibility(of: groups[number])
     let places = max(0, wanted - groups[number].negatives.count)
     var rowLottery = Lottery(rows.count, SplitMix64(seed: ~seed, stream: UInt64(number)))
     var others: [Row] = []
     while others.count < places / 2, let drawn = rowLottery.next() {
       if rows[drawn].group != number { others.append(rows[drawn]) }
     }
-    var passages = others.flatMap(\.passages).filter { isEligible(pool[$0]) }.makeIterator()
+    return try drawn(number, after: others.flatMap(\.passages), accept: accept)
+  }
+
+  /// Passages of some categories, drawn by lot; then any passages.
+  func fromCategories(
+    _ number: Int, _ categories: [Int], accept: ([Int]) throws -> [Bool]
+  ) rethrows -> [Int] {
+    try drawn(number, after: categories.shuffled(seed: ~seed, stream: UInt64(number)), accept: accept)
+  }
+
+  /// Those of `first` that may be taken, then passages of the pool, drawn by lot, for what is left.
+  private func drawn(
+    _ number: Int, after first: [Int], accept: ([Int]) throws -> [Bool]
+  ) rethrows -> [Int] {
+    let isEligible = eligibility(of: groups[number])
+    var passages = first.filter { isEligible(pool[$0]) }.makeIterator()
     var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       if let passage = passages.next() { return passage }
@@ -102,23 +110,42 @@ struct Miner {
     return chosen
   }
 
-  /// Negatives by score. `accept` judges many at once, best first: the teacher's filter.
+  /// Why a passage is left out.
+  enum Limit: String, CaseIterable {
+    case absoluteMargin = "absolute_margin"
+    case relativeMargin = "relative_margin"
+    case maxScore = "max_score"
+    case minScore = "min_score"
+  }
+
+  /// The first limit that a score breaks, in the order of sentence-transformers' `mine_hard_negatives`.
+  /// - Parameter positive: the lowest positive's score.
+  private func broken(by score: Float, positive: Float) -> Limit? {
+    if let absoluteMargin, score > positive - absoluteMargin { return .absoluteMargin }
+    if let relativeMargin, score > positive - abs(positive) * relativeMargin { return .relativeMargin }
+    if let maxScore, score > maxScore { return .maxScore }
+    if let minScore, score < minScore { return .minScore }
+    return nil
+  }
+
+  /// Negatives by score. `accept` judges many at once, best first: the teacher's filter. `judged` hears of each passage
+  /// within the range which limit it breaks.
   func ranked(
     _ number: Int, scores: ArraySlice<Float>, positiveScores: [Float], order: TieOrder,
-    accept: ([Int]) throws -> [Bool]
+    judged: (Limit?) -> Void = { _ in }, accept: ([Int]) throws -> [Bool]
   ) rethrows -> [Int] {
     let isEligible = eligibility(of: groups[number])
     let positive = positiveScores.min() ?? .infinity
-    let limit =
-      [
-        maxScore, absoluteMargin.map { positive - $0 }, relativeMargin.map { positive - abs(positive) * $0 },
-      ].compactMap(\.self).min() ?? .infinity
     let base = scores.startIndex
     let eligible = pool.indices.filter { isEligible(pool[$0]) }
     // Places are counted among eligible passages, before limits are applied.
     var candidates = eligible.sorted { order.ranks($0, scores[base + $0], before: $1, scores[base + $1]) }
       .prefix(range.upperBound).dropFirst(range.lowerBound)
-      .filter { scores[base + $0] <= limit }
+      .filter {
+        let limit = broken(by: scores[base + $0], positive: positive)
+        judged(limit)
+        return limit == nil
+      }
     if drawsAtRandom { candidates = candidates.shuffled(seed: seed, stream: UInt64(number)) }
     var rest = candidates.makeIterator()
     return try take(for: number) {

@@ -15,13 +15,21 @@ struct PairValidation {
   var positives: Int { pairs.positives }
   var negatives: Int { pairs.negatives }
 
-  func run(_ encoder: CrossEncoder, _ loss: BinaryCrossEntropy) throws -> Validation {
-    let logits = try encoder.logits(pairs.all.map(\.input))
+  /// Without a loss where that would learn a teacher's logits and there are none.
+  func run(_ encoder: CrossEncoder, _ loss: RerankerLoss) throws -> Validation {
+    let outputs = try encoder.outputs(pairs.all.map(\.input))
+    let logits = encoder.logits(outputs)
     let labels = pairs.all.map(\.label)
     let rankings = try lists?.rankings(encoder) ?? pairs.rankings(logits)
     let count = Double(max(1, rankings.count))
-    var metrics = [
-      ValidationMetric("loss", loss(logits: logits.map(Double.init), labels: labels).value, higherIsBetter: false),
+    var metrics: [ValidationMetric] = []
+    if pairs.canTeach(loss) {
+      let value = loss(
+        outputs: outputs.map(Double.init), labels: encoder.labels, lists: pairs.lists.map { $0.map(\.judgement) }
+      ).value
+      metrics.append(ValidationMetric("loss", value, higherIsBetter: false))
+    }
+    metrics += [
       ValidationMetric("ap", averagePrecision(logits, labels: labels.map { $0 == 1 })),
       ValidationMetric("ndcg@10", rankings.reduce(0) { $0 + $1.ndcg(10) } / count),
       ValidationMetric("mrr@10", rankings.reduce(0) { $0 + $1.reciprocalRank(10) } / count),
@@ -49,26 +57,42 @@ struct LabelledPairs {
   var positives: Int { all.count { $0.label == 1 } }
   var negatives: Int { all.count - positives }
 
-  init(_ groups: [QueryGroup], _ encoder: CrossEncoder) throws {
+  init(_ records: [LabelledRecord], _ encoder: CrossEncoder) throws {
     var texts: [(query: String, passage: String)] = []
     var names: [String] = []
     var labels: [Double] = []
+    var logits: [Double?] = []
+    var isHard: [Bool] = []
     var ranges: [Range<Int>] = []
-    for group in groups {
+    for record in records {
+      let group = record.group
       let start = texts.count
       for (label, passages) in [(1.0, group.positives), (0.0, group.negatives)] {
         for passage in passages {
           texts.append((group.query, passage.text))
           names.append("\(group.id)/\(passage.id)")
           labels.append(label)
+          logits.append(record.logits?[passage.id])
+          isHard.append(label == 0 && record.hard.contains(passage.id))
         }
       }
       ranges.append(start..<texts.count)
     }
     let inputs = try encoder.tokenize(texts) { "query/passage \(names[$0])" }
-    all = inputs.indices.map { LabelledPair(record: names[$0], input: inputs[$0], label: labels[$0]) }
-    self.groups = groups
+    all = inputs.indices.map {
+      LabelledPair(
+        record: names[$0], input: inputs[$0], label: labels[$0], logit: logits[$0], isHard: isHard[$0])
+    }
+    groups = records.map(\.group)
     self.ranges = ranges
+  }
+
+  /// Those of each query.
+  var lists: [[LabelledPair]] { ranges.map { Array(all[$0]) } }
+
+  /// Whether they have what a loss learns.
+  func canTeach(_ loss: RerankerLoss) -> Bool {
+    loss.kind != .marginMSE || all.allSatisfy { $0.judgement.logit != nil }
   }
 
   /// The passages of each query in the order of their pairs' scores.

@@ -5,39 +5,6 @@ import Pipelines
 import Tokenizers
 import Training
 
-/// A query with its passages and, where a teacher has judged them, logits by the passages' ids.
-struct LabelledRecord {
-  let group: QueryGroup
-  let logits: [String: Double]?
-}
-
-/// A member of the list at the port `train`: groups, candidates or scores.
-struct LearningFile: Artifact {
-  static let type = ArtifactType.groups
-  static let accepts: [ArtifactType] = [.groups, .candidates, .scores]
-  private let bound: BoundArtifact
-  init(_ bound: BoundArtifact) { self.bound = bound }
-  var url: URL { bound.url }
-
-  /// - Parameter count: other queries' passages that a query without negatives gets, drawn by lot.
-  func read(drawing count: Int, seed: UInt64) throws -> [LabelledRecord] {
-    guard try bound.type ?? ArtifactType(lookingAt: url) == .scores else {
-      return try LabelledFile(bound).read(drawing: count, seed: seed).map { LabelledRecord(group: $0, logits: nil) }
-    }
-    return try ScoredList.read(url).map { list in
-      LabelledRecord(
-        group: QueryGroup(list.unscored).withoutRepeats(),
-        logits: Dictionary(list.candidates.map { ($0.candidate.passage.id, Double($0.logit)) }) { first, _ in first })
-    }
-  }
-}
-
-extension ScoredList {
-  fileprivate var unscored: CandidateList {
-    CandidateList(id: id, query: query, candidates: candidates.map(\.candidate), type: type)
-  }
-}
-
 /// Queries and passages of all sets, tokenized; a passage that many queries share is one.
 struct LabelledTexts {
   let queries: [LabelledQuery]
