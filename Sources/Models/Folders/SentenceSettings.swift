@@ -32,6 +32,9 @@ package struct SentenceSettings: Sendable, Hashable {
   /// Elements of each vector that are kept, from the first on, if it has more (Matryoshka); `nil`: all.
   package var truncateDimension: Int?
 
+  /// Where most of this stands.
+  package static let generalFile = "config_sentence_transformers.json"
+
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
   /// The text that goes before a text of this role, as `encode_query`, `encode_document` and `encode` of
@@ -69,7 +72,7 @@ extension SentenceSettings {
       }
     }
     if let general = try Configuration(
-      ifPresent: folder.appending(path: "config_sentence_transformers.json"), in: folder)
+      ifPresent: folder.appending(path: Self.generalFile), in: folder)
     {
       for prompt in general.values["prompts"]?.members ?? [] {
         guard let text = prompt.value.string else {
@@ -208,7 +211,7 @@ extension SentenceSettings {
     general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
     general["similarity_fn_name"] = .string(similarity.rawValue)
     if let truncateDimension { general["truncate_dim"] = .int(truncateDimension) }
-    try write(general, to: "config_sentence_transformers.json")
+    try write(general, to: Self.generalFile)
   }
 }
 
