@@ -40,13 +40,21 @@ package struct SentenceSettings: Sendable, Hashable {
   /// The text that goes before a text of this role, as `encode_query`, `encode_document` and `encode` of
   /// sentence-transformers have it; empty if there is none.
   package func prompt(for role: TextRole) -> String {
-    let names =
-      switch role {
-      case .query: ["query"]
-      case .passage: ["document", "passage", "corpus"]
-      case .plain: [String]()
-      }
-    return (names + [defaultPromptName].compactMap(\.self)).lazy.compactMap { prompts[$0] }.first ?? ""
+    (Self.promptNames(role) + [defaultPromptName].compactMap(\.self)).lazy.compactMap { prompts[$0] }.first ?? ""
+  }
+
+  private static func promptNames(_ role: TextRole) -> [String] {
+    switch role {
+    case .query: ["query"]
+    case .passage: ["document", "passage", "corpus"]
+    case .plain: []
+    }
+  }
+
+  /// Puts another text before texts of this role, which may be none, under each name that it goes by.
+  mutating func set(_ prompt: String, for role: TextRole) {
+    let names = Self.promptNames(role)
+    for name in names where prompts[name] != nil || name == names[0] { prompts[name] = prompt }
   }
 }
 
