@@ -1,4 +1,4 @@
-/// A cross-encoder: two texts in one sequence → a logit, or two, through the architecture's head, perhaps, and classifier.
+/// A cross-encoder: two texts in one sequence → a logit, or two, through the architecture's head, if any, and classifier.
 import Tensors
 
 /// What a cross-encoder's classifier reads.

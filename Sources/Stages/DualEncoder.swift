@@ -46,11 +46,19 @@ struct DualEncoder: Stage {
   @Input(
     "Queries with positives and negatives: groups, mined candidates, or a teacher's scores; several sets as a list.",
     .learnsFrom)
-  var train: [LearningFile]
+  var train: [LabelledFile]
   @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
   @Input("What validation's queries search; absent: all passages of its groups.") var corpus: CorpusFile?
   @Input("Bi-encoder whose similarities tell false negatives of `mnr` (GIST).", as: .biEncoder) var guide: ModelFolder?
   @Shared var training: TrainingParameters
+  @Parameter(
+    "How token vectors become one, in training and in the folder that is written; absent: the folder's.",
+    neutral: .some(nil))
+  var pooling: PoolingMode? = nil
+  @Group(
+    "Texts that go before queries and passages, in training and in the folder that is written; absent: the folder's.",
+    isNeutral: true)
+  var prompts: PromptParameters?
   @Parameter("Softmax over each query's own candidates or over the batch, a teacher's margins, or the order of labels.")
   var loss = LabelLoss.Kind.mnr
   @Parameter(
@@ -100,7 +108,8 @@ struct DualEncoder: Stage {
 
   func run(_ context: StageContext) async throws {
     let encoder = try BiEncoder(
-      folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen)
+      folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen, pooling: pooling,
+      prompts: prompts?.texts ?? [:])
     context.tell(encoder.notices, "dual-encoder")
     try training.prepare(encoder.model, whole: [], seed: seed)
     let width = encoder.model.outputWidth
@@ -115,7 +124,7 @@ struct DualEncoder: Stage {
     try check(sets)
     let texts = try LabelledTexts(sets, files: train.map(\.url), encoder)
     let held = try validation.map { file in
-      let groups = try file.read(drawing: 0, seed: seed)
+      let groups = try file.read(drawing: 0, seed: seed).map(\.group)
       return try RetrievalValidation(
         groups, PassagePool(validating: groups, file: file.url, corpus: corpus?.url), encoder)
     }
@@ -201,6 +210,17 @@ struct DualEncoder: Stage {
     } validate: {
       try held.run(encoder, metrics: names).validation
     }
+  }
+}
+
+struct PromptParameters: ParameterGroup {
+  @Parameter("Before a query; empty: nothing; absent: what the folder says.") var query: String?
+  @Parameter("Before a passage; empty: nothing; absent: what the folder says.") var passage: String?
+
+  init() {}
+
+  var texts: [TextRole: String] {
+    [TextRole.query: query, .passage: passage].compactMapValues(\.self)
   }
 }
 

@@ -48,8 +48,7 @@ struct Guard: Stage {
         "[guard] the model forgot: its nDCG@10 fell by \(decimal(from - to)), more than `max_fall: \(maxFall)`; train "
           + "with a lower rate, for fewer epochs, with LoRA, or with general data among the rest")
     }
-    // Files that do not count may lie beside the others: no key knows them.
-    for path in try model.files ?? FileManager.default.contentsOfDirectory(atPath: model.url.path) { try copy(path) }
+    try model.copy(to: guarded.url)
   }
 
   /// nDCG@10 of each query, set by set.
@@ -58,18 +57,6 @@ struct Guard: Stage {
     return try judges.enumerated().map { place, judge in
       let retriever = try DenseRetriever(encoder, judge.groups, judge.pool, isLast: place == judges.count - 1)
       return judge.judge(retriever).map { $0.ranking.ndcg(10) }
-    }
-  }
-
-  /// Copies a file or a folder of the model's, and what links lead to.
-  private func copy(_ path: String) throws {
-    let files = FileManager.default
-    let (from, to) = (model.url.appending(path: path).resolvingSymlinksInPath(), guarded.url.appending(path: path))
-    if from.isFolder {
-      for name in try files.contentsOfDirectory(atPath: from.path) { try copy("\(path)/\(name)") }
-    } else {
-      try files.createDirectory(at: to.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try files.copyItem(at: from, to: to)
     }
   }
 }

@@ -34,8 +34,8 @@ struct Teacher: Stage {
   @Input("Encoder or cross-encoder to start from.", as: .teacher, base: "encoder") var base: ModelFolder
   @Input(
     "Queries with positives and negatives, each a pair: groups, mined candidates, or a teacher's scores.", .learnsFrom)
-  var train: LearningFile
-  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LearningFile?
+  var train: LabelledFile
+  @Input("For choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: LabelledFile?
   @Input("What validation's queries search; absent: each orders its own passages.") var corpus: CorpusFile?
   @Input(
     "Bi-encoder that finds what validation orders, and that a new head is held against; absent: BM25.", as: .biEncoder)
@@ -102,7 +102,7 @@ struct Teacher: Stage {
       throw StageInputError("`base` has two labels, which only `loss: bce` trains: it is \(loss.kind.rawValue)")
     }
     let records = training.sample(try train.read(drawing: randomNegatives, seed: seed), "teacher", seed: seed, context)
-    let pairs = try LabelledPairs(records, hard: curriculum > 0 ? train.hardNegatives() : [:], encoder)
+    let pairs = try LabelledPairs(records, encoder)
     try check(records, pairs)
     if headBias == .prior, encoder.newModules.contains(encoder.model.classifierModule) {
       let odds = posWeight * Double(pairs.positives) / Double(pairs.negatives)
@@ -164,7 +164,7 @@ struct Teacher: Stage {
   /// What is validated, and what the teacher is held against: a new head knows nothing, so the order that reranking
   /// would replace stands for its start.
   private func validation(
-    _ file: LearningFile, _ encoder: CrossEncoder, _ loss: RerankerLoss, _ context: StageContext
+    _ file: LabelledFile, _ encoder: CrossEncoder, _ loss: RerankerLoss, _ context: StageContext
   ) throws -> (PairValidation, Verdict.Start, start: () throws -> [Double]) {
     let records = try file.read(drawing: randomNegatives, seed: seed)
     let groups = records.map(\.group)

@@ -20,9 +20,16 @@ package final class BiEncoder {
   /// - Parameters:
   ///   - maxTokens: absent: what the folder says; never more than the model has positions for.
   ///   - base: what the folder changes if it is an adapter of PEFT.
+  ///   - pooling: absent: the folder's.
+  ///   - prompts: those that are other than the folder's.
   /// - Throws: `CheckpointError`, `TokenizerError`.
-  package init(folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil) throws {
-    let (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, base: base) }
+  package init(
+    folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil, pooling: PoolingMode? = nil,
+    prompts others: [TextRole: String] = [:]
+  ) throws {
+    var (folder, tokenizer, notices) = try Profile.measure(.loading) { try Self.open(url, base: base) }
+    try folder.change(pooling: pooling, prompts: others)
+    if pooling != nil { notices.removeAll(where: folder.encoderNotices.contains) }
     (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
     model = try Profile.measure(.loading) { try folder.encoder(on: device) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)

@@ -301,7 +301,7 @@ import Testing
           positives: [Passage(id: "p\(number)", text: number < 5 ? ["Café", "Cafe\u{301}"][number % 2] : "other")])
       }, to: file)
     let read = try #require(LabelledFile(bound: BoundArtifact(url: file, type: .groups))).read(drawing: 3, seed: 5)
-    for group in read.prefix(5) { #expect(group.negatives.map(\.text) == ["other"]) }
-    #expect(read[5].negatives.map(\.text) == ["Café"])
+    for record in read.prefix(5) { #expect(record.group.negatives.map(\.text) == ["other"]) }
+    #expect(read[5].group.negatives.map(\.text) == ["Café"])
   }
 }

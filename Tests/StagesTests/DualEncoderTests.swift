@@ -133,6 +133,28 @@ private func workshop(width: Int = 16, layers: Int = 1) async throws -> Workshop
     }
   }
 
+  @Test func `pooling and prompts act as if the folder had them, and stand in the one that is written`() async throws {
+    let workshop = try await workshop()
+    let others: [String: ParameterValue] = [
+      "pooling": .string("cls"), "prompts": .map(["query": .string("where "), "passage": .string("")]),
+    ]
+    let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
+    try await workshop.run(
+      DualEncoder.self, inputs, dual.merging(["epochs": .int(0)]) { $1 }.merging(others) { $1 }, to: "told")
+    let settings = try CheckpointFolder(workshop.url("told")).settings
+    #expect(settings.pooling == [.cls])
+    #expect(settings.prompts == ["query": "where ", "document": ""])
+
+    try await workshop.run(DualEncoder.self, inputs, dual.merging(others) { $1 }, to: "by parameters")
+    try await workshop.run(DualEncoder.self, inputs.merging(["base": "told"]) { $1 }, dual, to: "by folder")
+    #expect(try workshop.bytes("by parameters") == workshop.bytes("by folder"))
+    for (key, value) in others {
+      try await workshop.run(DualEncoder.self, inputs, dual.merging([key: value]) { $1 }, to: key)
+      try await workshop.run(DualEncoder.self, inputs, dual, to: "plain")
+      #expect(try workshop.bytes(key)["model.safetensors"] != workshop.bytes("plain")["model.safetensors"])
+    }
+  }
+
   @Test func `what does not go together is told before the run`() throws {
     func problems(_ parameters: [String: ParameterValue], guide: Bool = false) throws -> [String] {
       var inputs = ["base": BoundArtifact(url: URL(filePath: "/")), "train": BoundArtifact(url: URL(filePath: "/"))]

@@ -175,6 +175,62 @@ private let common: [String: ParameterValue] = [
     #expect(try workshop.bytes("continued") == workshop.bytes("four"))
   }
 
+  @Test func `a dual encoder whose temperature learns has the same bytes, wherever it was stopped`() async throws {
+    let workshop = try InterruptedWorkshop()
+    try await workshop.prepare()
+    let inputs = ["base": "base", "train": "groups.jsonl", "validation": "groups.jsonl"]
+    let parameters = common.merging([
+      "loss": .string("ce"), "num_negatives": .int(1), "temperature": .map(["init": .double(0.3), "lr": .double(0.1)]),
+    ]) { $1 }
+    let whole = MemoryKeeper()
+    try await workshop.run(DualEncoder.self, inputs, parameters, to: "whole", keeper: whole)
+    #expect(whole.moments == 7)  // the beginning; two steps and an epoch's end, twice
+    for moment in 1...whole.moments {
+      let stopped = MemoryKeeper(limit: moment)
+      await #expect(throws: StageInterrupted.self) {
+        try await workshop.run(DualEncoder.self, inputs, parameters, to: "stopped", keeper: stopped)
+      }
+      let resumed = MemoryKeeper(start: stopped.saved)
+      try await workshop.run(DualEncoder.self, inputs, parameters, to: "\(moment)", keeper: resumed)
+      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
+      #expect(resumed.final?.tensors == whole.final?.tensors)
+    }
+  }
+
+  @Test func `a dual encoder continued to four epochs has the bytes of four from the start`() async throws {
+    let workshop = try InterruptedWorkshop()
+    try await workshop.prepare()
+    let inputs = ["base": "base", "train": "groups.jsonl"]
+    var parameters = common.merging(["temperature": .map(["init": .double(0.3), "lr": .double(0.1)])]) { $1 }
+    let two = MemoryKeeper()
+    try await workshop.run(DualEncoder.self, inputs, parameters, to: "two", keeper: two)
+    parameters["epochs"] = .int(4)
+    try await workshop.run(DualEncoder.self, inputs, parameters, to: "four", keeper: MemoryKeeper())
+    try await workshop.run(
+      DualEncoder.self, inputs, parameters, to: "continued", keeper: MemoryKeeper(start: two.final))
+    #expect(try workshop.bytes("continued") == workshop.bytes("four"))
+    #expect(try workshop.bytes("two")["retort_training.json"] != workshop.bytes("four")["retort_training.json"])
+  }
+
+  @Test func `a checkpoint has the temperature and both of its moments`() async throws {
+    struct Outline: Decodable {
+      struct Weight: Decodable { let name: String }
+      let weights: [Weight]
+    }
+    let workshop = try InterruptedWorkshop()
+    try await workshop.prepare()
+    let keeper = MemoryKeeper()
+    try await workshop.run(
+      DualEncoder.self, ["base": "base", "train": "groups.jsonl"], common, to: "model", keeper: keeper)
+    let saved = try #require(keeper.final)
+    let names = try JSONDecoder().decode(Outline.self, from: saved.outline).weights.map(\.name)
+    let place = try #require(names.firstIndex(of: "log_temperature"))
+    #expect(saved.tensors.count == 3 * names.count)
+    for tensor in [0, 1, 2].map({ saved.tensors[$0 * names.count + place] }) {
+      #expect(tensor.count == 4 && tensor.contains { $0 != 0 })
+    }
+  }
+
   @Test func `a loss that is not finite names the last good checkpoint`() async throws {
     let workshop = try InterruptedWorkshop()
     try await workshop.prepare()

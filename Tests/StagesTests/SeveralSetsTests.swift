@@ -209,6 +209,29 @@ import Testing
     #expect(whole == "`truncate_dim: 32` leaves nothing out: the model's vectors have 32 elements")
   }
 
+  @Test func `a truncated model has all else that its folder had`() async throws {
+    let base = run.folder.url.appending(path: "model")
+    try FileManager.default.copyItem(at: fixtures.appending(path: "pytorch/base"), to: base)
+    try run.folder.write(
+      #"[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]"#,
+      to: "model/modules.json")
+    try run.folder.write(#"{"log_temperature": -3.0}"#, to: "model/retort_training.json")
+    try run.folder.write("What it is.", to: "model/README.md")
+    try run.folder.write(#"{"own": [1, 2], "truncate_dim": null}"#, to: "model/config_sentence_transformers.json")
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o444], ofItemAtPath: base.appending(path: "config_sentence_transformers.json").path)
+    try await run.run(Truncate.self, inputs: ["model": "model"], with: ["truncate_dim": .int(5)])
+    let truncated = run.folder.url.appending(path: "truncated")
+    for name in try FileManager.default.subpathsOfDirectory(atPath: base.path)
+    where !base.appending(path: name).hasDirectoryPath && name != "config_sentence_transformers.json" {
+      #expect(
+        FileManager.default.contentsEqual(
+          atPath: base.appending(path: name).path, andPath: truncated.appending(path: name).path), "\(name)")
+    }
+    let general = try json(truncated.appending(path: "config_sentence_transformers.json").path)
+    #expect(general == ["own": [1, 2], "truncate_dim": 5])
+  }
+
   /// Fixtures/folders/vectors.json, made by Fixtures/generate/folders.py.
   @Test(arguments: ["dot", "cosine"])
   func `a folder with truncate_dim is evaluated as sentence-transformers evaluates it`(similarity: String) async throws

@@ -18,8 +18,7 @@ extension CheckpointFolder {
     try write(encoder, task: .featureExtraction, others: untouched, as: type, to: folder) { config in
       config["architectures"] = [.string(architecture.classes.encoder)]
     }
-    let general = try Configuration(
-      ifPresent: url.appending(path: "config_sentence_transformers.json"), in: url)
+    let general = try Configuration(ifPresent: url.appending(path: SentenceSettings.generalFile), in: url)
     try settings.write(
       to: folder, embeddingDimension: architecture.width, dense: dense.count, general: general?.values)
     for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
@@ -27,10 +26,10 @@ extension CheckpointFolder {
     }
   }
 
-  /// A folder of `model`, which started from this folder: merged weights, as many labels as that had, or one. With a
-  /// pooler it is for sentence-transformers' `CrossEncoder`, a sigmoid after a single logit; without, which no class
-  /// there has, for Retort alone, and others load the encoder in it. Adapters and new heads are also kept in `adapter/`,
-  /// in PEFT's layout.
+  /// Writes a folder of `model`, which started from this folder: merged weights, as many labels as that had, or one.
+  /// With a pooler it is for sentence-transformers' `CrossEncoder`, a sigmoid after a single logit; without, which no
+  /// class there has, for Retort alone, and others load the encoder in it. Adapters and new heads are also kept in
+  /// `adapter/`, in PEFT's layout.
   package func write(
     _ model: SequenceClassifier, maxSequenceLength: Int, as saved: SavedType = .base, to folder: URL
   ) throws {

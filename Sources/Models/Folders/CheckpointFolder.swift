@@ -11,7 +11,7 @@ package struct CheckpointFolder: Sendable {
   /// `config.json` with all its keys.
   let configuration: Configuration
   package let architecture: any Architecture
-  package let settings: SentenceSettings
+  package private(set) var settings: SentenceSettings
   /// Whether it has a classification head.
   package let isCrossEncoder: Bool
   let head: CrossEncoderHead
@@ -94,7 +94,7 @@ package struct CheckpointFolder: Sendable {
 
   /// What sentence-transformers' `CrossEncoder` makes of logits; its versions keep the name in places of their own.
   private static func activation(_ config: Configuration, in root: URL) throws -> String? {
-    let general = try Configuration(ifPresent: root.appending(path: "config_sentence_transformers.json"), in: root)
+    let general = try Configuration(ifPresent: root.appending(path: SentenceSettings.generalFile), in: root)
     return
       (general?.values["activation_fn"] ?? config.values["sentence_transformers"]?["activation_fn"]
       ?? config.values[activationKey])?.string
@@ -141,6 +141,20 @@ package struct CheckpointFolder: Sendable {
             + "folder at the port `base` of `score`, `mine` or `evaluate`, or at the port `encoder` of `teacher`.")
       }
     }
+  }
+
+  /// Pools and prompts otherwise than the files say, where that is asked for. Throws a `CheckpointError` if what follows
+  /// the pooling takes no such vectors.
+  package mutating func change(pooling: PoolingMode?, prompts: [TextRole: String]) throws {
+    if let pooling {
+      guard dense.isEmpty || settings.pooling.count == 1 else {
+        throw CheckpointError(
+          url, found: "a Dense module after \(settings.pooling.count) poolings side by side",
+          expected: "one pooling, in whose place \(pooling.rawValue) may be")
+      }
+      settings.pooling = [pooling]
+    }
+    for (role, prompt) in prompts { settings.set(prompt, for: role) }
   }
 
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor.

@@ -32,18 +32,29 @@ package struct SentenceSettings: Sendable, Hashable {
   /// Elements of each vector that are kept, from the first on, if it has more (Matryoshka); `nil`: all.
   package var truncateDimension: Int?
 
+  /// Where most of this stands.
+  package static let generalFile = "config_sentence_transformers.json"
+
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
   /// The text that goes before a text of this role, as `encode_query`, `encode_document` and `encode` of
   /// sentence-transformers have it; empty if there is none.
   package func prompt(for role: TextRole) -> String {
-    let names =
-      switch role {
-      case .query: ["query"]
-      case .passage: ["document", "passage", "corpus"]
-      case .plain: [String]()
-      }
-    return (names + [defaultPromptName].compactMap(\.self)).lazy.compactMap { prompts[$0] }.first ?? ""
+    (Self.promptNames(role) + [defaultPromptName].compactMap(\.self)).lazy.compactMap { prompts[$0] }.first ?? ""
+  }
+
+  private static func promptNames(_ role: TextRole) -> [String] {
+    switch role {
+    case .query: ["query"]
+    case .passage: ["document", "passage", "corpus"]
+    case .plain: []
+    }
+  }
+
+  /// Puts another text before texts of this role, which may be none, under each name that it goes by.
+  mutating func set(_ prompt: String, for role: TextRole) {
+    let names = Self.promptNames(role)
+    for name in names where prompts[name] != nil || name == names[0] { prompts[name] = prompt }
   }
 }
 
@@ -69,7 +80,7 @@ extension SentenceSettings {
       }
     }
     if let general = try Configuration(
-      ifPresent: folder.appending(path: "config_sentence_transformers.json"), in: folder)
+      ifPresent: folder.appending(path: Self.generalFile), in: folder)
     {
       for prompt in general.values["prompts"]?.members ?? [] {
         guard let text = prompt.value.string else {
@@ -208,7 +219,7 @@ extension SentenceSettings {
     general["default_prompt_name"] = defaultPromptName.map { .string($0) } ?? .null
     general["similarity_fn_name"] = .string(similarity.rawValue)
     if let truncateDimension { general["truncate_dim"] = .int(truncateDimension) }
-    try write(general, to: "config_sentence_transformers.json")
+    try write(general, to: Self.generalFile)
   }
 }
 

@@ -3,24 +3,6 @@ import Foundation
 import JSONText
 import Pipelines
 
-/// An input that takes several types: what is bound to it says its type, and a file given by its path is looked at.
-protocol LookedAtFile: InputValue {
-  var bound: BoundArtifact { get }
-  init(_ bound: BoundArtifact)
-}
-
-extension LookedAtFile {
-  var url: URL { bound.url }
-
-  init?(bound: BoundArtifact?) {
-    guard let bound else { return nil }
-    self.init(bound)
-  }
-
-  /// Throws `DataError` if the file has to be looked at and cannot be read.
-  func type() throws -> ArtifactType { try bound.type ?? ArtifactType(lookingAt: url) }
-}
-
 extension ArtifactType {
   /// Groups, candidates or scores, if the first line is one of these, else records. Throws `DataError` if the file cannot be
   /// read.

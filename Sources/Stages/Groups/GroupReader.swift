@@ -42,8 +42,7 @@ struct GroupReader {
   /// Names that `columns` may map.
   static let columnNames = [
     "id", "query", "type", "passage", "passage_id", "title", "category", "label", "positive", "positives", "negative",
-    "negatives",
-    "rule", "records",
+    "negatives", "rule", "records",
   ]
   /// Names that `columns` may map where queries have no gold.
   static let queryColumnNames = ["id", "query", "records"]

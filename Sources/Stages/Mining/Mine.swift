@@ -73,10 +73,11 @@ struct Mine: Stage {
   private static let lacksEncoder = "`strategy: nearest` needs a model at the port `encoder`"
 
   func run(_ context: StageContext) async throws {
-    let all = try read()
+    var all: [CandidateList] = []
+    try self.groups.forEach { list, _ in all.append(list) }
     let chosen = SeededDraws(seed: seed).sample(maxSamples ?? all.count, of: all.count)
     if chosen.count < all.count { context.log("[mine] Queries used: \(chosen.count) of \(all.count)") }
-    let groups = chosen.map { all[$0].group }
+    let groups = chosen.map { QueryGroup(all[$0]) }
     var pool = try PassagePool(corpus.map { try Passage.read($0.url) } ?? [], file: corpus?.url ?? self.groups.url)
     try pool.add(groups, file: self.groups.url)
     var miner = Miner(groups: groups, pool: pool.passages, wanted: numNegatives, seed: seed)
@@ -139,18 +140,6 @@ struct Mine: Stage {
     tell(groups, mined.map { $0.map(\.source) }, pool, report, context)
   }
 
-  /// A group, and where its negatives came from.
-  private typealias Given = (group: QueryGroup, sources: [CandidateSource])
-
-  private func read() throws -> [Given] {
-    guard try groups.type() == .candidates else {
-      return try QueryGroup.read(groups.url).map { ($0, $0.negatives.map { _ in .given }) }
-    }
-    return try CandidateList.read(groups.url).map { list in
-      (QueryGroup(list), list.candidates.filter { !$0.isPositive }.map(\.source))
-    }
-  }
-
   /// The places of each category in the pool. Throws a `DataError` if no passage has one.
   private func members(of pool: PassagePool) throws -> [String: [Int]] {
     let places = pool.passages.indices.filter { pool.passages[$0].category != nil }
@@ -172,17 +161,16 @@ struct Mine: Stage {
   }
 
   private func write(
-    _ groups: [Given], _ mined: [[(passage: Int, source: CandidateSource)]], _ pool: PassagePool
+    _ lists: [CandidateList], _ mined: [[(passage: Int, source: CandidateSource)]], _ pool: PassagePool
   ) throws {
-    let lists = zip(groups, mined).map { given, mined in
-      CandidateList(
-        id: given.group.id, query: given.group.query,
-        candidates: given.group.positives.map { Candidate(passage: $0, isPositive: true, source: .positive) }
-          + zip(given.group.negatives, given.sources).map { Candidate(passage: $0, isPositive: false, source: $1) }
-          + mined.map { Candidate(passage: pool.passages[$0.passage], isPositive: false, source: $0.source) },
-        type: given.group.type)
-    }
-    try CandidateList.write(lists, to: candidates.url)
+    try CandidateList.write(
+      zip(lists, mined).map { list, mined in
+        CandidateList(
+          id: list.id, query: list.query,
+          candidates: list.candidates.filter(\.isPositive) + list.candidates.filter { !$0.isPositive }
+            + mined.map { Candidate(passage: pool.passages[$0.passage], isPositive: false, source: $0.source) },
+          type: list.type)
+      }, to: candidates.url)
   }
 
   private func tell(

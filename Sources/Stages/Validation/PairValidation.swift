@@ -57,8 +57,7 @@ struct LabelledPairs {
   var positives: Int { all.count { $0.label == 1 } }
   var negatives: Int { all.count - positives }
 
-  /// - Parameter hard: ids of each query's hard negatives.
-  init(_ records: [LabelledRecord], hard: [String: Set<String>] = [:], _ encoder: CrossEncoder) throws {
+  init(_ records: [LabelledRecord], _ encoder: CrossEncoder) throws {
     var texts: [(query: String, passage: String)] = []
     var names: [String] = []
     var labels: [Double] = []
@@ -74,7 +73,7 @@ struct LabelledPairs {
           names.append("\(group.id)/\(passage.id)")
           labels.append(label)
           logits.append(record.logits?[passage.id])
-          isHard.append(label == 0 && hard[group.id]?.contains(passage.id) == true)
+          isHard.append(label == 0 && record.hard.contains(passage.id))
         }
       }
       ranges.append(start..<texts.count)

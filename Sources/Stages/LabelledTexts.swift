@@ -5,55 +5,6 @@ import Pipelines
 import Tokenizers
 import Training
 
-/// A query with its passages and, where a teacher has judged them, logits by the passages' ids.
-struct LabelledRecord {
-  let group: QueryGroup
-  let logits: [String: Double]?
-}
-
-/// A member of the list at the port `train`: groups, candidates or scores.
-struct LearningFile: Artifact {
-  static let type = ArtifactType.groups
-  static let accepts: [ArtifactType] = [.groups, .candidates, .scores]
-  private let bound: BoundArtifact
-  init(_ bound: BoundArtifact) { self.bound = bound }
-  var url: URL { bound.url }
-
-  private func type() throws -> ArtifactType { try bound.type ?? ArtifactType(lookingAt: url) }
-
-  /// Ids of each query's negatives that were looked for among what resembles an answer; none in groups.
-  func hardNegatives() throws -> [String: Set<String>] {
-    var hard: [String: Set<String>] = [:]
-    func see(_ query: String, _ candidate: Candidate) {
-      if candidate.source.isHard { hard[query, default: []].insert(candidate.passage.id) }
-    }
-    switch try type() {
-    case .candidates: try CandidateList.forEach(in: url) { list in list.candidates.forEach { see(list.id, $0) } }
-    case .scores: try ScoredList.forEach(in: url) { list in list.candidates.forEach { see(list.id, $0.candidate) } }
-    default: break
-    }
-    return hard
-  }
-
-  /// - Parameter count: other queries' passages that a query without negatives gets, drawn by lot.
-  func read(drawing count: Int, seed: UInt64) throws -> [LabelledRecord] {
-    guard try type() == .scores else {
-      return try LabelledFile(bound).read(drawing: count, seed: seed).map { LabelledRecord(group: $0, logits: nil) }
-    }
-    return try ScoredList.read(url).map { list in
-      LabelledRecord(
-        group: QueryGroup(list.unscored).withoutRepeats(),
-        logits: Dictionary(list.candidates.map { ($0.candidate.passage.id, Double($0.logit)) }) { first, _ in first })
-    }
-  }
-}
-
-extension ScoredList {
-  fileprivate var unscored: CandidateList {
-    CandidateList(id: id, query: query, candidates: candidates.map(\.candidate), type: type)
-  }
-}
-
 /// Queries and passages of all sets, tokenized; a passage that many queries share is one.
 struct LabelledTexts {
   let queries: [LabelledQuery]
