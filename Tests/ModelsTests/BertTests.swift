@@ -93,7 +93,7 @@ struct BertTests {
     #expect(!tensors.keys.contains { $0.contains("lora_") })
     let weights = GivenWeights { name in
       let tensor = try #require(tensors[name])
-      return engine.tensor(StoredTensor(tensor.shape, .f32, bytes: tensor.bytes()))
+      return engine.tensor(StoredTensor(tensor.shape, .f32, bytes: try tensor.bytes()))
     }
     let merged = try Encoder(BertGolden.config, pooling: [.mean], weights: weights, on: engine)
     let output = try merged.output(of: golden.batch())

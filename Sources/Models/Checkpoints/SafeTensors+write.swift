@@ -50,9 +50,9 @@ package struct NamedTensor {
   let name: String
   let shape: [Int]
   /// In fp32, as they lie.
-  let bytes: () -> Data
+  let bytes: () throws -> Data
 
-  init(_ name: String, _ shape: [Int], bytes: @escaping () -> Data) {
+  init(_ name: String, _ shape: [Int], bytes: @escaping () throws -> Data) {
     (self.name, self.shape, self.bytes) = (name, shape, bytes)
   }
 
@@ -67,7 +67,7 @@ package struct NamedTensor {
     switch type {
     case .bf16: try rounded(file, "bfloat16") { UInt16(truncatingIfNeeded: $0.roundedToHalf >> 16) }
     case .f16: try rounded(file, "float16") { Float16($0).bitPattern }
-    default: bytes()
+    default: try bytes()
     }
   }
 

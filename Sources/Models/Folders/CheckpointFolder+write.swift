@@ -18,12 +18,19 @@ extension CheckpointFolder {
     try write(encoder, task: .featureExtraction, others: untouched, as: type, to: folder) { config in
       config["architectures"] = [.string(architecture.classes.encoder)]
     }
+    try write(settings, to: folder)
+    for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
+      try module.write(
+        zip(module.shapes, layer.linear.ownWeights).map { NamedTensor($1, as: $0.name) }, as: type,
+        to: folder.appending(path: "\(place + 2)_Dense"))
+    }
+  }
+
+  /// Writes how token vectors become a sentence's.
+  func write(_ settings: SentenceSettings, to folder: URL) throws {
     let general = try Configuration(ifPresent: url.appending(path: SentenceSettings.generalFile), in: url)
     try settings.write(
       to: folder, embeddingDimension: architecture.width, dense: dense.count, general: general?.values)
-    for (place, (module, layer)) in zip(dense, encoder.dense).enumerated() {
-      try module.write(layer, as: type, to: folder.appending(path: "\(place + 2)_Dense"))
-    }
   }
 
   /// Writes a folder of `model`, which started from this folder: merged weights, as many labels as that had, or one.
@@ -59,6 +66,13 @@ extension CheckpointFolder {
     _ model: some SequenceModel, task: PEFTAdapter.Task, others: [NamedTensor], as type: DType, to folder: URL,
     change: (inout JSONValue) -> Void
   ) throws {
+    try writeRest(as: type, to: folder, change: change)
+    try PEFTAdapter(of: model, task: task)?.write(to: folder)
+    try SafeTensors.write(model.mergedTensors + others, as: type, to: folder.appending(path: "model.safetensors"))
+  }
+
+  /// Writes what a transformer's folder has beside its weights: the tokenizer and the configuration.
+  func writeRest(as type: DType, to folder: URL, change: (inout JSONValue) -> Void = { _ in }) throws {
     try Self.makeFolder(folder)
     try Self.copyTokenizer(from: transformer, to: folder)
     var config = configuration.values
@@ -67,8 +81,6 @@ extension CheckpointFolder {
     // Where nothing is said, fp32 is meant.
     for key in keys.isEmpty && type != .f32 ? ["dtype"] : keys { config[key] = .string(SavedType(type).rawValue) }
     try Configuration(file: folder.appending(path: "config.json"), values: config).write()
-    try PEFTAdapter(of: model, task: task)?.write(to: folder)
-    try SafeTensors.write(model.mergedTensors + others, as: type, to: folder.appending(path: "model.safetensors"))
   }
 
   static func makeFolder(_ folder: URL) throws {
@@ -83,6 +95,23 @@ extension CheckpointFolder {
 
   /// What a tokenizer is read from where there is no tokenizer.json.
   private static let vocabularies = ["vocab.json", "merges.txt", "sentencepiece.bpe.model"]
+
+  /// What tells tokenizers apart, by file; not at which length they cut and to which they fill up.
+  func tokenizerContents() throws -> [String: Data] {
+    var contents: [String: Data] = [:]
+    if var whole = try Configuration(ifPresent: transformer.appending(path: "tokenizer.json"), in: transformer) {
+      for key in ["truncation", "padding"] { whole.values[key] = .null }
+      return ["tokenizer.json": Data(whole.values.text().utf8)]
+    }
+    for name in ["vocab.txt"] + Self.vocabularies {
+      let file = transformer.appending(path: name)
+      guard ForeignFile.exists(file) else { continue }
+      contents[name] = try CheckpointError.reading(file) { () throws(ForeignFile.Refusal) in
+        try ForeignFile.mapped(file, in: transformer)
+      }
+    }
+    return contents
+  }
 
   /// Copies bytes, not links or permissions.
   static func copyTokenizer(from source: URL, to folder: URL) throws {

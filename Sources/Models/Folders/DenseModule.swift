@@ -10,6 +10,10 @@ package struct DenseModule: Sendable {
   private let activation: Activation
   private let hasBias: Bool
   private let checkpoint: Checkpoint
+  /// Names and shapes of its tensors.
+  var shapes: [NamedShape] {
+    [("linear.weight", [outputSize, inputSize])] + (hasBias ? [("linear.bias", [outputSize])] : [])
+  }
   var parameterCount: Int { outputSize * (inputSize + (hasBias ? 1 : 0)) }
 
   /// By the last part of the class's name.
@@ -48,14 +52,14 @@ package struct DenseModule: Sendable {
     try check("use_residual", try file.bool(ifPresent: "use_residual") != true, "false")
     checkpoint = try Checkpoint(folder: folder, in: root)
     hasBias = try file.bool(ifPresent: "bias") ?? true
-    let expected = [("linear.weight", [outputSize, inputSize])] + (hasBias ? [("linear.bias", [outputSize])] : [])
-    guard checkpoint.names == expected.map(\.0).sorted(),
-      try expected.allSatisfy({ try checkpoint.shape(of: $0.0) == $0.1 })
+    let expected = shapes
+    guard checkpoint.names == expected.map(\.name).sorted(),
+      try expected.allSatisfy({ try checkpoint.shape(of: $0.name) == $0.shape })
     else {
       let found = try checkpoint.names.map { "\($0) \(try checkpoint.shape(of: $0))" }
       throw CheckpointError(
         checkpoint.file, found: found.joined(separator: ", "),
-        expected: expected.map { "\($0.0) \($0.1)" }.joined(separator: ", "))
+        expected: expected.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))
     }
   }
 
@@ -72,13 +76,14 @@ package struct DenseModule: Sendable {
       activation: activation)
   }
 
-  /// Writes the module's folder with the weights of `layer`.
-  func write(_ layer: DenseLayer, as type: DType, to folder: URL) throws {
+  /// A tensor of the module's, in fp32.
+  func tensor(_ name: String, on device: any Device) throws -> Tensor { try checkpoint.tensor(name, on: device) }
+
+  /// Writes the module's folder with other weights.
+  func write(_ tensors: [NamedTensor], as type: DType, to folder: URL) throws {
     try CheckpointFolder.makeFolder(folder)
     try Configuration(file: folder.appending(path: "config.json"), values: configuration.values).write()
-    try SafeTensors.write(
-      zip(["linear.weight", "linear.bias"], layer.linear.ownWeights).map { NamedTensor($1, as: $0) },
-      as: type, to: folder.appending(path: "model.safetensors"))
+    try SafeTensors.write(tensors, as: type, to: folder.appending(path: "model.safetensors"))
   }
 }
 
