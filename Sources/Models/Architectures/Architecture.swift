@@ -2,7 +2,7 @@
 import Tensors
 
 /// An architecture with its sizes. Loading, checking, listing and drawing at random all walk the same traversal.
-package protocol Architecture: Sendable {
+package protocol Architecture: Hashable, Sendable {
   /// config.json's `model_type`s that are this.
   static var modelTypes: [String] { get }
   /// transformers' classes, as config.json names them in `architectures`.

@@ -2,7 +2,7 @@
 /// and MPNet (Song et al. 2020). Sizes and constants, as `config.json` names them, and weights, as transformers does.
 import Tensors
 
-package struct Bert: Architecture, Hashable {
+package struct Bert: Architecture {
   /// Under transformers' `model_type`.
   package enum Kind: String, Sendable, CaseIterable {
     case bert, roberta, mpnet

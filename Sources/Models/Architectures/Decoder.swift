@@ -2,7 +2,7 @@
 /// encoders and cross-encoders. Sizes and constants, as `config.json` names them, and weights, as transformers does.
 import Tensors
 
-package struct Decoder: Architecture, Hashable {
+package struct Decoder: Architecture {
   /// Under transformers' `model_type`.
   package enum Kind: String, Sendable, CaseIterable {
     case llama, qwen2, qwen3

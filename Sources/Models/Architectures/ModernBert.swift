@@ -2,7 +2,7 @@
 /// does.
 import Tensors
 
-package struct ModernBert: Architecture, Hashable {
+package struct ModernBert: Architecture {
   let vocabularySize, hiddenSize, layerCount, headCount, intermediateSize, maximumPositions: Int
   /// The gate's, and the head's.
   let activation, headActivation: Activation

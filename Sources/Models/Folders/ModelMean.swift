@@ -63,8 +63,8 @@ extension CheckpointFolder {
     for (own, other) in zip(sizes, first.sizes) where own.key == other.key && own.value != other.value {
       differences.append("\(own.key) \(own.value) instead of \(other.value)")
     }
-    // Values of plain numbers and words; some, as the number of heads, show in no shape.
-    if differences.isEmpty, String(reflecting: architecture) != String(reflecting: first.architecture) {
+    // Some values, as the number of heads, show in no shape.
+    if differences.isEmpty, AnyHashable(architecture) != AnyHashable(first.architecture) {
       differences.append("other values in config.json")
     }
     if isCrossEncoder != first.isCrossEncoder {
