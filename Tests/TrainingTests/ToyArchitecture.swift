@@ -2,16 +2,16 @@
 import Models
 import Tensors
 
-struct Bag: Architecture, Equatable {
+struct Bag: Architecture {
   var pieces, places, width: Int
 
   static let modelTypes = ["bag"]
-  let classes = (encoder: "BagModel", classifier: "BagForSequenceClassification")
+  var classes: (encoder: String, classifier: String) { ("BagModel", "BagForSequenceClassification") }
   let prefix = "bag."
   let classifierName = "classifier"
   let initializerRange: Float = 0.5
   var maxTokens: Int { places }
-  let sizes: [NamedSize] = []
+  var sizes: [NamedSize] { [] }
 
   init(pieces: Int, places: Int, width: Int) { (self.pieces, self.places, self.width) = (pieces, places, width) }
 
