@@ -34,7 +34,7 @@ struct TokenizerFile {
         let unknown = try settings.name("unk_token", of: kind).map { JSONValue.string($0) } ?? .null
         return try Model(
           &reader, replacement: kind?.model(unknown: unknown) ?? [:],
-          file: kind == nil ? url.path : "\(url.path), read as the other files say")
+          file: kind == nil ? url.path : "\(url.path), read as tokenizer_config.json and config.json say")
       }
       try reader.beginObject()
       while let key = try reader.nextKey() {

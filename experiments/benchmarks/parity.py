@@ -40,6 +40,10 @@ DISTILLATIONS = {
     "distill-penalty": {"contrastive_weight": 0, "negative_penalty_weight": 5},
     "distill-infonce": {"contrastive": "infonce", "contrastive_weight": 1},
 }
+# The grammar program's step: a softmax over a question's own five rules, whose temperature learns, from the last token. As
+# the program has it, τ begins at 1 and learns at the rate of all else.
+DUAL_CANDIDATES = 5
+DUALS = {"dual": {"init": 0.05, "lr": 1e-2}, "dual-source": {"init": 1.0, "lr": None}}
 RELATIVE, ABSOLUTE = 1e-5, 1e-6
 
 
@@ -110,7 +114,9 @@ def write_data(folder, tokenizer):
             candidates.append({**passage, "label": int(place == 0), "source": "positive" if place == 0 else "random",
                                "logit": logit, "score": 1 / (1 + math.exp(-logit))})
         scores.append({"id": f"q{index}", "query": query, "candidates": candidates})
-    for name, records in [("groups.jsonl", groups), ("scores.jsonl", scores)]:
+    questions = [{"id": entry["id"], "query": entry["query"], "positives": named[:1], "negatives": named[1:]}
+                 for entry in scores for named in [[{"id": c["id"], "text": c["text"]} for c in entry["candidates"][:DUAL_CANDIDATES]]]]
+    for name, records in [("groups.jsonl", groups), ("scores.jsonl", scores), ("questions.jsonl", questions)]:
         (folder / name).write_text("".join(json.dumps(record) + "\n" for record in records))
     return groups, scores
 
@@ -128,6 +134,12 @@ def pipeline(model):
                 stages[f"{name}-{tuning}-{suffix}"] = {
                     "uses": "distill", "in": {"base": model, "scores": "scores.jsonl"},
                     "with": {**common, **extra, **settings, "batch_size": GROUPS, "K": K, "epochs": epochs}}
+            for name, temperature in DUALS.items() if epochs else [("dual", DUALS["dual"])]:
+                stages[f"{name}-{tuning}-{suffix}"] = {
+                    "uses": "dual-encoder", "in": {"base": model, "train": "questions.jsonl"},
+                    "with": {**common, **extra, "batch_size": GROUPS, "epochs": epochs, "loss": "ce", "pooling": "last_token",
+                             "num_negatives": DUAL_CANDIDATES - 1,
+                             "temperature": {**temperature, "lr": temperature["lr"] or extra["lr"]}}}
     return {"version": 1, "defaults": {"seed": SEED, "threads": 2, "memory": "6GB"}, "stages": stages}
 
 
@@ -153,13 +165,14 @@ def run_retort(program, folder, model):
 
 # --- PyTorch's side ---
 
-def train(model, batches, rate, settings):
-    """`batches` gives (loss, parts) functions; returns each step's metrics."""
+def train(model, batches, rate, settings, more=()):
+    """`batches` gives (loss, parts) functions, `more` (ln τ, its rate) or nothing; returns each step's metrics."""
     model.eval()  # no dropout
     trainable = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     plain = [weight for name, weight in trainable if name.endswith("bias") or "LayerNorm" in name]
     decayed = [weight for _, weight in trainable if not any(weight is other for other in plain)]
-    adam = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": plain, "weight_decay": 0.0}], lr=rate)
+    adam = torch.optim.AdamW([{"params": decayed, "weight_decay": DECAY}, {"params": plain, "weight_decay": 0.0},
+                              *({"params": [weight], "weight_decay": 0.0, "lr": own} for weight, own in more)], lr=rate)
     if settings.get("schedule") == "constant":
         schedule = transformers.get_constant_schedule(adam)
     else:
@@ -171,8 +184,10 @@ def train(model, batches, rate, settings):
         values = batch()
         values["loss"].backward()
         values["lr"] = schedule.get_last_lr()[0]
-        values["grad_norm"] = torch.nn.utils.clip_grad_norm_([weight for _, weight in trainable], clip)
+        values["grad_norm"] = torch.nn.utils.clip_grad_norm_(
+            [weight for _, weight in trainable] + [weight for weight, _ in more], clip)
         adam.step()
+        values |= {"temperature": weight.exp() for weight, _ in more}
         schedule.step()
         for name, value in values.items():
             metrics.setdefault(name, []).append(float(value.detach() if torch.is_tensor(value) else value))
@@ -231,6 +246,26 @@ def student(start, model, tuning, tokenizer, scores, settings):
     return network, [lambda items=items: batch(items) for items in steps]
 
 
+def dual(start, model, tuning, tokenizer, scores, log_temperature):
+    base = transformers.AutoModel.from_pretrained(model if tuning == "lora" else start)
+    network = PeftModel.from_pretrained(base, start + "/adapter", is_trainable=True) if tuning == "lora" else base
+    shuffled = order(len(scores))
+
+    def batch(items):
+        texts = [text for item in items for text in [
+            scores[item]["query"], *(c["text"] for c in scores[item]["candidates"][:DUAL_CANDIDATES])]]
+        inputs = tokenizer(texts, truncation=True, max_length=MAX_LEN, padding=True, return_tensors="pt")
+        last = inputs["attention_mask"].sum(1) - 1
+        states = network(**inputs).last_hidden_state[torch.arange(len(texts)), last]
+        vectors = torch.nn.functional.normalize(states, dim=-1).reshape(len(items), 1 + DUAL_CANDIDATES, -1)
+        scored = torch.einsum("qd,qcd->qc", vectors[:, 0], vectors[:, 1:]) / log_temperature.exp()
+        loss = torch.nn.functional.cross_entropy(scored, torch.zeros(len(items), dtype=torch.long))
+        return {"loss": loss}
+
+    steps = [shuffled[i * GROUPS:(i + 1) * GROUPS] for i in range(STEPS)]
+    return network, [lambda items=items: batch(items) for items in steps]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
@@ -248,14 +283,19 @@ def main():
     worst = 0.0
     print(f"{'training':<24} {'metric':<17} {'first':>10} {'last':>10} {'largest relative difference':>28}")
     for tuning, rate in [("lora", 1e-3), ("full", 5e-5)]:
-        for name, settings in [*TEACHERS.items(), *distillations(tuning)]:
-            if name in TEACHERS:
+        for name, settings in [*TEACHERS.items(), *distillations(tuning), *DUALS.items()]:
+            more = []
+            if name in DUALS:
+                log_temperature = torch.nn.Parameter(torch.tensor(math.log(settings["init"])))
+                more = [(log_temperature, settings["lr"] or rate)]
+                network, batches = dual(outputs[f"dual-{tuning}-start"], model, tuning, tokenizer, scores, log_temperature)
+            elif name in TEACHERS:
                 network, batches = teacher(
                     outputs[f"teacher-{tuning}-start"], model, tuning, tokenizer, groups, settings)
             else:
                 network, batches = student(
                     outputs[f"distill-{tuning}-start"], model, tuning, tokenizer, scores, settings)
-            theirs = train(network, batches, rate, settings)
+            theirs = train(network, batches, rate, {} if name in DUALS else settings, more)
             for metric, expected in theirs.items():
                 found = ours[f"{name}-{tuning}-run"][metric]
                 assert len(found) == len(expected) == STEPS, (name, metric, len(found), len(expected))
