@@ -24,7 +24,7 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
     product_case p = {.rows = size(&state, 70), .depth = size(&state, 200), .columns = size(&state, 90),
                       .rank = seed % 3 ? 0 : size(&state, 20), .accumulate = seed % 2, .bias = seed % 5 != 0,
                       .derivative = seed % 4 != 0, .activation = (retort_activation[]){RETORT_IDENTITY, RETORT_GELU,
-                      RETORT_TANH, RETORT_GELU_TANH}[seed % 4], .seed = seed};
+                      RETORT_TANH, RETORT_GELU_TANH, RETORT_SILU}[seed % 5], .seed = seed};
     for (p.precision = PRODUCTS_FP32; p.precision <= PRODUCTS_INT8; p.precision++) {
       expect(check_linear(kernels, reference, p), 1e-3f, "product", name, seed);
       product_case stored = p;
@@ -35,8 +35,9 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
     expect(check_outer(kernels, reference, p), seed / 2 % 2 ? 0.02f : 1e-3f, "outer product", name, seed);
     for (int variant = 0; variant < 4; variant++) {
       const size_t length = size(&state, 150), width = seed % 3 == 0 ? 32 : seed % 3 == 1 ? 64 : size(&state, 70);
+      const size_t reach = seed % 4 == 1 ? size(&state, length) : length;  // of a window, or all
       attention_case a = {.queries = seed % 2 ? length : size(&state, length), .length = length, .width = width,
-                                .heads = 1 + seed % 3, .causal = variant & 1, .threshold = variant & 2 ? 19661 : 0,
+                                .heads = 1 + seed % 3, .before = reach, .after = variant & 1 ? 0 : reach, .threshold = variant & 2 ? 19661 : 0,
                                 .scale = 0.2f, .seed = seed};
       expect(check_attention(kernels, reference, a), 1e-3f, "attention", name, seed);
       a.brains = 1;
