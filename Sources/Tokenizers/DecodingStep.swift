@@ -98,7 +98,7 @@ enum DecodingStep: Sendable {
     return output
   }
 
-  /// Takes out the spaces that English has not, one rule after the other.
+  /// Takes out the spaces that English lacks, one rule after the other.
   private static func cleaned(_ token: [UInt8]) -> [UInt8] {
     rules.reduce(token) { replacing(Array($1.0.utf8), by: Array($1.1.utf8), in: $0) }
   }

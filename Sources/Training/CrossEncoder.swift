@@ -79,7 +79,7 @@ package final class CrossEncoder {
     }
   }
 
-  /// Of the head.
+  /// How many labels the head has.
   package var labels: Int { model.outputWidth }
 
   /// What the head gives of tokenized pairs: [pairs, labels].

@@ -95,10 +95,7 @@ private func workshop(width: Int = 16, layers: Int = 1) async throws -> Workshop
       }
       workshop.threads = threads
       if threads == 2 {
-        workshop.memory = 0
-        let refusal = await #expect(throws: TrainingError.self) { try await train(workshop) }
-        guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
-        workshop.memory = needed - available
+        workshop.memory = try await workshop.leastMemory { _ = try await train($0) }
       }
       _ = try await train(workshop)
       outputs.append(try workshop.bytes("model"))

@@ -111,6 +111,26 @@ private let common: [String: ParameterValue] = [
 ]
 
 @Suite struct ResumableTrainingTests {
+  /// Stops a training at each of its moments, resumes it, and holds what it wrote against the undisturbed one.
+  private func expectSameBytes(
+    _ kind: (some Stage).Type, _ inputs: [String: String], _ parameters: [String: ParameterValue],
+    in workshop: InterruptedWorkshop
+  ) async throws {
+    let whole = MemoryKeeper()
+    try await workshop.run(kind, inputs, parameters, to: "whole", keeper: whole)
+    #expect(whole.moments == 7)  // the beginning; two steps and an epoch's end, twice
+    for moment in 1...whole.moments {
+      let stopped = MemoryKeeper(limit: moment)
+      await #expect(throws: StageInterrupted.self) {
+        try await workshop.run(kind, inputs, parameters, to: "stopped", keeper: stopped)
+      }
+      let resumed = MemoryKeeper(start: stopped.saved)
+      try await workshop.run(kind, inputs, parameters, to: "\(moment)", keeper: resumed)
+      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
+      #expect(resumed.final?.tensors == whole.final?.tensors)
+    }
+  }
+
   @Test func `a student with dropout in its adapters has the same bytes, wherever it was stopped`() async throws {
     let workshop = try InterruptedWorkshop()
     try await workshop.prepare()
@@ -118,19 +138,7 @@ private let common: [String: ParameterValue] = [
       "K": .int(3), "lora": .map(["r": .int(2), "alpha": .double(4), "dropout": .double(0.3)]),
     ]) { $1 }
     let inputs = ["base": "base", "scores": "scores.jsonl", "validation": "groups.jsonl"]
-    let whole = MemoryKeeper()
-    try await workshop.run(Distill.self, inputs, parameters, to: "whole", keeper: whole)
-    #expect(whole.moments == 7)  // the beginning; two steps and an epoch's end, twice
-    for moment in 1...whole.moments {
-      let stopped = MemoryKeeper(limit: moment)
-      await #expect(throws: StageInterrupted.self) {
-        try await workshop.run(Distill.self, inputs, parameters, to: "stopped", keeper: stopped)
-      }
-      let resumed = MemoryKeeper(start: stopped.saved)
-      try await workshop.run(Distill.self, inputs, parameters, to: "\(moment)", keeper: resumed)
-      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
-      #expect(resumed.final?.tensors == whole.final?.tensors)
-    }
+    try await expectSameBytes(Distill.self, inputs, parameters, in: workshop)
   }
 
   @Test func `a teacher whose batches are split has the same bytes, wherever it was stopped`() async throws {
@@ -182,19 +190,7 @@ private let common: [String: ParameterValue] = [
     let parameters = common.merging([
       "loss": .string("ce"), "num_negatives": .int(1), "temperature": .map(["init": .double(0.3), "lr": .double(0.1)]),
     ]) { $1 }
-    let whole = MemoryKeeper()
-    try await workshop.run(DualEncoder.self, inputs, parameters, to: "whole", keeper: whole)
-    #expect(whole.moments == 7)  // the beginning; two steps and an epoch's end, twice
-    for moment in 1...whole.moments {
-      let stopped = MemoryKeeper(limit: moment)
-      await #expect(throws: StageInterrupted.self) {
-        try await workshop.run(DualEncoder.self, inputs, parameters, to: "stopped", keeper: stopped)
-      }
-      let resumed = MemoryKeeper(start: stopped.saved)
-      try await workshop.run(DualEncoder.self, inputs, parameters, to: "\(moment)", keeper: resumed)
-      #expect(try workshop.bytes("\(moment)") == workshop.bytes("whole"), "moment \(moment)")
-      #expect(resumed.final?.tensors == whole.final?.tensors)
-    }
+    try await expectSameBytes(DualEncoder.self, inputs, parameters, in: workshop)
   }
 
   @Test func `a dual encoder continued to four epochs has the bytes of four from the start`() async throws {

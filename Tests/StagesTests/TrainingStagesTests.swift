@@ -92,10 +92,7 @@ import Training
           smallTraining.merging(["loss": .string("lambda"), "epochs": .int(2)]) { $1 }, to: "model")
       }
       if memory == 0 {
-        workshop.memory = 0
-        let refusal = await #expect(throws: TrainingError.self) { try await train(workshop) }
-        guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
-        workshop.memory = needed - available
+        workshop.memory = try await workshop.leastMemory { _ = try await train($0) }
       }
       _ = try await train(workshop)
       outputs.append(try workshop.bytes("model"))
@@ -171,11 +168,7 @@ import Training
       }
       workshop.threads = threads
       if threads == 2 {
-        // The least memory that one chunk needs, as the refusal of none says.
-        workshop.memory = 0
-        let refusal = await #expect(throws: TrainingError.self) { try await distil(workshop) }
-        guard case .doesNotFit(let needed, let available, _)? = refusal else { throw try #require(refusal) }
-        workshop.memory = needed - available
+        workshop.memory = try await workshop.leastMemory { _ = try await distil($0) }
       }
       _ = try await distil(workshop)
       outputs.append(try workshop.bytes("student"))

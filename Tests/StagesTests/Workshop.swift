@@ -3,6 +3,7 @@ import Foundation
 import Pipelines
 import Synchronization
 import TestSupport
+import Training
 
 @testable import Stages
 
@@ -44,6 +45,18 @@ struct Workshop {
 
   /// Runs a stage with files of the folder at its ports; further outputs lie beside the first, `OUTPUT.PORT`.
   @discardableResult
+  /// The least memory that one chunk of a training needs, as the refusal of none says.
+  func leastMemory(_ train: (Workshop) async throws -> Void) async throws -> Int {
+    var poor = self
+    poor.memory = 0
+    do { try await train(poor) } catch TrainingError.doesNotFit(let needed, let available, _) {
+      return needed - available
+    }
+    throw Unexpected(description: "a training ran without memory")
+  }
+
+  private struct Unexpected: Error { let description: String }
+
   func run<S: Stage>(
     _ kind: S.Type, _ inputs: [String: String], _ parameters: [String: ParameterValue] = [:], to output: String
   ) async throws -> Reports {

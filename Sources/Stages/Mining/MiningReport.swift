@@ -9,7 +9,7 @@ struct MiningReport {
   private var considered = 0
   private var positives: [Float] = []
   private var negatives: [Float] = []
-  /// Of each positive and each of its query's negatives.
+  /// By how much each positive scores above each of its query's negatives.
   private var differences: [Float] = []
 
   mutating func judged(_ limit: Miner.Limit?) {

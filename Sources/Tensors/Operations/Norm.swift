@@ -28,7 +28,7 @@ package struct Norm {
 package struct NormPass {
   package let rows: Rows
   package let norm: Norm
-  /// Of a row, each normalised alone.
+  /// How many pieces a row has; each is normalised alone.
   package let pieces: Int
 
   package var count: Int { rows.count * pieces }
