@@ -12,7 +12,7 @@ extension DistillationLoss.Contrastive: ParameterChoice {}
 extension DistillationLoss.PositivesFrom: ParameterChoice {}
 
 struct Distill: Stage {
-  static let kind = StageKind("distill", revision: 4)
+  static let kind = StageKind("distill", revision: 5)
   static let abstract = "Distils a cross-encoder's judgement into a bi-encoder: KL, contrastive and penalty terms."
   static let numeric = true
   static let trains = true
@@ -34,16 +34,18 @@ struct Distill: Stage {
   @Shared var training: TrainingParameters
   @Parameter("Candidates of a training group: one positive, K − 1 negatives.", in: 2...4096) var K = 16
   @Parameter("Softmax temperature of the student's scores.", in: 1e-3...100) var tau = Self.standard.tau
-  @Parameter("Softmax temperature of the teacher's scores; absent: tau.", in: 1e-3...1000) var teacherTau: Double?
+  @Parameter(
+    "Softmax temperature of the teacher's scores; absent: 1 of logits, tau of sigmoid scores.", in: 1e-3...1000)
+  var teacherTau: Double?
   @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = Self.standard.scaleByTauSquared
-  @Parameter("What is compared: (cosine + 1)/2, the cosine (in the KL term alone), or the cosine where above 0.")
+  @Parameter("What is compared: the cosine (in the KL term; s̃ in the others), s̃ = (cosine + 1)/2, or the cosine where above 0.")
   var studentScores = Self.standard.studentScores
-  @Parameter("The teacher's side of the KL term; with logits, `teacher_tau` is required.")
+  @Parameter("The teacher's side of the KL term: its logits, or their sigmoid.")
   var teacherScores = Self.standard.teacherScores
   @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000, neutral: 1)
   var klWeight = Self.standard.klWeight
   @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = Self.standard.contrastiveWeight
-  @Parameter("The contrastive term: a margin between means, or InfoNCE over the batch.")
+  @Parameter("The contrastive term: InfoNCE over the batch, or a margin between means.")
   var contrastive = Self.standard.contrastive
   @Parameter("Least distance of positives' from negatives' mean (cosine + 1)/2.", in: 0...1)
   var margin = Self.standard.margin
@@ -66,9 +68,7 @@ struct Distill: Stage {
     + "`similarity_fn_name: cosine`"
 
   func problems() -> [String] {
-    (teacherScores == .logit && teacherTau == nil
-      ? ["`teacher_scores: logit` needs `teacher_tau`: divided by tau, logits make a nearly one-hot distribution"] : [])
-      + training.problems(hasValidation: validation != nil, ["corpus": corpus != nil])
+    training.problems(hasValidation: validation != nil, ["corpus": corpus != nil])
   }
 
   func obstacleToExtending() -> String? { training.obstacleToExtending }

@@ -105,11 +105,13 @@ struct LexicalRetriever: Retriever {
 struct TieOrder {
   /// For each passage, its place among all ids in descending order.
   let places: [Int32]
+  /// The passage of each place.
+  private let passages: [Int]
 
   init(ids: [String]) {
-    let order = ids.indices.sorted { ids[$1].utf8.lexicographicallyPrecedes(ids[$0].utf8) }
+    passages = ids.indices.sorted { ids[$1].utf8.lexicographicallyPrecedes(ids[$0].utf8) }
     var places = [Int32](repeating: 0, count: ids.count)
-    for (place, index) in order.enumerated() { places[index] = Int32(place) }
+    for (place, index) in passages.enumerated() { places[index] = Int32(place) }
     self.places = places
   }
 
@@ -119,9 +121,21 @@ struct TieOrder {
 
   /// The best `k` passages, best first.
   func top(_ k: Int, of scores: ArraySlice<Float>) -> [Int] {
+    // Inserting into the best costs k for each that is better than the worst of them: with many, sorting is cheaper.
+    guard k < scores.count / 16 else { return Array(sorted(scores).prefix(k)) }
     var best = BestPassages(k, in: self)
     best.add(scores, from: 0)
     return best.hits.map(\.passage)
+  }
+
+  /// Sorts numbers that are in the order of scores, then of places; comparing passages one by one is slower.
+  private func sorted(_ scores: ArraySlice<Float>) -> [Int] {
+    zip(scores, places).map { score, place in
+      let bits = (score + 0).bitPattern  // −0 becomes 0
+      let ascending = score < 0 ? ~bits : bits | 1 << 31
+      return UInt64(~ascending) << 32 | UInt64(place)
+    }
+    .sorted().map { passages[Int($0 & 0xFFFF_FFFF)] }
   }
 
   /// The rank of one passage among all, from 1.
@@ -151,6 +165,7 @@ struct BestPassages {
 
   /// - Parameter first: the passage that the first score belongs to.
   mutating func add(_ scores: ArraySlice<Float>, from first: Int) {
+    guard most > 0 else { return }
     scores.withUnsafeBufferPointer { scores in
       for (index, score) in scores.enumerated() {
         let passage = first + index

@@ -76,7 +76,10 @@ extension DistillationLoss {
       let own = scores.own(query)
       let teacher = own.map { candidate in
         let logit = groups.logits[candidate]
-        return (teacherScores == .logit ? logit : sigmoid(logit)) / (teacherTau ?? tau)
+        return switch teacherScores {
+        case .logit: logit / (teacherTau ?? 1)
+        case .sigmoid: sigmoid(logit) / (teacherTau ?? tau)
+        }
       }
       let student = own.map { candidate in
         (studentScores == .cosine ? scores.cosine(query, candidate) : scores.normalized(query, candidate)) / tau

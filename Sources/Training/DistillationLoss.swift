@@ -9,17 +9,17 @@ package struct DistillationLoss: Sendable {
   package enum PositivesFrom: String, Sendable, CaseIterable { case labels, teacher }
 
   /// Softmax temperature of the student's scores.
-  package var tau = 0.2
-  /// Of the teacher's; absent: `tau`.
+  package var tau = 0.05
+  /// Of the teacher's; absent: 1 of its logits, `tau` of its sigmoid scores.
   package var teacherTau: Double?
   /// Whether the KL term is multiplied by tau², which keeps its gradient's size when tau changes.
   package var scaleByTauSquared = false
   /// What the KL term compares: s̃, or the cosine itself. s̃ = (cos + 1)/2, with `relu` max(cos, 0), and so in all terms.
-  package var studentScores = StudentScores.normalized
-  package var teacherScores = TeacherScores.sigmoid
+  package var studentScores = StudentScores.cosine
+  package var teacherScores = TeacherScores.logit
   package var klWeight = 1.0
-  package var contrastiveWeight = 0.3
-  package var contrastive = Contrastive.margin
+  package var contrastiveWeight = 1.0
+  package var contrastive = Contrastive.infonce
   /// Least distance of the mean s̃ of positives from that of negatives.
   package var margin = 0.7
   /// Temperature of InfoNCE.
@@ -27,7 +27,7 @@ package struct DistillationLoss: Sendable {
   package var positivesFrom = PositivesFrom.labels
   /// The teacher's score above which a candidate is a positive, where `positivesFrom` is the teacher.
   package var positiveThreshold = 0.5
-  package var negativePenaltyWeight = 0.4
+  package var negativePenaltyWeight = 0.0
   /// The s̃ below which a negative is not pushed any further.
   package var negativeTarget = 0.15
 

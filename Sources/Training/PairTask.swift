@@ -44,9 +44,11 @@ package struct PairTask: TrainingTask {
 
   package var itemCount: Int { lists.count }
 
-  /// What of an item an epoch learns.
+  /// What of an item an epoch learns; nothing where only positives are left, which are no order.
   private func pairs(in item: Int, epoch: Int) -> [LabelledPair] {
-    epoch < curriculum ? lists[item].filter { !$0.isHard } : lists[item]
+    guard epoch < curriculum, lists[item].contains(where: \.isHard) else { return lists[item] }
+    let easy = lists[item].filter { !$0.isHard }
+    return easy.contains { $0.label <= 0 } ? easy : []
   }
 
   package func batches(of size: Int, epoch: Int, _ draws: SeededDraws) -> [[Int]] {

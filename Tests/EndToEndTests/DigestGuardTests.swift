@@ -61,7 +61,17 @@ import Testing
       student:
         uses: distill
         in: {base: base.model, scores: scored.scores, validation: groups.groups, corpus: groups.corpus}
-        with: &student {epochs: 1, batch_size: 4, lr: 1e-3, max_len: 32, K: 4, contrastive: infonce}
+        with: &student
+          epochs: 1
+          batch_size: 4
+          lr: 1e-3
+          max_len: 32
+          K: 4
+          tau: 0.2
+          student_scores: normalized
+          teacher_scores: sigmoid
+          contrastive_weight: 0.3
+          negative_penalty_weight: 0.4
       student-lora:
         uses: distill
         in: {base: base.model, scores: scored-bf16.scores}

@@ -58,6 +58,15 @@ import Testing
     #expect(seen == expected)
   }
 
+  @Test func `the best passages are the same however many are asked for`() {
+    let scores = (0..<640).map { [-0.5, -0.0, 0, 0.25, -1e-30, 1e-30, 3][$0 * 31 % 7] as Float }
+    let order = TieOrder(ids: scores.indices.map { "\($0 * 7919 % 640)" })
+    let all = scores.indices.sorted { order.ranks($0, scores[$0], before: $1, scores[$1]) }
+    for count in [0, 1, 39, 40, 41, 639, 640] {
+      #expect(order.top(count, of: scores[...]) == Array(all.prefix(count)), "\(count)")
+    }
+  }
+
   @Test func `a bi-encoder's scores are the cosines of what embed gives, best first`() async throws {
     let texts = (0..<40).map {
       String(repeating: "tree and wood ", count: $0 % 9 + 1) + ["river", "bank", "forest"][$0 % 3]

@@ -297,15 +297,4 @@ import Training
     let message = await failure { try file.read(drawing: 0, seed: 1) }
     #expect(message == "x.jsonl:1: error: record 1: the key `query` is missing")
   }
-
-  @Test func `a teacher's logits need a temperature of their own`() throws {
-    let stage = try Distill.bound(
-      to: StageBinding(
-        inputs: [
-          "base": BoundArtifact(url: URL(filePath: "/")), "scores": BoundArtifact(url: URL(filePath: "/")),
-        ],
-        parameters: ["teacher_scores": .string("logit")], outputs: ["student": URL(filePath: "/")], seed: 1))
-    #expect(stage.problems().count == 1)
-    #expect(stage.problems()[0].contains("teacher_tau"))
-  }
 }

@@ -120,6 +120,7 @@ private func finiteDifferences(_ point: [Double], step: Double = 1e-6, _ value: 
       candidates: 2, logits: [0, 0], labels: [true, false], passages: [0, 1], knownPositives: [[0]])
     var loss = DistillationLoss()
     loss.positivesFrom = .teacher
+    loss.contrastive = .margin
     let parts = loss(embeddings: [1, 0, 1, 0, 0, 1], width: 2, groups: groups).parts.map(\.value)
     #expect(parts[1] == 0)
     // s̃ = 1 and ½: their mean is ¾, which counts once for the batch and half for the query.
@@ -136,6 +137,17 @@ private func finiteDifferences(_ point: [Double], step: Double = 1e-6, _ value: 
     #expect(abs(loss.parts[2].value - 1.5 * 0.2) < tolerance)
   }
 
+  @Test func `the teacher's temperature is one for logits, and the student's for sigmoid scores`() throws {
+    let golden = try #require(try Golden.read().distillation.first)
+    func divergence(_ scores: DistillationLoss.TeacherScores, _ teacherTau: Double?) -> Double {
+      var loss = DistillationLoss()
+      (loss.teacherScores, loss.teacherTau) = (scores, teacherTau)
+      return loss(embeddings: golden.embeddings, width: golden.width, groups: golden.groups).parts[0].value
+    }
+    #expect(divergence(.logit, nil) == divergence(.logit, 1) && divergence(.logit, nil) != divergence(.logit, 0.05))
+    #expect(divergence(.sigmoid, nil) == divergence(.sigmoid, DistillationLoss().tau))
+  }
+
   @Test func `a row of zeros gets a finite gradient`() {
     let groups = JudgedGroups(
       candidates: 2, logits: [1, -1], labels: [true, false], passages: [0, 1], knownPositives: [[0]])
@@ -149,6 +161,7 @@ private func finiteDifferences(_ point: [Double], step: Double = 1e-6, _ value: 
     let corners: [[Double]] = [[1, 0], [-0.5, 0.75.squareRoot()], [-0.5, -0.75.squareRoot()]]
     let passages = [0, 1, 2, 1, 0, 2, 2, 0, 1]  // each query's own first
     var loss = DistillationLoss()
+    loss.contrastive = .margin
     loss.margin = 1
     var embeddings: [Double] = []
     for query in 0..<3 {

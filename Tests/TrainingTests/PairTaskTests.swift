@@ -40,6 +40,8 @@ private func lists(_ count: Int) -> [[LabelledPair]] {
     let whole = PairTask(lists: lists(4), loss: RerankerLoss(), curriculum: 1)
     #expect(whole.batch(of: [2], epoch: 0).records == ["2/0", "2/1"])
     #expect(whole.batch(of: [2], epoch: 1).records == ["2/0", "2/1", "2/2"])
+    let hardOnly = lists(4).enumerated().map { list, pairs in pairs.filter { list > 0 || $0.record != "0/1" } }
+    #expect(PairTask(lists: hardOnly, loss: RerankerLoss(), curriculum: 1).batchCount(of: 1, epoch: 0, draws) == 3)
   }
 
   @Test func `without a curriculum batches are those of the plain order`() {

@@ -30,15 +30,27 @@ LORA = {"r": 8, "alpha": 16, "dropout": 0}
 CONSTANT = {"schedule": "constant", "warmup_ratio": 0}
 # What the stages of pipelines/distill.yaml are set to: the program that it replaces.
 TEACHERS = {"teacher": {"pos_weight": 2.0}, "teacher-source": {**CONSTANT, "max_grad_norm": 0, "pair_form": "text"}}
+SOURCE = {
+    "tau": 0.2, "student_scores": "normalized", "teacher_scores": "sigmoid", "contrastive": "margin",
+    "contrastive_weight": 0.3, "negative_penalty_weight": 0.4,
+}
+# And what `distill` is set to where a file says nothing.
+STANDARD = {
+    "tau": 0.05, "student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 1.0, "contrastive": "infonce",
+    "contrastive_weight": 1.0, "negative_penalty_weight": 0.0,
+}
 DISTILLATIONS = {
-    "distill-source": {**CONSTANT, "positives_from": "teacher"},
-    "distill-relu": {**CONSTANT, "positives_from": "teacher", "student_scores": "relu"},
-    "distill": {},
-    "distill-kl": {"contrastive_weight": 0, "negative_penalty_weight": 0, "tau": 0.1, "scale_by_tau_squared": True},
-    "distill-logits": {"student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 2.0, "tau": 0.05},
-    "distill-margin": {"contrastive_weight": 5, "negative_penalty_weight": 0, "positives_from": "teacher"},
-    "distill-penalty": {"contrastive_weight": 0, "negative_penalty_weight": 5},
-    "distill-infonce": {"contrastive": "infonce", "contrastive_weight": 1},
+    "distill": STANDARD,
+    "distill-source": {**SOURCE, **CONSTANT, "positives_from": "teacher"},
+    "distill-relu": {**SOURCE, **CONSTANT, "positives_from": "teacher", "student_scores": "relu"},
+    "distill-labels": SOURCE,
+    "distill-kl": {
+        **SOURCE, "contrastive_weight": 0, "negative_penalty_weight": 0, "tau": 0.1, "scale_by_tau_squared": True,
+    },
+    "distill-logits": {**SOURCE, "student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 2.0, "tau": 0.05},
+    "distill-margin": {**SOURCE, "contrastive_weight": 5, "negative_penalty_weight": 0, "positives_from": "teacher"},
+    "distill-penalty": {**SOURCE, "contrastive_weight": 0, "negative_penalty_weight": 5},
+    "distill-infonce": {**SOURCE, "contrastive": "infonce", "contrastive_weight": 1},
 }
 # The grammar program's step: a softmax over a question's own five rules, whose temperature learns, from the last token. As
 # the program has it, τ begins at 1 and learns at the rate of all else.

@@ -19,7 +19,9 @@ struct Miner {
   let seed: UInt64
   let groups: [QueryGroup]
   let pool: [Passage]
-  private let known: [String: Set<String>]
+  private let byID, byText: [String: [Int]]
+  /// Places in the pool.
+  private var known: [String: Set<Int>] = [:]
 
   /// A query that occurs twice (after NFC) has the positives of both.
   init(groups: [QueryGroup], pool: [Passage], wanted: Int, seed: UInt64) {
@@ -27,15 +29,19 @@ struct Miner {
     self.pool = pool
     self.wanted = wanted
     self.seed = seed
-    known = Dictionary(groups.map { ($0.query, Set($0.positives.flatMap { ["id " + $0.id, "text " + $0.text] })) }) {
-      $0.union($1)
-    }
+    byID = Dictionary(grouping: pool.indices) { pool[$0].id }
+    byText = Dictionary(grouping: pool.indices) { pool[$0].text }
+    for group in groups { known[group.query, default: []].formUnion(places(of: group.positives)) }
   }
 
-  /// Whether a passage may become a negative of a group: neither a positive nor a given negative, by id or by text.
-  private func eligibility(of group: QueryGroup) -> (Passage) -> Bool {
-    let taken = known[group.query, default: []].union(group.negatives.flatMap { ["id " + $0.id, "text " + $0.text] })
-    return { !taken.contains("id " + $0.id) && !taken.contains("text " + $0.text) }
+  /// Where a passage, by id or by text, is in the pool.
+  private func places(of passages: [Passage]) -> [Int] {
+    passages.flatMap { byID[$0.id, default: []] + byText[$0.text, default: []] }
+  }
+
+  /// Places that cannot become a group's negatives: its positives and its given negatives.
+  private func taken(_ group: QueryGroup) -> Set<Int> {
+    known[group.query, default: []].union(places(of: group.negatives))
   }
 
   /// Negatives drawn without regard to scores.
@@ -65,12 +71,12 @@ struct Miner {
   private func drawn(
     _ number: Int, after first: [Int], accept: ([Int]) throws -> [Bool]
   ) rethrows -> [Int] {
-    let isEligible = eligibility(of: groups[number])
-    var passages = first.filter { isEligible(pool[$0]) }.makeIterator()
+    let taken = taken(groups[number])
+    var passages = first.filter { !taken.contains($0) }.makeIterator()
     var lottery = Lottery(pool.count, SplitMix64(seed: seed, stream: UInt64(number)))
     return try take(for: number) {
       if let passage = passages.next() { return passage }
-      while let drawn = lottery.next() { if isEligible(pool[drawn]) { return drawn } }
+      while let drawn = lottery.next() { if !taken.contains(drawn) { return drawn } }
       return nil
     } accept: {
       try accept($0)
@@ -134,13 +140,13 @@ struct Miner {
     _ number: Int, scores: ArraySlice<Float>, positiveScores: [Float], order: TieOrder,
     judged: (Limit?) -> Void = { _ in }, accept: ([Int]) throws -> [Bool]
   ) rethrows -> [Int] {
-    let isEligible = eligibility(of: groups[number])
+    let taken = taken(groups[number])
     let positive = positiveScores.min() ?? .infinity
     let base = scores.startIndex
-    let eligible = pool.indices.filter { isEligible(pool[$0]) }
-    // Places are counted among eligible passages, before limits are applied.
-    var candidates = eligible.sorted { order.ranks($0, scores[base + $0], before: $1, scores[base + $1]) }
-      .prefix(range.upperBound).dropFirst(range.lowerBound)
+    // Ranks are counted among passages that may be taken, before limits are applied.
+    let reach = min(range.upperBound, pool.count - taken.count)
+    var candidates = order.top(reach + taken.count, of: scores).filter { !taken.contains($0) }
+      .prefix(reach).dropFirst(range.lowerBound)
       .filter {
         let limit = broken(by: scores[base + $0], positive: positive)
         judged(limit)

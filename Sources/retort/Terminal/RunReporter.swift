@@ -18,8 +18,8 @@ final class TextReporter: RunReporter {
   private let start = ContinuousClock.now
   private var began: [StageID: ContinuousClock.Instant] = [:]
   private var progress: [StageID: String] = [:]
-  /// What an attempt found done, by an earlier one.
-  private var found: [StageID: Int] = [:]
+  /// Where what a stage counts now began: what was done by then, by an earlier attempt perhaps.
+  private var counts: [StageID: (done: Int, total: Int, at: ContinuousClock.Instant)] = [:]
   private var shownLines = 0
   private var lastProgress: [StageID: ContinuousClock.Instant] = [:]
   /// Each with the number of lines that had been said when it was.
@@ -67,7 +67,7 @@ final class TextReporter: RunReporter {
     case .running(let attempt):
       began[id] = .now
       progress[id] = ""
-      found[id] = nil
+      counts[id] = nil
       line("[\(name)] " + (attempt == 1 ? "runs" : "runs again, attempt \(attempt)"))
     case .backingOff(let attempt): line("[\(name)] will be tried again as attempt \(attempt)")
     case .ran: finish(id, "done in \(seconds(since: began[id] ?? start))")
@@ -84,12 +84,11 @@ final class TextReporter: RunReporter {
   }
 
   private func advance(_ id: StageID, _ done: Int, _ total: Int, _ detail: String) {
-    let elapsed = ContinuousClock.now - (began[id] ?? start)
-    let before = found[id] ?? max(1, done) - 1
-    found[id] = before
-    let left =
-      done > before ? (Double(total) - Double(done)) / (Double(done) - Double(before)) * elapsed.seconds : nil
-    tell(id, "\(done)/\(total)  \(detail)" + (left.map { "  \(formatted(seconds: $0)) left" } ?? ""))
+    var first = counts[id] ?? (done, total, .now)
+    if total != first.total || done < first.done { first = (done, total, .now) }
+    counts[id] = first
+    let each = done > first.done ? (ContinuousClock.now - first.at).seconds / Double(done - first.done) : nil
+    tell(id, "\(done)/\(total)  \(detail)" + (each.map { "  \(formatted(seconds: $0 * Double(total - done))) left" } ?? ""))
   }
 
   /// The stage's own time begins when what it needs is there.
