@@ -38,7 +38,8 @@ struct Distill: Stage {
     "Softmax temperature of the teacher's scores; absent: 1 of logits, tau of sigmoid scores.", in: 1e-3...1000)
   var teacherTau: Double?
   @Parameter("Multiply the KL term by tau².") var scaleByTauSquared = Self.standard.scaleByTauSquared
-  @Parameter("What is compared: the cosine (in the KL term; s̃ in the others), s̃ = (cosine + 1)/2, or the cosine where above 0.")
+  @Parameter(
+    "What is compared: the cosine (in the KL term; s̃ in the others), s̃ = (cosine + 1)/2, or the cosine where above 0.")
   var studentScores = Self.standard.studentScores
   @Parameter("The teacher's side of the KL term: its logits, or their sigmoid.")
   var teacherScores = Self.standard.teacherScores

@@ -88,7 +88,8 @@ final class TextReporter: RunReporter {
     if total != first.total || done < first.done { first = (done, total, .now) }
     counts[id] = first
     let each = done > first.done ? (ContinuousClock.now - first.at).seconds / Double(done - first.done) : nil
-    tell(id, "\(done)/\(total)  \(detail)" + (each.map { "  \(formatted(seconds: $0 * Double(total - done))) left" } ?? ""))
+    let left = each.map { "  \(formatted(seconds: $0 * Double(total - done))) left" } ?? ""
+    tell(id, "\(done)/\(total)  \(detail)\(left)")
   }
 
   /// The stage's own time begins when what it needs is there.
