@@ -43,7 +43,7 @@ struct Distill: Stage {
   var studentScores = Self.standard.studentScores
   @Parameter("The teacher's side of the KL term: its logits, or their sigmoid.")
   var teacherScores = Self.standard.teacherScores
-  @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000, neutral: 1)
+  @Parameter("Weight of the KL term; 0 learns from labels alone.", in: 0...1000)
   var klWeight = Self.standard.klWeight
   @Parameter("Weight of the contrastive term.", in: 0...1000) var contrastiveWeight = Self.standard.contrastiveWeight
   @Parameter("The contrastive term: InfoNCE over the batch, or a margin between means.")

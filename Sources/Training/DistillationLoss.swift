@@ -17,7 +17,7 @@ package struct DistillationLoss: Sendable {
   /// What the KL term compares: s̃, or the cosine itself. s̃ = (cos + 1)/2, with `relu` max(cos, 0), and so in all terms.
   package var studentScores = StudentScores.cosine
   package var teacherScores = TeacherScores.logit
-  package var klWeight = 1.0
+  package var klWeight = 0.3
   package var contrastiveWeight = 1.0
   package var contrastive = Contrastive.infonce
   /// Least distance of the mean s̃ of positives from that of negatives.

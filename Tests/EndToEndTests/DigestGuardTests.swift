@@ -70,6 +70,7 @@ import Testing
           tau: 0.2
           student_scores: normalized
           teacher_scores: sigmoid
+          kl_weight: 1
           contrastive_weight: 0.3
           negative_penalty_weight: 0.4
       student-lora:

@@ -31,13 +31,13 @@ CONSTANT = {"schedule": "constant", "warmup_ratio": 0}
 # What the stages of pipelines/distill.yaml are set to: the program that it replaces.
 TEACHERS = {"teacher": {"pos_weight": 2.0}, "teacher-source": {**CONSTANT, "max_grad_norm": 0, "pair_form": "text"}}
 SOURCE = {
-    "tau": 0.2, "student_scores": "normalized", "teacher_scores": "sigmoid", "contrastive": "margin",
+    "tau": 0.2, "student_scores": "normalized", "teacher_scores": "sigmoid", "kl_weight": 1.0, "contrastive": "margin",
     "contrastive_weight": 0.3, "negative_penalty_weight": 0.4,
 }
 # And what `distill` is set to where a file says nothing.
 STANDARD = {
-    "tau": 0.05, "student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 1.0, "contrastive": "infonce",
-    "contrastive_weight": 1.0, "negative_penalty_weight": 0.0,
+    "tau": 0.05, "student_scores": "cosine", "teacher_scores": "logit", "teacher_tau": 1.0, "kl_weight": 0.3,
+    "contrastive": "infonce", "contrastive_weight": 1.0, "negative_penalty_weight": 0.0,
 }
 DISTILLATIONS = {
     "distill": STANDARD,
