@@ -226,9 +226,6 @@ package struct PipelineDraft {
             batch_size: \(student.1)
             lr: \(student.2)
             max_len: \(student.3)
-            contrastive: infonce          # learns from the batch's other passages, too
-            contrastive_weight: 1
-            negative_penalty_weight: 0
 
       """
   }
