@@ -39,7 +39,7 @@ INLINE void soften_backward(meeting how, const retort_head *head, block b, const
     float total[2] = {0}, along[2] = {0};
     vu bits[2] = {{0}};
     for (size_t i = 0; i < group_rows && r + i < b.rows; i++) {
-      const size_t query = b.first + r + i;
+      const size_t query = b.first - head->past + r + i;
       total[i] = g->lse[query * g->lse_stride] * log2_e, along[i] = delta[query];
       if (head->dropout) bits[i] = row_bits(head, b, r + i);
       if (b.start) continue;
@@ -74,9 +74,11 @@ INLINE void attend_backward(meeting how, const retort_head *head, const retort_g
   float *kt = scratch, *vt = kt + transposed, *k = vt + transposed, *q = k + deep * wide, *g = q + rows_deep * wide;
   float *scores = g + rows_deep * wide, *slopes = scores + QUERIES * KEYS, *delta = slopes + QUERIES * KEYS;
   float *along_keys = delta + queries, *spare = along_keys + QUERIES * KEYS / 2;
-  right_columns(how, head->k, across, length, width, kt, spare);
-  right_columns(how, head->v, across, length, width, vt, spare);
-  right_rows(how, head->k, across, length, width, k);
+  if (!head->again) {
+    right_columns(how, head->k, across, length, width, kt, spare);
+    right_columns(how, head->v, across, length, width, vt, spare);
+    right_rows(how, head->k, across, length, width, k);
+  }
   right_rows(how, head->q, stride, queries, width, q);
   right_rows(how, gradients->dout, stride, queries, width, g);
   for (size_t r = 0; r < queries; r++) {

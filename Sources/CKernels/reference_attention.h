@@ -1,13 +1,14 @@
 /// Attention as the reference computes it. Included by `reference.c`.
 #pragma once
 
-/// p[j] = softmax of the scores of query i; returns their ln Σ exp.
-static double probabilities(const retort_head *h, size_t i, double *p) {
+/// p[j] = softmax of the scores of the query in a row; returns their ln Σ exp.
+static double probabilities(const retort_head *h, size_t row, double *p) {
+  const size_t i = row + h->past;
   double peak = -INFINITY, total = 0;
   for (size_t j = 0; j < h->length; j++) {
     p[j] = 0;
     for (size_t c = 0; c < h->width; c++)
-      p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
+      p[j] += (double)h->q[row * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
     if (h->bias) p[j] += h->bias[(ptrdiff_t)j - (ptrdiff_t)i];
     if (j > i + h->after || j + h->before < i) p[j] = -INFINITY;
     peak = fmax(peak, p[j]);
@@ -30,7 +31,7 @@ static void attention(const retort_head *h, float *out, float *lse, size_t lse_s
     if (lse) lse[i * lse_stride] = (float)total;
     for (size_t c = 0; c < h->width; c++) {
       double s = 0;
-      for (size_t j = 0; j < h->length; j++) s += kept(h, i, j) * p[j] * h->v[j * h->kv_stride + c];
+      for (size_t j = 0; j < h->length; j++) s += kept(h, i + h->past, j) * p[j] * h->v[j * h->kv_stride + c];
       out[i * h->stride + c] = (float)s;
     }
   }
@@ -49,14 +50,14 @@ static void attention_backward(const retort_head *h, const float *out, const flo
     for (size_t j = 0; j < h->length; j++) {
       dp[j] = 0;
       for (size_t c = 0; c < h->width; c++) {
-        dp[j] += kept(h, i, j) * (double)dout[i * h->stride + c] * h->v[j * h->kv_stride + c];
-        gv[j * h->width + c] += kept(h, i, j) * p[j] * dout[i * h->stride + c];
+        dp[j] += kept(h, i + h->past, j) * (double)dout[i * h->stride + c] * h->v[j * h->kv_stride + c];
+        gv[j * h->width + c] += kept(h, i + h->past, j) * p[j] * dout[i * h->stride + c];
       }
       delta += p[j] * dp[j];
     }
     for (size_t j = 0; j < h->length; j++) {
       const double slope = p[j] * (dp[j] - delta);
-      if (h->bias_gradient) h->bias_gradient[(ptrdiff_t)j - (ptrdiff_t)i] += (float)slope;
+      if (h->bias_gradient) h->bias_gradient[(ptrdiff_t)j - (ptrdiff_t)(i + h->past)] += (float)slope;
       for (size_t c = 0; c < h->width; c++) {
         gq[i * h->width + c] += slope * h->scale * h->k[j * h->kv_stride + c];
         gk[j * h->width + c] += slope * h->scale * h->q[i * h->stride + c];

@@ -9,10 +9,14 @@ extension CPU {
     let heads = Heads(q: q, k: k, v: v, pass: pass, bias: biasByHead(pass))
     let out = matrix(q.rows, q.columns)
     let sums = keeps ? matrix(q.rows, pass.heads) : nil
-    parallel(heads, pass.heads) { sequence, head, scratch in
-      heads.with(sequence, head) { place, parameters in
-        table.attention(
-          parameters, out.floats + place.query, sums.map { $0.floats + place.sum }, pass.heads, scratch)
+    // Heads that share keys follow each other, so that these are laid out once, unless threads would have nothing to do.
+    let pieces = pass.batch.count * pass.keyValueHeads < 4 * threads ? pass.heads : pass.keyValueHeads
+    parallel(heads, pieces) { sequence, piece, scratch in
+      for member in 0..<pass.heads / pieces {
+        heads.with(sequence, piece * (pass.heads / pieces) + member, again: member > 0) { place, parameters in
+          table.attention(
+            parameters, out.floats + place.query, sums.map { $0.floats + place.sum }, pass.heads, scratch)
+        }
       }
     }
     return (out, sums)
@@ -28,7 +32,7 @@ extension CPU {
     // Heads that share keys add to the same gradients, one after another.
     parallel(heads, pass.keyValueHeads) { sequence, shared, scratch in
       for member in 0..<heads.group {
-        heads.with(sequence, shared * heads.group + member) { place, parameters in
+        heads.with(sequence, shared * heads.group + member, again: member > 0) { place, parameters in
           table.attention_backward(
             parameters, out.floats + place.query, sums.floats + place.sum, pass.heads, gradient.floats + place.query,
             dq.floats + place.query, dk.floats + place.key, dv.floats + place.key, member > 0 ? 1 : 0, scratch)
@@ -89,10 +93,11 @@ private struct Heads {
   /// Where a head's first token lies: in a matrix like q, in one like k, and among the logarithmic sums.
   typealias Place = (query: Int, key: Int, sum: Int)
 
-  func with(_ sequence: Int, _ index: Int, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
+  func with(_ sequence: Int, _ index: Int, again: Bool, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
     let batch = pass.batch
     let token = batch.offsets[sequence]
-    let (row, length) = (pass.first ? sequence : token, batch.offsets[sequence + 1] - token)
+    let (row, length) = (pass.asked == .all ? token : sequence, batch.offsets[sequence + 1] - token)
+    let queries = pass.asked.places(of: length)
     let place = (
       query: row * q.columns + index * width, key: token * k.columns + index / group * width,
       sum: row * pass.heads + index
@@ -101,12 +106,14 @@ private struct Heads {
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
-        queries: pass.first ? 1 : length, length: length, width: width, stride: q.columns, kv_stride: k.columns,
+        queries: queries.count, past: queries.lowerBound, length: length, width: width, stride: q.columns,
+        kv_stride: k.columns,
         brains: pass.rounds ? 1 : 0, before: min(pass.sight.before ?? length, length),
         after: min(pass.sight.after ?? length, length), scale: pass.scale,
         sequence: batch.sequenceKeys[sequence],
         dropout: pass.dropout == nil ? nil : dropout, bias: bias.map { UnsafePointer(origin($0, index)) },
-        bias_gradient: biasGradients.map { origin($0, sequence * pass.heads + index) })
+        bias_gradient: biasGradients.map { origin($0, sequence * pass.heads + index) },
+        again: again ? 1 : 0)
       body(place, &head)
     }
   }

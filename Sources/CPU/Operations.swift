@@ -16,7 +16,7 @@ extension CPU {
       for row in start..<start + count {
         let out = y.floats + row * columns
         for (index, part) in tables.enumerated() {
-          let found = gather(Int(part.rows.ints[row]), of: part.table.value, scratch.of(worker))
+          let found = gather(Int(part.rows.ints[row]), of: part.table, scratch.of(worker))
           if index == 0 { out.update(from: found, count: columns) } else { table.add(found, out, columns) }
         }
       }
@@ -24,14 +24,21 @@ extension CPU {
     return y
   }
 
-  /// A row where it lies or, of another type than fp32, widened into `scratch`.
+  /// A row where it lies or, out of a file, widened into `scratch`.
   private func gather(
-    _ row: Int, of table: Tensor, _ scratch: UnsafeMutablePointer<Float>
+    _ row: Int, of weight: Weight, _ scratch: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float> {
-    let start = row * table.columns
-    if table.dtype == .f32 { return UnsafePointer(table.floats + start) }
-    self.table.widen(table.halves + start, table.dtype.stored, scratch, table.columns)
-    return UnsafePointer(scratch)
+    let start = row * weight.columns
+    switch weight.matrix {
+    case .dense(let value): return UnsafePointer(value.floats + start)
+    case .stored(let stored, _):
+      stored.bytes.withUnsafeBytes {
+        table.widen(
+          $0.baseAddress! + start * stored.dtype.bytes, stored.dtype.stored, scratch, weight.columns)
+      }
+      return UnsafePointer(scratch)
+    case .listed: preconditionFailure("\(weight.name) is listed alone")
+    }
   }
 
   package func addEmbeddingGradients(_ dy: Tensor, _ tables: [EmbeddedTable]) {

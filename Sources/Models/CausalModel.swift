@@ -15,7 +15,7 @@ package final class CausalModel {
       throw ModelError.unsupported(key: "use_bidirectional_attention", found: "true", expected: "false: a decoder")
     }
     let builder = ModelBuilder(weights)
-    body = try DecoderBody(architecture, builder, "")
+    body = try DecoderBody(architecture, builder, architecture.prefix)
     output =
       architecture.tiesOutput
       ? body.embedding
@@ -25,11 +25,29 @@ package final class CausalModel {
     parameters = Parameters(builder, on: device)
   }
 
+  /// Freezes the base and gives each target linear an adapter. Throws `ModelError` on a target that matches none.
+  package func attach(lora: LoRASettings, seed: UInt64) throws { try parameters.attach(lora, seed: seed) }
+
   /// → ln p [T, 1] of the token that follows each, given it and those before it in its sequence; of a sequence's last
   /// token, which none follows, a number that means nothing.
   package func scores(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
-    let states = try body.forward(batch, first: false, on: tape, dropout)
+    let states = try body.forward(batch, asked: .all, on: tape, dropout)
     return tape.tokenScores(states, rows: batch.tokenRows, weight: output, targets: batch.ids.dropFirst() + [0])
+  }
+}
+
+extension Architecture {
+  /// Tokens of the vocabulary that the model predicts. Throws a `CheckpointError` if it predicts none.
+  func vocabularyOfCausalModel(_ file: Configuration) throws -> Int { try causalModel(file).vocabularySize }
+
+  /// Throws a `CheckpointError` if this is no decoder.
+  func causalModel(_ file: Configuration) throws -> Decoder {
+    guard let decoder = self as? Decoder else {
+      throw CheckpointError(
+        file.file, "key \"model_type\"", found: "\"\(file.values["model_type"]?.string ?? "")\"",
+        expected: Decoder.modelTypes.map { "\"\($0)\"" }.joined(separator: " or "))
+    }
+    return decoder
   }
 }
 
@@ -37,11 +55,6 @@ extension CheckpointFolder {
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor, or another architecture.
   package func causalModel(on device: any Device) throws -> CausalModel {
     try checkEncoder()
-    guard let decoder = architecture as? Decoder else {
-      throw CheckpointError(
-        configuration.file, "key \"model_type\"", found: "\"\(modelType)\"",
-        expected: Decoder.modelTypes.map { "\"\($0)\"" }.joined(separator: " or "))
-    }
-    return try CausalModel(decoder, weights: weights(on: device), on: device)
+    return try CausalModel(architecture.causalModel(configuration), weights: weights(on: device), on: device)
   }
 }

@@ -34,9 +34,9 @@ package final class Encoder: SequenceModel {
   package var maxTokens: Int { architecture.maxTokens }
 
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
-    let isFirst = pooling == [.cls] && batch.unpooled.allSatisfy { $0 == 0 }
-    let states = try body.forward(batch, first: isFirst, on: tape, dropout)
-    let pooled = isFirst ? states : tape.pool(states, pooling, batch: batch)
+    let asked = AskedTokens(pooling, in: batch)
+    let states = try body.forward(batch, asked: asked, on: tape, dropout)
+    let pooled = asked == .all ? tape.pool(states, pooling, batch: batch) : states
     return dense.reduce(pooled) { $1.linear($0, $1.activation, rows: batch.sequenceRows, on: tape) }
   }
 }

@@ -68,8 +68,9 @@ package final class SequenceClassifier: SequenceModel {
   package func forward(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
     let rows = batch.sequenceRows
     let pooling = kind == .pooler ? architecture.classifierPooling : .cls
-    let states = try body.forward(batch, first: pooling == .cls, on: tape, dropout)
-    let pooled = pooling == .cls ? states : tape.pool(states, [pooling], batch: batch)
+    let asked = AskedTokens([pooling], in: batch)
+    let states = try body.forward(batch, asked: asked, on: tape, dropout)
+    let pooled = asked == .all ? tape.pool(states, [pooling], batch: batch) : states
     let read = head?.forward(pooled, rows: rows, on: tape, dropout) ?? pooled
     return classifier(tape.dropout(read, dropout.head, rows: rows), rows: rows, on: tape)
   }

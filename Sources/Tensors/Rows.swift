@@ -1,5 +1,19 @@
 /// What operations need to know of a matrix's rows, besides their number.
 
+/// Of which of each sequence's tokens something is computed.
+package enum AskedTokens: Sendable {
+  case all, first, last
+
+  /// Their places in a sequence of so many tokens.
+  package func places(of length: Int) -> Range<Int> {
+    switch self {
+    case .all: 0..<length
+    case .first: 0..<1
+    case .last: length - 1..<length
+    }
+  }
+}
+
 /// The rows of a matrix: tokens of a batch, or its sequences.
 package struct Rows {
   /// Names a row to dropout. Its layout is that of the kernels' `retort_row`.
@@ -19,15 +33,18 @@ package struct Rows {
 
 extension PackedBatch {
   /// The tokens as rows.
-  package var tokenRows: Rows {
+  package var tokenRows: Rows { rows(of: .all) }
+
+  /// Some of the tokens as rows.
+  package func rows(of asked: AskedTokens) -> Rows {
     var keys: [Rows.Key] = []
-    keys.reserveCapacity(tokens)
+    keys.reserveCapacity(asked == .all ? tokens : count)
     for index in 0..<count {
-      for place in 0..<UInt32(offsets[index + 1] - offsets[index]) {
-        keys.append(Rows.Key(sequence: sequenceKeys[index], position: place))
+      for place in asked.places(of: offsets[index + 1] - offsets[index]) {
+        keys.append(Rows.Key(sequence: sequenceKeys[index], position: UInt32(place)))
       }
     }
-    return Rows(keys: keys, chunks: tokenChunks)
+    return Rows(keys: keys, chunks: asked == .all ? tokenChunks : chunks)
   }
 
   /// Each token's place in its sequence, from 0.

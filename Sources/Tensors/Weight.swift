@@ -3,10 +3,10 @@ import Foundation
 
 /// Where a weight's numbers are.
 package enum Matrix {
-  /// On the device: of a vector, a weight that trains or a table of fp32 an f32 tensor, of other tables one of the
-  /// checkpoint's type.
+  /// On the device, in fp32: a vector, a weight that trains, or a new one.
   case dense(Tensor)
-  /// Where the checkpoint has them, in its type; products read a layout that is made of them row by row.
+  /// Where the checkpoint has them, in its type; products read a layout that is made of them row by row, and what looks
+  /// rows up reads these alone.
   case stored(StoredTensor, any Device)
   /// Nowhere: the weight is known by name and shape alone.
   case listed

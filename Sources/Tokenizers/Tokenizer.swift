@@ -83,6 +83,19 @@ package final class Tokenizer: Sendable {
     return assemble(postProcessor.single, [content], truncated: truncated)
   }
 
+  /// Encodes a text that names its special tokens itself. Where it is cut, it ends with `ending` all the same, which
+  /// takes the place of its last tokens, as in sentence-transformers.
+  package func encode(whole text: String, ending: [Int32], maxLength: Int?) -> Encoding {
+    var ids = contentIDs(text)
+    let truncated = ids.count > maxLength ?? .max
+    if let maxLength, truncated {
+      truncationSide.cut(&ids, to: maxLength)
+      let kept = ending.suffix(maxLength)
+      ids.replaceSubrange((ids.count - kept.count)..., with: kept)
+    }
+    return assemble([.text(0, typeID: 0)], [ids], truncated: truncated)
+  }
+
   /// What makes text of ids; throws `TokenizerError` where tokenizer.json's decoder cannot be used.
   package func decoder() throws -> TokenDecoder {
     TokenDecoder(model, addedTokens, normalizer, try DecodingStep(decoding))

@@ -7,6 +7,7 @@ import Tokenizers
 /// How a query and a passage become one input.
 package enum PairForm: String, Sendable, CaseIterable {
   /// The tokenizer's own pair: two texts with their special tokens and, where the model has them, types; the longer is cut.
+  /// Where a model asks with a prompt of its own, the pair in that.
   case pair
   /// One text, `query [SEP] passage`, whatever the tokenizer makes of the `[SEP]`; its end is cut.
   case text
@@ -22,8 +23,7 @@ package final class CrossEncoder {
   package let maxTokens: Int
   /// Of all pairs tokenized so far.
   package private(set) var health = TokenHealth()
-  private let tokenizer: Tokenizer
-  private let form: PairForm
+  private let reader: PairReader
   /// What the user should hear of the folder: what is done otherwise than it says.
   package let notices: [String]
 
@@ -36,13 +36,13 @@ package final class CrossEncoder {
     folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil, newHeadSeed: UInt64? = nil,
     form: PairForm = .pair
   ) throws {
-    self.form = form
     let (folder, tokenizer, notices) = try Profile.measure(.loading) {
       try Self.open(url, base: base, mayLackHead: newHeadSeed != nil)
     }
-    (self.folder, self.tokenizer, self.notices) = (folder, tokenizer, notices)
+    (self.folder, self.notices) = (folder, notices)
     (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: device, seed: newHeadSeed ?? 0) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
+    reader = PairReader(tokenizer, form, folder.pairPrompt, maxTokens: self.maxTokens)
   }
 
   private static let lowercasingNotice =
@@ -61,7 +61,7 @@ package final class CrossEncoder {
     try folder.checkCrossEncoder()
     let prompt = folder.settings.prompt(for: .plain)
     // A base's own prompts are for texts that it embeds.
-    guard base != nil || !folder.isCrossEncoder || prompt.isEmpty else {
+    guard base != nil || !folder.isCrossEncoder || folder.pairPrompt != nil || prompt.isEmpty else {
       throw CheckpointError(
         url, "key \"default_prompt_name\"", found: "a prompt, \"\(prompt)\", before each query", expected: "null")
     }
@@ -75,7 +75,7 @@ package final class CrossEncoder {
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" }
   ) throws -> [Encoding] {
     try Training.tokenize(pairs.count, on: model.device, into: &health, record: record) {
-      try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
+      try reader.encode(pairs[$0])
     }
   }
 
@@ -102,11 +102,11 @@ package final class CrossEncoder {
     _ pairs: [(query: String, passage: String)], record: (Int) -> String = { "pair \($0 + 1)" },
     progress: (Int) -> Void = { _ in }
   ) throws -> [Float] {
-    let (tokenizer, maxTokens, form) = (tokenizer, maxTokens, form)
+    let reader = reader
     var read = TokenHealth()
     let outputs = try model.outputs(count: pairs.count, progress: progress) { range in
       try Training.tokenize(range, into: &read, record: record) {
-        try tokenizer.encode(pairs[$0], as: form, maxLength: maxTokens)
+        try reader.encode(pairs[$0])
       }
     }
     health.merge(read)
@@ -114,13 +114,26 @@ package final class CrossEncoder {
   }
 }
 
-extension Tokenizer {
-  fileprivate func encode(_ pair: (query: String, passage: String), as form: PairForm, maxLength: Int) throws
-    -> Encoding
-  {
-    switch form {
-    case .pair: try encode(pair: pair, maxLength: maxLength)
-    case .text: encode("\(pair.query) [SEP] \(pair.passage)", maxLength: maxLength)
-    }
+/// Makes inputs of pairs.
+private struct PairReader: Sendable {
+  private let tokenizer: Tokenizer
+  private let form: PairForm
+  private let prompt: PairPrompt?
+  /// The tokens that the prompt ends with, whatever the pair is.
+  private let ending: [Int32]
+  private let maxTokens: Int
+
+  init(_ tokenizer: Tokenizer, _ form: PairForm, _ prompt: PairPrompt?, maxTokens: Int) {
+    (self.tokenizer, self.form, self.prompt, self.maxTokens) = (tokenizer, form, prompt, maxTokens)
+    let asked = ["a", "1"].compactMap { prompt?.text(query: $0, passage: $0) }
+      .map { Array(tokenizer.encode(whole: $0, ending: [], maxLength: nil).ids.reversed()) }
+    ending = asked.isEmpty ? [] : zip(asked[0], asked[1]).prefix { $0 == $1 }.map(\.0).reversed()
+  }
+
+  func encode(_ pair: (query: String, passage: String)) throws -> Encoding {
+    guard form == .pair else { return tokenizer.encode("\(pair.query) [SEP] \(pair.passage)", maxLength: maxTokens) }
+    guard let prompt else { return try tokenizer.encode(pair: pair, maxLength: maxTokens) }
+    return tokenizer.encode(
+      whole: prompt.text(query: pair.query, passage: pair.passage), ending: ending, maxLength: maxTokens)
   }
 }

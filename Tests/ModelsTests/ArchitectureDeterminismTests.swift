@@ -64,6 +64,32 @@ private let (logitTolerance, gradientTolerance): (Float, Double) = (0.05, 0.15)
     }
   }
 
+  /// Masks of dropout included. Gradients are sums over other groups of rows, hence the tolerance.
+  @Test(arguments: ArchitectureGolden.names, [AskedTokens.first, .last])
+  func `a last layer of the tokens asked for alone computes what one of all tokens does`(
+    name: String, asked: AskedTokens
+  ) throws {
+    let golden = try ArchitectureGolden(name)
+    let pooling: PoolingMode = asked == .first ? .cls : .lastToken
+    func run(_ computed: AskedTokens) throws -> (states: [Float], gradients: [[Float]]) {
+      let engine = CPU(threads: 2)
+      let (body, parameters) = try golden.body(on: engine)
+      parameters.trainAll()
+      let batch = try golden.batch()
+      let tape = Tape(on: engine, records: true, masks: Tape.Masks(seed: 3, step: 4))
+      var states = try body.forward(batch, asked: computed, on: tape, Dropouts(hidden: 0.1, attention: 0.1))
+      if computed == .all { states = tape.pool(states, [pooling], batch: batch) }
+      tape.backward(from: states, gradient: engine.normal(states.value.shape, deviation: 1, seed: 2, stream: 0))
+      return (states.value.array, parameters.all.map { $0.gradient!.array })
+    }
+    let (alone, all) = (try run(asked), try run(.all))
+    #expect(alone.states == all.states)
+    for (found, expected) in zip(alone.gradients, all.gradients) {
+      let size = expected.reduce(0) { max($0, abs($1)) }
+      #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-5 * max(1, size) })
+    }
+  }
+
   @Test(arguments: ArchitectureGolden.names) func `in bf16 outputs and gradients stay near those of torch`(
     name: String
   ) throws {

@@ -34,14 +34,23 @@ struct ArchitectureGolden {
   /// Both load from the folder of the model for classification, the encoder as transformers' class without its head.
   func model(_ kind: Kind, on device: any Device) throws -> any SequenceModel {
     let folder = try CheckpointFolder(folder)
-    let cross = try folder.crossEncoder(on: device, seed: 0).model
-    guard kind == .encoder else { return cross }
-    let tensors = Dictionary(uniqueKeysWithValues: cross.weights.map { ($0.name, $0.fp32) })
-    let prefix = folder.architecture.prefix
-    return try Encoder(
-      folder.architecture, pooling: [.mean], weights: GivenWeights { try #require(tensors["\(prefix)\($0)"]) },
-      on: device
+    guard kind == .encoder else { return try folder.crossEncoder(on: device, seed: 0).model }
+    return try Encoder(folder.architecture, pooling: [.mean], weights: encoderWeights(folder, device), on: device)
+  }
+
+  /// The encoder's layers alone.
+  func body(on device: any Device) throws -> (any Body, Parameters) {
+    let folder = try CheckpointFolder(folder)
+    let builder = ModelBuilder(try encoderWeights(folder, device))
+    return (try folder.architecture.body(builder, at: ""), Parameters(builder, on: device))
+  }
+
+  private func encoderWeights(_ folder: CheckpointFolder, _ device: any Device) throws -> some WeightSource {
+    let weights = try folder.crossEncoder(on: device, seed: 0).model.weights
+    let (tensors, prefix) = (
+      Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.fp32) }), folder.architecture.prefix
     )
+    return GivenWeights { try #require(tensors["\(prefix)\($0)"]) }
   }
 
   static func batch(_ golden: SafeTensors, chunkSize: Int, _ wanted: [Int]) throws -> PackedBatch {

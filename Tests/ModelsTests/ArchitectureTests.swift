@@ -49,7 +49,7 @@ private let (outputTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     let golden = try golden(name)
     let encoder = try #require(try model(.encoder, name) as? Encoder)
     let body = try encoder.architecture.body(ModelBuilder(Given(encoder.weights)), at: "")
-    let states = try body.forward(batch(golden), first: false, on: Tape(on: device), Dropouts()).value.array
+    let states = try body.forward(batch(golden), asked: .all, on: Tape(on: device), Dropouts()).value.array
     #expect(relativeError(states, try golden.floats("states")) < outputTolerance)
     let logits = try model(.crossEncoder, name).output(of: batch(golden)).array
     #expect(relativeError(logits, try golden.floats("logits")) < outputTolerance)

@@ -41,10 +41,58 @@ private let (scoreTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     tape.backward(from: scores, gradient: device.tensor(seed, [seed.count, 1]))
     for weight in model.parameters.all {
       let error = relativeError(
-        try #require(weight.gradient).array, try golden.floats("gradient/\(weight.name)"))
+        try #require(weight.gradient).array,
+        try golden.floats("gradient/\(weight.name.replacing(/^model\./, with: ""))"))
       #expect(error < gradientTolerance, "\(weight.name): \(error)")
     }
     #expect(model.parameters.all.contains { $0.name == "lm_head.weight" } == (name == "qwen3"))
+  }
+
+  /// An adapter of PEFT over its base; and the same factors put on the model here, their gradients, and what is written.
+  @Test(arguments: ["qwen3", "gemma3"]) func `adapters are those of PEFT, read, trained and written`(
+    name: String
+  ) throws {
+    let (base, adapter) = (folder(name), folder(name).appending(path: "adapter"))
+    let (golden, batch) = try golden(name)
+    let expected = try SafeTensors(contentsOf: base.appending(path: "adapter.safetensors"))
+    let seed = try golden.floats("seed")
+    func scores(_ model: CausalModel) throws -> [Float] {
+      zip(try model.scores(batch, on: Tape(on: device)).value.array, seed).map { $1 == 0 ? 0 : $0 }
+    }
+    let merged = try CheckpointFolder(adapter, base: base).causalModel(on: device)
+    #expect(relativeError(try scores(merged), try expected.floats("scores")) < scoreTolerance)
+
+    let read = try CheckpointFolder(base)
+    let model = try read.causalModel(on: device)
+    try model.attach(
+      lora: LoRASettings(r: 3, alpha: 6, dropout: 0, targetModules: ["q_proj", "v_proj", "gate_proj", "down_proj"]),
+      seed: 1)
+    let factors = try SafeTensors(contentsOf: adapter.appending(path: "adapter_model.safetensors"))
+    let trained = model.parameters.all.filter(\.isTrainable)
+    for weight in trained {
+      weight.value.update(from: try factors.stored("base_model.model.\(weight.name)"))
+      weight.changed()
+    }
+    let tape = Tape(on: device, records: true)
+    let output = try model.scores(batch, on: tape)
+    tape.backward(from: output, gradient: device.tensor(seed, [seed.count, 1]))
+    for weight in trained {
+      let error = relativeError(
+        try #require(weight.gradient).array, try expected.floats("gradient/\(weight.name)"))
+      #expect(error < gradientTolerance, "\(weight.name): \(error)")
+    }
+
+    let scratch = try ScratchFolder()
+    try read.write(model, to: scratch.url)
+    let written = scratch.url.appending(path: "adapter")
+    let kept = try SafeTensors(contentsOf: written.appending(path: "adapter_model.safetensors"))
+    #expect(kept.names.sorted() == factors.names.sorted())
+    #expect(try kept.names.allSatisfy { try kept.floats($0) == factors.floats($0) })
+    let config = try Configuration(contentsOf: written.appending(path: "adapter_config.json"), in: written)
+    #expect(config.values["task_type"] == "CAUSAL_LM")
+    for folder in [try CheckpointFolder(scratch.url), try CheckpointFolder(written, base: base)] {
+      #expect(relativeError(try scores(folder.causalModel(on: device)), try expected.floats("scores")) < scoreTolerance)
+    }
   }
 
   @Test func `an encoder does without the map to the vocabulary`() throws {

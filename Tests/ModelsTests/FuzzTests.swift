@@ -62,6 +62,7 @@ import Testing
     ("models/classifier", "config.json"), ("architectures/xlm-roberta", "config.json"),
     ("architectures/mpnet", "config.json"), ("architectures/qwen3-biases", "config.json"),
     ("architectures/gemma3-two-ways", "config.json"), ("architectures/modernbert-biases", "config.json"),
+    ("token-score/yes-no", "modules.json"), ("token-score/yes-no", "1_LogitScore/config.json"),
   ])
   func `a folder with a mutated file is a model or refused by name`(base: String, path: String) throws {
     try fuzz([base], path)

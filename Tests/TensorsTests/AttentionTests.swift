@@ -21,7 +21,8 @@ struct AttentionTests {
         queries: queries, length: length, width: width, heads: 1 + index % 3, before: sight.before ?? length,
         after: sight.after ?? length, threshold: dropout ? 19661 : 0,
         scale: index % 2 == 0 ? 1 : 1 / Float(width).squareRoot(), seed: UInt64(index),
-        bias: index % 3 == 2 ? 1 : 0, brains: 0)
+        bias: index % 3 == 2 ? 1 : 0, brains: 0,
+        past: index % 4 == 1 ? length - 1 : index % 8 == 3 ? (length - queries) / 2 : 0)
     }
   }
 

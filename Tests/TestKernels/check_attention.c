@@ -28,19 +28,21 @@ static size_t compute(const retort_kernels *kernels, attention_case p, size_t le
   const size_t size = retort_attention_scratch(length, p.width);
   canvas scratch = make(1, size, 0, 0, 0);
   for (size_t i = 0; i < size; i++) scratch.values[i] = NAN;
-  for (size_t h = 0; h < p.heads; h++) {
+  for (size_t i = 0; i < 2 * p.heads; i++) {
+    const size_t h = i % p.heads;
     const retort_dropout dropout = {99, 3 + (uint32_t)h, p.threshold, 65536 / (float)(65536 - p.threshold)};
     const size_t to = h * p.width;
     const retort_head head = {.q = c[Q].values + to, .k = c[K].values, .v = c[V].values,
-                              .queries = p.queries < length ? p.queries : length, .length = length, .width = p.width,
+                              .queries = p.queries < length ? p.queries : length, .past = p.past, .length = length, .width = p.width,
                               .stride = c[Q].stride, .kv_stride = c[K].stride, .brains = p.brains,
                               .before = p.before < length ? p.before : length,
                               .after = p.after < length ? p.after : length, .scale = p.scale,
                               .sequence = 1ull << 40, .dropout = p.threshold ? &dropout : NULL,
                               .bias = p.bias ? at(c[BIAS], h, p.length) : NULL,
-                              .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL};
+                              .bias_gradient = p.bias ? at(c[DBIAS], h, p.length) : NULL, .again = h > 0};
     float *sums = c[SUMS].values + h;
-    kernels->attention(&head, c[OUT].values + to, sums, c[SUMS].stride, scratch.values);
+    if (i < p.heads) kernels->attention(&head, c[OUT].values + to, sums, c[SUMS].stride, scratch.values);
+    if (i < p.heads) continue;
     kernels->attention_backward(&head, c[OUT].values + to, sums, c[SUMS].stride, c[DOUT].values + to,
                                 c[DQ].values + to, c[DK].values, c[DV].values, h > 0, scratch.values);
   }
@@ -65,7 +67,7 @@ product_check check_attention(const retort_kernels *kernels, const retort_kernel
   for (int i = OUT; i < COUNT; i++) check.error = fmaxf(check.error, difference(found[i], expected[i]));
   for (int i = 0; i < COUNT; i++) check.overwritten += overwritten(found[i]);
   const int causal = !p.after, all = p.before >= p.length && p.after >= p.length;
-  if (!p.threshold && (causal || (all && !p.bias))) {  // masks depend on positions and the length, biases on positions
+  if (!p.threshold && !p.past && (causal || (all && !p.bias))) {  // masks depend on positions and the length, biases on positions
     const size_t length = causal ? (p.length + 1) / 2 : p.length;
     if (!causal) reverse(other[Q]);
     check.overwritten += compute(kernels, p, length, other);

@@ -9,8 +9,9 @@ public struct Fuzz: Sendable {
   /// Absent: the short form, in which nothing is timed.
   private static let asked = ProcessInfo.processInfo.environment["RETORT_FUZZ"].flatMap { Int($0) }
   private static let seed = ProcessInfo.processInfo.environment["RETORT_SEED"].flatMap { UInt64($0) } ?? 7
-  /// Of one mutation; of the process's address space, beyond what it has when a reader's turn begins.
-  private static let (mostTime, mostBytes) = (Duration.seconds(20), 8 << 30)
+  /// Seconds of the process on all processors, while one mutation is read: the machine may have other work; of the
+  /// process's address space, beyond what it has when a reader's turn begins.
+  private static let (mostTime, mostBytes) = (40.0, 8 << 30)
 
   private let name: String
   private let mutator: Mutator
@@ -92,7 +93,8 @@ public struct Fuzz: Sendable {
   /// Ends the process when a mutation takes too long, or too much memory: then an allocation fails.
   private final class Watch: Sendable {
     private let folder: URL
-    private let running = Mutex<[Int: ContinuousClock.Instant]>([:])
+    private let running = Mutex<[Int: Double]>([:])
+    private static var processorTime: Double { Double(clock()) / 1e6 }  // POSIX has a million a second
 
     init(_ name: String, _ folder: URL) {
       self.folder = folder
@@ -100,7 +102,7 @@ public struct Fuzz: Sendable {
       print("fuzz \(name): what is being read lies in \(folder.path)")
       Thread.detachNewThread { [weak self] in
         while let self {
-          if let late = self.running.withLock({ $0.first { $0.value + Fuzz.mostTime < .now } }) {
+          if let late = self.running.withLock({ $0.first { $0.value + Fuzz.mostTime < Self.processorTime } }) {
             print("fuzz \(name): \(folder.path)/\(late.key).mutation is still being read")
             abort()
           }
@@ -111,7 +113,7 @@ public struct Fuzz: Sendable {
 
     func begins(_ bytes: [UInt8], _ thread: Int) throws {
       try Data(bytes).write(to: folder.appending(path: "\(thread).mutation"))
-      running.withLock { $0[thread] = .now }
+      running.withLock { $0[thread] = Self.processorTime }
     }
 
     func ended(_ thread: Int) { running.withLock { $0[thread] = nil } }

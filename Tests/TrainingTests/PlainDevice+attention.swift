@@ -16,7 +16,7 @@ extension PlainDevice {
       for head in 0..<pass.heads {
         let shared = head * pass.keyValueHeads / pass.heads
         body(
-          pass.first ? sequence..<sequence + 1 : keys, keys, head * width..<(head + 1) * width,
+          pass.asked == .all ? keys : sequence..<sequence + 1, keys, head * width..<(head + 1) * width,
           shared * width..<(shared + 1) * width
         ) { query, key in
           guard let dropout = pass.dropout else { return 1 }
@@ -55,7 +55,7 @@ extension PlainDevice {
     let (qs, ks, vs, bias) = (rows(q), rows(k), rows(v), pass.bias.map(get))
     var out = [Double](repeating: 0, count: q.count)
     forEachHead(pass, width: q.columns / pass.heads) { queries, keys, own, shared, kept in
-      for (index, query) in queries.enumerated() {
+      for (index, query) in zip(pass.asked.places(of: keys.count), queries) {
         let p = probabilities(
           cut(qs, query, own), keys.map { cut(ks, $0, shared) }, at: index, pass
         ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }
@@ -81,7 +81,7 @@ extension PlainDevice {
     )
     let width = q.columns / pass.heads
     forEachHead(pass, width: width) { queries, keys, own, shared, kept in
-      for (index, query) in queries.enumerated() {
+      for (index, query) in zip(pass.asked.places(of: keys.count), queries) {
         let p = probabilities(
           cut(qs, query, own), keys.map { cut(ks, $0, shared) }, at: index, pass
         ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }

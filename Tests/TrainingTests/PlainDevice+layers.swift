@@ -8,7 +8,7 @@ extension PlainDevice {
   func embed(_ tables: [EmbeddedTable]) -> Tensor {
     let width = tables[0].table.columns
     let parts = tables.map { part in
-      let table = get(part.table.value)
+      let table = get(part.table.fp32)
       return get(part.rows).flatMap { table[Int($0) * width..<(Int($0) + 1) * width] }
     }
     let sum = parts.dropFirst().reduce(parts[0]) { zip($0, $1).map { $0 + $1 } }

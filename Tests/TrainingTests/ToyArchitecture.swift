@@ -30,12 +30,12 @@ struct Bag: Architecture {
     let norm: Norm
     let map: LinearLayer
 
-    func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+    func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
       let rows = batch.tokenRows
       let sum = tape.embedding([(piece, batch.ids), (kind, batch.typeIDs), (place, batch.positions)])
       let states = map(norm(sum, rows: rows, on: tape), .gelu, rows: rows, on: tape)
-      // A bag has no first piece: all stand for it.
-      return first ? tape.pool(states, [.mean], batch: batch) : states
+      // A bag has neither a first piece nor a last one: all stand for it.
+      return asked == .all ? states : tape.pool(states, [.mean], batch: batch)
     }
   }
 

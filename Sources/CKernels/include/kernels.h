@@ -25,7 +25,8 @@ typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH, RETO
 typedef struct {
   const float *q;      // [queries, width]
   const float *k, *v;  // [length, width]
-  size_t queries;      // of the first so many tokens, up to the length
+  size_t queries;      // of so many tokens, up to the length
+  size_t past;         // the first query's place
   size_t length, width;
   size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
   int brains;                     // q, k and v are bf16 numbers: products may round their other side, too
@@ -35,6 +36,7 @@ typedef struct {
   const retort_dropout *dropout;  // or NULL
   const float *bias;              // bias[j - i] is added to the score of query i and key j; or NULL
   float *bias_gradient;           // what backward adds to, likewise; or NULL
+  int again;  // the call before was with the same keys and values, and left scratch as it needed it
 } retort_head;
 
 /// A norm of rows: y = (gamma + shift)·n + beta, n = (x - mean)/√(variance + eps) if `centred`, else

@@ -46,9 +46,9 @@ extension Architecture {
 
 /// The layers of an encoder.
 package protocol Body {
-  /// → hidden states [T, width]; with `first`, of each sequence's first token alone [B, width]. Throws `ModelError` on
-  /// what the model has no row for.
-  func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable
+  /// → hidden states [T, width], or of each sequence's first or last token alone [B, width]: then the last layer
+  /// computes of other tokens no more than their keys and values. Throws `ModelError` on what the model has no row for.
+  func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable
 }
 
 package protocol Head {

@@ -32,8 +32,7 @@ final class BertBody: Body {
         .normal(deviation: sizes.initializerRange))
   }
 
-  /// With `first` the last layer computes of other tokens no more than their keys and values.
-  func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+  func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try check(batch)
     let rows = batch.tokenRows
     let embedded = tape.embedding(
@@ -42,8 +41,8 @@ final class BertBody: Body {
     var hidden = norm(embedded, rows: rows, on: tape)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (index, layer) in layers.enumerated() {
-      let first = first && index == layers.count - 1
-      hidden = layer.forward(hidden, batch, rows, first: first, bias, on: tape, dropout)
+      let asked = index == layers.count - 1 ? asked : .all
+      hidden = layer.forward(hidden, batch, rows, asked, bias, on: tape, dropout)
     }
     return hidden
   }
@@ -105,18 +104,18 @@ private final class BertLayer {
     outputNorm = try norm("output.LayerNorm")
   }
 
-  /// x [T, hidden] → [T, hidden]; with `first`, of each sequence's first token alone [B, hidden]
+  /// x [T, hidden] → [T, hidden], or of the tokens asked for
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, first: Bool, _ bias: Variable?, on tape: Tape,
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, _ asked: AskedTokens, _ bias: Variable?, on tape: Tape,
     _ dropout: Dropouts
   ) -> Variable {
-    let (asked, rows) = first ? (tape.pool(x, [.cls], batch: batch), batch.sequenceRows) : (x, tokens)
+    let (read, rows) = tape.rows(asked, of: x, tokens, batch)
     let context = tape.attention(
-      query(asked, forAttention: true, rows: rows, on: tape), key(x, forAttention: true, rows: tokens, on: tape),
+      query(read, forAttention: true, rows: rows, on: tape), key(x, forAttention: true, rows: tokens, on: tape),
       value(x, forAttention: true, rows: tokens, on: tape),
-      heads: sizes.headCount, first: first, bias: bias, batch: batch, dropout: dropout.attention)
+      heads: sizes.headCount, asked: asked, bias: bias, batch: batch, dropout: dropout.attention)
     let attended = tape.dropout(attentionOutput(context, rows: rows, on: tape), dropout.hidden, rows: rows)
-    let middle = attentionNorm(attended, residual: asked, rows: rows, on: tape)
+    let middle = attentionNorm(attended, residual: read, rows: rows, on: tape)
     let inner = intermediate(middle, sizes.activation, rows: rows, on: tape)
     let result = tape.dropout(output(inner, rows: rows, on: tape), dropout.hidden, rows: rows)
     return outputNorm(result, residual: middle, rows: rows, on: tape)

@@ -42,6 +42,10 @@ extension Decoder {
       }
     return ("\(name)Model", "\(name)ForSequenceClassification")
   }
+  /// transformers' class that predicts tokens.
+  var causalClass: String {
+    kind == .gemma3 ? "Gemma3ForCausalLM" : classes.encoder.replacing("Model", with: "ForCausalLM")
+  }
   package var prefix: String { "model." }
   package var classifierName: String { "score" }
   package var classifierHasBias: Bool { false }

@@ -19,18 +19,18 @@ final class DecoderBody: Body {
       eps: sizes.normEpsilon)
   }
 
-  func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+  func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
     let rotations = sizes.pattern.rotations(width: sizes.headWidth, batch, on: tape.device)
     var hidden = tape.embedding([(embedding, batch.ids)])
     if sizes.embeddingScale != 1 { hidden = tape.scale(hidden, by: sizes.embeddingScale) }
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
-    for (layer, rotation) in zip(layers, rotations) {
-      hidden = layer.forward(hidden, batch, rows, rotation, on: tape, dropout)
+    for (index, layer) in layers.enumerated() {
+      let asked = index == layers.count - 1 ? asked : .all
+      hidden = layer.forward(hidden, batch, rows, asked, rotations[index], on: tape, dropout)
     }
-    let states = norm(hidden, rows: rows, on: tape)
-    return first ? tape.pool(states, [.cls], batch: batch) : states
+    return norm(hidden, rows: asked == .all ? rows : batch.rows(of: asked), on: tape)
   }
 }
 
@@ -85,11 +85,13 @@ private final class DecoderLayer {
     innerOutputNorm = sizes.normalisesOutputs ? try norm("post_feedforward_layernorm", hidden) : nil
   }
 
-  /// x [T, hidden] → [T, hidden]
+  /// x [T, hidden] → [T, hidden], or of the tokens asked for
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ rows: Rows, _ rotation: Rotation, on tape: Tape, _ dropout: Dropouts
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, _ asked: AskedTokens, _ rotation: Rotation, on tape: Tape,
+    _ dropout: Dropouts
   ) -> Variable {
-    func turned(_ layer: LinearLayer, _ norm: Norm?, _ x: Variable) -> Variable {
+    let (own, rows) = tape.rows(asked, of: x, tokens, batch)
+    func turned(_ layer: LinearLayer, _ norm: Norm?, _ x: Variable, _ rows: Rows) -> Variable {
       let states = layer(x, rows: rows, on: tape)
       return tape.rotate(norm?(states, rows: rows, on: tape) ?? states, rotation, rows: rows)
     }
@@ -97,12 +99,13 @@ private final class DecoderLayer {
       let output = norm?(part, rows: rows, on: tape) ?? part
       return tape.sum(x, tape.dropout(output, dropout.hidden, rows: rows))
     }
-    let read = attentionNorm(x, rows: rows, on: tape)
+    let read = attentionNorm(x, rows: tokens, on: tape)
     let context = tape.attention(
-      turned(query, queryNorm, read), turned(key, keyNorm, read), value(read, forAttention: true, rows: rows, on: tape),
-      heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, batch: batch,
+      turned(query, queryNorm, tape.rows(asked, of: read, tokens, batch).x, rows), turned(key, keyNorm, read, tokens),
+      value(read, forAttention: true, rows: tokens, on: tape),
+      heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, asked: asked, batch: batch,
       dropout: dropout.attention, scale: sizes.scoreScale)
-    let attended = added(output(context, rows: rows, on: tape), attentionOutputNorm, to: x)
+    let attended = added(output(context, rows: rows, on: tape), attentionOutputNorm, to: own)
     let middle = innerNorm(attended, rows: rows, on: tape)
     let inner = tape.gate(sizes.activation, gate(middle, rows: rows, on: tape), up(middle, rows: rows, on: tape))
     return added(down(inner, rows: rows, on: tape), innerOutputNorm, to: attended)

@@ -19,17 +19,17 @@ final class ModernBertBody: Body {
     norm = try sizes.norm(builder, "\(prefix)final_norm")
   }
 
-  func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+  func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
     let rotations = sizes.pattern.rotations(width: sizes.hiddenSize / sizes.headCount, batch, on: tape.device)
     var hidden = embeddingNorm(tape.embedding([(embedding, batch.ids)]), rows: rows, on: tape)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
-    for (layer, rotation) in zip(layers, rotations) {
-      hidden = layer.forward(hidden, batch, rows, rotation, on: tape, dropout)
+    for (index, layer) in layers.enumerated() {
+      let asked = index == layers.count - 1 ? asked : .all
+      hidden = layer.forward(hidden, batch, rows, asked, rotations[index], on: tape, dropout)
     }
-    let states = norm(hidden, rows: rows, on: tape)
-    return first ? tape.pool(states, [.cls], batch: batch) : states
+    return norm(hidden, rows: asked == .all ? rows : batch.rows(of: asked), on: tape)
   }
 }
 
@@ -53,23 +53,26 @@ private final class ModernBertLayer {
     down = try sizes.linear(builder, "\(name).mlp.Wo", hidden, inner, sizes.hasInnerBias)
   }
 
-  /// x [T, hidden] → [T, hidden]
+  /// x [T, hidden] → [T, hidden], or of the tokens asked for
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ rows: Rows, _ rotation: Rotation, on tape: Tape, _ dropout: Dropouts
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, _ asked: AskedTokens, _ rotation: Rotation, on tape: Tape,
+    _ dropout: Dropouts
   ) -> Variable {
+    let (own, rows) = tape.rows(asked, of: x, tokens, batch)
     func part(_ x: Variable, _ index: Int, _ width: Int) -> Variable {
       tape.columns(x, index * width..<(index + 1) * width)
     }
     func added(_ part: Variable, to x: Variable) -> Variable {
       tape.sum(x, tape.dropout(part, dropout.hidden, rows: rows))
     }
-    let read = attentionNorm?(x, rows: rows, on: tape) ?? x
-    let joint = queryKeyValue(read, forAttention: true, rows: rows, on: tape)
+    let read = attentionNorm?(x, rows: tokens, on: tape) ?? x
+    let joint = queryKeyValue(read, forAttention: true, rows: tokens, on: tape)
+    let queries = tape.rows(asked, of: part(joint, 0, sizes.hiddenSize), tokens, batch).x
     let context = tape.attention(
-      tape.rotate(part(joint, 0, sizes.hiddenSize), rotation, rows: rows),
-      tape.rotate(part(joint, 1, sizes.hiddenSize), rotation, rows: rows), part(joint, 2, sizes.hiddenSize),
-      heads: sizes.headCount, sight: sight, batch: batch, dropout: dropout.attention)
-    let attended = added(output(context, rows: rows, on: tape), to: x)
+      tape.rotate(queries, rotation, rows: rows),
+      tape.rotate(part(joint, 1, sizes.hiddenSize), rotation, rows: tokens), part(joint, 2, sizes.hiddenSize),
+      heads: sizes.headCount, sight: sight, asked: asked, batch: batch, dropout: dropout.attention)
+    let attended = added(output(context, rows: rows, on: tape), to: own)
     let inner = gateUp(innerNorm(attended, rows: rows, on: tape), rows: rows, on: tape)
     let gated = tape.gate(
       sizes.activation, part(inner, 0, sizes.intermediateSize), part(inner, 1, sizes.intermediateSize))

@@ -82,19 +82,21 @@ package struct Checkpoint: Sendable {
 
   func type(of name: String) throws -> ElementType { try shard(of: name).type(of: name) }
 
-  /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, a
-  /// table keeps its type, and an adapter that lies beside is merged.
+  /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, and a
+  /// table for good; an adapter that lies beside is merged.
   func weight(_ request: WeightRequest, from stored: String, on device: any Device) throws -> Weight {
     let tensor = try shard(of: stored).stored(stored)
     let weight =
       switch request.use {
-      case .matrix: Weight(request.name, stored: tensor, on: device, decays: request.decays)
-      case .table: Weight(request.name, device.tensor(tensor), decays: request.decays)
+      case .matrix, .table: Weight(request.name, stored: tensor, on: device, decays: request.decays)
       case .vector: Weight(request.name, device.tensor(tensor, as: .f32), decays: request.decays)
       }
     try adapters?.add(to: weight, stored)
     return weight
   }
+
+  /// The tensor `name` as it lies in its file, whatever adapters lie beside.
+  func stored(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }
 
   /// A copy of the tensor `name`, in fp32, its adapter merged.
   package func tensor(_ name: String, on device: any Device) throws -> Tensor {

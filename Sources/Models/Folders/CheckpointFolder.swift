@@ -17,6 +17,10 @@ package struct CheckpointFolder: Sendable {
   let head: CrossEncoderHead
   /// The linear map that gives a cross-encoder's logit.
   private let classifierName: String
+  /// The tokens whose logits are the score, where a language model judges.
+  private let tokenScore: TokenScore?
+  /// The text that a cross-encoder's pairs stand in; absent: the tokenizer's form of a pair.
+  package let pairPrompt: PairPrompt?
   /// What an encoder's pooled vectors go through.
   let dense: [DenseModule]
   /// What is done otherwise than the files say, for the user to hear.
@@ -72,7 +76,19 @@ package struct CheckpointFolder: Sendable {
     storedNames = try Self.storedNames(of: checkpoint, ownName)
     classifierName = head.classifierName(architecture)
     let classifier = storedNames["\(classifierName).weight"]
-    isCrossEncoder = classifier != nil
+    tokenScore =
+      if let judge = modules.first(where: { $0.kind == SentenceModule.tokenScore }) {
+        try TokenScore(judge.folder, in: root, vocabulary: architecture.vocabularyOfCausalModel(configuration))
+      } else {
+        nil
+      }
+    isCrossEncoder = classifier != nil || tokenScore != nil
+    let instruction = settings.prompt(for: .plain)
+    pairPrompt =
+      isCrossEncoder
+      ? try PairPrompt(
+        transformer, in: root, instruction: instruction.isEmpty ? nil : instruction, isNeeded: tokenScore != nil)
+      : nil
     if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
     } else if isCrossEncoder, let activation = try Self.activation(configuration, in: root),
@@ -212,7 +228,7 @@ package struct CheckpointFolder: Sendable {
     let (shapes, new) = (try architecture.crossEncoderShapes(head, labels: labelCount()), try newModules)
     try check(
       required: shapes.map { (withoutPrefix($0.name), $0.shape) }
-        .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } },
+        .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } && !isJudged(by: shape.0) },
       optional: architecture.poolerShapes)
     try checkMemory(for: shapes)
   }
@@ -221,7 +237,7 @@ package struct CheckpointFolder: Sendable {
   /// `CheckpointError` beyond two.
   private func labelCount() throws -> Int {
     let name = "\(classifierName).weight"
-    guard isCrossEncoder, let labels = try shape(of: name).first else { return 1 }
+    guard isCrossEncoder, tokenScore == nil, let labels = try shape(of: name).first else { return 1 }
     guard (1...2).contains(labels) else {
       throw CheckpointError(
         checkpoint.file, "tensor \"\(name)\"", found: "a head of \(labels) labels",
@@ -241,6 +257,19 @@ package struct CheckpointFolder: Sendable {
   func shape(of name: String) throws -> [Int] { try checkpoint.shape(of: storedNames[name] ?? name) }
 
   func contains(_ name: String) -> Bool { storedNames[name] != nil }
+
+  /// Whether a weight is made of rows of the map to the vocabulary.
+  private func isJudged(by name: String) -> Bool { tokenScore != nil && name == "\(classifierName).weight" }
+
+  /// The classifier of a language model that judges; `nil` of any other weight.
+  fileprivate func judge(_ request: WeightRequest, _ name: String, on device: any Device) throws -> Weight? {
+    guard isJudged(by: name), let tokenScore else { return nil }
+    let isTied = (architecture as? Decoder)?.tiesOutput == true
+    let table = isTied ? storedName("embed_tokens.weight") : "lm_head.weight"
+    return Weight(
+      request.name, try checkpoint.row(tokenScore.yes, less: tokenScore.no, of: table, on: device),
+      decays: request.decays)
+  }
 
   private func check(required: [(name: String, shape: [Int])], optional: [(name: String, shape: [Int])]) throws {
     let missing = required.map(\.name).filter { storedNames[$0] == nil }
@@ -300,6 +329,7 @@ private struct FolderWeights: WeightSource {
 
   func weight(_ request: WeightRequest) throws -> Weight {
     let name = folder.withoutPrefix(request.name)
+    if let judge = try folder.judge(request, name, on: device) { return judge }
     if let new, !folder.contains(name) { return new.weight(request) }
     return try folder.checkpoint.weight(request, from: folder.storedName(name), on: device)
   }

@@ -7,6 +7,7 @@ struct PEFTAdapter {
   enum Task: String {
     case featureExtraction = "FEATURE_EXTRACTION"
     case sequenceClassification = "SEQ_CLS"
+    case causalModel = "CAUSAL_LM"
   }
 
   private let task: Task
@@ -15,11 +16,11 @@ struct PEFTAdapter {
   private let weights: [Weight]
 
   /// `nil` if no adapters are attached.
-  init?(of model: some SequenceModel, task: Task) {
-    guard let lora = model.lora else { return nil }
+  init?(of parameters: Parameters, task: Task) {
+    guard let lora = parameters.lora else { return nil }
     self.task = task
     self.lora = lora
-    weights = model.weights.filter { Self.module(ofFactor: $0.name) != nil || lora.trainsWhole($0.name) }
+    weights = parameters.all.filter { Self.module(ofFactor: $0.name) != nil || lora.trainsWhole($0.name) }
   }
 
   /// Writes `adapter/` and `lora_config.json` into the model's folder.

@@ -70,7 +70,7 @@ extension SentenceSettings {
       maxSequenceLength: try Self.length(
         own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
     lowercases = try own?.bool(ifPresent: "do_lower_case") ?? false
-    try own.map(Self.checkOutput)
+    if !modules.contains(where: { $0.kind == SentenceModule.tokenScore }) { try own.map(Self.checkOutput) }
     for module in modules {
       switch module.kind {
       case "Pooling":
@@ -225,9 +225,12 @@ extension SentenceSettings {
 
 /// A line of `modules.json`.
 struct SentenceModule {
-  /// `Transformer`, `Pooling`, `Dense` or `Normalize`, the last part of the classic or the new type name.
+  /// `Transformer`, `Pooling`, `Dense`, `Normalize` or `LogitScore`, the last part of the classic or the new type name.
   let kind: String
   let folder: URL
+
+  /// The kind that makes a score of a language model's logits.
+  static let tokenScore = "LogitScore"
 
   /// Whether a relative path goes nowhere up; by bytes, for a slash with a mark on it is a slash.
   private static func isInside(_ path: String) -> Bool {
@@ -252,10 +255,14 @@ struct SentenceModule {
     let kinds = modules.map(\.kind)
     // Dense modules come after the pooling, as many as there are.
     let others = Array(kinds.prefix(2) + kinds.dropFirst(2).drop { $0 == "Dense" })
-    guard !others.isEmpty, ["Transformer", "Pooling", "Normalize"].starts(with: others) else {
+    guard
+      !others.isEmpty,
+      ["Transformer", "Pooling", "Normalize"].starts(with: others) || kinds == ["Transformer", tokenScore]
+    else {
       throw CheckpointError(
         list.file, "modules", found: kinds.joined(separator: ", "),
-        expected: "Transformer, Pooling, perhaps Dense ones, and perhaps Normalize, in this order")
+        expected: "Transformer, Pooling, perhaps Dense ones, and perhaps Normalize, in this order; or Transformer and "
+          + tokenScore)
     }
     return modules
   }

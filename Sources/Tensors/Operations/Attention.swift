@@ -3,7 +3,7 @@
 /// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
 /// Consecutive heads of queries may share one of keys and values (Ainslie et al. 2023).
 /// The bias, perhaps none, is a number for each distance of a key behind its query (Raffel et al. 2020).
-/// q, out [T, heads·d], or of each sequence's first token alone [B, heads·d]; k, v [T, keyValueHeads·d]; logarithmic
+/// q, out [T, heads·d], or of each sequence's first or last token alone [B, heads·d]; k, v [T, keyValueHeads·d]; logarithmic
 /// sums [T or B, heads]; bias [chunks·(2L - 1), heads], L tokens being the longest sequence, the same in all chunks, so
 /// that each has a gradient of its own.
 
@@ -31,8 +31,8 @@ package struct AttentionPass {
   package let sight: Sight
   /// By which scores are multiplied.
   package let scale: Float
-  /// q has a row for each sequence: its first token's.
-  package let first: Bool
+  /// The tokens that q has rows of.
+  package let asked: AskedTokens
   package let batch: PackedBatch
   /// A head's site is this one's and its index.
   package let dropout: DropoutSite?
@@ -48,9 +48,9 @@ package struct AttentionPass {
   /// Pairs of a query and a key that it sees, of one head.
   fileprivate var pairs: Int {
     batch.tokens(of: 0..<batch.count).reduce(0) { pairs, length in
-      let queries = first ? 1 : length
-      if sight == .all { return pairs + queries * length }
-      return (0..<queries).reduce(pairs) { $0 + sight.count(at: $1, of: length) }
+      let queries = asked.places(of: length)
+      if sight == .all { return pairs + queries.count * length }
+      return queries.reduce(pairs) { $0 + sight.count(at: $1, of: length) }
     }
   }
 }
@@ -68,19 +68,19 @@ extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`.
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil,
-    sight: Sight = .all, first: Bool = false, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0,
+    sight: Sight = .all, asked: AskedTokens = .all, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0,
     scale: Float? = nil
   ) -> Variable {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(
       q.value.columns % heads == 0 && heads % keyValueHeads == 0 && k.value.shape == v.value.shape
         && k.value.columns * heads == q.value.columns * keyValueHeads
-        && q.value.rows == (first ? batch.count : batch.tokens) && k.value.rows == batch.tokens,
+        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == batch.tokens,
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(
       heads: heads, keyValueHeads: keyValueHeads, sight: sight,
-      scale: scale ?? 1 / Float(q.value.columns / heads).squareRoot(), first: first, batch: batch,
+      scale: scale ?? 1 / Float(q.value.columns / heads).squareRoot(), asked: asked, batch: batch,
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
       trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention)
     let needed = records && below.contains { $0 != nil }

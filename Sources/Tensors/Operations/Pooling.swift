@@ -31,7 +31,29 @@ package enum PoolingMode: String, Sendable, CaseIterable {
   }
 }
 
+extension AskedTokens {
+  /// The tokens that pooling reads.
+  package init(_ pooling: [PoolingMode], in batch: PackedBatch) {
+    switch pooling {
+    case [.lastToken]: self = .last
+    case [.cls] where batch.unpooled.allSatisfy { $0 == 0 }: self = .first
+    default: self = .all
+    }
+  }
+}
+
 extension Tape {
+  /// The rows of tokens that are asked for, out of those of all `tokens`.
+  package func rows(
+    _ asked: AskedTokens, of x: Variable, _ tokens: Rows, _ batch: PackedBatch
+  ) -> (x: Variable, rows: Rows) {
+    switch asked {
+    case .all: (x, tokens)
+    case .first: (pool(x, [.cls], batch: batch), batch.rows(of: .first))
+    case .last: (pool(x, [.lastToken], batch: batch), batch.rows(of: .last))
+    }
+  }
+
   package func pool(_ x: Variable, _ modes: [PoolingMode], batch: PackedBatch) -> Variable {
     let (device, below) = (device, x.gradient)
     let (y, maxima) = Profile.measure(.pooling) { device.pool(x.value, modes, batch) }

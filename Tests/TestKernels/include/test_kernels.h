@@ -24,6 +24,7 @@ typedef struct {
   float scale;
   uint64_t seed;
   int bias, brains;  // brains: q, k and v are bf16 numbers
+  size_t past;       // the first query's place
 } attention_case;
 
 typedef struct {
