@@ -14,7 +14,7 @@ extension LabelLoss.Hardness: ParameterChoice {}
 extension LabelTask.Mix: ParameterChoice {}
 
 struct DualEncoder: Stage {
-  static let kind = StageKind("dual-encoder", revision: 1)
+  static let kind = StageKind("dual-encoder", revision: 2)
   static let abstract = "Trains a bi-encoder from labels: cross-entropy, in-batch negatives (MNR), MarginMSE, CoSENT."
   static let numeric = true
   static let trains = true

@@ -12,7 +12,7 @@ extension RerankerLoss.Weighting: ParameterChoice {}
 extension RerankerLoss.Logarithm: ParameterChoice {}
 
 struct Teacher: Stage {
-  static let kind = StageKind("teacher", revision: 4)
+  static let kind = StageKind("teacher", revision: 5)
   static let abstract = "Trains a cross-encoder to tell passages that answer a query from those that do not."
   static let numeric = true
   static let trains = true

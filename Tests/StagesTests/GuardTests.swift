@@ -29,6 +29,7 @@ import Testing
     let device = CPU(threads: 1)
     let encoder = try CheckpointFolder(folder).encoder(on: device)
     let words = try #require(encoder.weights.first { $0.name.hasSuffix("word_embeddings.weight") })
+    words.train()
     words.fp32.fill(0)
     try CheckpointFolder(folder).write(
       encoder, settings: CheckpointFolder(folder).settings, to: run.folder.url.appending(path: "trained"))
