@@ -14,7 +14,7 @@ _Static_assert(KEYS == GROUP && QUERIES % LANES == 0, "one group of dropout's nu
 static const float log2_e = 1.44269504f, ln_2 = 0.69314718f;
 
 typedef struct {
-  size_t first, rows, start, keys;  // queries first ≤ i < first + rows, keys start ≤ j < start + keys
+  size_t first, rows, start, keys;  // queries at first ≤ i < first + rows, keys start ≤ j < start + keys
   size_t before, after;             // as in the head
 } block;
 
@@ -31,8 +31,8 @@ INLINE size_t seeing_end(block b, size_t j) { return least(b.rows, beyond(b.star
 
 /// Queries from `first` and keys from `start`, as many as there are and see each other; without keys, if none do.
 INLINE block make_block(const retort_head *head, size_t first, size_t start) {
-  block b = {first,        least(QUERIES, head->queries - first), start, least(KEYS, head->length - start),
-             head->before, head->after};
+  block b = {first + head->past, least(QUERIES, head->queries - first), start, least(KEYS, head->length - start),
+             head->before,       head->after};
   b.keys = seen(b, b.rows - 1);
   if (b.keys) b.rows = seeing_end(b, b.keys - 1);
   if (!b.rows) b.keys = 0;
@@ -238,7 +238,7 @@ INLINE void soften(meeting how, const retort_head *head, block b, float *scores,
   for (size_t r = seeing(b, 0); r < b.rows; r++) {
     const size_t from = unseen(b, r), n = seen(b, r);
     float *row = scores + r * KEYS;
-    if (!b.start) fetch_next(head, b.first + r);
+    if (!b.start) fetch_next(head, b.first - head->past + r);
     vf add = {0};
     const vu bits = head->dropout ? row_bits(head, b, r) : (vu){0};
     size_t j = 0;
@@ -270,7 +270,8 @@ INLINE void attend(meeting how, const retort_head *head, float *out, float *lse,
   const float *q = left_rows(how, head->q, &across, head->queries, width, spare);
   for (size_t first = 0; first < head->queries; first += QUERIES) {
     float peak[QUERIES], total[QUERIES] = {0}, fade[QUERIES] = {0}, *to = out + first * stride;
-    const size_t rows = least(QUERIES, head->queries - first), begin = beyond(first, head->before) / KEYS * KEYS;
+    const size_t rows = least(QUERIES, head->queries - first);
+    const size_t begin = beyond(first + head->past, head->before) / KEYS * KEYS;
     for (size_t r = 0; r < QUERIES; r++) peak[r] = -__builtin_inff();
     const int partly = sees_part(head);
     for (size_t r = 0; partly && r < rows; r++) memset(to + r * stride, 0, width * sizeof *to);

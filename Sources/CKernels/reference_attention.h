@@ -1,13 +1,14 @@
 /// Attention as the reference computes it. Included by `reference.c`.
 #pragma once
 
-/// p[j] = softmax of the scores of query i; returns their ln Σ exp.
-static double probabilities(const retort_head *h, size_t i, double *p) {
+/// p[j] = softmax of the scores of the query in row i; returns their ln Σ exp.
+static double probabilities(const retort_head *h, size_t row, double *p) {
+  const size_t i = row + h->past;
   double peak = -INFINITY, total = 0;
   for (size_t j = 0; j < h->length; j++) {
     p[j] = 0;
     for (size_t c = 0; c < h->width; c++)
-      p[j] += (double)h->q[i * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
+      p[j] += (double)h->q[row * h->stride + c] * h->k[j * h->kv_stride + c] * h->scale;
     if (h->bias) p[j] += h->bias[(ptrdiff_t)j - (ptrdiff_t)i];
     if (j > i + h->after || j + h->before < i) p[j] = -INFINITY;
     peak = fmax(peak, p[j]);
@@ -30,7 +31,7 @@ static void attention(const retort_head *h, float *out, float *lse, size_t lse_s
     if (lse) lse[i * lse_stride] = (float)total;
     for (size_t c = 0; c < h->width; c++) {
       double s = 0;
-      for (size_t j = 0; j < h->length; j++) s += kept(h, i, j) * p[j] * h->v[j * h->kv_stride + c];
+      for (size_t j = 0; j < h->length; j++) s += kept(h, i + h->past, j) * p[j] * h->v[j * h->kv_stride + c];
       out[i * h->stride + c] = (float)s;
     }
   }

@@ -92,16 +92,18 @@ private struct Heads {
   func with(_ sequence: Int, _ index: Int, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
     let batch = pass.batch
     let token = batch.offsets[sequence]
-    let (row, length) = (pass.first ? sequence : token, batch.offsets[sequence + 1] - token)
+    let key = batch.keyOffsets[sequence]
+    let (row, length) = (pass.first ? sequence : token, batch.keyOffsets[sequence + 1] - key)
     let place = (
-      query: row * q.columns + index * width, key: token * k.columns + index / group * width,
+      query: row * q.columns + index * width, key: key * k.columns + index / group * width,
       sum: row * pass.heads + index
     )
     let dropout = pass.dropout?.head(index).parameters ?? retort_dropout()
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
-        queries: pass.first ? 1 : length, length: length, width: width, stride: q.columns, kv_stride: k.columns,
+        queries: pass.first ? 1 : batch.offsets[sequence + 1] - token, past: batch.past[sequence], length: length,
+        width: width, stride: q.columns, kv_stride: k.columns,
         brains: pass.rounds ? 1 : 0, before: min(pass.sight.before ?? length, length),
         after: min(pass.sight.after ?? length, length), scale: pass.scale,
         sequence: batch.sequenceKeys[sequence],

@@ -28,20 +28,56 @@ package final class CausalModel {
   /// → ln p [T, 1] of the token that follows each, given it and those before it in its sequence; of a sequence's last
   /// token, which none follows, a number that means nothing.
   package func scores(_ batch: PackedBatch, on tape: Tape) throws -> Variable {
-    let states = try body.forward(batch, first: false, on: tape, dropout)
+    let states = try body.forward(batch, nil, on: tape, dropout)
     return tape.tokenScores(states, rows: batch.tokenRows, weight: output, targets: batch.ids.dropFirst() + [0])
   }
+
+  /// → ln p [n, 1] of tokens, each of which follows the one at its place in the batch, given that and those before it in
+  /// its sequence and in what its sequence goes on from.
+  /// - Parameters:
+  ///   - targets: places ascend.
+  ///   - past: what each sequence goes on from, whose tokens the batch counts as its past; absent: none goes on.
+  package func scores(
+    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [Beginning?]? = nil, on tape: Tape
+  ) throws -> Variable {
+    let states = try body.forward(batch, past.map { KeyValues(behind: $0) }, on: tape, dropout)
+    return tape.tokenScores(
+      tape.gather(states, targets.map { Int32($0.place) }), rows: batch.tokenRows.chosen(targets.map(\.place)),
+      weight: output, targets: targets.map(\.token))
+  }
+
+  /// The keys and values of tokens that sequences begin with.
+  package func beginning(_ ids: [Int32]) throws -> Beginning {
+    let batch = PackedBatch([ids])
+    let memory = KeyValues(of: batch)
+    _ = try body.forward(batch, memory, on: Tape(on: parameters.device), Dropouts())
+    return memory.made
+  }
+
+  /// The first weight that has a number which is none, by name.
+  package var firstNotFinite: String? { parameters.all.first { !$0.fp32.isFinite }?.name }
+
+  /// Most tokens that a sequence may have, those that it goes on from included.
+  package var maxTokens: Int { body.maxTokens }
 }
 
 extension CheckpointFolder {
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor, or another architecture.
   package func causalModel(on device: any Device) throws -> CausalModel {
-    try checkEncoder()
+    let decoder = try decoder()
+    return try CausalModel(decoder, weights: weights(on: device), on: device)
+  }
+
+  /// Throws what `causalModel` would throw before it reads a weight.
+  package func checkCausalModel() throws { _ = try decoder() }
+
+  private func decoder() throws -> Decoder {
     guard let decoder = architecture as? Decoder else {
       throw CheckpointError(
         configuration.file, "key \"model_type\"", found: "\"\(modelType)\"",
         expected: Decoder.modelTypes.map { "\"\($0)\"" }.joined(separator: " or "))
     }
-    return try CausalModel(decoder, weights: weights(on: device), on: device)
+    try checkEncoder()
+    return decoder
   }
 }

@@ -25,7 +25,8 @@ typedef enum { RETORT_IDENTITY, RETORT_GELU, RETORT_TANH, RETORT_GELU_TANH, RETO
 typedef struct {
   const float *q;      // [queries, width]
   const float *k, *v;  // [length, width]
-  size_t queries;      // of the first so many tokens, up to the length
+  size_t queries;      // of so many tokens, up to the length
+  size_t past;         // the first query's place; 0 where there is a backward pass
   size_t length, width;
   size_t stride, kv_stride;       // distance of tokens in q, out and their gradients; in k, v and theirs
   int brains;                     // q, k and v are bf16 numbers: products may round their other side, too

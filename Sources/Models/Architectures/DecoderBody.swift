@@ -7,6 +7,7 @@ final class DecoderBody: Body {
   let embedding: Weight  // [vocabulary, hidden]
   private let layers: [DecoderLayer]
   private let norm: Norm
+  var maxTokens: Int { sizes.maxTokens }
 
   init(_ sizes: Decoder, _ builder: ModelBuilder, _ prefix: String) throws {
     self.sizes = sizes
@@ -20,6 +21,12 @@ final class DecoderBody: Body {
   }
 
   func forward(_ batch: PackedBatch, first: Bool, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+    let states = try forward(batch, nil, on: tape, dropout)
+    return first ? tape.pool(states, [.cls], batch: batch) : states
+  }
+
+  /// → hidden states [T, width]
+  func forward(_ batch: PackedBatch, _ memory: KeyValues?, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
     let rotations = sizes.pattern.rotations(width: sizes.headWidth, batch, on: tape.device)
@@ -27,10 +34,9 @@ final class DecoderBody: Body {
     if sizes.embeddingScale != 1 { hidden = tape.scale(hidden, by: sizes.embeddingScale) }
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (layer, rotation) in zip(layers, rotations) {
-      hidden = layer.forward(hidden, batch, rows, rotation, on: tape, dropout)
+      hidden = layer.forward(hidden, batch, rows, rotation, memory, on: tape, dropout)
     }
-    let states = norm(hidden, rows: rows, on: tape)
-    return first ? tape.pool(states, [.cls], batch: batch) : states
+    return norm(hidden, rows: rows, on: tape)
   }
 }
 
@@ -87,7 +93,8 @@ private final class DecoderLayer {
 
   /// x [T, hidden] → [T, hidden]
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ rows: Rows, _ rotation: Rotation, on tape: Tape, _ dropout: Dropouts
+    _ x: Variable, _ batch: PackedBatch, _ rows: Rows, _ rotation: Rotation, _ memory: KeyValues?, on tape: Tape,
+    _ dropout: Dropouts
   ) -> Variable {
     func turned(_ layer: LinearLayer, _ norm: Norm?, _ x: Variable) -> Variable {
       let states = layer(x, rows: rows, on: tape)
@@ -98,10 +105,12 @@ private final class DecoderLayer {
       return tape.sum(x, tape.dropout(output, dropout.hidden, rows: rows))
     }
     let read = attentionNorm(x, rows: rows, on: tape)
+    let queries = turned(query, queryNorm, read)
+    var (keys, values) = (turned(key, keyNorm, read), value(read, forAttention: true, rows: rows, on: tape))
+    if let memory { (keys, values) = memory.read(keys, values, batch, on: tape) }
     let context = tape.attention(
-      turned(query, queryNorm, read), turned(key, keyNorm, read), value(read, forAttention: true, rows: rows, on: tape),
-      heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, batch: batch,
-      dropout: dropout.attention, scale: sizes.scoreScale)
+      queries, keys, values, heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight,
+      batch: batch, dropout: dropout.attention, scale: sizes.scoreScale)
     let attended = added(output(context, rows: rows, on: tape), attentionOutputNorm, to: x)
     let middle = innerNorm(attended, rows: rows, on: tape)
     let inner = tape.gate(sizes.activation, gate(middle, rows: rows, on: tape), up(middle, rows: rows, on: tape))
