@@ -4,7 +4,9 @@ extension Called {
   /// Throws `Unfit` if there are others than these, or more.
   func check(_ names: [String]) throws(Unfit) {
     guard plain.count <= names.count else { throw Unfit("\(plain.count) arguments, of at most \(names.count)") }
-    if let other = named.first(where: { !names.contains($0.name) }) { throw Unfit("there is no argument `\(other.name)`") }
+    if let other = named.first(where: { !names.contains($0.name) }) {
+      throw Unfit("there is no argument `\(other.name)`")
+    }
   }
 
   func value(_ place: Int, _ name: String) -> Value? {

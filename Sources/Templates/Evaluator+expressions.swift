@@ -24,14 +24,15 @@ extension Evaluator {
     case .comparison(let left, let others): return .bool(try compare(left, others))
     case .condition(let test, let then, let otherwise):
       if try evaluate(test).isTrue { return try evaluate(then) }
-      return try otherwise.map { (other) throws(Fault) in try self.evaluate(other) } ?? .undefined("a condition's missing `else`")
+      return try otherwise.map { (other) throws(Fault) in try self.evaluate(other) }
+        ?? .undefined("`else` of a condition")
     }
   }
 
   private func find(_ name: String) -> Value {
     if let value = frame.find(name) { return value }
     let isThere = Globals.names.contains(name) && (name != "strftime_now" || time != nil)
-    return isThere ? .function(.global(name)) : .undefined("`\(name)`, which there is not,")
+    return isThere ? .function(.global(name)) : .undefined("`\(name)`")
   }
 
   private mutating func all(_ parts: [Expression]) throws(Fault) -> [Value] {
@@ -63,16 +64,16 @@ extension Evaluator {
   // MARK: - Parts of values
 
   private func attribute(_ name: String, of value: Value, _ offset: Int) throws(Fault) -> Value {
-    if case .undefined(let what) = value { throw Fault(offset, "\(what) has no `\(name)`") }
+    if case .undefined(let what) = value { throw Fault(offset, "there is no \(what), and so it has no `\(name)`") }
     if value.methods.contains(name) { return .function(.method(value, name)) }
-    return try member(.string(name), of: value, offset) ?? .undefined("`\(name)` of \(value.kind), which there is not,")
+    return try member(.string(name), of: value, offset) ?? .undefined("`\(name)` of \(value.kind)")
   }
 
   private func item(_ index: Value, of value: Value, _ offset: Int) throws(Fault) -> Value {
-    if case .undefined(let what) = value { throw Fault(offset, "\(what) has no items") }
+    if case .undefined(let what) = value { throw Fault(offset, "there is no \(what), and so it has no items") }
     if let found = try member(index, of: value, offset) { return found }
     if case .string(let name) = index, value.methods.contains(name) { return .function(.method(value, name)) }
-    return .undefined("item \(index.text) of \(value.kind), which there is not,")
+    return .undefined("item \(index.text) of \(value.kind)")
   }
 
   private func member(_ index: Value, of value: Value, _ offset: Int) throws(Fault) -> Value? {
@@ -117,7 +118,7 @@ extension Evaluator {
     switch value {
     case .list(let values, let isTuple): return .list(cut(values), isTuple: isTuple)
     case .string(let text): return .string(String(String.UnicodeScalarView(cut(Array(text.unicodeScalars)))))
-    case .undefined(let what): throw Fault(offset, "\(what) has no slices")
+    case .undefined(let what): throw Fault(offset, "there is no \(what), and so it has no slices")
     default: throw Fault(offset, "\(value.kind) has no slices")
     }
   }
@@ -133,7 +134,9 @@ extension Evaluator {
     return step > 0
       ? Array(stride(from: bound(bounds[0], 0, 0...count), to: bound(bounds[1], count, 0...count), by: step))
       : Array(
-        stride(from: bound(bounds[0], count - 1, -1...max(-1, count - 1)), to: bound(bounds[1], -1, -1...max(-1, count - 1)), by: step))
+        stride(
+          from: bound(bounds[0], count - 1, -1...max(-1, count - 1)), to: bound(bounds[1], -1, -1...max(-1, count - 1)),
+          by: step))
   }
 
   private mutating func call(_ base: Expression, _ arguments: Arguments, _ offset: Int) throws(Fault) -> Value {

@@ -56,7 +56,9 @@ struct Evaluator {
     case .assignment(let target, let value): try assign(try evaluate(value), to: target, statement.offset)
     case .capture(let target, let body, let filters):
       let text = try captured(body, in: frame).text
-      try assign(try filters.map { (filter) throws(Fault) in try self.filtered(text, filter) } ?? .string(text), to: target, statement.offset)
+      try assign(
+        try filters.map { (filter) throws(Fault) in try self.filtered(text, filter) } ?? .string(text), to: target,
+        statement.offset)
     case .macro(let macro): frame.set(macro.name, .function(.macro(macro, frame)))
     case .filtered(let filter, let body):
       let text = try captured(body, in: Frame(frame)).text
@@ -149,7 +151,9 @@ struct Evaluator {
     }
   }
 
-  private mutating func call(_ macro: Macro, in scope: Frame, _ arguments: Called, _ offset: Int) throws(Fault) -> String {
+  private mutating func call(_ macro: Macro, in scope: Frame, _ arguments: Called, _ offset: Int) throws(Fault)
+    -> String
+  {
     let inner = Frame(scope)
     guard arguments.plain.count <= macro.parameters.count else {
       throw Fault(offset, "macro `\(macro.name)` takes \(macro.parameters.count) arguments")
@@ -168,7 +172,7 @@ struct Evaluator {
         defer { frame = outer }
         inner.set(parameter.name, try evaluate(value))
       } else {
-        inner.set(parameter.name, .undefined("`\(parameter.name)`, which the call does not give,"))
+        inner.set(parameter.name, .undefined("`\(parameter.name)`"))
       }
     }
     return try captured(macro.body, in: inner).text

@@ -98,7 +98,8 @@ struct Parser {
         let test = try parser.disjunction()
         let otherwise = parser.skipName("else") ? try parser.expression() : nil
         result = try parser.made(
-          .condition(test, then: result, otherwise: otherwise), offset, over: [result, test] + (otherwise.map { [$0] } ?? []))
+          .condition(test, then: result, otherwise: otherwise), offset,
+          over: [result, test] + (otherwise.map { [$0] } ?? []))
       }
       return result
     }

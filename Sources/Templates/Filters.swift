@@ -3,7 +3,8 @@ import Foundation
 
 enum Filters {
   static let names: Set<String> = [
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "indent", "int", "items", "join", "last",
+    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "indent", "int", "items", "join",
+    "last",
     "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe",
     "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "unique", "upper",
   ]
@@ -22,7 +23,8 @@ enum Filters {
     case "join": return .string(try checked(try joined(value, arguments)))
     case "map", "select", "reject", "selectattr", "rejectattr":
       return try chosen(name, value, arguments, checked)
-    case "dictsort", "first", "items", "last", "list", "max", "min", "reverse", "sort", "sum", "unique", "length", "count":
+    case "dictsort", "first", "items", "last", "list", "max", "min", "reverse", "sort", "sum", "unique", "length",
+      "count":
       return try ofLists(name, value, arguments)
     case "abs", "float", "int", "round": return try ofNumbers(name, value, arguments)
     default: return .string(try checked(try ofTexts(name, value, arguments)))
@@ -59,7 +61,9 @@ enum Filters {
   private static func indented(_ text: String, _ arguments: Called) throws(Unfit) -> String {
     let width = arguments.value(0, "width") ?? .int(4)
     let indent: String
-    if case .string(let given) = width { indent = given } else {
+    if case .string(let given) = width {
+      indent = given
+    } else {
       let count = try arguments.int(0, "width", absent: 4)
       guard count <= 1000 else { throw Unfit("an indent of more than 1000") }
       indent = String(repeating: " ", count: max(0, count))
@@ -126,7 +130,9 @@ enum Filters {
     case "first": return try value.items().first ?? .undefined("the first of nothing")
     case "last": return try value.items().last ?? .undefined("the last of nothing")
     case "reverse":
-      if case .string(let text) = value { return .string(String(String.UnicodeScalarView(text.unicodeScalars.reversed()))) }
+      if case .string(let text) = value {
+        return .string(String(String.UnicodeScalarView(text.unicodeScalars.reversed())))
+      }
       return .list(try value.items().reversed())
     case "sort":
       try arguments.check(["reverse", "case_sensitive", "attribute"])
@@ -203,13 +209,16 @@ enum Filters {
     }
     var test: String?
     if let first = rest.popFirst() {
-      guard case .string(let name) = first, Tests.names.contains(name) else { throw Unfit("there is no test `\(first.text)`") }
+      guard case .string(let name) = first, Tests.names.contains(name) else {
+        throw Unfit("there is no test `\(first.text)`")
+      }
       test = name
     }
     var kept: [Value] = []
     for item in items {
       let subject = attribute.map { item.member($0) } ?? item
-      let holds = try test.map { (test) throws(Unfit) in try Tests.holds(test, of: subject, Array(rest)) } ?? subject.isTrue
+      let holds =
+        try test.map { (test) throws(Unfit) in try Tests.holds(test, of: subject, Array(rest)) } ?? subject.isTrue
       if holds == name.hasPrefix("select") { kept.append(item) }
     }
     return .list(kept)
@@ -258,7 +267,7 @@ extension Value {
     var value = self
     for step in path.split(separator: ".", omittingEmptySubsequences: false).map(String.init) {
       switch value {
-      case .dictionary(let dictionary): value = dictionary[step] ?? .undefined("`\(step)`, which there is not,")
+      case .dictionary(let dictionary): value = dictionary[step] ?? .undefined("`\(step)`")
       case .list(let values, _):
         guard let index = Int(step), values.indices.contains(index) else { return .undefined("`\(step)` of a list") }
         value = values[index]

@@ -64,7 +64,9 @@ package struct LocalTime: Sendable {
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     // Sakamoto's rule.
     let shifted = month < 3 ? year - 1 : year
-    let weekday = (shifted + shifted / 4 - shifted / 100 + shifted / 400 + [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4][month - 1] + day) % 7
+    let weekday =
+      (shifted + shifted / 4 - shifted / 100 + shifted / 400 + [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4][month - 1] + day)
+      % 7
     var (result, isCode) = ("", false)
     for scalar in format.unicodeScalars {
       guard isCode else {

@@ -60,7 +60,9 @@ struct Lexer {
 
   private mutating func textAndTag() throws(Fault) {
     let start = offset
-    while offset < source.count, source[offset] != "{" || !["{%", "{{", "{#"].contains(where: { has($0) }) { offset += 1 }
+    while offset < source.count, source[offset] != "{" || !["{%", "{{", "{#"].contains(where: { has($0) }) {
+      offset += 1
+    }
     var end = offset
     guard offset < source.count else { return addText(start..<end) }
     let kind = source[offset + 1]

@@ -12,7 +12,8 @@ extension Value {
   }
 
   private static let methodsOfStrings: Set<String> = [
-    "capitalize", "count", "endswith", "find", "index", "isalnum", "isalpha", "isdigit", "islower", "isspace", "isupper",
+    "capitalize", "count", "endswith", "find", "index", "isalnum", "isalpha", "isdigit", "islower", "isspace",
+    "isupper",
     "join", "lower", "lstrip", "removeprefix", "removesuffix", "replace", "rfind", "rsplit", "rstrip", "split",
     "splitlines", "startswith", "strip", "title", "upper",
   ]
@@ -28,7 +29,9 @@ extension Value {
       try arguments.check(["value"])
       let wanted = try arguments.required(0, "value")
       if name == "count" { return .int(values.count { $0.equals(wanted) }) }
-      guard let place = values.firstIndex(where: { $0.equals(wanted) }) else { throw Unfit("the list has no such value") }
+      guard let place = values.firstIndex(where: { $0.equals(wanted) }) else {
+        throw Unfit("the list has no such value")
+      }
       return .int(place)
     default: throw Unfit("\(kind) has no method `\(name)`")
     }
@@ -75,7 +78,9 @@ extension Value {
       try arguments.check(["prefix"])
       guard let part = try arguments.text(0, "prefix") else { throw Unfit("`\(name)` takes a text") }
       let count = part.unicodeScalars.count
-      if name == "removeprefix", text.begins(with: part) { return .string(String(text.unicodeScalars.dropFirst(count))) }
+      if name == "removeprefix", text.begins(with: part) {
+        return .string(String(text.unicodeScalars.dropFirst(count)))
+      }
       if name == "removesuffix", text.ends(with: part) { return .string(String(text.unicodeScalars.dropLast(count))) }
       return .string(text)
     case "replace":

@@ -2,7 +2,8 @@
 import Foundation
 
 extension Value {
-  func combined(_ symbol: String, with other: Value, _ checked: (String) throws(Unfit) -> String) throws(Unfit) -> Value {
+  func combined(_ symbol: String, with other: Value, _ checked: (String) throws(Unfit) -> String) throws(Unfit) -> Value
+  {
     switch (symbol, self, other) {
     case ("+", .string(let a), .string(let b)): return .string(try checked(a + b))
     case ("+", .list(let a, let isTuple), .list(let b, let second)) where isTuple == second:

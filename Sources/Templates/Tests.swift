@@ -2,7 +2,8 @@
 
 enum Tests {
   static let names: Set<String> = [
-    "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "greaterthan", "gt",
+    "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "greaterthan",
+    "gt",
     "in", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas",
     "sequence", "string", "true", "undefined", "upper",
   ]
@@ -62,6 +63,7 @@ enum Tests {
 extension String {
   /// Whether it has letters with a case, and none of the other case.
   fileprivate func isCased(_ isOther: (Unicode.Scalar) -> Bool) -> Bool {
-    unicodeScalars.contains { $0.properties.isUppercase || $0.properties.isLowercase } && !unicodeScalars.contains(where: isOther)
+    unicodeScalars.contains { $0.properties.isUppercase || $0.properties.isLowercase }
+      && !unicodeScalars.contains(where: isOther)
   }
 }

@@ -116,7 +116,7 @@ extension Value {
   /// Its kind, for messages.
   var kind: String {
     switch self {
-    case .undefined(let what): what
+    case .undefined(let what): "missing \(what)"
     case .none: "none"
     case .bool: "a boolean"
     case .int, .double: "a number"

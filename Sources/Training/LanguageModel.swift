@@ -21,6 +21,8 @@ package final class LanguageModel {
   package let model: CausalModel
   package let tokenizer: Tokenizer
   package let maxTokens: Int
+  /// Where its tokenizer's files are.
+  package let folder: URL
   /// What the user should hear of the folder: what is done otherwise than it says.
   package let notices: [String]
   /// Tokens that were computed, and that would have been if no beginning were shared.
@@ -36,6 +38,7 @@ package final class LanguageModel {
   package init(folder url: URL, base: URL? = nil, on device: any Device, maxTokens: Int? = nil) throws {
     let (folder, tokenizer) = try Profile.measure(.loading) { try Self.open(url, base: base) }
     (self.tokenizer, notices) = (tokenizer, folder.notices + tokenizer.notices)
+    self.folder = folder.transformer
     model = try Profile.measure(.loading) { try folder.causalModel(on: device) }
     self.maxTokens = min(maxTokens ?? .max, model.maxTokens)
   }

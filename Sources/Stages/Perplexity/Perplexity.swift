@@ -38,7 +38,7 @@ struct Perplexity: Stage {
   var model: ModelFolder
   @Input(
     "Queries: any records, of which `answer` has the answer and `rule`, if they have it, names their positives; or groups, or candidates.",
-    .evaluatedOn, records: true)
+    .handsOn, records: true)
   var data: QuestionFile
   @Input(
     "Passages, each of which is scored with each query: a grammar book, or any records with `id` and `text`; of groups and candidates absent: their own.",
@@ -52,6 +52,9 @@ struct Perplexity: Stage {
   )
   var prompt: String?
   @Parameter("The same without a passage; absent: the query alone.") var baselinePrompt: String?
+  @Parameter("Whether the prompt is a user's turn, in the model's own chat template.", neutral: false) var chat = false
+  @Parameter("What the system's turn before it says; absent: there is none.", neutral: .some(nil)) var system: String? =
+    nil
   @Parameter(
     "Tokens of prompt and target after which the passage is cut; absent: all that the model has positions for.",
     in: 2...1_000_000)
@@ -73,6 +76,7 @@ struct Perplexity: Stage {
 
   func problems() -> [String] {
     reading.problems + Columns.problems(columns, known: Self.columnNames) + form.problems
+      + (system != nil && !chat ? ["`system` is a turn of a chat: `chat: true`"] : [])
   }
 
   private var form: PromptForm { PromptForm(prompt, alone: baselinePrompt, asks: target == .answer) }
@@ -85,7 +89,16 @@ struct Perplexity: Stage {
       data, passages: passages, pairs: candidates, target: target, columns: columns, reading, context)
     let model = try LanguageModel(folder: model.url, base: model.base, on: context.device, maxTokens: maxLen)
     context.tell(model.notices, "perplexity")
-    var scorer = PerplexityScorer(model: model, form: form, questions: questions)
+    var chatPrompt: ChatPrompt?
+    if chat {
+      let folder = try ChatPrompt(folder: model.folder)
+      if folder.isPlain {
+        context.warn("[perplexity] the model's folder has no chat template: turns are lines, as `user: …`")
+      }
+      chatPrompt = folder
+    }
+    var scorer = PerplexityScorer(
+      model: model, form: form, chat: chatPrompt.map { ($0, system) }, questions: questions)
     let known: [Digest: Float] = context.reuse(scorer.records, from: "scores") { file, take in
       try ScoredList.forEach(in: file) { list in
         let target = list.answer ?? list.query

@@ -8,13 +8,17 @@ import Training
 struct PerplexityScorer {
   private let model: LanguageModel
   private let form: PromptForm
+  /// What the prompt is a turn of, and what the system says before it.
+  private let chat: (prompt: ChatPrompt, system: String?)?
   private let lists: [AskedQuery]
   /// Passages that were cut.
   private(set) var cut = 0
   var tokens: (computed: Int, whole: Int) { model.tokens }
 
-  init(model: LanguageModel, form: PromptForm, questions: PerplexityQuestions) {
-    (self.model, self.form, lists) = (model, form, questions.lists)
+  init(
+    model: LanguageModel, form: PromptForm, chat: (prompt: ChatPrompt, system: String?)?, questions: PerplexityQuestions
+  ) {
+    (self.model, self.form, self.chat, lists) = (model, form, chat, questions.lists)
   }
 
   /// Everything that is asked.
@@ -100,7 +104,10 @@ struct PerplexityScorer {
     guard !target.isEmpty else { throw StageInputError("\(name): what is scored has no token") }
     func text(_ passage: String?) throws -> PromptedText {
       let prompt = try form.text(query: list.candidates.query, type: list.candidates.type, passage: passage)
-      return PromptedText(prompt: model.prompt(prompt), continuation: target)
+      guard let chat else { return PromptedText(prompt: model.prompt(prompt), continuation: target) }
+      let turns =
+        (chat.system.map { [ChatTurn(role: "system", content: $0)] } ?? []) + [ChatTurn(role: "user", content: prompt)]
+      return PromptedText(prompt: model.continuation(try chat.prompt.text(turns)), continuation: target)
     }
     let whole = try text(passage?.text)
     guard whole.promptTokens > 0 else {
