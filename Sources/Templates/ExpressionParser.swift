@@ -4,6 +4,8 @@ struct Parser {
   private let tokens: [Token]
   private var place = 0
   private var nesting = 0
+  /// Loops around what is read.
+  var loops = 0
   /// The name of what a filter block filters.
   static let captured = ""
   /// How deep expressions and statements may be.

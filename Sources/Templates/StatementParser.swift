@@ -54,6 +54,7 @@ extension Parser {
       kind = .filtered(filters, try block("endfilter"))
     case "generation": return try block("endgeneration")
     case "break", "continue":
+      guard loops > 0 else { throw Fault(offset, "`\(name)` outside of a loop") }
       try endTag()
       kind = .skip(isBreak: name == "break")
     default: throw Fault(offset, "there is no tag `\(name)`, or it is not supported")
@@ -89,7 +90,9 @@ extension Parser {
     let condition = skipName("if") ? try expression() : nil
     let isRecursive = skipName("recursive")
     try endTag()
+    loops += 1
     let (body, end) = try statements(until: ["else", "endfor"])
+    loops -= 1
     try endTag()
     return Loop(
       target: target, over: over, condition: condition, body: body,

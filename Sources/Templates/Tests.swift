@@ -13,6 +13,10 @@ enum Tests {
       guard arguments.count == 1 else { throw Unfit("the test `\(name)` takes one value") }
       return arguments[0]
     }
+    let comparing: Set = [
+      "divisibleby", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne", "sameas",
+    ]
+    guard arguments.isEmpty || comparing.contains(name) else { throw Unfit("the test `\(name)` takes no value") }
     switch name {
     case "defined": if case .undefined = value { return false } else { return true }
     case "undefined": if case .undefined = value { return true } else { return false }
