@@ -31,7 +31,8 @@ let package = Package(
     .target(name: "CPU", dependencies: ["CKernels", "Tensors"]),
     .target(name: "Tokenizers", dependencies: ["JSONText", "Basics"]),
     .target(name: "Models", dependencies: ["JSONText", "Basics", "Tensors"]),
-    .target(name: "Training", dependencies: ["Basics", "Models", "Tokenizers"]),
+    .target(name: "Templates", dependencies: ["JSONText"]),
+    .target(name: "Training", dependencies: ["Basics", "JSONText", "Models", "Templates", "Tokenizers"]),
 
     .target(name: "Artifacts", dependencies: ["CSystem", .product(name: "Crypto", package: "swift-crypto")]),
     .target(name: "Processes", dependencies: ["CSystem", "Artifacts"]),
@@ -72,6 +73,7 @@ let package = Package(
       cSettings: [.headerSearchPath("../../Sources/CKernels"), .unsafeFlags(["-O3", "-fno-math-errno"])]),
     .testTarget(name: "TensorsTests", dependencies: ["CPU", "Tensors", "TestKernels", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
+    .testTarget(name: "TemplatesTests", dependencies: ["JSONText", "Templates", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["CPU", "JSONText", "Models", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["CPU", "Training", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),

@@ -96,18 +96,19 @@ private struct Heads {
   func with(_ sequence: Int, _ index: Int, again: Bool, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
     let batch = pass.batch
     let token = batch.offsets[sequence]
-    let (row, length) = (pass.asked == .all ? token : sequence, batch.offsets[sequence + 1] - token)
-    let queries = pass.asked.places(of: length)
+    let key = batch.keyOffsets[sequence]
+    let (row, length) = (pass.asked == .all ? token : sequence, batch.keyOffsets[sequence + 1] - key)
+    let queries = pass.asked.places(of: batch.offsets[sequence + 1] - token)
     let place = (
-      query: row * q.columns + index * width, key: token * k.columns + index / group * width,
+      query: row * q.columns + index * width, key: key * k.columns + index / group * width,
       sum: row * pass.heads + index
     )
     let dropout = pass.dropout?.head(index).parameters ?? retort_dropout()
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
         q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
-        queries: queries.count, past: queries.lowerBound, length: length, width: width, stride: q.columns,
-        kv_stride: k.columns,
+        queries: queries.count, past: batch.past[sequence] + queries.lowerBound, length: length, width: width,
+        stride: q.columns, kv_stride: k.columns,
         brains: pass.rounds ? 1 : 0, before: min(pass.sight.before ?? length, length),
         after: min(pass.sight.after ?? length, length), scale: pass.scale,
         sequence: batch.sequenceKeys[sequence],

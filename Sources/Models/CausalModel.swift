@@ -34,6 +34,34 @@ package final class CausalModel {
     let states = try body.forward(batch, asked: .all, on: tape, dropout)
     return tape.tokenScores(states, rows: batch.tokenRows, weight: output, targets: batch.ids.dropFirst() + [0])
   }
+
+  /// → ln p [n, 1] of tokens, each of which follows the one at its place in the batch, given that and those before it in
+  /// its sequence and in what its sequence goes on from.
+  /// - Parameters:
+  ///   - targets: places ascend.
+  ///   - past: what each sequence goes on from, whose tokens the batch counts as its past; absent: none goes on.
+  package func scores(
+    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [Beginning?]? = nil, on tape: Tape
+  ) throws -> Variable {
+    let states = try body.forward(batch, asked: .all, past.map { KeyValues(behind: $0) }, on: tape, dropout)
+    return tape.tokenScores(
+      tape.gather(states, targets.map { Int32($0.place) }), rows: batch.tokenRows.chosen(targets.map(\.place)),
+      weight: output, targets: targets.map(\.token))
+  }
+
+  /// The keys and values of tokens that sequences begin with.
+  package func beginning(_ ids: [Int32]) throws -> Beginning {
+    let batch = PackedBatch([ids])
+    let memory = KeyValues(of: batch)
+    _ = try body.forward(batch, asked: .all, memory, on: Tape(on: parameters.device), Dropouts())
+    return memory.made
+  }
+
+  /// The first weight that has a number which is none, by name.
+  package var firstNotFinite: String? { parameters.all.first { !$0.fp32.isFinite }?.name }
+
+  /// Most tokens that a sequence may have, those that it goes on from included.
+  package var maxTokens: Int { body.maxTokens }
 }
 
 extension Architecture {
@@ -54,7 +82,13 @@ extension Architecture {
 extension CheckpointFolder {
   /// Throws a `CheckpointError` that names every missing, unexpected or misshapen tensor, or another architecture.
   package func causalModel(on device: any Device) throws -> CausalModel {
-    try checkEncoder()
+    try checkCausalModel()
     return try CausalModel(architecture.causalModel(configuration), weights: weights(on: device), on: device)
+  }
+
+  /// Throws what `causalModel` would throw before it reads a weight.
+  package func checkCausalModel() throws {
+    _ = try architecture.causalModel(configuration)
+    try checkEncoder()
   }
 }

@@ -6,6 +6,10 @@ package struct PackedBatch: Sendable {
   /// Segment of each token: 0, or 1 for the second text of a pair.
   package let typeIDs: [Int32]  // [T]
   package let offsets: [Int]  // [B + 1]
+  /// Tokens of each sequence that came before those here: their keys and values stand in front of the sequence's own.
+  package let past: [Int]  // [B]
+  /// Where each sequence's keys and values begin, those of its past included.
+  package let keyOffsets: [Int]  // [B + 1]
   /// Consecutive ranges of sequences; the gradients of each are summed alone and added in this order.
   package let chunks: [Range<Int>]
   /// Names each sequence to dropout: a sequence under the same key, seed and step meets the same mask.
@@ -13,11 +17,11 @@ package struct PackedBatch: Sendable {
   /// Tokens at the front of each sequence that pooling leaves out: a prompt's.
   package let unpooled: [Int]  // [B]
 
-  /// Sequences must not be empty. `typeIDs` and `unpooled` default to 0, `sequenceKeys` to 0, 1, …; the last chunk may be
+  /// Sequences must not be empty. `typeIDs`, `unpooled` and `past` default to 0, `sequenceKeys` to 0, 1, …; the last chunk may be
   /// smaller.
   package init(
     _ sequences: [[Int32]], typeIDs: [[Int32]]? = nil, chunkSize: Int = 8, sequenceKeys: [UInt64]? = nil,
-    unpooled: [Int]? = nil
+    unpooled: [Int]? = nil, past: [Int]? = nil
   ) {
     let count = sequences.count
     self.init(
@@ -26,11 +30,12 @@ package struct PackedBatch: Sendable {
       offsets: sequences.reduce(into: [0]) { $0.append($0.last! + $1.count) },
       chunks: stride(from: 0, to: count, by: chunkSize).map { $0..<min($0 + chunkSize, count) },
       sequenceKeys: sequenceKeys ?? (0..<UInt64(count)).map { $0 },
-      unpooled: unpooled ?? Array(repeating: 0, count: count))
+      unpooled: unpooled ?? Array(repeating: 0, count: count), past: past ?? Array(repeating: 0, count: count))
   }
 
   package init(
-    ids: [Int32], typeIDs: [Int32], offsets: [Int], chunks: [Range<Int>], sequenceKeys: [UInt64], unpooled: [Int]
+    ids: [Int32], typeIDs: [Int32], offsets: [Int], chunks: [Range<Int>], sequenceKeys: [UInt64], unpooled: [Int],
+    past: [Int]
   ) {
     precondition(ids.count == typeIDs.count && offsets.first == 0 && offsets.last == ids.count, "offsets of the ids")
     precondition(zip(offsets, offsets.dropFirst()).allSatisfy { $0 < $1 }, "a sequence without tokens")
@@ -39,6 +44,7 @@ package struct PackedBatch: Sendable {
       unpooled.count == offsets.count - 1
         && zip(unpooled, zip(offsets, offsets.dropFirst())).allSatisfy { $0 >= 0 && $0 < $1.1 - $1.0 },
       "a sequence without a token to pool")
+    precondition(past.count == offsets.count - 1 && past.allSatisfy { $0 >= 0 }, "one past for each sequence")
     precondition(chunks.flatMap { $0 }.elementsEqual(0..<(offsets.count - 1)), "chunks in order, covering all")
     self.ids = ids
     self.typeIDs = typeIDs
@@ -46,6 +52,12 @@ package struct PackedBatch: Sendable {
     self.chunks = chunks
     self.sequenceKeys = sequenceKeys
     self.unpooled = unpooled
+    self.past = past
+    var before = 0
+    keyOffsets = zip(offsets, [0] + past).map { offset, tokens in
+      before += tokens
+      return offset + before
+    }
   }
 
   /// Number of tokens, T.
@@ -58,7 +70,10 @@ package struct PackedBatch: Sendable {
   package func pooled(_ sequence: Int) -> Range<Int> {
     offsets[sequence] + unpooled[sequence]..<offsets[sequence + 1]
   }
-  package var longest: Int { zip(offsets, offsets.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
+  /// Tokens of the longest sequence, its past included.
+  package var longest: Int { zip(keyOffsets, keyOffsets.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) } }
+  /// Number of keys and values: the tokens and those that came before.
+  package var keys: Int { keyOffsets[count] }
   /// The chunks as ranges of tokens.
   package var tokenChunks: [Range<Int>] { chunks.map { offsets[$0.lowerBound]..<offsets[$0.upperBound] } }
 
@@ -70,6 +85,6 @@ package struct PackedBatch: Sendable {
       ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]),
       offsets: offsets[sequences.lowerBound...sequences.upperBound].map { $0 - tokens.lowerBound },
       chunks: chunks[range].map { ($0.lowerBound - sequences.lowerBound)..<($0.upperBound - sequences.lowerBound) },
-      sequenceKeys: Array(sequenceKeys[sequences]), unpooled: Array(unpooled[sequences]))
+      sequenceKeys: Array(sequenceKeys[sequences]), unpooled: Array(unpooled[sequences]), past: Array(past[sequences]))
   }
 }

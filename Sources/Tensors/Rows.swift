@@ -29,6 +29,18 @@ package struct Rows {
   package let chunks: [Range<Int>]
 
   package var count: Int { keys.count }
+
+  /// Some of the rows, in their order; chunks without any are gone.
+  package func chosen(_ places: [Int]) -> Rows {
+    var (end, parts): (Int, [Range<Int>]) = (0, [])
+    for chunk in chunks {
+      let start = end
+      while end < places.count, places[end] < chunk.upperBound { end += 1 }
+      if start < end { parts.append(start..<end) }
+    }
+    precondition(end == places.count, "places in order, each of a row")
+    return Rows(keys: places.map { keys[$0] }, chunks: parts)
+  }
 }
 
 extension PackedBatch {
@@ -41,7 +53,7 @@ extension PackedBatch {
     keys.reserveCapacity(asked == .all ? tokens : count)
     for index in 0..<count {
       for place in asked.places(of: offsets[index + 1] - offsets[index]) {
-        keys.append(Rows.Key(sequence: sequenceKeys[index], position: UInt32(place)))
+        keys.append(Rows.Key(sequence: sequenceKeys[index], position: UInt32(past[index] + place)))
       }
     }
     return Rows(keys: keys, chunks: asked == .all ? tokenChunks : chunks)

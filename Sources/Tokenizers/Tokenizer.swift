@@ -96,6 +96,19 @@ package final class Tokenizer: Sendable {
     return assemble([.text(0, typeID: 0)], [ids], truncated: truncated)
   }
 
+  /// The ids of a text that goes on: with the special tokens in front of it, without those behind it.
+  package func encodeBeginning(_ text: String) -> [Int32] {
+    var ids: [Int32] = []
+    for part in postProcessor.single {
+      guard case .special(let special, _) = part else { break }
+      ids += special
+    }
+    return ids + contentIDs(text)
+  }
+
+  /// The ids of a text without special tokens around it; those that it names itself are there.
+  package func encodeAlone(_ text: String) -> [Int32] { contentIDs(text) }
+
   /// What makes text of ids; throws `TokenizerError` where tokenizer.json's decoder cannot be used.
   package func decoder() throws -> TokenDecoder {
     TokenDecoder(model, addedTokens, normalizer, try DecodingStep(decoding))

@@ -42,7 +42,7 @@ package final class CrossEncoder {
     (self.folder, self.notices) = (folder, notices)
     (model, newModules) = try Profile.measure(.loading) { try folder.crossEncoder(on: device, seed: newHeadSeed ?? 0) }
     self.maxTokens = min(maxTokens ?? folder.settings.maxSequenceLength, model.maxTokens)
-    reader = PairReader(tokenizer, form, folder.pairPrompt, maxTokens: self.maxTokens)
+    reader = try PairReader(tokenizer, form, folder.readsChats ? PairChat(folder) : nil, maxTokens: self.maxTokens)
   }
 
   private static let lowercasingNotice =
@@ -61,7 +61,7 @@ package final class CrossEncoder {
     try folder.checkCrossEncoder()
     let prompt = folder.settings.prompt(for: .plain)
     // A base's own prompts are for texts that it embeds.
-    guard base != nil || !folder.isCrossEncoder || folder.pairPrompt != nil || prompt.isEmpty else {
+    guard base != nil || !folder.isCrossEncoder || folder.readsChats || prompt.isEmpty else {
       throw CheckpointError(
         url, "key \"default_prompt_name\"", found: "a prompt, \"\(prompt)\", before each query", expected: "null")
     }
@@ -114,18 +114,39 @@ package final class CrossEncoder {
   }
 }
 
+/// A pair as a chat, in the turns that sentence-transformers makes of it.
+private struct PairChat: Sendable {
+  private let chat: ChatPrompt
+  private let instruction: [ChatTurn]
+
+  init(_ folder: CheckpointFolder) throws {
+    chat = try ChatPrompt(folder: folder.transformer)
+    guard !chat.isPlain else {
+      throw CheckpointError(
+        folder.transformer, found: "no chat template", expected: "one that makes a text of a query and a document")
+    }
+    let text = folder.settings.prompt(for: .plain)
+    instruction = text.isEmpty ? [] : [ChatTurn(role: "system", content: text)]
+  }
+
+  func text(query: String, passage: String) throws -> String {
+    try chat.text(
+      instruction + [ChatTurn(role: "query", content: query), ChatTurn(role: "document", content: passage)])
+  }
+}
+
 /// Makes inputs of pairs.
 private struct PairReader: Sendable {
   private let tokenizer: Tokenizer
   private let form: PairForm
-  private let prompt: PairPrompt?
+  private let prompt: PairChat?
   /// The tokens that the prompt ends with, whatever the pair is.
   private let ending: [Int32]
   private let maxTokens: Int
 
-  init(_ tokenizer: Tokenizer, _ form: PairForm, _ prompt: PairPrompt?, maxTokens: Int) {
+  init(_ tokenizer: Tokenizer, _ form: PairForm, _ prompt: PairChat?, maxTokens: Int) throws {
     (self.tokenizer, self.form, self.prompt, self.maxTokens) = (tokenizer, form, prompt, maxTokens)
-    let asked = ["a", "1"].compactMap { prompt?.text(query: $0, passage: $0) }
+    let asked = try ["a", "1"].compactMap { try prompt?.text(query: $0, passage: $0) }
       .map { Array(tokenizer.encode(whole: $0, ending: [], maxLength: nil).ids.reversed()) }
     ending = asked.isEmpty ? [] : zip(asked[0], asked[1]).prefix { $0 == $1 }.map(\.0).reversed()
   }
@@ -134,6 +155,6 @@ private struct PairReader: Sendable {
     guard form == .pair else { return tokenizer.encode("\(pair.query) [SEP] \(pair.passage)", maxLength: maxTokens) }
     guard let prompt else { return try tokenizer.encode(pair: pair, maxLength: maxTokens) }
     return tokenizer.encode(
-      whole: prompt.text(query: pair.query, passage: pair.passage), ending: ending, maxLength: maxTokens)
+      whole: try prompt.text(query: pair.query, passage: pair.passage), ending: ending, maxLength: maxTokens)
   }
 }

@@ -95,6 +95,62 @@ private let (scoreTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
     }
   }
 
+  /// Every token but a sequence's first, with the place of the one before it.
+  private func successors(_ batch: PackedBatch) -> [(token: Int32, place: Int)] {
+    (0..<batch.count).flatMap { index in
+      (batch.offsets[index]..<batch.offsets[index + 1] - 1).map { (batch.ids[$0 + 1], $0) }
+    }
+  }
+
+  @Test(arguments: ["qwen3", "gemma3"]) func `scores of some tokens and their gradients equal those of transformers`(
+    name: String
+  ) throws {
+    let model = try CheckpointFolder(folder(name)).causalModel(on: device)
+    let (golden, batch) = try golden(name)
+    let targets = successors(batch)
+    model.parameters.trainAll()
+    let tape = Tape(on: device, records: true)
+    let scores = try model.scores(of: targets, in: batch, on: tape)
+    let (expected, seed) = (try golden.floats("scores"), try golden.floats("seed"))
+    #expect(relativeError(scores.value.array, targets.map { expected[$0.place] }) < scoreTolerance)
+    tape.backward(from: scores, gradient: device.tensor(targets.map { seed[$0.place] }, [targets.count, 1]))
+    for weight in model.parameters.all {
+      let error = relativeError(
+        try #require(weight.gradient).array,
+        try golden.floats("gradient/\(weight.name.replacing(/^model\./, with: ""))"))
+      #expect(error < gradientTolerance, "\(weight.name): \(error)")
+    }
+  }
+
+  @Test(arguments: ["qwen3", "gemma3"], [Precision.fp32, .bf16, .int8])
+  func `sequences that go on from a beginning score the same bits as whole ones`(
+    name: String, precision: Precision
+  ) throws {
+    let device = CPU(threads: 2, precision: precision)
+    let model = try CheckpointFolder(folder(name)).causalModel(on: device)
+    let whole = PackedBatch([[1, 7, 3, 9, 4, 8, 2, 30, 31], [1, 7, 3, 9, 4, 8, 2, 5], [6, 20, 21]])
+    let expected = try model.scores(of: successors(whole), in: whole, on: Tape(on: device)).value.array
+    for shared in 1...7 {
+      let beginning = try model.beginning(Array(whole.ids.prefix(shared)))
+      #expect(beginning.tokens == shared)
+      let parts = PackedBatch(
+        [Array(whole.ids[shared..<9]), Array(whole.ids[9 + shared..<17]), [6, 20, 21]], past: [shared, shared, 0])
+      let found = try model.scores(
+        of: successors(parts), in: parts, behind: [beginning, beginning, nil], on: Tape(on: device))
+      let kept = Array(expected[shared..<8]) + Array(expected[8 + shared..<15]) + expected[15...]
+      #expect(found.value.array == kept, "\(shared)")
+    }
+  }
+
+  @Test func `a sequence longer than the model's positions is refused, its past included`() throws {
+    let model = try CheckpointFolder(folder("qwen3")).causalModel(on: device)
+    let beginning = try model.beginning(Array(repeating: 1, count: 60))
+    let batch = PackedBatch([[1, 2, 3, 4, 5]], past: [60])
+    #expect(throws: ModelError.tooLong(sequence: 0, tokens: 65, limit: 64)) {
+      try model.scores(of: [(1, 0)], in: batch, behind: [beginning], on: Tape(on: device))
+    }
+  }
+
   @Test func `an encoder does without the map to the vocabulary`() throws {
     let encoder = try CheckpointFolder(folder("qwen3")).encoder(on: device)
     #expect(!encoder.weights.contains { $0.name.hasPrefix("lm_head") })

@@ -12,11 +12,12 @@ extension PlainDevice {
       -> Void
   ) {
     for sequence in 0..<pass.batch.count {
-      let keys = pass.batch.offsets[sequence]..<pass.batch.offsets[sequence + 1]
+      let own = pass.batch.offsets[sequence]..<pass.batch.offsets[sequence + 1]
+      let keys = pass.batch.keyOffsets[sequence]..<pass.batch.keyOffsets[sequence + 1]
       for head in 0..<pass.heads {
         let shared = head * pass.keyValueHeads / pass.heads
         body(
-          pass.asked == .all ? keys : sequence..<sequence + 1, keys, head * width..<(head + 1) * width,
+          pass.asked == .all ? own : sequence..<sequence + 1, keys, head * width..<(head + 1) * width,
           shared * width..<(shared + 1) * width
         ) { query, key in
           guard let dropout = pass.dropout else { return 1 }
@@ -55,7 +56,8 @@ extension PlainDevice {
     let (qs, ks, vs, bias) = (rows(q), rows(k), rows(v), pass.bias.map(get))
     var out = [Double](repeating: 0, count: q.count)
     forEachHead(pass, width: q.columns / pass.heads) { queries, keys, own, shared, kept in
-      for (index, query) in zip(pass.asked.places(of: keys.count), queries) {
+      let past = pass.asked == .all ? keys.count - queries.count : pass.asked.places(of: keys.count).lowerBound
+      for (index, query) in zip(past..., queries) {
         let p = probabilities(
           cut(qs, query, own), keys.map { cut(ks, $0, shared) }, at: index, pass
         ) { bias?[biasPlace(pass, own.lowerBound, width: own.count, index, $0)] ?? 0 }

@@ -7,6 +7,7 @@ final class DecoderBody: Body {
   let embedding: Weight  // [vocabulary, hidden]
   private let layers: [DecoderLayer]
   private let norm: Norm
+  var maxTokens: Int { sizes.maxTokens }
 
   init(_ sizes: Decoder, _ builder: ModelBuilder, _ prefix: String) throws {
     self.sizes = sizes
@@ -20,6 +21,13 @@ final class DecoderBody: Body {
   }
 
   func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
+    try forward(batch, asked: asked, nil, on: tape, dropout)
+  }
+
+  /// → hidden states [T, width], or of the tokens asked for
+  func forward(
+    _ batch: PackedBatch, asked: AskedTokens, _ memory: KeyValues?, on tape: Tape, _ dropout: Dropouts
+  ) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
     let rotations = sizes.pattern.rotations(width: sizes.headWidth, batch, on: tape.device)
@@ -28,7 +36,7 @@ final class DecoderBody: Body {
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (index, layer) in layers.enumerated() {
       let asked = index == layers.count - 1 ? asked : .all
-      hidden = layer.forward(hidden, batch, rows, asked, rotations[index], on: tape, dropout)
+      hidden = layer.forward(hidden, batch, rows, asked, rotations[index], memory, on: tape, dropout)
     }
     return norm(hidden, rows: asked == .all ? rows : batch.rows(of: asked), on: tape)
   }
@@ -87,7 +95,8 @@ private final class DecoderLayer {
 
   /// x [T, hidden] → [T, hidden], or of the tokens asked for
   func forward(
-    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, _ asked: AskedTokens, _ rotation: Rotation, on tape: Tape,
+    _ x: Variable, _ batch: PackedBatch, _ tokens: Rows, _ asked: AskedTokens, _ rotation: Rotation,
+    _ memory: KeyValues?, on tape: Tape,
     _ dropout: Dropouts
   ) -> Variable {
     let (own, rows) = tape.rows(asked, of: x, tokens, batch)
@@ -100,11 +109,14 @@ private final class DecoderLayer {
       return tape.sum(x, tape.dropout(output, dropout.hidden, rows: rows))
     }
     let read = attentionNorm(x, rows: tokens, on: tape)
+    // Queries come before keys: adapters' dropout sites are numbered in this order.
+    let queries = turned(query, queryNorm, tape.rows(asked, of: read, tokens, batch).x, rows)
+    var keys = turned(key, keyNorm, read, tokens)
+    var values = value(read, forAttention: true, rows: tokens, on: tape)
+    if let memory { (keys, values) = memory.read(keys, values, batch, on: tape) }
     let context = tape.attention(
-      turned(query, queryNorm, tape.rows(asked, of: read, tokens, batch).x, rows), turned(key, keyNorm, read, tokens),
-      value(read, forAttention: true, rows: tokens, on: tape),
-      heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, asked: asked, batch: batch,
-      dropout: dropout.attention, scale: sizes.scoreScale)
+      queries, keys, values, heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, asked: asked,
+      batch: batch, dropout: dropout.attention, scale: sizes.scoreScale)
     let attended = added(output(context, rows: rows, on: tape), attentionOutputNorm, to: own)
     let middle = innerNorm(attended, rows: rows, on: tape)
     let inner = tape.gate(sizes.activation, gate(middle, rows: rows, on: tape), up(middle, rows: rows, on: tape))

@@ -84,8 +84,9 @@ extension PackedBatch {
   func check(most: Int, rows: Int) throws {
     for sequence in 0..<count {
       let tokens = offsets[sequence]..<offsets[sequence + 1]
-      guard tokens.count <= most else {
-        throw ModelError.tooLong(sequence: sequence, tokens: tokens.count, limit: most)
+      let length = past[sequence] + tokens.count
+      guard length <= most else {
+        throw ModelError.tooLong(sequence: sequence, tokens: length, limit: most)
       }
       if let id = ids[tokens].first(where: { !(0..<Int32(rows)).contains($0) }) {
         throw ModelError.unknownToken(sequence: sequence, id: id, rows: rows)

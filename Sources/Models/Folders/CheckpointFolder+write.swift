@@ -74,13 +74,13 @@ extension CheckpointFolder {
     ) { config in
       config["architectures"] = [.string(decoder.causalClass)]
     }
-    try Self.copy([PairPrompt.templateFile, "generation_config.json"], from: transformer, to: folder)
+    try Self.copy([Self.chatTemplate, "generation_config.json"], from: transformer, to: folder)
   }
 
   /// Writes what makes `CrossEncoder` ask as this model does.
   private func writePrompt(to folder: URL) throws {
-    guard pairPrompt != nil else { return }
-    try Self.copy([PairPrompt.templateFile], from: transformer, to: folder)
+    guard readsChats else { return }
+    try Self.copy([Self.chatTemplate], from: transformer, to: folder)
     var general =
       try Configuration(ifPresent: url.appending(path: SentenceSettings.generalFile), in: url)?.values ?? [:]
     general["activation_fn"] = Self.sigmoid
@@ -91,7 +91,7 @@ extension CheckpointFolder {
     let type = "sentence_transformers.base.modules.transformer.Transformer"
     let files: [String: JSONValue] = [
       "modules.json": [["idx": 0, "name": "0", "path": "", "type": .string(type)]],
-      "sentence_bert_config.json": [
+      SentenceSettings.transformerFile: [
         "transformer_task": "sequence-classification", "module_output_name": "scores",
         "modality_config": ["text": logits, "message": message],
       ], SentenceSettings.generalFile: general,
@@ -110,6 +110,7 @@ extension CheckpointFolder {
     }
   }
 
+  private static let chatTemplate = "chat_template.jinja"
   /// What `CrossEncoder` makes of a logit.
   private static let sigmoid = JSONValue.string("torch.nn.modules.activation.Sigmoid")
 

@@ -19,8 +19,8 @@ package struct CheckpointFolder: Sendable {
   private let classifierName: String
   /// The tokens whose logits are the score, where a language model judges.
   private let tokenScore: TokenScore?
-  /// The text that a cross-encoder's pairs stand in; absent: the tokenizer's form of a pair.
-  package let pairPrompt: PairPrompt?
+  /// Whether a cross-encoder is asked in a chat: a turn of `query` and one of `document`, with the folder's template.
+  package let readsChats: Bool
   /// What an encoder's pooled vectors go through.
   let dense: [DenseModule]
   /// What is done otherwise than the files say, for the user to hear.
@@ -83,12 +83,8 @@ package struct CheckpointFolder: Sendable {
         nil
       }
     isCrossEncoder = classifier != nil || tokenScore != nil
-    let instruction = settings.prompt(for: .plain)
-    pairPrompt =
-      isCrossEncoder
-      ? try PairPrompt(
-        transformer, in: root, instruction: instruction.isEmpty ? nil : instruction, isNeeded: tokenScore != nil)
-      : nil
+    let reading = try Configuration(ifPresent: transformer.appending(path: SentenceSettings.transformerFile), in: root)
+    readsChats = isCrossEncoder && (tokenScore != nil || reading?.values["modality_config"]?["message"] != nil)
     if let classifier, try checkpoint.shape(of: classifier).first == 2 {
       notices.append("the classifier has two labels: the second one's logit is the score")
     } else if isCrossEncoder, let activation = try Self.activation(configuration, in: root),

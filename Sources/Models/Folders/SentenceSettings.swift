@@ -34,6 +34,7 @@ package struct SentenceSettings: Sendable, Hashable {
 
   /// Where most of this stands.
   package static let generalFile = "config_sentence_transformers.json"
+  static let transformerFile = "sentence_bert_config.json"
 
   package init(maxSequenceLength: Int) { self.maxSequenceLength = maxSequenceLength }
 
@@ -65,7 +66,7 @@ extension SentenceSettings {
   init(
     folder: URL, transformer: URL, modules: [SentenceModule], maximumPositions: Int, notices: inout [String]
   ) throws {
-    let own = try Configuration(ifPresent: transformer.appending(path: "sentence_bert_config.json"), in: folder)
+    let own = try Configuration(ifPresent: transformer.appending(path: Self.transformerFile), in: folder)
     self.init(
       maxSequenceLength: try Self.length(
         own, in: transformer, root: folder, maximumPositions: maximumPositions, notices: &notices))
@@ -130,7 +131,7 @@ extension SentenceSettings {
     if let length = try own?.int(ifPresent: "max_seq_length") {
       guard length >= 1 else {
         throw CheckpointError(
-          transformer.appending(path: "sentence_bert_config.json"), "key \"max_seq_length\"", found: "\(length)",
+          transformer.appending(path: Self.transformerFile), "key \"max_seq_length\"", found: "\(length)",
           expected: "1 to max_position_embeddings, \(maximumPositions)")
       }
       if length > maximumPositions {
@@ -212,7 +213,7 @@ extension SentenceSettings {
     try write(pooling, to: "1_Pooling/config.json")
     if normalizes { try write([:], to: "\(kinds.count - 1)_Normalize/config.json") }
     try write(
-      ["max_seq_length": .int(maxSequenceLength), "do_lower_case": .bool(lowercases)], to: "sentence_bert_config.json")
+      ["max_seq_length": .int(maxSequenceLength), "do_lower_case": .bool(lowercases)], to: Self.transformerFile)
     var general = general ?? [:]
     general["prompts"] = .object(
       prompts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) })

@@ -12,6 +12,8 @@ package enum ModelUse: Sendable, Hashable {
   case teacher
   /// Whichever of both it is.
   case either
+  /// A decoder that predicts tokens.
+  case languageModel
 }
 
 /// What looking at a model's folder found.

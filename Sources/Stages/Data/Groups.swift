@@ -86,11 +86,14 @@ package struct ScoredCandidate: Hashable, Sendable {
   package let logit: Float
   /// σ(logit), in (0, 1).
   package let score: Float
+  /// A language model's of the answer, given the passage.
+  package let perplexity: Float?
 
-  package init(candidate: Candidate, logit: Float, score: Float) {
+  package init(candidate: Candidate, logit: Float, score: Float, perplexity: Float? = nil) {
     self.candidate = candidate
     self.logit = logit
     self.score = score
+    self.perplexity = perplexity
   }
 }
 
@@ -100,12 +103,20 @@ package struct ScoredList: Hashable, Sendable {
   package let query: String
   package let candidates: [ScoredCandidate]
   package let type: String?
+  /// What a language model was asked for, unless that was the query, and its perplexity without a passage.
+  package let answer: String?
+  package let baselinePerplexity: Float?
 
-  package init(id: String, query: String, candidates: [ScoredCandidate], type: String? = nil) {
+  package init(
+    id: String, query: String, candidates: [ScoredCandidate], type: String? = nil, answer: String? = nil,
+    baselinePerplexity: Float? = nil
+  ) {
     self.id = id
     self.query = query
     self.candidates = candidates
     self.type = type
+    self.answer = answer
+    self.baselinePerplexity = baselinePerplexity
   }
 }
 
@@ -164,13 +175,16 @@ extension Candidate: LineRecord {
 }
 
 extension ScoredCandidate: LineRecord {
-  package static let keys = Candidate.keys + ["logit", "score"]
+  package static let keys = Candidate.keys + ["logit", "score", "context_ppl"]
   package init(reading object: LineObject) throws {
     self.init(
-      candidate: try Candidate(reading: object), logit: try object.float("logit"), score: try object.float("score"))
+      candidate: try Candidate(reading: object), logit: try object.float("logit"), score: try object.float("score"),
+      perplexity: try object.has("context_ppl") ? object.float("context_ppl") : nil)
   }
   package var json: JSONValue {
-    .object(candidate.fields + [JSONMember("logit", .float(logit)), JSONMember("score", .float(score))])
+    .object(
+      candidate.fields + [JSONMember("logit", .float(logit)), JSONMember("score", .float(score))]
+        + (perplexity.map { [JSONMember("context_ppl", .float($0))] } ?? []))
   }
 }
 
@@ -181,23 +195,27 @@ extension CandidateList: LineRecord {
       id: try object.text("id"), query: try object.text("query"), candidates: try object.list("candidates"),
       type: try object.optionalText("type"))
   }
-  package var json: JSONValue { listJSON(id, query, candidates.map(\.json), type) }
+  package var json: JSONValue { .object(listFields(id, query, candidates.map(\.json), type)) }
 }
 
 extension ScoredList: LineRecord {
-  package static let keys = CandidateList.keys
+  package static let keys = CandidateList.keys + ["answer", "baseline_ppl"]
   package init(reading object: LineObject) throws {
     self.init(
       id: try object.text("id"), query: try object.text("query"), candidates: try object.list("candidates"),
-      type: try object.optionalText("type"))
+      type: try object.optionalText("type"), answer: try object.optionalText("answer"),
+      baselinePerplexity: try object.has("baseline_ppl") ? object.float("baseline_ppl") : nil)
   }
-  package var json: JSONValue { listJSON(id, query, candidates.map(\.json), type) }
+  package var json: JSONValue {
+    .object(
+      listFields(id, query, candidates.map(\.json), type) + (answer.map { [JSONMember("answer", .string($0))] } ?? [])
+        + (baselinePerplexity.map { [JSONMember("baseline_ppl", .float($0))] } ?? []))
+  }
 }
 
-private func listJSON(_ id: String, _ query: String, _ candidates: [JSONValue], _ type: String?) -> JSONValue {
-  .object(
-    [JSONMember("id", .string(id)), JSONMember("query", .string(query)), JSONMember("candidates", .array(candidates))]
-      + typeField(type))
+private func listFields(_ id: String, _ query: String, _ candidates: [JSONValue], _ type: String?) -> [JSONMember] {
+  [JSONMember("id", .string(id)), JSONMember("query", .string(query)), JSONMember("candidates", .array(candidates))]
+    + typeField(type)
 }
 
 private func typeField(_ type: String?) -> [JSONMember] { type.map { [JSONMember("type", .string($0))] } ?? [] }

@@ -104,6 +104,10 @@ struct GroupBuilder {
   /// The queries as models see them, whether anything answers them or not.
   var queries: [Passage] { drafts.map { Passage(id: $0.id, text: $0.shown) } }
 
+  func query(_ index: Int) -> (id: String, shown: String, type: String?) {
+    (drafts[index].id, drafts[index].shown, drafts[index].type)
+  }
+
   /// Registers a passage. Equal texts (after NFC) are one passage, whatever their ids. Throws `IDConflict` if an id has
   /// two texts.
   /// - Parameter isBare: whether it is a text alone, which may be the text of a passage that was read with more fields.

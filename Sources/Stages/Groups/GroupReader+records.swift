@@ -39,9 +39,10 @@ extension GroupReader {
       return try builder.gaps.add(.text, record.place.error("`passage_template` gives no text"))
     }
     let named = name.map { ReadID(value: $0, column: "its key", isGuess: false, isPassages: true) }
-    _ = try builder.passage(
+    let index = try builder.passage(
       id: id ?? named, title: title, text: text ?? shown, shown: shown, category: category(of: record, passageColumns),
       at: record.place)
+    sawPassage?(index, record)
   }
 
   private func readPassages(

@@ -38,6 +38,8 @@ struct GroupReader {
   /// Told of what is unusual in a file.
   var context: StageContext?
   let fields = FieldUse()
+  /// Told of each passage that the file of passages has, by its place among all, and of its record.
+  var sawPassage: ((Int, Record) -> Void)?
 
   /// Names that `columns` may map.
   static let columnNames = [
@@ -53,6 +55,7 @@ struct GroupReader {
   static let positiveAliases = ["original_positive"]
   static let negativeAliases = ["best_other_positive"]
   static let labelAliases = ["score", "relevance", "정답", "라벨"]
+  static let answerAliases = ["output.answer", "Answer", "정답", "답변"]
   static let typeAliases = ["question_type", "input.question_type", "유형"]
   static let idAliases = ["_id", "query_id", "query-id"]
   static let ruleAliases = ["rules", "rule_id", "positive_ids"]
@@ -232,7 +235,7 @@ struct GroupReader {
     return file
   }
 
-  private func each(_ url: URL, _ body: (Record) throws -> Void) throws {
+  func each(_ url: URL, _ body: (Record) throws -> Void) throws {
     try forEachRecord(
       of: open(url), format: recordFormat, quoting: quoting, list: columns.names["records"], body)
   }

@@ -3,9 +3,9 @@
 /// backward recomputes the probabilities from their logarithmic sums (Dao et al. 2023), so memory is linear in T.
 /// Consecutive heads of queries may share one of keys and values (Ainslie et al. 2023).
 /// The bias, perhaps none, is a number for each distance of a key behind its query (Raffel et al. 2020).
-/// q, out [T, heads·d], or of each sequence's first or last token alone [B, heads·d]; k, v [T, keyValueHeads·d]; logarithmic
-/// sums [T or B, heads]; bias [chunks·(2L - 1), heads], L tokens being the longest sequence, the same in all chunks, so
-/// that each has a gradient of its own.
+/// q, out [T, heads·d], or of each sequence's first or last token alone [B, heads·d]; k, v [K, keyValueHeads·d], K being T
+/// and the tokens of the sequences' past; logarithmic sums [T or B, heads]; bias [chunks·(2L - 1), heads], L tokens being
+/// the longest sequence, the same in all chunks, so that each has a gradient of its own.
 
 /// Which keys a query sees, by their distance.
 package struct Sight: Hashable, Sendable {
@@ -47,10 +47,11 @@ package struct AttentionPass {
 
   /// Pairs of a query and a key that it sees, of one head.
   fileprivate var pairs: Int {
-    batch.tokens(of: 0..<batch.count).reduce(0) { pairs, length in
-      let queries = asked.places(of: length)
-      if sight == .all { return pairs + queries.count * length }
-      return queries.reduce(pairs) { $0 + sight.count(at: $1, of: length) }
+    zip(batch.tokens(of: 0..<batch.count), batch.past).reduce(0) { pairs, sequence in
+      let (tokens, past) = sequence
+      let queries = asked.places(of: tokens)
+      if sight == .all { return pairs + queries.count * (past + tokens) }
+      return queries.reduce(pairs) { $0 + sight.count(at: past + $1, of: past + tokens) }
     }
   }
 }
@@ -65,7 +66,7 @@ extension Variable {
 }
 
 extension Tape {
-  /// `keyValueHeads`, all `heads` unless given, divide `heads`.
+  /// `keyValueHeads`, all `heads` unless given, divide `heads`. A sequence with a past has no gradients.
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil,
     sight: Sight = .all, asked: AskedTokens = .all, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0,
@@ -75,7 +76,7 @@ extension Tape {
     precondition(
       q.value.columns % heads == 0 && heads % keyValueHeads == 0 && k.value.shape == v.value.shape
         && k.value.columns * heads == q.value.columns * keyValueHeads
-        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == batch.tokens,
+        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == batch.keys,
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(
@@ -84,6 +85,7 @@ extension Tape {
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
       trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention)
     let needed = records && below.contains { $0 != nil }
+    precondition(!needed || batch.keys == batch.tokens, "gradients of tokens with a past")
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.
     let product = 2 * q.value.columns * pass.pairs
     let (out, sums) = Profile.measure(.attentionForward, flops: 2 * product) {
