@@ -125,9 +125,9 @@ static inline void encode_numbers(const float *x, size_t n, const float *levels,
     for (size_t i = 0; i < count; i += LANES) {
       const vf values = load(x + start + i, count - i);
       const vf scaled = count < block ? values / least_divisor : values * (1 / least_divisor);
-      const vi found_codes = codes_of(scaled, levels);
-      for (size_t j = 0; j < least(LANES, count - i); j += 2)
-        codes[(start + i + j) / 2] = (uint8_t)(found_codes[j] << 4 | found_codes[j + 1]);
+      const vl pairs = (vl)codes_of(scaled, levels);
+      const veight bytes = __builtin_convertvector(pairs << 4 | pairs >> 32, veight);
+      memcpy(codes + (start + i) / 2, &bytes, (least(LANES, count - i) + 1) / 2);
     }
   }
 }
