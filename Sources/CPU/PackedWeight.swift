@@ -121,6 +121,7 @@ extension CPU {
           y.absmax.floats + start / block)
       }
     }
+    x.releasePages()
     return y
   }
 }

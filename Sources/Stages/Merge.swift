@@ -47,11 +47,13 @@ struct Merge: Stage {
     if own > 0 { context.metric("rounding_share", rounding / own) }
     if into == .original, rounding > own {
       context.warn(
-        "[merge] quantizing changed the base by \(decimal(rounding)) a number, the adapter by \(decimal(own)): it was "
+        "[merge] quantizing changed the base by \(short(rounding)) a number, the adapter by \(short(own)): it was "
           + "trained beside the rounded numbers, and `into: original` takes the rounding back without it having learnt so; "
           + "evaluate the merged model, or merge `into: dequantized`")
     }
   }
+
+  private func short(_ number: Double) -> String { String(format: "%.3g", number) }
 
   private func mean(_ numbers: [Double]) -> Double { numbers.reduce(0, +) / Double(max(1, numbers.count)) }
 }

@@ -38,7 +38,7 @@ struct PyTorchFile: TensorFile {
 
   func raw(_ name: String) throws -> RawTensor {
     let view = try view(name)
-    return RawTensor(type: view.type, shape: view.shape, bytes: elements(of: view))
+    return RawTensor(type: view.type, shape: view.shape, bytes: elements(of: view), isMapped: view.isContiguous)
   }
 
   /// The elements one after another: where they lie, if they do so there.

@@ -72,7 +72,7 @@ package struct NamedTensor {
   /// - Parameter file: for messages.
   fileprivate func bytes(as type: DType, for file: URL) throws -> Data {
     if element != nil { return try bytes() }
-    switch type {
+    return switch type {
     case .bf16: try rounded(file, "bfloat16") { UInt16(truncatingIfNeeded: $0.roundedToHalf >> 16) }
     case .f16: try rounded(file, "float16") { Float16($0).bitPattern }
     default: try bytes()

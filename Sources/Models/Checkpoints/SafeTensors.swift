@@ -35,7 +35,7 @@ package struct SafeTensors: TensorFile {
 
   func raw(_ name: String) throws -> RawTensor {
     let entry = try entry(name)
-    return RawTensor(type: entry.type, shape: entry.shape, bytes: data(entry.bytes))
+    return RawTensor(type: entry.type, shape: entry.shape, bytes: data(entry.bytes), isMapped: true)
   }
 
   /// Some rows of a matrix.

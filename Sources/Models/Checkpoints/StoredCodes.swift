@@ -104,7 +104,7 @@ struct StoredCodes: Sendable {
     let codes = try tensor(weight)
     return CodedMatrix(
       shape, format, block: block, dtype: dtype,
-      codes: device.tensor(StoredTensor([(count + 1) / 2], .u8, bytes: codes.bytes, isMapped: true)),
+      codes: device.tensor(StoredTensor([(count + 1) / 2], .u8, bytes: codes.bytes, isMapped: codes.isMapped)),
       absmax: device.tensor(try absmax(weight, tensor)))
   }
 
@@ -126,6 +126,8 @@ struct RawTensor: Sendable {
   let type: ElementType
   let shape: [Int]
   let bytes: Data
+  /// Whether they lie in a mapped file.
+  let isMapped: Bool
 }
 
 extension Data {

@@ -31,8 +31,9 @@ extension CheckpointFolder {
     }
     let layers = Set(try quantizedNames)
     let matrices = checkpoint.names.filter(layers.contains)
+    let skipped = try skippedModules(layers)
     try writeRest(as: try checkpoint.mainType, to: folder) { config in
-      config[Self.quantizationKey] = quantization.json(skipping: skippedModules(layers), compute: config)
+      config[Self.quantizationKey] = quantization.json(skipping: skipped, compute: config)
     }
     try withoutActuallyEscaping(progress) { progress in
       var done = 0
@@ -79,9 +80,10 @@ extension CheckpointFolder {
   }
 
   /// Modules with a matrix that is not in codes, which transformers is told by name; a decoder's output has its table.
-  private func skippedModules(_ layers: Set<String>) -> [String] {
-    let kept = checkpoint.names.filter { $0.hasSuffix(".weight") && !layers.contains($0) }
-      .filter { (try? checkpoint.shape(of: $0).count) == 2 }.map { String($0.dropLast(".weight".count)) }
+  private func skippedModules(_ layers: Set<String>) throws -> [String] {
+    let kept = try checkpoint.names.filter { name in
+      try name.hasSuffix(".weight") && !layers.contains(name) && checkpoint.shape(of: name).count == 2
+    }.map { String($0.dropLast(".weight".count)) }
     return kept + (kept.contains("lm_head") ? [] : ["lm_head"])
   }
 }

@@ -56,27 +56,25 @@ package struct ModelMerge {
     let layers = Set(try self.folder.quantizedNames)
     var changes: [Change] = []
     try self.folder.writeRest(as: type, to: folder)
-    try withoutActuallyEscaping({ changes.append($0) }) { note in
-      try SafeTensors.write(
-        checkpoint.names.map { name in
-          NamedTensor(name, try checkpoint.shape(of: name)) {
-            let base = try checkpoint.unchanged(name, on: device)
-            let rounded =
-              try quantization.flatMap { layers.contains(name) ? try base.rounded($0, type) : nil } ?? base
-            let merged = rounded.copy()
-            if try checkpoint.change(merged, name) {
-              let own = zip(merged.array, rounded.array).map { $0 - $1 }
-              let rounding = zip(rounded.array, base.array).map { $0 - $1 }
-              note(
-                Change(
-                  matrix: name, rounding: quantization == nil ? nil : Size(rounding), adapter: Size(own)))
-            }
-            guard target == .original else { return merged.bytes }
-            _ = try checkpoint.change(base, name)
-            return base.bytes
+    let quantization = quantization
+    try SafeTensors.write(
+      checkpoint.names.map { name in
+        NamedTensor(name, try checkpoint.shape(of: name)) { [target] in
+          let base = try checkpoint.unchanged(name, on: device)
+          var rounded = base
+          if let quantization, layers.contains(name) { rounded = try base.rounded(quantization, type) }
+          let merged = rounded.copy()
+          if try checkpoint.change(merged, name) {
+            let own = zip(merged.array, rounded.array).map { $0 - $1 }
+            let rounding = zip(rounded.array, base.array).map { $0 - $1 }
+            changes.append(
+              Change(matrix: name, rounding: quantization == nil ? nil : Size(rounding), adapter: Size(own)))
           }
-        }, as: type, to: folder.appending(path: "model.safetensors"))
-    }
+          guard target == .original else { return merged.bytes }
+          _ = try checkpoint.change(base, name)
+          return base.bytes
+        }
+      }, as: type, to: folder.appending(path: "model.safetensors"))
     if !self.folder.isCrossEncoder { try self.folder.writeSentenceParts(to: folder, as: type, on: device) }
     return changes
   }
