@@ -7,7 +7,7 @@ extension ModelMerge.Target: ParameterChoice {}
 
 struct Merge: Stage {
   static let kind = StageKind("merge", revision: 1)
-  static let abstract = "Merges an adapter into its base, decoded or original, and measures what quantizing had changed."
+  static let abstract = "Merges an adapter into its base, decoded or original, and measures what quantizing changed."
   static let numeric = true
   static let metrics = [
     MetricDescription("adapter_mean", "Mean magnitude of the adapter's change of a number.", nil),

@@ -11,7 +11,8 @@ enum QuantizedType: String, ParameterChoice {
 
 /// What `quantization` says of a stage that loads models: planning puts a stage `quantize` before it.
 struct QuantizationParameters: ParameterGroup {
-  @Parameter("How matrices are quantized: nf4, sixteen quantiles of a normal distribution.") var type = QuantizedType.nf4
+  @Parameter("How matrices are quantized: nf4, sixteen quantiles of a normal distribution.")
+  var type = QuantizedType.nf4
   @Parameter("Numbers that share their largest magnitude: 32, 64, … 4096.", in: 32...4096) var block = 64
   @Parameter("Quantize these magnitudes themselves, to 8 bits.") var double = true
 
@@ -24,7 +25,8 @@ struct QuantizationParameters: ParameterGroup {
 
 struct Quantize: Stage {
   static let kind = StageKind("quantize", revision: 1)
-  static let abstract = "Quantizes a model's linear maps to 4 bits, as bitsandbytes does: for adapters to train on, or to run."
+  static let abstract =
+    "Quantizes a model's linear maps to 4 bits, as bitsandbytes does: to train adapters on, or to run."
   static let metrics = [
     MetricDescription("quantized", "Numbers that take 4 bits.", nil),
     MetricDescription("bytes", "Bytes of the weights' file.", .lower),

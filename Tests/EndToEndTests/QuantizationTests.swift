@@ -50,7 +50,8 @@ import Testing
   }
 
   @Test func `blocks that are no power of two are told at their place`() async throws {
-    let project = try Project(pipeline.replacing("{block: 32}}\n  vectors", with: "{block: 48}}\n  vectors"), data: smallData)
+    let project = try Project(
+      pipeline.replacing("{block: 32}}\n  vectors", with: "{block: 48}}\n  vectors"), data: smallData)
     let ended = try await project.retort("validate", "pipeline.yaml")
     #expect(ended.errors.contains("`block` is 32, 64"), "\(ended.errors)")
   }

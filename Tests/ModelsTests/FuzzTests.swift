@@ -121,7 +121,8 @@ import Testing
   ]
   private static let headers = [
     #""dtype":"F16","#, #""shape":[0]"#, #""shape":[]"#, #""shape":[4611686018427387904,4]"#, #""data_offsets":[0,0]"#,
-    ".quant_state.bitsandbytes__nf4", ".nested_absmax", "\"blocksize\": 32", "\"shape\": [64, 64]", "\"nested_offset\": 1e39",
+    ".quant_state.bitsandbytes__nf4", ".nested_absmax", "\"blocksize\": 32", "\"shape\": [64, 64]",
+    "\"nested_offset\": 1e39",
     "F64", "I64", "F4", "F6_E2M3", "BOOL", "\u{0}\u{0}\u{0}\u{0}",
   ]
 }

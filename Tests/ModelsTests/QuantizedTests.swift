@@ -54,10 +54,10 @@ struct QuantizedTests {
 
   @Test(arguments: Case.all)
   private func `codes decode to bitsandbytes' numbers, bit for bit`(one: Case) throws {
-    let original = try file.stored("\(one.key)/original")
+    let (original, codes) = try (file.stored("\(one.key)/original"), file.raw("\(one.key)/codes"))
     let coded = CodedMatrix(
       original.shape, one.format, block: one.block, dtype: original.dtype,
-      codes: cpu.tensor(StoredTensor([try file.shape(of: "\(one.key)/codes")[0]], .u8, bytes: try file.raw("\(one.key)/codes").bytes)),
+      codes: cpu.tensor(StoredTensor(codes.shape, .u8, bytes: codes.bytes)),
       absmax: cpu.tensor(try file.stored("\(one.key)/absmax")))
     #expect(try cpu.decoded(coded).array == cpu.tensor(file.stored("\(one.key)/decoded"), as: .f32).array)
   }
@@ -76,7 +76,9 @@ struct QuantizedTests {
   }
 
   @Test(arguments: [true, false])
-  func `a folder that is quantized here decodes as its matrices do, and says how for transformers`(isDouble: Bool) throws {
+  func `a folder that is quantized here decodes as its matrices do, and says how for transformers`(isDouble: Bool)
+    throws
+  {
     let scratch = try ScratchFolder()
     let source = try CheckpointFolder(fixtures.appending(path: "architectures/qwen3"))
     var done = 0

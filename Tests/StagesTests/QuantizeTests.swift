@@ -46,7 +46,8 @@ struct QuantizeTests {
   @Test func `a model quantized twice, or with blocks of another size, is refused`() async throws {
     let workshop = Workshop()
     try await quantized(workshop)
-    #expect(await failure { try await workshop.run(Quantize.self, ["model": "quantized"], to: "x") }.contains("in 4 bits"))
+    #expect(
+      await failure { try await workshop.run(Quantize.self, ["model": "quantized"], to: "x") }.contains("in 4 bits"))
     let stage = try Quantize.bound(
       to: StageBinding(
         inputs: ["model": BoundArtifact(url: workshop.url("base"))], parameters: ["block": .int(48)],

@@ -68,8 +68,8 @@ struct ProductTests {
     }
   }
 
-  @Test(arguments: KernelPair.all) func `codes of 4 bits and their largest magnitudes equal the reference`(pair: KernelPair)
-  {
+  @Test(arguments: KernelPair.all)
+  func `codes of 4 bits and their largest magnitudes equal the reference`(pair: KernelPair) {
     var (fast, reference) = (pair.fast, pair.reference)
     for n in [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4096, 5001] {
       for bits in [5, 6, 9, 12] as [UInt32] {

@@ -81,7 +81,7 @@ final class PlainDevice: Device {
         let value = Float(levels[index % 2 == 0 ? both / 16 : both % 16]) * Float(absmax[index / x.block])
         return switch x.dtype {
         case .f16: Double(Float16(value))
-        case .bf16: Double(Float(bitPattern: (value.bitPattern + 0x7FFF + value.bitPattern >> 16 & 1) >> 16 << 16))
+        case .bf16: Double(Float(bitPattern: (value.bitPattern + 0x7FFF + (value.bitPattern >> 16 & 1)) & 0xFFFF_0000))
         default: Double(value)
         }
       })

@@ -20,7 +20,8 @@ extension Planner {
       for port in ports {
         guard let place = drafts[index].bindings.firstIndex(where: { $0.port == port }) else { continue }
         let suffix = ports.count > 1 ? "quantized-\(port)" : "quantized"
-        var quantized = quantizing(drafts[index], description, named: "\(drafts[index].spec.name).\(suffix)", parameters)
+        let name = "\(drafts[index].spec.name).\(suffix)"
+        var quantized = quantizing(drafts[index], description, named: name, parameters)
         quantized.bindings = [drafts[index].bindings[place]]
         quantized.bindings[0].port = Self.kind.input
         drafts[index].bindings[place].reference = .output(
