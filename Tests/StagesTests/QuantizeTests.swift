@@ -18,7 +18,7 @@ struct QuantizeTests {
   private func train(_ workshop: Workshop, on base: String, to output: String) async throws -> Reports {
     try await workshop.run(
       DualEncoder.self, ["base": base, "train": "candidates.jsonl"],
-      smallTraining.merging(["lora": smallLora, "max_len": .int(32)]) { $1 }, to: output)
+      smallTraining.merging(["lora": smallLora, "lr": .double(2e-2), "epochs": .int(12)]) { $1 }, to: output)
   }
 
   @Test func `adapters learn on a base in 4 bits, with one result on any number of threads`() async throws {

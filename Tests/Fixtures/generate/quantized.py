@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bitsandbytes.functional as bnb
 import torch
+from bitsandbytes.nn import Linear4bit
 from safetensors.torch import save_file
 from transformers import AutoModel, BertConfig, BertModel, BitsAndBytesConfig, Qwen3Config, Qwen3Model
 
@@ -71,6 +72,13 @@ def folder(name, config, **quantization):
     model.save_pretrained(path)
     shutil.rmtree(source)
     model = AutoModel.from_pretrained(path, device_map="cpu").eval()
+    for module in list(model.modules()):  # in fp32: products of its own with processors that have bf16 round all they meet
+        for name, layer in list(module.named_children()):
+            if isinstance(layer, Linear4bit):
+                linear = torch.nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
+                linear.weight.data = bnb.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
+                linear.bias = layer.bias
+                setattr(module, name, linear)
     lengths = [3, 7, 5]
     ids = torch.randint(1, config.vocab_size, (sum(lengths),))
     states = []
