@@ -6,7 +6,7 @@ A model of the shape is drawn at random (random_model.py), with TOKENIZER's file
 of 64, double quantization. Both sides train adapters of rank 16 on every linear layer of that folder, without dropout,
 from the same numbers; a batch is two pairs of a short query and a passage of 253 words, 512 tokens in all, the loss InfoNCE
 in the batch with τ 0.05; every step has the same two, so that no order differs. AdamW, clipped to 1. `retort` computes in fp32, `retort-bf16` with `precision: bf16`; bitsandbytes
-with its compute dtype fp32 or bf16. Seconds per step are the median from the third step on; peaks are those of the
+with its compute dtype fp32 or bf16. Seconds per step are the mean (of bitsandbytes the median) from the third step on; peaks are those of the
 process that trains; losses are step by step. Prints a JSON line per run, then medians, ratios, and the largest difference of
 losses in fp32. Needs torch, transformers, peft, bitsandbytes, accelerate.
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from side_by_side import alternate, conclude, peak_mb, peak_of_children_mb, run_pipeline, whole_words
+from side_by_side import alternate, conclude, peak_mb, peak_of_children_mb, rate_of_steps, run_pipeline, whole_words
 
 RANK, TEMPERATURE, RATE, PAIRS, DECAY = 16, 0.05, 1e-4, 2, 0.01
 PROGRAMS = ["retort", "retort-bf16", "bitsandbytes", "bitsandbytes-bf16"]
@@ -28,7 +28,8 @@ PROGRAMS = ["retort", "retort-bf16", "bitsandbytes", "bitsandbytes-bf16"]
 
 def pairs(options: argparse.Namespace) -> list[tuple[str, str]]:
     words, draw = whole_words(options.tokenizer), random.Random(7)
-    return [(draw.choice(words), " ".join(draw.choices(words, k=options.length))) for _ in range(PAIRS)]
+    # Two equal queries would not be in one batch.
+    return [(query, " ".join(draw.choices(words, k=options.length))) for query in draw.sample(words, PAIRS)]
 
 
 def parameters(options: argparse.Namespace, epochs: int) -> dict:
@@ -65,26 +66,25 @@ def run_retort(options: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         events = train(options, Path(folder), options.steps, "bf16" if options.run.endswith("bf16") else "fp32")
     losses = [event["value"] for event in events if event["event"] == "metric" and event.get("name") == "loss"]
-    times = [event["time"] for event in events if event["event"] == "progress" and event["done"] >= 2]
-    seconds = [later - earlier for earlier, later in zip(times, times[1:])]
-    return {"seconds_per_step": round(statistics.median(seconds), 3), "peak_rss_mb": peak_of_children_mb(), "losses": losses}
+    seconds = 1 / rate_of_steps(events, options.steps, options.steps)
+    return {"seconds_per_step": round(seconds, 3), "peak_rss_mb": peak_of_children_mb(), "losses": losses}
 
 
 def run_bitsandbytes(options: argparse.Namespace) -> dict:
     import torch
     import torch.nn.functional as F
+    from bitsandbytes.nn import Linear4bit
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import load_file
-    from transformers import AutoModel, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(options.threads)
     compute = torch.bfloat16 if options.run.endswith("bf16") else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(options.work / "model")
-    config = json.loads((options.work / "quantized" / "config.json").read_text())["quantization_config"]
-    quantization = BitsAndBytesConfig(**{key: value for key, value in config.items() if key != "quant_method"}
-                                      | {"bnb_4bit_compute_dtype": compute})
-    model = AutoModel.from_pretrained(
-        options.work / "quantized", device_map="cpu", dtype=compute, quantization_config=quantization)
+    model = AutoModel.from_pretrained(options.work / "quantized", device_map="cpu", dtype=compute)
+    for module in model.modules():  # the folder's own type counts otherwise
+        if isinstance(module, Linear4bit):
+            module.compute_dtype, module.compute_type_is_set = compute, True
     model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules="all-linear"))
     first = load_file(options.work / "start" / "adapter" / "adapter_model.safetensors")
     own = dict(model.named_parameters())
