@@ -31,6 +31,9 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
       stored.rank = 0, stored.derivative = 0;
       const size_t unequal = check_stored(kernels, stored, seed % 2 ? RETORT_BF16 : RETORT_F16);
       expect((product_check){.variant = unequal}, 1e-3f, "product with stored halves", name, seed);
+      if (seed % 2) stored.depth = (stored.depth + 15) / 16 * 16;
+      const size_t other = check_coded(kernels, reference, stored, (retort_type[]){RETORT_F32, RETORT_BF16, RETORT_F16}[seed % 3]);
+      expect((product_check){.variant = other}, 1e-3f, "product with codes", name, seed);
     }
     expect(check_outer(kernels, reference, p), seed / 2 % 2 ? 0.02f : 1e-3f, "outer product", name, seed);
     for (int variant = 0; variant < 4; variant++) {
@@ -39,6 +42,7 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
       attention_case a = {.queries = seed % 2 ? length : size(&state, length), .length = length, .width = width,
                                 .heads = 1 + seed % 3, .before = reach, .after = variant & 1 ? 0 : reach, .threshold = variant & 2 ? 19661 : 0,
                                 .scale = 0.2f, .seed = seed};
+      if (seed % 2 == 0 && variant & 1) a.past = a.length - a.queries;
       expect(check_attention(kernels, reference, a), 1e-3f, "attention", name, seed);
       a.brains = 1;
       expect(check_attention(kernels, reference, a), 0.06f, "attention of bf16", name, seed);

@@ -19,6 +19,7 @@
 #define BRAIN_TILES
 #define BYTE_TILES
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))
+#define LOOKUP(levels, codes) (vn) _mm512_permutexvar_ps((__m512i)(codes), _mm512_loadu_ps(levels))
 #include "body.h"
 #pragma clang attribute pop
 #endif

@@ -13,6 +13,7 @@
 #define HEIGHT 12
 #define QUAD(sums, x, w)                                                                          \
   ((sums) + (vq)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)(x), (__m512i)(w)), _mm512_set1_epi16(1)))
+#define LOOKUP(levels, codes) (vn) _mm512_permutexvar_ps((__m512i)(codes), _mm512_loadu_ps(levels))
 #include "body.h"
 #pragma clang attribute pop
 #endif

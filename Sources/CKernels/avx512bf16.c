@@ -16,6 +16,7 @@
   (vn) _mm512_dpbf16_ps((__m512)(sums), (__m512bh)(pairs), (__m512bh)_mm512_set1_epi32(*(const int *)(pair)))
 #define NARROW(floats) (vh) _mm512_cvtneps_pbh((__m512)(floats))
 #define QUAD(sums, x, w) (vq) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(w))
+#define LOOKUP(levels, codes) (vn) _mm512_permutexvar_ps((__m512i)(codes), _mm512_loadu_ps(levels))
 #include "body.h"
 #pragma clang attribute pop
 #endif

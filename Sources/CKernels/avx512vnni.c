@@ -12,6 +12,7 @@
 #define MASKS
 #define HEIGHT 12
 #define QUAD(sums, x, w) (vq) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(w))
+#define LOOKUP(levels, codes) (vn) _mm512_permutexvar_ps((__m512i)(codes), _mm512_loadu_ps(levels))
 #include "body.h"
 #pragma clang attribute pop
 #endif

@@ -2,6 +2,7 @@
 /// Every element is summed over blocks of DEPTH, each block one chain in the order of k, the blocks added in order: an
 /// element's bits depend neither on its place nor on how rows and columns are shared out. Included once a class.
 #pragma once
+#include "coded.h"
 #include "elementwise.h"
 #include "tiles.h"
 
@@ -37,6 +38,7 @@ INLINE size_t packed_depth(meeting how, size_t depth) {
 INLINE retort_type strip_type(meeting how, retort_type type) { return how == FLOATS ? type : RETORT_BF16; }
 
 INLINE size_t packed_bytes(meeting how, size_t depth, size_t columns, retort_type type) {
+  if (type == RETORT_CODED) return 0;
   return packed_depth(how, depth) * round_up(columns, STRIP) * type_bytes(strip_type(how, type));
 }
 
@@ -71,9 +73,12 @@ INLINE size_t pairs_stride(size_t depth) { return packed_depth(PAIRS, depth) / 2
 INLINE size_t pair_place(size_t row, size_t pair, size_t stride) { return row * stride + pair; }
 #endif
 
-/// Rows as pairs; or a decoded strip where strips are not floats, and rounded rows.
+/// Pairs of a panel's rows.
+INLINE size_t panel_pairs(size_t depth) { return round_up(RETORT_PANEL, PAIRS_HEIGHT) * pairs_stride(depth); }
+
+/// Rows as pairs, and a decoded strip of codes; or a decoded strip where strips are not floats, and rounded rows.
 INLINE size_t scratch_bytes(meeting how, size_t depth, retort_type type) {
-  if (how == PAIRS) return round_up(RETORT_PANEL, PAIRS_HEIGHT) * pairs_stride(depth) * sizeof(float);
+  if (how == PAIRS) return (panel_pairs(depth) + (type == RETORT_CODED ? STRIP * DEPTH / 2 : 0)) * sizeof(float);
   const size_t rows = how == ROUNDED ? RETORT_PANEL : 0;
   return strip_type(how, type) == RETORT_F32 ? 0 : (STRIP + rows) * DEPTH * sizeof(float);
 }
@@ -101,6 +106,27 @@ static void round_floats(float *x, size_t n) {
 
 static void narrow(const float *x, uint16_t *out, size_t n) {
   for (size_t i = 0; i < n; i += LANES) store_halves(out + i, narrowed(load(x + i, n - i)), n - i);
+}
+
+/// A strip's lines k ≤ i < k + depth as products read them, out of codes.
+INLINE void decode_strip(meeting how, const retort_packed *w, size_t k, size_t depth, size_t from, size_t width,
+                         float *out) {
+  if (how != PAIRS) {
+    decode_lines(w, k, depth, from, width, STRIP, out);
+    if (how == ROUNDED) round_floats(out, depth * STRIP);
+    return;
+  }
+  float lines[2 * LANES * STRIP];
+  for (size_t i = 0; i < depth; i += 2 * LANES) {
+    const size_t count = least(2 * LANES, depth - i);
+    decode_lines(w, k + i, count, from, width, STRIP, lines);
+    for (size_t line = 0; line < count; line += 2)
+      for (size_t c = 0; c < STRIP; c += LANES, out += least(STRIP, LANES)) {
+        const float *low = lines + line * STRIP + c;
+        const vf pairs = (vf)rounded_pairs(load(low, STRIP - c), load(low + STRIP, STRIP - c));
+        store(out, pairs, STRIP - c);
+      }
+  }
 }
 
 static void widen(const void *x, retort_type type, float *out, size_t n) { decode(type, x, 0, out, n); }
@@ -144,10 +170,17 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
     if (how == ROUNDED) round_rows(job->x + k, job->stride, rows, depth, rounded);
     for (size_t c = from; c < to; c += STRIP) {
       const size_t place = c * deep + k * STRIP, width = least(STRIP, to - c);
-      const char *strip = (const char *)job->w.strips + place * type_bytes(type);
-      const float *b = (const float *)strip;
-      const float *next = c + STRIP < to ? (const float *)(strip + STRIP * deep * type_bytes(type)) : NULL;
       float *out = job->out + c;
+      const float *b, *next = NULL;
+      if (job->w.type == RETORT_CODED) {
+        float *decoded = how == PAIRS ? scratch + panel_pairs(job->w.depth) : scratch;
+        decode_strip(how, &job->w, k, depth, c, width, decoded);
+        b = decoded;
+      } else {
+        const char *strip = (const char *)job->w.strips + place * type_bytes(type);
+        b = (const float *)strip;
+        if (c + STRIP < to) next = (const float *)(strip + STRIP * deep * type_bytes(type));
+      }
       if (how == PAIRS) {
 #ifdef DOT
         strip_pairs(rows, depth / 2, scratch, pairs_stride(job->w.depth), k / 2, b, next, job->scale, out,
@@ -155,8 +188,8 @@ INLINE void multiply_block(meeting how, const retort_linear *job, size_t rows, s
 #endif
         continue;
       }
-      if (type != RETORT_F32) {
-        decode(type, strip, 0, scratch, depth * STRIP);
+      if (job->w.type != RETORT_CODED && type != RETORT_F32) {
+        decode(type, b, 0, scratch, depth * STRIP);
         b = scratch, next = NULL;
       }
       strip_floats(rows, depth, how == ROUNDED ? rounded : job->x + k, how == ROUNDED ? DEPTH : job->stride, b, next,

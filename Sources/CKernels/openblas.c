@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "classes.h"
-#include "vectors.h"
+#include "coded.h"
 
 #define STRIP 256  // columns of a product, but for a matrix's last ones
 #define HEIGHT 48
@@ -44,14 +44,16 @@ static void multiply_strip(const retort_linear *job, size_t rows, size_t start, 
   const size_t columns = least(STRIP, w.columns - start), height = HEIGHT + 2 * margin;
   for (size_t k = 0; k < w.depth; k += DEPTH) {
     const size_t depth = least(DEPTH, w.depth - k), place = start * w.depth + k * columns;
-    const float *x = job->x + k, *strip = (const float *)w.strips + place;
+    const float *x = job->x + k, *strip = w.type == RETORT_CODED ? space->strip : (const float *)w.strips + place;
     if (rows < height) {
       memset(space->rows, 0, height * depth * sizeof *x);
       for (size_t r = 0; r < rows; r++)
         memcpy(space->rows + (margin + r) * depth, x + r * job->stride, depth * sizeof *x);
       x = space->rows;
     }
-    if (w.type != RETORT_F32) {
+    if (w.type == RETORT_CODED) {
+      decode_lines(&w, k, depth, start, columns, columns, space->strip);
+    } else if (w.type != RETORT_F32) {
       ours->widen((const char *)w.strips + place * type_bytes(w.type), w.type, space->strip, depth * columns);
       strip = space->strip;
     }
@@ -111,7 +113,9 @@ static size_t int8_scratch(size_t depth, retort_type type) {
   return bytes > floats ? bytes : floats;
 }
 
-static size_t float_bytes(size_t depth, size_t columns, retort_type type) { return depth * columns * type_bytes(type); }
+static size_t float_bytes(size_t depth, size_t columns, retort_type type) {
+  return type == RETORT_CODED ? 0 : depth * columns * type_bytes(type);
+}
 
 /// Strips are row-major, the last one as wide as the columns that are left.
 static void float_pack(const retort_matrix *w, void *strips, size_t from, size_t to) {

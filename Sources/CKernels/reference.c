@@ -28,8 +28,23 @@ static void narrow(const float *x, uint16_t *out, size_t n) {
   }
 }
 
+/// x rounded to binary16.
+static float half(float x) {
+  if (!isfinite(x)) return x;
+  int exponent;
+  frexpf(x, &exponent);
+  const float unit = ldexpf(1, exponent - 11 > -24 ? exponent - 11 : -24), y = (float)nearbyint(x / unit) * unit;
+  return fabsf(y) > 65504 ? copysignf(INFINITY, x) : y;
+}
+
 /// A number where it lies.
 static float number(retort_type type, const void *numbers, size_t place) {
+  if (type == RETORT_CODED) {
+    const retort_coded *w = numbers;
+    const int code = w->codes[place / 2] >> (place % 2 ? 0 : 4) & 15;
+    const float x = w->levels[code] * w->absmax[place >> w->block_bits];
+    return w->type == RETORT_F16 ? half(x) : w->type == RETORT_BF16 ? brain(x) : x;
+  }
   const char *from = (const char *)numbers + place * (type == RETORT_F32 ? 4 : 2);
   float x;
   uint32_t bits = 0;
@@ -241,6 +256,26 @@ static void widen(const void *x, retort_type type, float *out, size_t n) {
   for (size_t i = 0; i < n; i++) out[i] = number(type, x, i);
 }
 
+static void decode(const retort_coded *x, size_t from, size_t to, float *out) {
+  for (size_t i = from; i < to; i++) out[i - from] = number(RETORT_CODED, x, i);
+}
+
+static void encode(const float *x, size_t n, const float *levels, unsigned block_bits, uint8_t *codes, float *absmax) {
+  const size_t block = (size_t)1 << block_bits;
+  memset(codes, 0, (n + 1) / 2);
+  for (size_t i = 0; i < n + n % 2; i++) {
+    const size_t start = i / block * block, end = start + block < n ? start + block : n;
+    float most = 0;
+    for (size_t j = start; j < end; j++) most = isfinite(x[j]) && !isnan(most) ? fmaxf(most, fabsf(x[j])) : NAN;
+    const float divisor = fmaxf(most, 1e-38f), value = i < n ? x[i] : 0;
+    const float scaled = end - start < block ? value / divisor : value * (1 / divisor);
+    if (i == start) absmax[i >> block_bits] = end - start < block && !isnan(most) ? divisor : most;
+    int code = 0;
+    while (code < 15 && scaled > (levels[code] + levels[code + 1]) / 2) code++;
+    codes[i / 2] |= (uint8_t)(code << (i % 2 ? 0 : 4));
+  }
+}
+
 #include "reference_attention.h"
 #include "reference_products.h"
 
@@ -260,6 +295,8 @@ const retort_kernels retort_reference = {
     .narrow = narrow,
     .round = round_floats,
     .widen = widen,
+    .decode = decode,
+    .encode = encode,
     .multiply = multiply,
     .add = add,
     .add_scaled = add_scaled,

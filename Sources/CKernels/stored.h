@@ -9,12 +9,19 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-/// Bytes that a number takes.
+/// Bytes that a number takes that is no code.
 INLINE size_t type_bytes(retort_type type) { return type == RETORT_F32 ? 4 : 2; }
+
+/// A number of codes.
+INLINE float coded_number(const retort_coded *w, size_t i) {
+  const uint8_t both = w->codes[i / 2];
+  const float x = w->levels[i % 2 ? both & 15 : both >> 4] * w->absmax[i >> w->block_bits];
+  return w->type == RETORT_F32 ? x : w->type == RETORT_BF16 ? rounded_to_brain(x) : rounded_to_half(x);
+}
 
 /// Writes `n` numbers from `place` on as floats. Nothing else in a class knows what a type's bits mean.
 static void decode(retort_type type, const void *numbers, size_t place, float *out, size_t n) {
-  const char *from = (const char *)numbers + place * type_bytes(type);
+  const char *from = type == RETORT_CODED ? NULL : (const char *)numbers + place * type_bytes(type);
   switch (type) {
     case RETORT_F32: memcpy(out, from, n * sizeof *out); break;
     case RETORT_BF16:
@@ -30,6 +37,9 @@ static void decode(retort_type type, const void *numbers, size_t place, float *o
 #else
       for (size_t i = 0; i < n; i++) out[i] = float_of_half(half_at(from, i));
 #endif
+      break;
+    case RETORT_CODED:
+      for (size_t i = 0; i < n; i++) out[i] = coded_number(numbers, place + i);
       break;
   }
 }
@@ -58,6 +68,10 @@ INLINE void gather(retort_type type, const void *numbers, size_t place, size_t s
 INLINE void gather_floats(retort_type type, const void *numbers, size_t place, size_t step, size_t n, size_t size,
                           float *out) {
   if (type == RETORT_F32) return gather(type, numbers, place, step, n, size, out);
+  if (type == RETORT_CODED) {
+    for (size_t i = 0; i < size; i++) out[i] = i < n ? coded_number(numbers, place + i * step) : 0;
+    return;
+  }
   float stored[RETORT_INT8_DEPTH];
   gather(type, numbers, place, step, n, size, stored);
   decode(type, stored, 0, out, size);

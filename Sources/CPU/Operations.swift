@@ -37,7 +37,7 @@ extension CPU {
           $0.baseAddress! + start * stored.dtype.bytes, stored.dtype.stored, scratch, weight.columns)
       }
       return UnsafePointer(scratch)
-    case .listed: preconditionFailure("\(weight.name) is listed alone")
+    case .coded, .listed: preconditionFailure("\(weight.name) is no table of numbers")
     }
   }
 

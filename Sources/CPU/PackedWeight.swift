@@ -3,7 +3,8 @@ import CKernels
 import Synchronization
 import Tensors
 
-/// A matrix [depth, columns] in the layout that one class of kernels reads; opaque, and without a way back.
+/// A matrix [depth, columns] in the layout that one class of kernels reads; opaque, and without a way back. Of codes that
+/// products decode themselves it is nothing but where these lie.
 /// `@unchecked`: it is written before products that read it begin.
 final class PackedWeight: @unchecked Sendable {
   let depth: Int
@@ -12,7 +13,8 @@ final class PackedWeight: @unchecked Sendable {
   /// The type of the matrix that is laid out.
   let type: retort_type
   private let product: Weight.Layout.Product
-  private let strips: Tensor
+  private let strips: Tensor?
+  private var codes: KernelCodes?
   /// Which of the weight's numbers are laid out; absent: none.
   private var version: Int?
 
@@ -21,19 +23,24 @@ final class PackedWeight: @unchecked Sendable {
     multiplier = cpu.kernels.multiplier(layout.precision)
     (self.type, product) = (type, layout.product)
     (depth, self.columns) = product == .forward ? (columns, rows) : (rows, columns)
-    strips = cpu.uninitialized([multiplier.packed_bytes(depth, self.columns, type)], .u8)
+    let bytes = multiplier.packed_bytes(depth, self.columns, type)
+    strips = bytes == 0 ? nil : cpu.uninitialized([bytes], .u8)
   }
 
   var packed: retort_packed {
-    retort_packed(strips: strips.elements(UInt8.self), type: type, depth: depth, columns: columns)
+    let values = strips.map { UnsafeRawPointer($0.elements(UInt8.self)) } ?? codes.map { UnsafeRawPointer($0.place) }
+    return retort_packed(
+      strips: values, type: type, depth: depth, columns: columns, depth_step: steps.depth, column_step: steps.column)
   }
+
+  /// Distance of neighbours of W [out, in], row-major, along the depth and from column to column.
+  private var steps: (depth: Int, column: Int) { product == .forward ? (1, depth) : (columns, 1) }
 
   /// Lays W [out, in], row-major, out.
   func pack(_ w: UnsafeRawPointer, on cpu: CPU) {
-    let (depthStep, columnStep) = product == .forward ? (1, depth) : (columns, 1)
+    guard let strips = strips?.elements(UInt8.self) else { return }
     var matrix = retort_matrix(
-      values: w, type: type, depth: depth, columns: columns, depth_step: depthStep, column_step: columnStep)
-    let strips = strips.elements(UInt8.self)
+      values: w, type: type, depth: depth, columns: columns, depth_step: steps.depth, column_step: steps.column)
     withUnsafePointer(to: &matrix) { matrix in
       func pack(_ start: Int, _ count: Int) { multiplier.pack(matrix, strips, start, start + count) }
       // Small ones, such as adapters' factors, are done before another thread is awake.
@@ -54,8 +61,68 @@ final class PackedWeight: @unchecked Sendable {
     case .stored(let stored, _):
       stored.bytes.withUnsafeBytes { if let start = $0.baseAddress { pack(start, on: cpu) } }
       stored.releasePages()
+    case .coded(let coded):
+      let found = KernelCodes(coded)
+      codes = found
+      pack(UnsafeRawPointer(found.place), on: cpu)
     case .listed: preconditionFailure("\(weight.name) is listed alone")
     }
+  }
+}
+
+/// Codes as kernels read them.
+private final class KernelCodes {
+  // Keeps the memory that `place` points to.
+  private let matrix: CodedMatrix
+  let place: UnsafeMutablePointer<retort_coded>
+
+  init(_ matrix: CodedMatrix) {
+    self.matrix = matrix
+    place = .allocate(capacity: 1)
+    place.initialize(to: matrix.kernel)
+  }
+
+  deinit { place.deallocate() }
+}
+
+extension CodedMatrix {
+  fileprivate var kernel: retort_coded {
+    retort_coded(
+      codes: codes.elements(UInt8.self), absmax: absmax.floats, levels: levels.floats,
+      block_bits: UInt32(block.trailingZeroBitCount), type: dtype.stored)
+  }
+}
+
+extension CPU {
+  /// Numbers of a block that a thread decodes or encodes: whole blocks of every size.
+  private static let codesAtOnce = 1 << 16
+
+  package func decoded(_ x: CodedMatrix) -> Tensor {
+    let y = uninitialized(x.shape)
+    blocks(of: x.count, size: Self.codesAtOnce) { start, count in
+      withUnsafePointer(to: x.kernel) { table.decode($0, start, start + count, y.floats + start) }
+    }
+    return y
+  }
+
+  package func encoded(_ x: StoredTensor, as format: CodeFormat, block: Int) -> CodedMatrix {
+    let count = x.shape.reduce(1, *)
+    let y = CodedMatrix(
+      x.shape, format, block: block, dtype: x.dtype, codes: uninitialized([(count + 1) / 2], .u8),
+      absmax: uninitialized([(count + block - 1) / block]))
+    let scratch = scratch(Self.codesAtOnce)
+    x.bytes.withUnsafeBytes { bytes in
+      guard let source = bytes.baseAddress else { return }
+      blocks(of: count, size: Self.codesAtOnce) { start, count, worker in
+        let floats = scratch.of(worker)
+        table.widen(source + start * x.dtype.bytes, x.dtype.stored, floats, count)
+        table.encode(
+          floats, count, y.levels.floats, UInt32(block.trailingZeroBitCount), y.codes.elements(UInt8.self) + start / 2,
+          y.absmax.floats + start / block)
+      }
+    }
+    x.releasePages()
+    return y
   }
 }
 
@@ -68,7 +135,8 @@ struct RehearsedLayout: Hashable {
 extension CPU {
   /// The matrix as products want it, kept with the weight and made anew when its numbers have changed.
   func layout(_ weight: Weight, for product: Weight.Layout.Product, in precision: Precision) -> PackedWeight {
-    let (layout, type) = (Weight.Layout(product, precision), weight.dtype.stored)
+    let layout = Weight.Layout(product, precision)
+    let type = weight.isCoded ? RETORT_CODED : weight.dtype.stored
     func made() -> PackedWeight { PackedWeight(weight.rows, weight.columns, of: type, for: layout, on: self) }
     if let known = weight.layouts[layout] as? PackedWeight, known.type == type {
       if weight.device === self { known.follow(weight, on: self) }

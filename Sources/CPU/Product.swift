@@ -49,8 +49,10 @@ struct Product {
 
   /// Rows of a panel are at most so many: with large matrices more, as each panel reads all of the matrix, and with others
   /// as many as leave the panel's output in the second cache.
+  /// So it is with codes, which each panel decodes anew.
   var panel: Int {
-    multiplier.packed_bytes(job.w.depth, job.w.columns, job.w.type) < 4 << 20 ? CPU.panelRows / 2 : CPU.panelRows
+    let bytes = multiplier.packed_bytes(job.w.depth, job.w.columns, job.w.type)
+    return job.w.type != RETORT_CODED && bytes < 4 << 20 ? CPU.panelRows / 2 : CPU.panelRows
   }
   /// Rows of a piece are best a multiple of this.
   var height: Int { multiplier.height }

@@ -6,21 +6,29 @@ import Tensors
 package struct ProductRate {
   /// x·Wᵀ of a frozen weight.
   package let forward: Double
+  /// dy·W of the same.
+  package let backward: Double
   /// The same sum of outer products that a weight gradient is.
   package let gradient: Double
   /// Multiplying and adding in registers alone, on as many threads.
   package let registers: Double
 
   /// Measures products of [rows, depth] with [depth, columns] for about `seconds` each.
-  package init(rows: Int, depth: Int, columns: Int, on cpu: CPU, seconds: Double) {
+  /// - Parameter format: what the weight is encoded as; absent: it is in fp32, laid out.
+  package init(rows: Int, depth: Int, columns: Int, as format: CodeFormat? = nil, on cpu: CPU, seconds: Double) {
     let x = cpu.uniform([rows, depth], -1..<1, seed: 1, stream: 1)
     let dy = cpu.uniform([rows, columns], -1..<1, seed: 1, stream: 2)
-    let w = cpu.layout(
-      Weight("W", cpu.uniform([columns, depth], -1..<1, seed: 1, stream: 3), decays: true), for: .forward,
-      in: cpu.precision)
-    let (y, sum) = (cpu.matrix(rows, columns), cpu.zeros([columns, depth]))
+    let values = cpu.uniform([columns, depth], -1..<1, seed: 1, stream: 3)
+    let weight =
+      format.map { format in
+        Weight("W", cpu.encoded(StoredTensor(values.shape, .f32, bytes: values.bytes), as: format, block: 64))
+      } ?? Weight("W", values, decays: true)
+    let w = cpu.layout(weight, for: .forward, in: cpu.precision)
+    let back = cpu.layout(weight, for: .backward, in: cpu.precision)
+    let (y, dx, sum) = (cpu.matrix(rows, columns), cpu.matrix(rows, depth), cpu.zeros([columns, depth]))
     let work = 2e-9 * Double(rows) * Double(depth) * Double(columns)
     forward = Self.rate(work, seconds) { Product(rows, x.floats, w, into: y.floats).compute(on: cpu) }
+    backward = Self.rate(work, seconds) { Product(rows, dy.floats, back, into: dx.floats).compute(on: cpu) }
     let kept = cpu.kept(x)
     gradient = Self.rate(work, seconds) { cpu.addWeightGradient(to: sum, dy: dy, x: kept, chunks: [0..<rows]) }
     let (spin, rounds) = (cpu.kernels.multiplier(cpu.precision).spin!, 1 << 20)

@@ -9,6 +9,8 @@ package enum ModelError: Error, CustomStringConvertible, Equatable {
   case noSuchTarget(String, linears: [String])
   /// Weights of 4 bytes; bytes of memory.
   case tooLarge(weights: Double, memory: Int)
+  /// A layer whose matrix is in codes.
+  case codesDoNotTrain(String)
   case unsupported(key: String, found: String, expected: String)
 
   package var description: String {
@@ -26,6 +28,9 @@ package enum ModelError: Error, CustomStringConvertible, Equatable {
     case .tooLarge(let weights, let memory):
       "a model of these sizes has \(Self.text(weights)) weights, which take \(Self.text(4 * weights))B; there are "
         + "\(Self.text(Double(memory)))B of memory: lower vocab_size, hidden_size, num_hidden_layers or intermediate_size"
+    case .codesDoNotTrain(let layer):
+      "the model's matrices are in 4 bits, that of \(layer) among them; they stay as they are: train adapters, with "
+        + "`lora`, or take the model that was quantized"
     case .unsupported(let key, let found, let expected):
       "config.json: \(key) is \(found), supported: \(expected)"
     }

@@ -22,6 +22,9 @@ package final class Parameters {
     others.map { NamedTensor($0) } + linears.flatMap { [$0.mergedWeight] + ($0.bias.map { [NamedTensor($0)] } ?? []) }
   }
 
+  /// A linear layer whose numbers are codes, and cannot train.
+  package var codedLayer: String? { linears.first(where: \.weight.isCoded)?.name }
+
   func trainAll() { for weight in all where !weight.isTrainable { weight.train() } }
 
   /// Base frozen, an adapter on each target, `modulesToSave` and outer layers whole. A ~ U(±1/√in) by Philox from `seed`, B = 0.
@@ -36,6 +39,7 @@ package final class Parameters {
     for weight in outer { weight.train() }
     for (index, layer) in linears.enumerated() {
       if settings.trainsWhole(layer.name) {
+        if layer.weight.isCoded { throw ModelError.codesDoNotTrain(layer.name) }
         for weight in layer.ownWeights { weight.train() }
       } else if settings.targets(layer.name) {
         layer.adapter = adapter(on: layer, settings, seed: seed, stream: UInt64(index))

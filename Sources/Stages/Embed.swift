@@ -18,6 +18,8 @@ struct Embed: Stage {
   @Parameter("Tokens after which a text is cut; absent: as the model says.", in: 3...1_000_000) var maxLen: Int?
   @Parameter("Which prompt of the model's folder goes before each text.", neutral: TextRole.plain)
   var prompt = TextRole.plain
+  @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Output(
     "Folder of embeddings.safetensors, `embeddings` [n, dim] in the order of the texts, ids.json, and digests.txt, the "
       + "SHA-256 of each text as the model reads it.")

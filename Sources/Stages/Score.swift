@@ -20,6 +20,8 @@ struct Score: Stage {
   var maxLen: Int?
   @Parameter("A pair as the tokenizer has it, or as one text: `query [SEP] passage`.", neutral: PairForm.pair)
   var pairForm = PairForm.pair
+  @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Output("The candidates with logit and score.", file: "scores.jsonl") var scores: ScoreFile
 
   /// Pairs whose texts are held at a time; decides no bit.

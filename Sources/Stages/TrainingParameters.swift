@@ -47,6 +47,10 @@ struct TrainingParameters: ParameterGroup {
       + "below 1/512 of it; `adapter/` keeps all.", neutral: .base)
   var dtype = SavedType.base
   @Group("Low-rank adapters; absent: all weights train.") var lora: LoRAParameters?
+  @Group(
+    "Quantizes the base before adapters train on it, in a stage of its own, `NAME.quantized`, which trainings with one base "
+      + "share; needs `lora`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Group("Ends the training where `best_metric` no longer gets better; absent: all epochs train.", isNeutral: true)
   var earlyStopping: EarlyStoppingParameters?
 
@@ -89,10 +93,14 @@ struct TrainingParameters: ParameterGroup {
   /// What of the settings needs validation, where there is none.
   /// - Parameter inputs: those that only validation uses, and whether something is bound to them.
   func problems(hasValidation: Bool, _ inputs: [String: Bool]) -> [String] {
-    if hasValidation { return [] }
+    let frozen =
+      quantization != nil && lora == nil
+      ? ["`quantization` keeps the base as it is: give `lora`, whose adapters train on it, or leave `quantization` out"]
+      : []
+    if hasValidation { return frozen }
     let stopping =
       earlyStopping == nil ? [] : ["`early_stopping` goes by validation: give the port `validation` groups"]
-    return stopping
+    return frozen + stopping
       + inputs.filter(\.value).keys.sorted().map {
         "the port `\($0)` is for validation: give the port `validation` groups, or leave `\($0)` out"
       }
@@ -113,6 +121,7 @@ struct TrainingParameters: ParameterGroup {
     if let lora {
       try model.attach(lora: lora.settings(whole: whole), seed: seed)
     } else {
+      if let layer = model.parameters.codedLayer { throw ModelError.codesDoNotTrain(layer) }
       model.trainAllWeights()
     }
   }

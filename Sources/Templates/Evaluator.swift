@@ -8,7 +8,7 @@ struct Evaluator {
   private var depth = 0
   private var steps = 0
   /// Beyond these a template runs away.
-  private static let (mostDepth, mostSteps, mostBytes) = (500, 5_000_000, 1 << 24)
+  private static let (mostDepth, mostSteps, mostBytes) = (500, 1_000_000, 1 << 24)
 
   enum Flow { case goesOn, breaks, continues }
 
@@ -23,11 +23,15 @@ struct Evaluator {
 
   mutating func deeper<T>(_ offset: Int, _ body: (inout Evaluator) throws(Fault) -> T) throws(Fault) -> T {
     depth += 1
-    steps += 1
     defer { depth -= 1 }
     guard depth <= Self.mostDepth else { throw Fault(offset, "more than \(Self.mostDepth) levels, of macros perhaps") }
-    guard steps <= Self.mostSteps else { throw Fault(offset, "more than \(Self.mostSteps) steps") }
+    try step(offset)
     return try body(&self)
+  }
+
+  private mutating func step(_ offset: Int) throws(Fault) {
+    steps += 1
+    guard steps <= Self.mostSteps else { throw Fault(offset, "more than \(Self.mostSteps) steps") }
   }
 
   private mutating func write(_ text: String, _ offset: Int) throws(Fault) {
@@ -109,6 +113,7 @@ struct Evaluator {
     }
     let state = LoopState(items, depth: depth, body: loop.isRecursive ? (loop, outer) : nil)
     for (index, item) in items.enumerated() {
+      try step(loop.over.offset)
       state.index = index
       frame = Frame(outer)
       try assign(item, to: loop.target, loop.over.offset)

@@ -28,6 +28,10 @@ package protocol Device: AnyObject, Sendable {
   func read(_ x: Tensor) -> Data
   func copy(_ x: Tensor, to: Tensor)
   func fill(_ x: Tensor, _ value: Float)
+  /// The numbers in fp32, rounded to the type that they had.
+  func decoded(_ x: CodedMatrix) -> Tensor
+  /// Numbers in codes, the nearest level each. Where a number is not finite, its block's magnitude is not.
+  func encoded(_ x: StoredTensor, as format: CodeFormat, block: Int) -> CodedMatrix
 
   // MARK: Elements and rows
 

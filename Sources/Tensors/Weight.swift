@@ -8,6 +8,8 @@ package enum Matrix {
   /// Where the checkpoint has them, in its type; products read a layout that is made of them row by row, and what looks
   /// rows up reads these alone.
   case stored(StoredTensor, any Device)
+  /// On the device in codes of 4 bits: of a linear map's matrix that never trains.
+  case coded(CodedMatrix)
   /// Nowhere: the weight is known by name and shape alone.
   case listed
 }
@@ -48,6 +50,10 @@ package final class Weight {
     self.init(name, .stored(stored, device), stored.shape, decays: decays)
   }
 
+  package convenience init(_ name: String, _ coded: CodedMatrix) {
+    self.init(name, .coded(coded), coded.shape, decays: true)
+  }
+
   package convenience init(listed name: String, _ shape: [Int]) {
     self.init(name, .listed, shape, decays: false)
   }
@@ -60,21 +66,27 @@ package final class Weight {
     switch matrix {
     case .dense(let value): value.device
     case .stored(_, let device): device
+    case .coded(let coded): coded.device
     case .listed: preconditionFailure("\(name) is listed alone")
     }
   }
 
   package var isTrainable: Bool { gradient != nil }
+  /// Whether its numbers are codes, which do not train.
+  package var isCoded: Bool {
+    if case .coded = matrix { true } else { false }
+  }
   /// Outputs of a linear map's matrix, rows of a table.
   package var rows: Int { shape.dropLast().reduce(1, *) }
   package var columns: Int { shape.last ?? 1 }
   package var count: Int { shape.reduce(1, *) }
 
-  /// The type of the numbers where they are.
+  /// The type of the numbers where they are, or that codes are decoded to.
   package var dtype: DType {
     switch matrix {
     case .dense(let value): value.dtype
     case .stored(let stored, _): stored.dtype
+    case .coded(let coded): coded.dtype
     case .listed: preconditionFailure("\(name) is listed alone")
     }
   }
@@ -90,6 +102,7 @@ package final class Weight {
     switch matrix {
     case .dense(let value): value.dtype == .f32 ? value : device.converted(value, to: .f32)
     case .stored(let stored, let device): device.tensor(stored, as: .f32)
+    case .coded(let coded): coded.device.decoded(coded)
     case .listed: preconditionFailure("\(name) is listed alone")
     }
   }

@@ -22,6 +22,7 @@ package struct MemoryForecast {
   package func training(texts: Int, tokens: Int, lora: LoRASettings?) throws -> Int {
     try device.rehearse { device in
       let model = try model(on: device)
+      if lora == nil, let layer = model.parameters.codedLayer { throw ModelError.codesDoNotTrain(layer) }
       if let lora { try model.attach(lora: lora, seed: 0) } else { model.trainAllWeights() }
       let moments = AdamW.Moments(of: model.weights.filter(\.isTrainable))
       let tape = Tape(on: device, records: true, masks: Tape.Masks(seed: 0, step: 0))

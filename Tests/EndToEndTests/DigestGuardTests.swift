@@ -91,6 +91,24 @@ import Testing
         uses: dual-encoder
         in: {base: base.model, train: scored.scores}
         with: {<<: *dual, loss: ce}
+      dual-quantized:
+        uses: dual-encoder
+        in: {base: base.model, train: candidates.candidates}
+        with: {<<: *dual, lora: *lora, quantization: &quantization {block: 32}}
+      student-quantized:
+        uses: distill
+        in: {base: base.model, scores: scored-bf16.scores}
+        with: {<<: *student, lora: *lora, quantization: *quantization}
+        precision: bf16
+      merged:
+        uses: merge
+        in: {adapter: dual-quantized.model, base: base.model}
+        with: {into: original, quantization: *quantization}
+      vectors-quantized:
+        uses: embed
+        in: {model: base.model, texts: groups.corpus}
+        with: {quantization: *quantization}
+        precision: int8
       vectors:
         uses: embed
         in: {model: student.student, texts: groups.corpus}

@@ -122,7 +122,8 @@ import Testing
   }
 
   @Test func `every port that takes a model has one for what an adapter there changes`() {
-    for stage in BuiltInStages.all {
+    // The ports of `merge` are the adapter and its base themselves.
+    for stage in BuiltInStages.all where stage.kind != Merge.kind {
       let inputs = stage.description.inputs
       let bases = inputs.compactMap(\.modelBase)
       // The members of a list have no base in common.

@@ -51,6 +51,33 @@ struct ProductTests {
     }
   }
 
+  @Test(arguments: KernelPair.all, [PRODUCTS_FP32, PRODUCTS_BF16, PRODUCTS_INT8])
+  func `products with weights in 4 bits have the bits of those with the weights decoded, in both directions`(
+    pair: KernelPair, precision: product_precision
+  ) {
+    var reference = pair.reference
+    for var kernels in [pair.fast, pair.reference] {
+      for var what in cases(13, precision) where what.depth * what.columns < 1 << 21 {
+        (what.rank, what.derivative, what.rows) = (0, 0, 1 + what.rows / 4)
+        // Depths that vectors divide are decoded without a look at single codes.
+        what.depth = what.seed % 2 == 0 ? what.depth : (what.depth + 15) / 16 * 16
+        for type in [RETORT_F32, RETORT_BF16, RETORT_F16] {
+          #expect(check_coded(&kernels, &reference, what, type) == 0, "\(what)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: KernelPair.all)
+  func `codes of 4 bits and their largest magnitudes equal the reference`(pair: KernelPair) {
+    var (fast, reference) = (pair.fast, pair.reference)
+    for n in [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4096, 5001] {
+      for bits in [5, 6, 9, 12] as [UInt32] {
+        #expect(check_codes(&fast, &reference, n, bits, CodeFormat.nf4.levels, UInt64(n)) == 0)
+      }
+    }
+  }
+
   @Test(arguments: KernelPair.all)
   func `int8 products have the reference's bits before anything else joins them`(pair: KernelPair) {
     var (fast, reference) = (pair.fast, pair.reference)

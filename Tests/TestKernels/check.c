@@ -11,12 +11,13 @@ static size_t draw(uint64_t *state, size_t below) {
 /// Packs in two parts. The memory ends where the packed matrix does, and is not aligned.
 static retort_packed packed(const retort_multiplier *m, retort_matrix w, void **memory) {
   const size_t bytes = m->packed_bytes(w.depth, w.columns, w.type), middle = w.columns / 2 / m->strip * m->strip;
+  if (!bytes) return (retort_packed){w.values, w.type, w.depth, w.columns, w.depth_step, w.column_step};
   *memory = malloc(bytes + 4);
   void *strips = (char *)*memory + 4;
   memset(strips, 0xFF, bytes);
   m->pack(&w, strips, 0, middle);
   m->pack(&w, strips, middle, w.columns);
-  return (retort_packed){strips, w.type, w.depth, w.columns};
+  return (retort_packed){strips, w.type, w.depth, w.columns, 0, 0};
 }
 
 /// The transpose of rows.
@@ -129,6 +130,58 @@ size_t check_stored(const retort_kernels *kernels, product_case p, retort_type t
     free(outs[0].memory), free(outs[1].memory);
   }
   free(halves), free(memory), free(floats), free(x.memory), free(none.memory), free(bias.memory);
+  return unequal;
+}
+
+size_t check_coded(const retort_kernels *kernels, const retort_kernels *reference, product_case p, retort_type type) {
+  const size_t count = p.depth * p.columns, bytes = (count + 1) / 2;
+  uint64_t state = p.seed;
+  const unsigned bits = 4 + (unsigned)draw(&state, 6);
+  const size_t blocks = (count >> bits) + 1;
+  float levels[16], *absmax = malloc(blocks * sizeof *absmax);
+  float *floats = malloc(count * sizeof *floats), *again = malloc(count * sizeof *again);
+  uint8_t *codes = malloc(bytes);  // it ends where the codes do
+  for (int i = 0; i < 16; i++) levels[i] = (float)(int)(draw(&state, 1 << 20) - (1 << 19)) / (1 << 19);
+  for (size_t i = 0; i < bytes; i++) codes[i] = (uint8_t)draw(&state, 256);
+  const float sizes[] = {1, 3e-39f, 0, 7e4f, 2e-7f};  // subnormal, and beyond binary16, too
+  for (size_t i = 0; i < blocks; i++) absmax[i] = (float)draw(&state, 1 << 24) / (1 << 23) * sizes[draw(&state, 40) % 9 % 5];
+  const retort_coded coded = {codes, absmax, levels, bits, type};
+  reference->decode(&coded, 0, count, floats);
+  const size_t start = draw(&state, count) / 16 * 16;
+  kernels->decode(&coded, start, count, again);
+  size_t unequal = memcmp(floats + start, again, (count - start) * sizeof *again) != 0;
+  canvas x = make(p.rows, p.depth, 1, p.seed, 1), none = make(1, 1, 0, p.seed, 3), bias = make(1, p.columns, 0, 1, 2);
+  for (int rows = 0; rows < 2; rows++) {
+    // The same numbers as rows, and as columns.
+    const size_t steps[2] = {rows ? 1 : p.columns, rows ? p.depth : 1};
+    const retort_matrix stored = {&coded, RETORT_CODED, p.depth, p.columns, steps[0], steps[1]};
+    const retort_matrix widened = {floats, RETORT_F32, p.depth, p.columns, steps[0], steps[1]};
+    canvas outs[2] = {make(p.rows, p.columns, 1, p.seed, 4), make(p.rows, p.columns, 1, p.seed, 4)};
+    for (int i = 0; i < 2; i++)
+      compute(kernels, p, x, i ? stored : widened, none, none, bias.values, outs[i], none, i);
+    for (size_t r = 0; r < p.rows; r++)
+      for (size_t c = 0; c < p.columns; c++)
+        unequal += memcmp(outs[0].values + r * outs[0].stride + c, outs[1].values + r * outs[1].stride + c, 4) != 0;
+    unequal += overwritten(outs[1]);
+    free(outs[0].memory), free(outs[1].memory);
+  }
+  free(absmax), free(floats), free(again), free(codes), free(x.memory), free(none.memory), free(bias.memory);
+  return unequal;
+}
+
+size_t check_codes(const retort_kernels *kernels, const retort_kernels *reference, size_t n, unsigned bits,
+                   const float *levels, uint64_t seed) {
+  const size_t blocks = (n >> bits) + 1, bytes = (n + 1) / 2;
+  canvas x = make(1, n, 0, seed, 1);
+  uint64_t state = seed;
+  for (size_t i = 0; i < n; i++)
+    if (draw(&state, 50) == 0) x.values[i] *= draw(&state, 2) ? 0 : 1e4f;
+  uint8_t *codes[2] = {malloc(bytes), malloc(bytes)};
+  float *absmax[2] = {calloc(blocks, 4), calloc(blocks, 4)};
+  for (int i = 0; i < 2; i++) (i ? kernels : reference)->encode(x.values, n, levels, bits, codes[i], absmax[i]);
+  const size_t unequal = (memcmp(codes[0], codes[1], bytes) != 0) + (memcmp(absmax[0], absmax[1], blocks * 4) != 0);
+  for (int i = 0; i < 2; i++) free(codes[i]), free(absmax[i]);
+  free(x.memory);
   return unequal;
 }
 

@@ -72,6 +72,39 @@ final class PlainDevice: Device {
   func read(_ x: Tensor) -> Data { get(x).map(Float.init).withUnsafeBytes { Data($0) } }
   func copy(_ x: Tensor, to: Tensor) { set(to, get(x)) }
   func fill(_ x: Tensor, _ value: Float) { set(x, [Double](repeating: Double(value), count: x.count)) }
+  func decoded(_ x: CodedMatrix) -> Tensor {
+    let (codes, absmax, levels) = (get(x.codes), get(x.absmax), get(x.levels))
+    return made(
+      x.shape,
+      (0..<x.count).map { index in
+        let both = Int(codes[index / 2])
+        let value = Float(levels[index % 2 == 0 ? both / 16 : both % 16]) * Float(absmax[index / x.block])
+        return switch x.dtype {
+        case .f16: Double(Float16(value))
+        case .bf16: Double(Float(bitPattern: (value.bitPattern + 0x7FFF + (value.bitPattern >> 16 & 1)) & 0xFFFF_0000))
+        default: Double(value)
+        }
+      })
+  }
+
+  func encoded(_ x: StoredTensor, as format: CodeFormat, block: Int) -> CodedMatrix {
+    let values = get(tensor(x, as: .f32)).map(Float.init)
+    let blocks = (values.count + block - 1) / block
+    let coded = CodedMatrix(
+      x.shape, format, block: block, dtype: x.dtype, codes: uninitialized([(values.count + 1) / 2], .u8),
+      absmax: uninitialized([blocks]))
+    let absmax = (0..<blocks).map { values[$0 * block..<min($0 * block + block, values.count)].map(abs).max() ?? 0 }
+    var codes = [Double](repeating: 0, count: (values.count + 1) / 2)
+    for index in 0..<2 * codes.count {
+      let scaled = index < values.count ? values[index] / max(absmax[index / block], 1e-38) : 0
+      let code = zip(format.levels, format.levels.dropFirst()).filter { ($0 + $1) / 2 < scaled }.count
+      codes[index / 2] += Double(index % 2 == 0 ? 16 * code : code)
+    }
+    set(coded.codes, codes)
+    set(coded.absmax, absmax.map(Double.init))
+    return coded
+  }
+
   func isFinite(_ x: Tensor) -> Bool { get(x).allSatisfy(\.isFinite) }
   func converted(_ x: Tensor, to dtype: DType) -> Tensor { made(x.shape, get(x)) }
   func add(_ x: Tensor, to: Tensor) { set(to, zip(get(x), get(to)).map { $0 + $1 }) }

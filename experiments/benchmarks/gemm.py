@@ -7,7 +7,8 @@ and the gradient of W; alternating, medians of the rounds, in GFLOP/s.
 A shape is rows x depth x columns. `registers` is what the machine does when it multiplies and adds in registers alone,
 and the share is of that. The engine's weights are packed beforehand as frozen ones are; PyTorch's are in their
 precision, its activations converted at each call as the engine's are; its int8 is the dynamically quantized linear
-layer, one scale for all activations and one for each column of the weights. `--kernels` names classes of the engine whose
+layer, one scale for all activations and one for each column of the weights. `nf4-fp32` and `nf4-bf16` are the engine's with
+weights in 4 bits, beside PyTorch's with whole ones. `--kernels` names classes of the engine whose
 fp32 products have rows of their own, as RETORT_KERNELS does. Needs torch.
 """
 import argparse
@@ -24,9 +25,10 @@ SHAPES = ["2048x384x1536", "2048x1536x384", "4096x1024x4096", "4096x4096x1024", 
           "16x384x1536", "1x384x1536", "2048x384x16", "2048x16x384"]
 
 
-def ours(options: argparse.Namespace, shape: str, precision: str, threads: int, kernels: str | None) -> dict:
+def ours(options: argparse.Namespace, shape: str, precision: str, threads: int, kernels: str | None,
+         weights: str) -> dict:
     command = [options.retort, "products", *shape.split("x"), "--precision", precision, "--threads", str(threads),
-               "--seconds", str(options.seconds)]
+               "--seconds", str(options.seconds), "--weights", weights]
     environment = os.environ | ({"RETORT_KERNELS": kernels} if kernels else {})
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
 
@@ -77,21 +79,24 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16", "int8"],
                         choices=["fp32", "bf16", "int8"])
     parser.add_argument("--kernels", nargs="*", default=["openblas"])
+    parser.add_argument("--weights", nargs="*", default=["nf4"], choices=["nf4", "fp4"])
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     options = parser.parse_args()
     print("products  threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")
     numerics = []
     for precision in options.precisions:
-        classes = [None] + (options.kernels if precision == "fp32" else [])
+        classes = [(None, "fp32")] + [(name, "fp32") for name in options.kernels if precision == "fp32"]
+        classes += [(None, weights) for weights in options.weights if precision != "int8"]
         for threads in options.threads:
             for shape in options.shapes:
-                rounds = [([ours(options, shape, precision, threads, kernels) for kernels in classes],
+                rounds = [([ours(options, shape, precision, threads, *one) for one in classes],
                            theirs(options, shape, precision, threads)) for _ in range(options.rounds)]
                 them = {key: statistics.median(r[1][key] for r in rounds) for key in ("forward", "gradient")}
-                for i, kernels in enumerate(classes):
+                for i, (kernels, weights) in enumerate(classes):
                     us = {key: statistics.median(r[0][i][key] for r in rounds)
                           for key in ("forward", "gradient", "registers")}
-                    print(f"{kernels or precision:9} {threads:7} {shape:18} {us['forward']:8.1f} {them['forward']:6.1f} "
+                    name = kernels or (precision if weights == "fp32" else f"{weights}-{precision}")
+                    print(f"{name:9} {threads:7} {shape:18} {us['forward']:8.1f} {them['forward']:6.1f} "
                           f"{us['forward'] / them['forward']:6.2f} {us['forward'] / us['registers']:19.0%} "
                           f"{us['gradient']:18.1f} {them['gradient']:6.1f} {us['gradient'] / them['gradient']:6.2f}",
                           flush=True)

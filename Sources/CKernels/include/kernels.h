@@ -47,8 +47,19 @@ typedef struct {
   int centred;
 } retort_norm;
 
-/// How a weight's numbers are stored: floats, bf16, or IEEE fp16.
-typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16 } retort_type;
+/// How a weight's numbers are stored: floats, bf16, IEEE fp16, or as a `retort_coded` says.
+typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16, RETORT_CODED } retort_type;
+
+/// Numbers in codes of 4 bits (Dettmers et al. 2023, in bitsandbytes' layout): number i is
+/// levels[code i]·absmax[i >> block_bits], rounded to `type`. Its code is the upper half of byte i / 2 if i is even, else
+/// the lower one.
+typedef struct {
+  const uint8_t *codes;
+  const float *absmax;
+  const float *levels;  // [16]
+  unsigned block_bits;  // 4 or more
+  retort_type type;
+} retort_coded;
 
 /// Floats, or the bf16 that they were rounded to: what a backward pass needs is kept as either.
 typedef struct {
@@ -64,7 +75,7 @@ static inline retort_rounded retort_from(retort_rounded x, size_t i) {
 
 /// A matrix [depth, columns] where it lies, aligned or not: w(k, c) = values[k·depth_step + c·column_step].
 typedef struct {
-  const void *values;
+  const void *values;  // of RETORT_CODED the `retort_coded`
   retort_type type;
   size_t depth, columns;
   size_t depth_step, column_step;
@@ -72,9 +83,10 @@ typedef struct {
 
 /// A matrix [depth, columns] laid out for products from the left, by `pack` of the multiplier that reads it.
 typedef struct {
-  const void *strips;
-  retort_type type;  // of the matrix that was laid out, and in fp32 of what the strips hold
+  const void *strips;  // of RETORT_CODED, where `packed_bytes` is 0, the `retort_coded` itself
+  retort_type type;    // of the matrix that was laid out, and in fp32 of what the strips hold
   size_t depth, columns;
+  size_t depth_step, column_step;  // of codes that are decoded strip by strip, else anything
 } retort_packed;
 
 /// out = f(scale·x·w + low_scale·low·low_w + bias) of a linear layer, added, before f, to what `out` holds if
@@ -125,6 +137,7 @@ typedef struct {
   const char *name;  // of the class of instructions that decides the bits
   size_t strip;      // columns lie in strips of so many; pieces of columns start at one
   size_t height;     // pieces of a multiple of so many rows waste nothing
+  /// 0 of RETORT_CODED where products decode it strip by strip: it is not laid out then.
   size_t (*packed_bytes)(size_t depth, size_t columns, retort_type type);
   /// Lays out the strips that hold columns from ≤ c < to. In fp32 they keep the matrix's type; in bf16 and int8 they are
   /// those of the matrix widened to floats. Products have the bits of the widened matrix's in each precision.
@@ -165,8 +178,14 @@ typedef struct {
   void (*narrow)(const float *x, uint16_t *out, size_t n);
   /// x = x rounded so.
   void (*round)(float *x, size_t n);
-  /// Any type to fp32; `x` may be unaligned.
+  /// Any type to fp32, but codes; `x` may be unaligned.
   void (*widen)(const void *x, retort_type type, float *out, size_t n);
+  /// The numbers from ≤ i < to, `from` a multiple of 16.
+  void (*decode)(const retort_coded *x, size_t from, size_t to, float *out);
+  /// The code of the nearest of the ascending levels to x/absmax, in blocks of 1 << block_bits, the last one maybe
+  /// shorter; an odd number of codes is filled up with that of 0. As bitsandbytes has it, whole blocks are multiplied by
+  /// 1/absmax and a shorter one is divided, by 1e-38 at least.
+  void (*encode)(const float *x, size_t n, const float *levels, unsigned block_bits, uint8_t *codes, float *absmax);
   /// out += scale · x
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 

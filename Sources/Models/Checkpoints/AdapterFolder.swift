@@ -43,7 +43,7 @@ struct AdapterFolder {
       throw CheckpointError(file.file, found: "no low-rank factors", expected: "names that end in lora_A.weight")
     }
     let whole = Dictionary(uniqueKeysWithValues: names.map { (nameInBase($0), $1) })
-    return base.changed(by: RenamedTensors(stored: file, storedNames: whole), adapters: adapters)
+    return try base.changed(by: RenamedTensors(stored: file, storedNames: whole), adapters: adapters)
   }
 
   /// What an adapter without its base is told.

@@ -8,9 +8,14 @@ package struct Checkpoint: Sendable {
   /// The file of the tensors, or the index of the shards.
   package let file: URL
   private let shards: [any TensorFile]
+  /// Of every tensor, those that decode others included.
+  private let allNames: [String: Int]
+  /// Without them.
   private let shardByName: [String: Int]
   /// What is added to some of the tensors when they are read.
   private let adapters: StoredAdapters?
+  /// Matrices in codes of 4 bits, by name; what decodes them is no tensor of its own.
+  private let coded: [String: StoredCodes]
 
   /// A way to keep tensors; where a folder has more than one, the first counts.
   private struct Format: Sendable {
@@ -28,7 +33,7 @@ package struct Checkpoint: Sendable {
     for format in Format.all {
       let single = folder.appending(path: format.name)
       if ForeignFile.exists(single) {
-        self.init(file: single, try format.open(single, root))
+        try self.init(file: single, format.open(single, root))
         return
       }
       let index = folder.appending(path: "\(format.name).index.json")
@@ -49,42 +54,92 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) {
-    self.init(file: file, [tensors], Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }, adapters)
+  init(file: URL, _ tensors: any TensorFile, adapters: StoredAdapters? = nil) throws {
+    try self.init(file: file, [tensors], Dictionary(tensors.names.map { ($0, 0) }) { first, _ in first }, adapters)
   }
 
   private init(
     file: URL, _ shards: [any TensorFile], _ shardByName: [String: Int], _ adapters: StoredAdapters?
-  ) {
-    (self.file, self.shards, self.shardByName, self.adapters) = (file, shards, shardByName, adapters)
+  ) throws {
+    (self.file, self.shards, self.adapters) = (file, shards, adapters)
+    allNames = shardByName
+    var (coded, shardByName) = ([String: StoredCodes](), shardByName)
+    for (name, shard) in shardByName {
+      guard let (weight, format) = StoredCodes.weight(ofState: name), coded[weight] == nil else { continue }
+      coded[weight] = try StoredCodes(weight, format, in: shards[shard].file) { part in
+        try Self.raw(part, shards, shardByName, file)
+      }
+    }
+    for weight in coded.keys {
+      for part in StoredCodes.Part.allCases { shardByName[part.name(weight)] = nil }
+      for format in CodeFormat.allCases { shardByName[weight + StoredCodes.stateEnd(format)] = nil }
+    }
+    (self.shardByName, self.coded) = (shardByName, coded)
   }
 
   /// The same with other tensors in the place of its own, or beside them, and adapters.
-  func changed(by tensors: any TensorFile, adapters: StoredAdapters) -> Checkpoint {
+  func changed(by tensors: any TensorFile, adapters: StoredAdapters) throws -> Checkpoint {
     let others = Dictionary(uniqueKeysWithValues: tensors.names.map { ($0, shards.count) })
-    return Checkpoint(
-      file: tensors.file, shards + [tensors], shardByName.merging(others) { $1 }, adapters)
+    return try Checkpoint(
+      file: tensors.file, shards + [tensors], allNames.merging(others) { $1 }, adapters)
   }
 
   /// In byte order of their UTF-8.
   package var names: [String] { shardByName.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
 
-  package func shape(of name: String) throws -> [Int] { try shard(of: name).shape(of: name) }
+  package func shape(of name: String) throws -> [Int] {
+    try coded[name]?.shape ?? shard(of: name).shape(of: name)
+  }
+
+  /// Whether the tensor is a matrix in codes of 4 bits.
+  func isCoded(_ name: String) -> Bool { coded[name] != nil }
+
+  var hasCodes: Bool { !coded.isEmpty }
+
+  /// Whether tensors are what their files say, without an adapter's change.
+  var isUnchanged: Bool { adapters == nil }
+
+  private func raw(_ name: String) throws -> RawTensor { try Self.raw(name, shards, allNames, file) }
+
+  private static func raw(
+    _ name: String, _ shards: [any TensorFile], _ places: [String: Int], _ file: URL
+  ) throws -> RawTensor {
+    guard let place = places[name] else { throw CheckpointError(file, found: "no tensor \"\(name)\"", expected: "one") }
+    return try shards[place].raw(name)
+  }
+
+  /// A tensor as it lies in its file; of none in codes.
+  func rawTensor(_ name: String) throws -> RawTensor { try raw(name) }
+
+  /// Floats as they lie in their file.
+  func storedTensor(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }
 
   /// The type of the largest tensor, as arrays of it are read.
   var mainType: DType {
     get throws {
       let sizes = try names.map { (name: $0, size: try shape(of: $0).reduce(1, *)) }
       guard let largest = sizes.max(by: { $0.size < $1.size })?.name else { return .f32 }
+      if let codes = coded[largest] { return codes.dtype }
       return try shard(of: largest).type(of: largest).dtype ?? .f32
     }
   }
 
-  func type(of name: String) throws -> ElementType { try shard(of: name).type(of: name) }
+  /// The name of its type, that of the format for a matrix in codes.
+  func typeName(of name: String) throws -> String {
+    try coded[name].map { $0.format.rawValue.uppercased() } ?? shard(of: name).type(of: name).rawValue
+  }
 
   /// The weight that a model asks for, out of the tensor `stored`. A matrix stays where it is until it is laid out, and a
   /// table for good; an adapter that lies beside is merged.
   func weight(_ request: WeightRequest, from stored: String, on device: any Device) throws -> Weight {
+    if let codes = coded[stored], request.use == .matrix {
+      let weight = Weight(request.name, try codes.matrix(stored, on: device, raw))
+      try adapters?.add(to: weight, stored)
+      return weight
+    }
+    guard coded[stored] == nil else {
+      return Weight(request.name, try self.tensor(stored, on: device), decays: request.decays)
+    }
     let tensor = try shard(of: stored).stored(stored)
     let weight =
       switch request.use {
@@ -95,14 +150,29 @@ package struct Checkpoint: Sendable {
     return weight
   }
 
-  /// The tensor `name` as it lies in its file, whatever adapters lie beside.
-  func stored(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }
+  /// The tensor `name` as it lies in its file, or decoded, whatever adapters lie beside.
+  func stored(_ name: String, on device: any Device) throws -> StoredTensor {
+    guard coded[name] != nil else { return try shard(of: name).stored(name) }
+    let values = try unchanged(name, on: device)
+    return StoredTensor(values.shape, .f32, bytes: values.bytes)
+  }
 
   /// A copy of the tensor `name`, in fp32, its adapter merged.
   package func tensor(_ name: String, on device: any Device) throws -> Tensor {
-    let weight = Weight(name, device.tensor(try shard(of: name).stored(name), as: .f32), decays: false)
-    try adapters?.add(to: weight, name)
-    return weight.value
+    let values = try unchanged(name, on: device)
+    _ = try change(values, name)
+    return values
+  }
+
+  /// The same without an adapter's change.
+  func unchanged(_ name: String, on device: any Device) throws -> Tensor {
+    try coded[name].map { device.decoded(try $0.matrix(name, on: device, raw)) }
+      ?? device.tensor(try shard(of: name).stored(name), as: .f32)
+  }
+
+  /// Adds the adapter of the tensor `name` to its numbers; false if it has none.
+  func change(_ values: Tensor, _ name: String) throws -> Bool {
+    try adapters?.add(to: Weight(name, values, decays: false), name) ?? false
   }
 
   private func shard(of name: String) throws -> any TensorFile {
@@ -135,7 +205,7 @@ package struct Checkpoint: Sendable {
           folder.appending(path: name), found: "no tensor \"\(member.key)\"", expected: "it, as the index says")
       }
     }
-    self.init(file: index.file, shards, shardByName, nil)
+    try self.init(file: index.file, shards, shardByName, nil)
   }
 
   /// By bytes: a slash with a mark on it is a slash.

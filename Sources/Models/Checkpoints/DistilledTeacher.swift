@@ -41,7 +41,7 @@ enum DistilledTeacher {
         }
         return LoRASettings.scale(alpha: settings.alpha, r: rank, isRankStabilised: settings.useRSLoRA)
       })
-    return Checkpoint(
+    return try Checkpoint(
       file: stored.file, RenamedTensors(stored: stored, storedNames: names), adapters: adapters)
   }
 

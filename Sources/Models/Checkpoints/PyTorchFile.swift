@@ -36,6 +36,11 @@ struct PyTorchFile: TensorFile {
       name, view.shape, elements(of: view), isMapped: view.isContiguous, in: file)
   }
 
+  func raw(_ name: String) throws -> RawTensor {
+    let view = try view(name)
+    return RawTensor(type: view.type, shape: view.shape, bytes: elements(of: view), isMapped: view.isContiguous)
+  }
+
   /// The elements one after another: where they lie, if they do so there.
   private func elements(of view: TensorView) -> Data {
     let size = view.type.bits / 8

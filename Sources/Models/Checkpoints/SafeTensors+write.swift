@@ -11,7 +11,7 @@ extension SafeTensors {
     let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     try CheckpointError.writing(file) {
       let partial = file.appendingPathExtension("partial")
-      try header(of: ordered.map { ($0.name, $0.shape) }, type).write(to: partial)
+      try header(of: ordered.map { ($0.name, $0.shape, $0.element ?? ElementType(type)) }).write(to: partial)
       let handle = try FileHandle(forWritingTo: partial)
       try handle.seekToEnd()
       for tensor in ordered { try handle.write(contentsOf: tensor.bytes(as: type, for: file)) }
@@ -21,16 +21,10 @@ extension SafeTensors {
   }
 
   /// Everything before the data of tensors that lie one after another.
-  fileprivate static func header(of tensors: [(name: String, shape: [Int])], _ type: DType = .f32) -> Data {
-    let element: ElementType =
-      switch type {
-      case .bf16: .bf16
-      case .f16: .f16
-      default: .f32
-      }
+  fileprivate static func header(of tensors: [(name: String, shape: [Int], element: ElementType)]) -> Data {
     var header: JSONValue = ["__metadata__": ["format": "pt"]]
     var offset = 0
-    for (name, shape) in tensors {
+    for (name, shape, element) in tensors {
       let end = offset + shape.reduce(1, *) * element.bits / 8
       header[name] = [
         "dtype": .string(element.rawValue), "shape": .array(shape.map { .int($0) }),
@@ -45,15 +39,28 @@ extension SafeTensors {
   }
 }
 
+extension ElementType {
+  fileprivate init(_ type: DType) {
+    self =
+      switch type {
+      case .bf16: .bf16
+      case .f16: .f16
+      default: .f32
+      }
+  }
+}
+
 /// A tensor to be written.
 package struct NamedTensor {
   let name: String
   let shape: [Int]
-  /// In fp32, as they lie.
+  /// The type that it is written in, as its bytes lie; absent: that of the file, into which its fp32 is rounded.
+  let element: ElementType?
+  /// As they lie.
   let bytes: () throws -> Data
 
-  init(_ name: String, _ shape: [Int], bytes: @escaping () throws -> Data) {
-    (self.name, self.shape, self.bytes) = (name, shape, bytes)
+  init(_ name: String, _ shape: [Int], as element: ElementType? = nil, bytes: @escaping () throws -> Data) {
+    (self.name, self.shape, self.element, self.bytes) = (name, shape, element, bytes)
   }
 
   package init(_ name: String, _ tensor: Tensor) { self.init(name, tensor.shape) { tensor.bytes } }
@@ -64,7 +71,8 @@ package struct NamedTensor {
 
   /// - Parameter file: for messages.
   fileprivate func bytes(as type: DType, for file: URL) throws -> Data {
-    switch type {
+    if element != nil { return try bytes() }
+    return switch type {
     case .bf16: try rounded(file, "bfloat16") { UInt16(truncatingIfNeeded: $0.roundedToHalf >> 16) }
     case .f16: try rounded(file, "float16") { Float16($0).bitPattern }
     default: try bytes()
@@ -110,7 +118,7 @@ package final class SafeTensorsMatrixWriter {
   /// - Parameter shape: [rows, columns]
   package init(_ name: String, _ shape: [Int], to file: URL) throws {
     self.file = file
-    let header = SafeTensors.header(of: [(name, shape)])
+    let header = SafeTensors.header(of: [(name, shape, .f32)])
     dataStart = header.count
     rowBytes = shape[1] * MemoryLayout<Float>.size
     handle = try CheckpointError.writing(file) {

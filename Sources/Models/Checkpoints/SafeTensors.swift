@@ -33,6 +33,11 @@ package struct SafeTensors: TensorFile {
     return try entry.type.stored(name, entry.shape, data(entry.bytes), isMapped: true, in: file)
   }
 
+  func raw(_ name: String) throws -> RawTensor {
+    let entry = try entry(name)
+    return RawTensor(type: entry.type, shape: entry.shape, bytes: data(entry.bytes), isMapped: true)
+  }
+
   /// Some rows of a matrix.
   package func stored(_ name: String, rows: Range<Int>) throws -> StoredTensor {
     let entry = try entry(name)

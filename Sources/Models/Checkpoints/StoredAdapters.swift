@@ -47,14 +47,16 @@ struct StoredAdapters: Sendable {
     self.factors = factors
   }
 
-  /// Merges the adapter of the weight `name`, if it has one.
-  func add(to weight: Weight, _ name: String) throws {
-    guard let factors = factors[name] else { return }
+  /// Merges the adapter of the weight `name`; false if it has none.
+  @discardableResult
+  func add(to weight: Weight, _ name: String) throws -> Bool {
+    guard let factors = factors[name] else { return false }
     func read(_ name: String) throws -> Weight {
       Weight(name, weight.device.tensor(try file.stored(name), as: .f32), decays: true)
     }
     weight.merge(
       Adapter(down: try read(factors.down), up: try read(factors.up), scale: factors.scale, dropout: 0))
+    return true
   }
 }
 
@@ -70,4 +72,5 @@ struct RenamedTensors: TensorFile {
   func shape(of name: String) throws -> [Int] { try stored.shape(of: storedNames[name] ?? name) }
   func type(of name: String) throws -> ElementType { try stored.type(of: storedNames[name] ?? name) }
   func stored(_ name: String) throws -> StoredTensor { try stored.stored(storedNames[name] ?? name) }
+  func raw(_ name: String) throws -> RawTensor { try stored.raw(storedNames[name] ?? name) }
 }

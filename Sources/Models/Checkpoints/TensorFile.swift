@@ -10,6 +10,8 @@ protocol TensorFile: Sendable {
   func type(of name: String) throws -> ElementType
   /// The tensor `name` in its own type where it is F32, F16 or BF16, and rounded to F32 where it is F64.
   func stored(_ name: String) throws -> StoredTensor
+  /// The tensor `name` whatever its type, its elements one after another.
+  func raw(_ name: String) throws -> RawTensor
 }
 
 extension ElementType {

@@ -27,7 +27,7 @@ extension CheckpointFolder {
     get throws {
       var counts: [String: Int] = [:]
       for (name, stored) in storedNames {
-        counts[try checkpoint.type(of: stored).rawValue, default: 0] += try shape(of: name).reduce(1, *)
+        counts[try checkpoint.typeName(of: stored), default: 0] += try shape(of: name).reduce(1, *)
       }
       return counts
     }

@@ -128,6 +128,7 @@ extension CheckpointFolder {
     try Self.makeFolder(folder)
     try Self.copyTokenizer(from: transformer, to: folder)
     var config = configuration.values
+    config[Self.quantizationKey] = nil  // weights that are written as numbers are no codes
     try change(&config)
     let keys = ["dtype", "torch_dtype"].filter { config[$0] != nil }
     // Where nothing is said, fp32 is meant.

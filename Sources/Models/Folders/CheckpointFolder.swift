@@ -187,8 +187,14 @@ package struct CheckpointFolder: Sendable {
     }
     let shapes = try architecture.encoderShapes
     try check(required: shapes, optional: architecture.poolerShapes)
-    try checkMemory(for: shapes)
+    try checkMemory(for: shapes.filter { !isCoded(withoutPrefix($0.name)) })
   }
+
+  /// Whether a matrix is in codes of 4 bits, by its name without prefix.
+  func isCoded(_ name: String) -> Bool { checkpoint.isCoded(storedName(name)) }
+
+  /// Whether matrices of the folder are in codes of 4 bits: they do not train.
+  package var hasCodes: Bool { checkpoint.hasCodes }
 
   /// The cross-encoder, or a new one on an encoder: its classifier, and its pooler if the folder has none, are drawn by
   /// `seed` and named in `newModules`. Throws a `CheckpointError` that names every missing, unexpected or misshapen
@@ -226,7 +232,7 @@ package struct CheckpointFolder: Sendable {
       required: shapes.map { (withoutPrefix($0.name), $0.shape) }
         .filter { shape in !new.contains { shape.0.hasPrefix("\($0).") } && !isJudged(by: shape.0) },
       optional: architecture.poolerShapes)
-    try checkMemory(for: shapes)
+    try checkMemory(for: shapes.filter { !isCoded(withoutPrefix($0.name)) })
   }
 
   /// Gives the labels of the head; of two the second is the score, as such models' users have it. Throws a
@@ -248,7 +254,7 @@ package struct CheckpointFolder: Sendable {
     try checkpoint.tensor(storedName(name), on: device)
   }
 
-  fileprivate func storedName(_ name: String) -> String { storedNames[name] ?? name }
+  func storedName(_ name: String) -> String { storedNames[name] ?? name }
 
   func shape(of name: String) throws -> [Int] { try checkpoint.shape(of: storedNames[name] ?? name) }
 
@@ -292,7 +298,7 @@ package struct CheckpointFolder: Sendable {
     }
   }
 
-  fileprivate func withoutPrefix(_ name: String) -> String { Self.without(prefixes, name) }
+  func withoutPrefix(_ name: String) -> String { Self.without(prefixes, name) }
 
   private static func without(_ prefixes: [String], _ name: String) -> String {
     for prefix in prefixes where name.hasPrefix(prefix) { return String(name.dropFirst(prefix.count)) }

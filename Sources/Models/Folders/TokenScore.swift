@@ -31,7 +31,7 @@ struct TokenScore: Sendable, Hashable {
 extension Checkpoint {
   /// A row of the matrix `name`, or what it has more than another row, in fp32: [1, columns].
   func row(_ row: Int, less other: Int?, of name: String, on device: any Device) throws -> Tensor {
-    let all = try stored(name)
+    let all = try stored(name, on: device)
     func numbers(_ row: Int) -> [Float] {
       let size = all.shape[1] * all.dtype.bytes
       let start = all.bytes.startIndex + row * size

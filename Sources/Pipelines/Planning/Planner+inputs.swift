@@ -159,6 +159,7 @@ extension Planner {
       stage.outputs[index].type = bound.allSatisfy { $0.type == bound[0].type } ? bound.first?.type : nil
     }
     if draft.isSound && isBound && fit && stage.command == nil { askForProblems(&stage, draft) }
+    if draft.isQuantized { stage.parameters[Self.quantization] = .null }
     if fit { models?.look(at: stage) }
     return stage
   }

@@ -21,6 +21,8 @@ struct Planner {
     var stage: PlannedStage
     /// For each bound input, in the file's order.
     var bindings: [Binding] = []
+    /// Whether a stage before it quantizes its models.
+    var isQuantized = false
     /// Whether nothing of it has been reported, so that the stage can be bound.
     var isSound = true
 
@@ -55,6 +57,7 @@ struct Planner {
     var drafts: [Draft] = []
     for stage in spec.stages { drafts.append(draft(stage, of: &spec)) }
     bind(&drafts)
+    quantize(&drafts)
     let (order, cycles) = orderStages(drafts.map(\.producers))
     for cycle in cycles { report(cycle, of: drafts) }
     var ids: [Int: StageID] = [:]

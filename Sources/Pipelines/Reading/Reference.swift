@@ -14,6 +14,8 @@ struct OutputReference {
   let port: String
   var gathers: Bool
 
+  init(stage: String, port: String) { (self.stage, self.port, gathers) = (stage, port, false) }
+
   /// `nil` for what has no dot.
   init?(_ text: String) {
     let name = DottedName(text)

@@ -57,6 +57,8 @@ struct Evaluate: Stage {
   var dimensions: [Int] = []
   @Parameter("The picture's title.") var title = ""
   @Shared var reading: EvaluationReading
+  @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Output("Metrics and distributions.", file: "bi_encoder_evaluation_results.json") var results: ResultFile
   @Output("Every query with its rank and best passages, worst first.", file: "per_query.jsonl")
   var perQuery: PerQueryFile

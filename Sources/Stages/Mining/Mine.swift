@@ -54,6 +54,8 @@ struct Mine: Stage {
     in: 1...1_000_000_000, isNeutralAbsent: true, role: .limits)
   var maxSamples: Int?
   @Seed var seed
+  @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Output("Queries with candidates.", file: "candidates.jsonl") var candidates: CandidateFile
 
   func problems() -> [String] {

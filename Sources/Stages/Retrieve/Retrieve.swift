@@ -35,6 +35,8 @@ struct Retrieve: Stage {
   @Parameter("Passages of each query that a reranker judges.", in: 1...100_000) var rerank = 50
   @Parameter("Your names for `query` and `id`: headers or dotted JSON paths.") var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
+  @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
+  var quantization: QuantizationParameters?
   @Output(
     "A line a hit, the best first: id (the query's), rank, passage, title, text, score (by what the model compares by, or "
       + "BM25), rerank_score (the reranker's logit), probability.", file: "ranking.jsonl")

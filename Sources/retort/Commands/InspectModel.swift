@@ -72,7 +72,9 @@ struct InspectModel: ParsableCommand {
       ModelReport.Memory(
         work: "encode", texts: batchSize, bytes: try forecast.encoding(texts: batchSize, tokens: tokens))
     ]
-    for (work, lora) in [("train with LoRA", lora), ("train whole", nil)] {
+    let trainings: [(work: String, lora: LoRASettings?)] =
+      [("train with LoRA", lora)] + (folder.hasCodes ? [] : [("train whole", nil)])
+    for (work, lora) in trainings {
       for texts in distinct([batchSize, 1]) {
         memory.append(
           ModelReport.Memory(
