@@ -105,20 +105,15 @@ static void fill_halves(uint16_t *halves, size_t depth, size_t columns, retort_t
     halves[draw(&state, depth) * columns + 4 * i] = (type == RETORT_F16 ? ieee : brains)[i];
 }
 
-size_t check_stored(const retort_kernels *kernels, product_case p, retort_type type) {
-  const size_t count = p.depth * p.columns;
-  uint16_t *halves = malloc(count * 2);
-  char *memory = malloc(count * 2 + 1);  // one byte further nothing is aligned
-  float *floats = malloc(count * sizeof *floats);
-  fill_halves(halves, p.depth, p.columns, type, p.seed);
-  memcpy(memory + 1, halves, count * 2);
-  for (size_t i = 0; i < count; i++) floats[i] = type == RETORT_F16 ? float_of_half(halves[i]) : float_of_brain(halves[i]);
+/// Elements of products with a matrix as it is kept whose bits are not those of products with its numbers as floats; the
+/// numbers are taken as rows, and as columns.
+static size_t check_kept(const retort_kernels *kernels, product_case p, const void *kept, retort_type type,
+                         const float *floats) {
   canvas x = make(p.rows, p.depth, 1, p.seed, 1), none = make(1, 1, 0, p.seed, 3), bias = make(1, p.columns, 0, 1, 2);
   size_t unequal = 0;
   for (int rows = 0; rows < 2; rows++) {
-    // The same numbers as rows, and as columns.
     const size_t steps[2] = {rows ? 1 : p.columns, rows ? p.depth : 1};
-    const retort_matrix stored = {memory + 1, type, p.depth, p.columns, steps[0], steps[1]};
+    const retort_matrix stored = {kept, type, p.depth, p.columns, steps[0], steps[1]};
     const retort_matrix widened = {floats, RETORT_F32, p.depth, p.columns, steps[0], steps[1]};
     canvas outs[2] = {make(p.rows, p.columns, 1, p.seed, 4), make(p.rows, p.columns, 1, p.seed, 4)};
     for (int i = 0; i < 2; i++)
@@ -129,7 +124,20 @@ size_t check_stored(const retort_kernels *kernels, product_case p, retort_type t
     unequal += overwritten(outs[1]);
     free(outs[0].memory), free(outs[1].memory);
   }
-  free(halves), free(memory), free(floats), free(x.memory), free(none.memory), free(bias.memory);
+  free(x.memory), free(none.memory), free(bias.memory);
+  return unequal;
+}
+
+size_t check_stored(const retort_kernels *kernels, product_case p, retort_type type) {
+  const size_t count = p.depth * p.columns;
+  uint16_t *halves = malloc(count * 2);
+  char *memory = malloc(count * 2 + 1);  // one byte further nothing is aligned
+  float *floats = malloc(count * sizeof *floats);
+  fill_halves(halves, p.depth, p.columns, type, p.seed);
+  memcpy(memory + 1, halves, count * 2);
+  for (size_t i = 0; i < count; i++) floats[i] = type == RETORT_F16 ? float_of_half(halves[i]) : float_of_brain(halves[i]);
+  const size_t unequal = check_kept(kernels, p, memory + 1, type, floats);
+  free(halves), free(memory), free(floats);
   return unequal;
 }
 
@@ -150,22 +158,8 @@ size_t check_coded(const retort_kernels *kernels, const retort_kernels *referenc
   const size_t start = draw(&state, count) / 16 * 16;
   kernels->decode(&coded, start, count, again);
   size_t unequal = memcmp(floats + start, again, (count - start) * sizeof *again) != 0;
-  canvas x = make(p.rows, p.depth, 1, p.seed, 1), none = make(1, 1, 0, p.seed, 3), bias = make(1, p.columns, 0, 1, 2);
-  for (int rows = 0; rows < 2; rows++) {
-    // The same numbers as rows, and as columns.
-    const size_t steps[2] = {rows ? 1 : p.columns, rows ? p.depth : 1};
-    const retort_matrix stored = {&coded, RETORT_CODED, p.depth, p.columns, steps[0], steps[1]};
-    const retort_matrix widened = {floats, RETORT_F32, p.depth, p.columns, steps[0], steps[1]};
-    canvas outs[2] = {make(p.rows, p.columns, 1, p.seed, 4), make(p.rows, p.columns, 1, p.seed, 4)};
-    for (int i = 0; i < 2; i++)
-      compute(kernels, p, x, i ? stored : widened, none, none, bias.values, outs[i], none, i);
-    for (size_t r = 0; r < p.rows; r++)
-      for (size_t c = 0; c < p.columns; c++)
-        unequal += memcmp(outs[0].values + r * outs[0].stride + c, outs[1].values + r * outs[1].stride + c, 4) != 0;
-    unequal += overwritten(outs[1]);
-    free(outs[0].memory), free(outs[1].memory);
-  }
-  free(absmax), free(floats), free(again), free(codes), free(x.memory), free(none.memory), free(bias.memory);
+  unequal += check_kept(kernels, p, &coded, RETORT_CODED, floats);
+  free(absmax), free(floats), free(again), free(codes);
   return unequal;
 }
 
