@@ -2,7 +2,7 @@
 import Tensors
 
 package struct Beginning: Sendable {
-  /// Of the first layer to the last, rotated and normalised as attention reads them: [tokens, keyValueHeads·d].
+  /// Each layer's, the first one's first, rotated and normalised as attention reads them: [tokens, keyValueHeads·d].
   fileprivate(set) var layers: [(keys: Tensor, values: Tensor)] = []
   package let tokens: Int
 }

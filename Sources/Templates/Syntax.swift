@@ -20,7 +20,7 @@ struct Expression {
   }
   let kind: Kind
   let offset: Int
-  /// Of the tree below.
+  /// The height of the tree below.
   let depth: Int
 }
 

@@ -56,7 +56,7 @@ final class LoopState {
   let depth: Int
   /// The last value that `changed` was asked of.
   var last: [Value]?
-  /// Of a recursive loop: what calling it runs.
+  /// What a call of `loop` runs; nil unless the loop is recursive.
   let body: (loop: Loop, frame: Frame)?
 
   init(_ items: [Value], depth: Int, body: (loop: Loop, frame: Frame)?) {

@@ -1,6 +1,6 @@
 /// What operations need to know of a matrix's rows, besides their number.
 
-/// Of which of each sequence's tokens something is computed.
+/// The tokens of each sequence of which something is computed.
 package enum AskedTokens: Sendable {
   case all, first, last
 

@@ -10,7 +10,7 @@ package struct DistillationLoss: Sendable {
 
   /// Softmax temperature of the student's scores.
   package var tau = 0.05
-  /// Of the teacher's; absent: 1 of its logits, `tau` of its sigmoid scores.
+  /// Softmax temperature of the teacher's; absent: 1 of its logits, `tau` of its sigmoid scores.
   package var teacherTau: Double?
   /// Whether the KL term is multiplied by tau², which keeps its gradient's size when tau changes.
   package var scaleByTauSquared = false

@@ -69,5 +69,12 @@ import Testing
     let folder = try CheckpointFolder(golden("yes-no").folder)
     #expect(folder.isCrossEncoder)
     #expect(throws: CheckpointError.self) { try folder.encoder(on: device) }
+    let scratch = try ScratchFolder()
+    #expect(throws: CheckpointError.self) {
+      _ = try folder.writeQuantized(Quantization(block: 64, isDouble: true), to: scratch.url, on: device)
+    }
+    #expect(throws: CheckpointError.self) {
+      try ModelMean([folder, folder], weights: [1, 1]).write(to: scratch.url, on: device)
+    }
   }
 }

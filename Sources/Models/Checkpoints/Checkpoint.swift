@@ -8,9 +8,9 @@ package struct Checkpoint: Sendable {
   /// The file of the tensors, or the index of the shards.
   package let file: URL
   private let shards: [any TensorFile]
-  /// Of every tensor, those that decode others included.
+  /// The shard of every tensor, those that decode others included.
   private let allNames: [String: Int]
-  /// Without them.
+  /// The same without those that decode others.
   private let shardByName: [String: Int]
   /// What is added to some of the tensors when they are read.
   private let adapters: StoredAdapters?
@@ -99,8 +99,6 @@ package struct Checkpoint: Sendable {
   /// Whether tensors are what their files say, without an adapter's change.
   var isUnchanged: Bool { adapters == nil }
 
-  private func raw(_ name: String) throws -> RawTensor { try Self.raw(name, shards, allNames, file) }
-
   private static func raw(
     _ name: String, _ shards: [any TensorFile], _ places: [String: Int], _ file: URL
   ) throws -> RawTensor {
@@ -108,8 +106,8 @@ package struct Checkpoint: Sendable {
     return try shards[place].raw(name)
   }
 
-  /// A tensor as it lies in its file; of none in codes.
-  func rawTensor(_ name: String) throws -> RawTensor { try raw(name) }
+  /// A tensor as it lies in its file, whatever its type.
+  func raw(_ name: String) throws -> RawTensor { try Self.raw(name, shards, allNames, file) }
 
   /// Floats as they lie in their file.
   func storedTensor(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }

@@ -5,7 +5,7 @@ import Foundation
 struct DoubleQuantization {
   static let block = 256
 
-  /// Of each magnitude, the place in `levels`.
+  /// Each magnitude's place in `levels`.
   let codes: [UInt8]
   /// The largest distance in each block.
   let absmax: [Float]

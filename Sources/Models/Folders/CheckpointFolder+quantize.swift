@@ -29,6 +29,7 @@ extension CheckpointFolder {
         url, found: "an adapter of PEFT", expected: "a whole model",
         remedy: "Quantize its base, or merge it into the base first: stage `merge`.")
     }
+    try checkRewritable()
     let layers = Set(try quantizedNames)
     let matrices = checkpoint.names.filter(layers.contains)
     let skipped = try skippedModules(layers)
@@ -47,7 +48,7 @@ extension CheckpointFolder {
         }.tensors(quantization, checkpoint.storedTensor(name).dtype, in: checkpoint.file)
       }
       let others = try checkpoint.names.filter { !layers.contains($0) }.map { name in
-        let raw = try checkpoint.rawTensor(name)
+        let raw = try checkpoint.raw(name)
         return NamedTensor(name, raw.shape, as: raw.type) { raw.bytes }
       }
       try SafeTensors.write(parts + others, to: folder.appending(path: "model.safetensors"))

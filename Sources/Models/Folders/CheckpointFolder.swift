@@ -260,6 +260,15 @@ package struct CheckpointFolder: Sendable {
 
   func contains(_ name: String) -> Bool { storedNames[name] != nil }
 
+  /// Throws a `CheckpointError` where a language model judges: its folder's form is not written.
+  func checkRewritable() throws {
+    guard tokenScore != nil else { return }
+    throw CheckpointError(
+      url, found: "a language model that judges by a token's logit",
+      expected: "an encoder, or a cross-encoder with a head",
+      remedy: "The `teacher` stage makes one with a head of it.")
+  }
+
   /// Whether a weight is made of rows of the map to the vocabulary.
   private func isJudged(by name: String) -> Bool { tokenScore != nil && name == "\(classifierName).weight" }
 

@@ -26,6 +26,7 @@ package struct ModelMean {
   /// Writes the mean in the first model's type, with its configuration, tokenizer, pooling and prompts.
   package func write(to folder: URL, on device: any Device) throws {
     let first = models[0]
+    try first.checkRewritable()
     let type = try first.checkpoint.mainType
     try first.writeRest(as: type, to: folder)
     try SafeTensors.write(

@@ -15,9 +15,9 @@ package struct ModelMerge {
   /// Mean and largest magnitudes of differences of one matrix.
   package struct Change: Sendable, Codable {
     package let matrix: String
-    /// Of quantizing it; absent where it was not quantized.
+    /// What quantizing changed; absent where the matrix was not quantized.
     package var rounding: Size?
-    /// Of the adapter.
+    /// What the adapter changed.
     package let adapter: Size
   }
 
@@ -52,6 +52,7 @@ package struct ModelMerge {
 
   /// Writes the merged model in the base's type. Returns what changes each matrix that has an adapter.
   package func write(to folder: URL, on device: any Device) throws -> [Change] {
+    try self.folder.checkRewritable()
     let (checkpoint, type) = try (self.folder.checkpoint, self.folder.checkpoint.mainType)
     let layers = Set(try self.folder.quantizedNames)
     var changes: [Change] = []

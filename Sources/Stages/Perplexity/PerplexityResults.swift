@@ -17,7 +17,7 @@ struct RankedByPerplexity {
   var baseline: Float { scored.baselinePerplexity ?? .nan }
   var lowest: Float? { order.first.flatMap { scored.candidates[$0].perplexity } }
   var hasPositive: Bool { asked.hasPositive }
-  /// Of the best positive, from 1.
+  /// The best positive's place, from 1; nil if none was scored.
   var rank: Int? { order.firstIndex { scored.candidates[$0].candidate.isPositive }.map { $0 + 1 } }
 
   func json(most: Int, _ ranking: Perplexity.Ranking, _ fields: [String: PassageFields]) -> JSONValue {
