@@ -85,15 +85,21 @@ struct StoreOptions: ParsableArguments {
   }
 }
 
-/// A pipeline or experiment file, and what is to be different in it.
-struct PlanOptions: ParsableArguments {
-  @Argument(help: "The pipeline or experiment file.", completion: .file(extensions: ["yaml", "yml"]))
-  var file: String
+/// `--set`: values in place of the file's.
+struct SetOption: ParsableArguments {
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
       "Replace a value of the file, such as params.epochs=3; may be repeated.", valueName: "path=value"))
   var settings: [String] = []
+}
+
+/// A pipeline or experiment file, and what is to be different in it.
+struct PlanOptions: ParsableArguments {
+  @Argument(help: "The pipeline or experiment file.", completion: .file(extensions: ["yaml", "yml"]))
+  var file: String
+  @OptionGroup var values: SetOption
+  var settings: [String] { values.settings }
 
   /// - Parameter store: where names of models may be known; given, models that cannot be loaded are problems of the
   ///   file, and what is to be said of the others is said.

@@ -7,6 +7,7 @@ struct Validate: ParsableCommand {
     abstract: "Checks pipeline files, and the models that they name, and reports every problem at once.")
 
   @Argument(help: "Pipeline files.", completion: .file(extensions: ["yaml", "yml"])) var files: [String]
+  @OptionGroup var values: SetOption
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var storeOptions: StoreOptions
 
@@ -34,7 +35,7 @@ struct Validate: ParsableCommand {
     var (found, warnings): ([Problem], [Problem]) = ([], [])
     for file in files {
       do {
-        let plan = try Plan.read(file, lookingAtModels: storeOptions)
+        let plan = try Plan.read(file, settings: values.settings, lookingAtModels: storeOptions)
         warnings += plan.warnings
         reports.append(
           Report(
