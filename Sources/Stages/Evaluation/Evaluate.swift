@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 
 struct Evaluate: Stage {
-  static let kind = StageKind("evaluate", revision: 3)
+  static let kind = StageKind("evaluate", revision: 4)
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]

@@ -62,7 +62,7 @@ func rankingMetrics(_ rankings: [QueryRanking]) -> [(name: String, value: Double
     rankings.reduce(0) { $0 + value($1) } / Double(max(1, rankings.count))
   }
   var metrics: [(String, Double)] = []
-  for k in [1, 3, 5, 10] { metrics.append(("accuracy@\(k)", mean { $0.accuracy(k) })) }
+  for k in [1, 2, 3, 5, 10, 30] { metrics.append(("accuracy@\(k)", mean { $0.accuracy(k) })) }
   for k in [1, 3, 5, 10] { metrics.append(("precision@\(k)", mean { $0.precision(k) })) }
   for k in [1, 3, 5, 10, 100] { metrics.append(("recall@\(k)", mean { $0.recall(k) })) }
   metrics.append(("mrr@10", mean { $0.reciprocalRank(10) }))

@@ -35,7 +35,8 @@ struct RetrievalValidation {
       if !negatives[query].isEmpty { amongCandidates.append(ranking(amongCandidatesOf: query, scores)) }
     }
     let metrics =
-      figures(rankings) + (amongCandidates.isEmpty ? [] : figures(amongCandidates).map { ("candidates_" + $0, $1) })
+      rankingMetrics(rankings)
+      + (amongCandidates.isEmpty ? [] : rankingMetrics(amongCandidates).map { ("candidates_" + $0.name, $0.value) })
     let wanted = names.compactMap { name in
       metrics.first { $0.0 == name }.map {
         ValidationMetric(name, $0.1, higherIsBetter: !name.hasSuffix("mean_rank"))
@@ -50,13 +51,6 @@ struct RetrievalValidation {
     let sorted = (positives[query] + negatives[query]).sorted { order.ranks($0, score($0), before: $1, score($1)) }
     let known = Set(positives[query])
     return QueryRanking(ranks: sorted.enumerated().filter { known.contains($0.element) }.map { $0.offset + 1 })
-  }
-
-  private func figures(_ rankings: [QueryRanking]) -> [(String, Double)] {
-    rankingMetrics(rankings)
-      + [2, 30].map { k in
-        ("accuracy@\(k)", rankings.reduce(0) { $0 + $1.accuracy(k) } / Double(max(1, rankings.count)))
-      }
   }
 
   /// Where cosines hardly depend on the query, nine queries in ten find the same passage first, though it answers few.
