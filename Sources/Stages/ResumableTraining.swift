@@ -14,9 +14,6 @@ extension StageContext {
     _ model: some SequenceModel, _ task: some TrainingTask, _ settings: TrainingSettings,
     _ validation: TrainingValidation?
   ) throws -> Validation {
-    var settings = settings
-    settings.memory = try memory(forTensorsOf: model.device)
-    let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
     var state = TrainingState(model: model, temperature: task.temperature)
     // A forecast wants the steps alone, and a model that is not trained is its own start.
     let judged = isProbe || settings.epochs == 0 ? nil : validation
@@ -25,6 +22,10 @@ extension StageContext {
       if try !TrainingState.hasStart(saved.outline) { state.start = try judged?.start() }
       try state.restore(outline: saved.outline, tensors: saved.tensors)
     }
+    // After that: what was read of a saved state is in memory no longer.
+    var settings = settings
+    settings.memory = try memory(forTensorsOf: model.device)
+    let loop = try TrainingLoop(model: model, task: task, settings: settings, observer: self)
     do {
       var kept = try loop.run(
         from: &state, start: judged?.start, validate: validation?.validate, keeper: keeper.map(TrainingStateKeeper.init)

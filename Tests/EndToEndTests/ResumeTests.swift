@@ -104,6 +104,34 @@ import Testing
     #expect(try await extended.run() == [])
   }
 
+  @Test func `a training goes on in the memory that it began in`() async throws {
+    // Weights and moments take 150 MB, and as much is read of the saved state.
+    func pipeline(epochs: Int) -> String {
+      """
+      version: 1
+      defaults: {seed: 7, threads: 1, memory: 480MB}
+      stages:
+        groups: {uses: groups, in: {data: data/questions.json, passages: data/book.jsonl}}
+        base:
+          uses: init
+          in: {groups: groups.groups}
+          with:
+            {vocab_size: 120, hidden_size: 512, num_hidden_layers: 4, num_attention_heads: 2, intermediate_size: 2048,
+             max_position_embeddings: 32}
+        candidates: {uses: mine, in: {groups: groups.groups, corpus: groups.corpus}, with: {num_negatives: 3}}
+        teacher:
+          uses: teacher
+          in: {base: base.model, train: candidates.candidates}
+          with: {epochs: \(epochs), batch_size: 16, max_len: 32, schedule: constant, warmup_steps: 2}
+      """
+    }
+    let project = try Project(pipeline(epochs: 1), data: smallData)
+    _ = try await project.run()
+    try project.write(pipeline(epochs: 2))
+    let ended = try await project.retort("run", "pipeline.yaml")
+    #expect(ended.code == 0 && ended.output.contains("[teacher] continues after step"), "\(ended.output)")
+  }
+
   @Test func `a schedule that depends on the end begins anew, and the plan says why`() async throws {
     let project = try Project(pipeline(epochs: 1, schedule: "schedule: linear"), data: smallData)
     _ = try await project.run()
