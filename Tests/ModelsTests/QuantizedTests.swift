@@ -56,7 +56,7 @@ struct QuantizedTests {
   private func `codes decode to bitsandbytes' numbers, bit for bit`(one: Case) throws {
     let (original, codes) = try (file.stored("\(one.key)/original"), file.raw("\(one.key)/codes"))
     let coded = CodedMatrix(
-      original.shape, one.format, block: one.block, dtype: original.dtype,
+      original.shape, one.format, block: one.block,
       codes: cpu.tensor(StoredTensor(codes.shape, .u8, bytes: codes.bytes)),
       absmax: cpu.tensor(try file.stored("\(one.key)/absmax")))
     #expect(try cpu.decoded(coded).array == cpu.tensor(file.stored("\(one.key)/decoded"), as: .f32).array)
@@ -83,7 +83,7 @@ struct QuantizedTests {
     let source = try CheckpointFolder(fixtures.appending(path: "architectures/qwen3"))
     var done = 0
     let count = try source.writeQuantized(
-      Quantization(block: 32, isDouble: isDouble), to: scratch.url, on: cpu
+      .nf4(block: 32, isDouble: isDouble), to: scratch.url, on: cpu
     ) { now, _ in done = now }
     let quantized = try CheckpointFolder(scratch.url)
     #expect(quantized.hasCodes && !source.hasCodes && done == 14)
@@ -105,7 +105,7 @@ struct QuantizedTests {
     #expect(config.values["quantization_config"]?["bnb_4bit_use_double_quant"]?.bool == isDouble)
     #expect(config.values["quantization_config"]?["llm_int8_skip_modules"]?.elements?.contains("score") == true)
     #expect(throws: CheckpointError.self) {
-      try quantized.writeQuantized(Quantization(block: 32, isDouble: false), to: scratch.url, on: cpu)
+      try quantized.writeQuantized(.nf4(block: 32, isDouble: false), to: scratch.url, on: cpu)
     }
   }
 

@@ -40,14 +40,14 @@ struct QuantizeTests {
       try await workshop.run(
         DualEncoder.self, ["base": "quantized", "train": "candidates.jsonl"], smallTraining, to: "student")
     }
-    #expect(message.contains("in 4 bits") && message.contains("lora"), "\(message)")
+    #expect(message.contains("in codes") && message.contains("lora"), "\(message)")
   }
 
   @Test func `a model quantized twice, or with blocks of another size, is refused`() async throws {
     let workshop = Workshop()
     try await quantized(workshop)
     #expect(
-      await failure { try await workshop.run(Quantize.self, ["model": "quantized"], to: "x") }.contains("in 4 bits"))
+      await failure { try await workshop.run(Quantize.self, ["model": "quantized"], to: "x") }.contains("in codes"))
     let stage = try Quantize.bound(
       to: StageBinding(
         inputs: ["model": BoundArtifact(url: workshop.url("base"))], parameters: ["block": .int(48)],
