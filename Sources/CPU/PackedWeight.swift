@@ -123,7 +123,8 @@ extension CPU {
           absmax[start / block] = table.encode_row(floats, count, row)
         } else {
           table.encode(
-            floats, count, y.levels.floats, UInt32(block.trailingZeroBitCount), codes + start / 2, absmax + start / block)
+            floats, count, y.levels.floats, UInt32(block.trailingZeroBitCount), codes + start / 2,
+            absmax + start / block)
         }
       }
     }

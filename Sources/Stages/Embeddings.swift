@@ -44,7 +44,8 @@ package struct Embeddings: Sendable {
     let all = vectors.array
     let width = width
     return Embeddings(
-      vectors.device.tensor(all.indices.map { codes.compared(all[$0], $0 % width) }, [count, width]), normalizing: false)
+      vectors.device.tensor(all.indices.map { codes.compared(all[$0], $0 % width) }, [count, width]), normalizing: false
+    )
   }
 
   /// Numbers of all rows. [count, width]
