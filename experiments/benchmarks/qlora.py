@@ -8,7 +8,7 @@ from the same numbers; a batch is two pairs of a short query and a passage of 25
 in the batch with τ 0.05; every step has the same two, so that no order differs. AdamW, clipped to 1. `retort` computes in fp32, `retort-bf16` with `precision: bf16`; bitsandbytes
 with its compute dtype fp32 or bf16. Seconds per step are the mean (of bitsandbytes the median) from the third step on; peaks are those of the
 process that trains; losses are step by step. Prints a JSON line per run, then medians, ratios, and the largest difference of
-losses in fp32. Needs torch, transformers, peft, bitsandbytes, accelerate.
+losses in fp32, where bitsandbytes decodes to fp32 forwards, and backwards to the folder's bf16. Needs torch, transformers, peft, bitsandbytes, accelerate.
 """
 import argparse
 import json
@@ -82,9 +82,13 @@ def run_bitsandbytes(options: argparse.Namespace) -> dict:
     compute = torch.bfloat16 if options.run.endswith("bf16") else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(options.work / "model")
     model = AutoModel.from_pretrained(options.work / "quantized", device_map="cpu", dtype=compute)
-    for module in model.modules():  # the folder's own type counts otherwise
+    # The folder's own type counts otherwise, in tables and norms in spite of `dtype`.
+    for module in model.modules():
         if isinstance(module, Linear4bit):
             module.compute_dtype, module.compute_type_is_set = compute, True
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(compute)
     model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules="all-linear"))
     first = load_file(options.work / "start" / "adapter" / "adapter_model.safetensors")
     own = dict(model.named_parameters())
