@@ -125,9 +125,9 @@ struct Retrieve: Stage {
     if computed > 0 { context.report(encoder.health, "retrieve") }
     context.log("[retrieve] Texts: \(count) | Width: \(encoder.width) | Reused: \(count - computed)")
     let width = encoder.width
-    let vectors = try EmbeddingMatrix(embeddings.url, width: width)
+    let matrix = try EmbeddingMatrix(embeddings.url, width: width)
     func embedded(_ rows: Range<Int>) throws -> Embeddings {
-      Embeddings(device.tensor(try vectors.rows(rows)), normalizing: isCosine)
+      Embeddings(device.tensor(try matrix.rows(rows)), normalizing: isCosine)
     }
     let sides = try (queries: embedded(passages.count..<count), passages: embedded(0..<passages.count))
     let exact = best(DenseRetriever(queries: sides.queries, passages: sides.passages))
