@@ -1,4 +1,5 @@
 /// `retrieve`: the best passages for every query, whether anybody knows what answers it or not.
+import Basics
 import Foundation
 import Pipelines
 import Tensors
@@ -130,17 +131,21 @@ struct Retrieve: Stage {
       Embeddings(device.tensor(try matrix.rows(rows)), normalizing: isCosine)
     }
     let sides = try (queries: embedded(passages.count..<count), passages: embedded(0..<passages.count))
-    let exact = best(DenseRetriever(queries: sides.queries, passages: sides.passages))
+    let exact = context.timing("float32") {
+      best(DenseRetriever(queries: sides.queries, passages: sides.passages))
+    }
     guard vectors != .float32 else { return exact }
     let codes = try VectorCodes(vectors, width: width) { body in body(sides.passages.array) }
-    let coded = DenseRetriever(
-      queries: sides.queries.compared(by: codes), passages: sides.passages.compared(by: codes))
-    let candidates = coded.best(rescore ? most * rescoreMultiplier : most, in: order, on: device)
-    let rankings =
-      rescore
-      ? Rankings(
-        codes.rescored(candidates, sides.queries, sides.passages, in: order).map { Array($0.prefix(most)) }, in: order)
-      : Rankings(candidates, in: order)
+    let (candidates, rankings) = context.timing(vectors.rawValue) {
+      let coded = DenseRetriever(
+        queries: sides.queries.compared(by: codes), passages: sides.passages.compared(by: codes))
+      let candidates = coded.best(rescore ? most * rescoreMultiplier : most, in: order, on: device)
+      let rescored =
+        rescore
+        ? codes.rescored(candidates, sides.queries, sides.passages, in: order).map { Array($0.prefix(most)) }
+        : candidates
+      return (candidates, Rankings(rescored, in: order))
+    }
     for (name, found) in [("recall", rankings), ("recall_unscored", Rankings(candidates, in: order))] {
       let recall = found.recall(of: exact, at: topK)
       context.log("[retrieve] \(vectors.rawValue), \(name): \(decimal(recall))")
@@ -173,5 +178,15 @@ struct Retrieve: Stage {
         "[retrieve] queries without a word in common with any passage: \(strangers); their hits are in the order of ids"
       )
     }
+  }
+}
+
+extension StageContext {
+  /// Searches, and says how long that took.
+  fileprivate func timing<Result>(_ name: String, _ search: () -> Result) -> Result {
+    let start = ContinuousClock.now
+    let result = search()
+    log("[retrieve] \(name): searched in \(decimal((ContinuousClock.now - start).seconds, 3)) s")
+    return result
   }
 }
