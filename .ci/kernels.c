@@ -32,7 +32,7 @@ static void check_class(const retort_kernels *kernels, const retort_kernels *ref
       const size_t unequal = check_stored(kernels, stored, seed % 2 ? RETORT_BF16 : RETORT_F16);
       expect((product_check){.variant = unequal}, 1e-3f, "product with stored halves", name, seed);
       if (seed % 2) stored.depth = (stored.depth + 15) / 16 * 16;
-      const size_t other = check_coded(kernels, reference, stored, (retort_type[]){RETORT_F32, RETORT_BF16, RETORT_F16}[seed % 3]);
+      const size_t other = check_coded(kernels, reference, stored, seed % 3 == 0);
       expect((product_check){.variant = other}, 1e-3f, "product with codes", name, seed);
     }
     expect(check_outer(kernels, reference, p), seed / 2 % 2 ? 0.02f : 1e-3f, "outer product", name, seed);

@@ -36,6 +36,7 @@ const retort_kernels CLASS = {
     .widen = widen,
     .decode = decode_numbers,
     .encode = encode_numbers,
+    .encode_row = encode_row,
     .multiply = multiply,
     .add = add,
     .add_scaled = add_scaled,

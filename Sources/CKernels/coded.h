@@ -1,10 +1,11 @@
-/// Numbers in codes of 4 bits: decoded where products read them, in either direction, and found. A class that looks 16
-/// levels up in its registers sets LOOKUP(levels, codes). Included by `gemm.h` once a class.
+/// Numbers in codes of 4 or 8 bits: decoded where products read them, in either direction, and found. A class that looks
+/// 16 levels up in its registers sets LOOKUP(levels, codes). Included by `gemm.h` once a class.
 #pragma once
 #include "vectors.h"
 
 typedef uint64_t vl __attribute__((vector_size(4 * LANES)));
 typedef uint8_t veight __attribute__((vector_size(8)));
+typedef int8_t vsigned __attribute__((vector_size(LANES)));
 
 /// levels[codes]
 INLINE vf look_up(const float *levels, vu codes) {
@@ -24,9 +25,10 @@ INLINE vf look_up(const float *levels, vu codes) {
   return out;
 }
 
-/// x rounded to binary16, as `rounded_to_half` has it.
+/// x rounded to binary16, of two the even one; infinity begins at 65520.
 INLINE vf halves_of(vf x) {
   const vu bits = (vu)x, sign = bits & 0x80000000u, magnitude = bits & 0x7FFFFFFFu;
+  // Numbers of [½, 1) are 2^-24 apart, as subnormal halves are.
   const vu large = (magnitude + 0xFFF + (magnitude >> 13 & 1)) & ~0x1FFFu;
   const vf small = ((vf)magnitude + 0.5f) - 0.5f;
   vf y = choose((vi)(magnitude < 0x38800000u), small, (vf)large);
@@ -37,16 +39,20 @@ INLINE vf halves_of(vf x) {
 /// The `n` numbers from `place` on, zeros after them; `n` may exceed the lanes.
 INLINE vf coded_at(const retort_coded *w, size_t place, size_t n) {
   vf x = {0};
-  if (n < LANES || place % LANES) {
+  const size_t row = w->levels ? 0 : place / w->row;
+  if (n < LANES || (w->levels ? place % LANES != 0 : place + LANES > (row + 1) * w->row)) {
     for (size_t i = 0; i < least(n, LANES); i++) x[i] = coded_number(w, place + i);
     return x;
+  }
+  if (!w->levels) {
+    vsigned codes;
+    memcpy(&codes, w->codes + place, sizeof codes);
+    return __builtin_convertvector(codes, vf) * (w->absmax[row] * (1 / 127.f));
   }
   veight bytes;
   memcpy(&bytes, w->codes + place / 2, sizeof bytes);
   const vl wide = __builtin_convertvector(bytes, vl);
-  x = look_up(w->levels, (vu)(wide >> 4 | wide << 32) & 15) * w->absmax[place >> w->block_bits];
-  if (w->type == RETORT_BF16) return (vf)brain_bits(x);
-  return w->type == RETORT_F16 ? halves_of(x) : x;
+  return look_up(w->levels, (vu)(wide >> 4 | wide << 32) & 15) * w->absmax[place >> w->block_bits];
 }
 
 // Lanes with bit `s` of their number set change places with those of the row `s` further that have it not.
@@ -130,4 +136,21 @@ static inline void encode_numbers(const float *x, size_t n, const float *levels,
       memcpy(codes + (start + i) / 2, &bytes, (least(LANES, count - i) + 1) / 2);
     }
   }
+}
+
+static inline float encode_row(const float *x, size_t n, int8_t *codes) {
+  vf most = {0}, poison = {0};
+  for (size_t i = 0; i < n; i += LANES) {
+    const vf values = halves_of(load(x + i, n - i)), sizes = (vf)((vu)values & 0x7FFFFFFFu);
+    most = choose(sizes > most, sizes, most);
+    poison += values * 0;  // NaN if something is not finite
+  }
+  const float found = largest(most), factor = found > 0 ? 127 / found : 0;
+  for (size_t i = 0; i < n; i += LANES) {
+    const vf scaled = halves_of(load(x + i, n - i)) * factor;
+    const vi places = (vi)(scaled + splat(12582912.f)) - 0x4B400000;  // 1.5·2²³: the sum is the nearest integer
+    const vsigned some = __builtin_convertvector(places, vsigned);
+    memcpy(codes + i, &some, least(LANES, n - i));
+  }
+  return found + sum(poison);
 }

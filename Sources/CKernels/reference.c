@@ -41,9 +41,8 @@ static float half(float x) {
 static float number(retort_type type, const void *numbers, size_t place) {
   if (type == RETORT_CODED) {
     const retort_coded *w = numbers;
-    const int code = w->codes[place / 2] >> (place % 2 ? 0 : 4) & 15;
-    const float x = w->levels[code] * w->absmax[place >> w->block_bits];
-    return w->type == RETORT_F16 ? half(x) : w->type == RETORT_BF16 ? brain(x) : x;
+    if (!w->levels) return (int8_t)w->codes[place] * (w->absmax[place / w->row] * (1 / 127.f));
+    return w->levels[w->codes[place / 2] >> (place % 2 ? 0 : 4) & 15] * w->absmax[place >> w->block_bits];
   }
   const char *from = (const char *)numbers + place * (type == RETORT_F32 ? 4 : 2);
   float x;
@@ -276,6 +275,13 @@ static void encode(const float *x, size_t n, const float *levels, unsigned block
   }
 }
 
+static float encode_row(const float *x, size_t n, int8_t *codes) {
+  float most = 0;
+  for (size_t i = 0; i < n; i++) most = isfinite(half(x[i])) && !isnan(most) ? fmaxf(most, fabsf(half(x[i]))) : NAN;
+  for (size_t i = 0; i < n; i++) codes[i] = most > 0 ? (int8_t)nearbyintf(half(x[i]) * (127 / most)) : 0;
+  return most;
+}
+
 #include "reference_attention.h"
 #include "reference_products.h"
 
@@ -297,6 +303,7 @@ const retort_kernels retort_reference = {
     .widen = widen,
     .decode = decode,
     .encode = encode,
+    .encode_row = encode_row,
     .multiply = multiply,
     .add = add,
     .add_scaled = add_scaled,

@@ -14,9 +14,9 @@ INLINE size_t type_bytes(retort_type type) { return type == RETORT_F32 ? 4 : 2; 
 
 /// A number of codes.
 INLINE float coded_number(const retort_coded *w, size_t i) {
+  if (!w->levels) return (int8_t)w->codes[i] * (w->absmax[i / w->row] * (1 / 127.f));
   const uint8_t both = w->codes[i / 2];
-  const float x = w->levels[i % 2 ? both & 15 : both >> 4] * w->absmax[i >> w->block_bits];
-  return w->type == RETORT_F32 ? x : w->type == RETORT_BF16 ? rounded_to_brain(x) : rounded_to_half(x);
+  return w->levels[i % 2 ? both & 15 : both >> 4] * w->absmax[i >> w->block_bits];
 }
 
 /// Writes `n` numbers from `place` on as floats. Nothing else in a class knows what a type's bits mean.

@@ -88,8 +88,8 @@ private final class KernelCodes {
 extension CodedMatrix {
   fileprivate var kernel: retort_coded {
     retort_coded(
-      codes: codes.elements(UInt8.self), absmax: absmax.floats, levels: levels.floats,
-      block_bits: UInt32(block.trailingZeroBitCount), type: dtype.stored)
+      codes: codes.elements(UInt8.self), absmax: absmax.floats, levels: format == .int8 ? nil : levels.floats,
+      block_bits: UInt32(block.trailingZeroBitCount), row: block)
   }
 }
 
@@ -107,18 +107,25 @@ extension CPU {
 
   package func encoded(_ x: StoredTensor, as format: CodeFormat, block: Int) -> CodedMatrix {
     let count = x.shape.reduce(1, *)
+    let (bytes, blocks) = CodedMatrix.sizes(x.shape, format, block: block)
     let y = CodedMatrix(
-      x.shape, format, block: block, dtype: x.dtype, codes: uninitialized([(count + 1) / 2], .u8),
-      absmax: uninitialized([(count + block - 1) / block]))
-    let scratch = scratch(Self.codesAtOnce)
+      x.shape, format, block: block, codes: uninitialized([bytes], .u8), absmax: uninitialized([blocks]))
+    let (codes, absmax) = (y.codes.elements(UInt8.self), y.absmax.floats)
+    let atOnce = format == .int8 ? block : Self.codesAtOnce
+    let scratch = scratch(atOnce)
     x.bytes.withUnsafeBytes { bytes in
       guard let source = bytes.baseAddress else { return }
-      blocks(of: count, size: Self.codesAtOnce) { start, count, worker in
+      self.blocks(of: count, size: atOnce) { start, count, worker in
         let floats = scratch.of(worker)
         table.widen(source + start * x.dtype.bytes, x.dtype.stored, floats, count)
-        table.encode(
-          floats, count, y.levels.floats, UInt32(block.trailingZeroBitCount), y.codes.elements(UInt8.self) + start / 2,
-          y.absmax.floats + start / block)
+        if format == .int8 {
+          let row = UnsafeMutableRawPointer(codes + start).assumingMemoryBound(to: Int8.self)
+          absmax[start / block] = table.encode_row(floats, count, row)
+        } else {
+          table.encode(
+            floats, count, y.levels.floats, UInt32(block.trailingZeroBitCount), codes + start / 2,
+            absmax + start / block)
+        }
       }
     }
     x.releasePages()

@@ -21,7 +21,8 @@ package struct ProductRate {
     let values = cpu.uniform([columns, depth], -1..<1, seed: 1, stream: 3)
     let weight =
       format.map { format in
-        Weight("W", cpu.encoded(StoredTensor(values.shape, .f32, bytes: values.bytes), as: format, block: 64))
+        let stored = StoredTensor(values.shape, .f32, bytes: values.bytes)
+        return Weight("W", cpu.encoded(stored, as: format, block: format == .int8 ? depth : 64))
       } ?? Weight("W", values, decays: true)
     let w = cpu.layout(weight, for: .forward, in: cpu.precision)
     let back = cpu.layout(weight, for: .backward, in: cpu.precision)

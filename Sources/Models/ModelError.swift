@@ -29,7 +29,7 @@ package enum ModelError: Error, CustomStringConvertible, Equatable {
       "a model of these sizes has \(Self.text(weights)) weights, which take \(Self.text(4 * weights))B; there are "
         + "\(Self.text(Double(memory)))B of memory: lower vocab_size, hidden_size, num_hidden_layers or intermediate_size"
     case .codesDoNotTrain(let layer):
-      "the model's matrices are in 4 bits, that of \(layer) among them; they stay as they are: train adapters, with "
+      "the model's matrices are in codes, that of \(layer) among them; they stay as they are: train adapters, with "
         + "`lora`, or take the model that was quantized"
     case .unsupported(let key, let found, let expected):
       "config.json: \(key) is \(found), supported: \(expected)"

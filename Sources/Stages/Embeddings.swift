@@ -39,6 +39,18 @@ package struct Embeddings: Sendable {
     Embeddings(vectors.firstColumns(width), normalizing: normalizing)
   }
 
+  /// The codes of the vectors, as numbers whose products compare them.
+  func compared(by codes: VectorCodes) -> Embeddings {
+    let all = vectors.array
+    let width = width
+    return Embeddings(
+      vectors.device.tensor(all.indices.map { codes.compared(all[$0], $0 % width) }, [count, width]), normalizing: false
+    )
+  }
+
+  /// Numbers of all rows. [count, width]
+  var array: [Float] { vectors.array }
+
   /// Some rows, copied.
   func chosen(_ rows: [Int]) -> Embeddings {
     let (all, width) = (vectors.array, width)

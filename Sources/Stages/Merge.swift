@@ -16,12 +16,12 @@ struct Merge: Stage {
   ]
 
   @Input("PEFT's folder, or a trained model's with `adapter/` in it.") var adapter: ModelFolder
-  @Input("The model that the adapter changes, as it was before `quantization`; or one in 4 bits.") var base: ModelFolder
+  @Input("The model that the adapter changes, as it was before `quantization`; or one in codes.") var base: ModelFolder
   @Parameter(
     "What the adapter is added to: the base decoded, beside which it was trained, or the base as it was before it was "
       + "quantized, whose rounding the adapter has learnt to make up for.")
   var into = ModelMerge.Target.dequantized
-  @Group("How the base was quantized before the adapter was trained on it; absent: it was not, or is in 4 bits.")
+  @Group("How the base was quantized before the adapter was trained on it; absent: it was not, or is in codes.")
   var quantization: QuantizationParameters?
   @Output("The merged model, in the base's type.") var merged: ModelFolder
   @Output("Mean and largest change of each matrix by rounding and by the adapter, JSON.", file: "merge.json")
@@ -32,7 +32,7 @@ struct Merge: Stage {
   func run(_ context: StageContext) async throws {
     let merge = try ModelMerge(
       adapter.url, over: base.url, into: into,
-      quantization: quantization.map { Quantization(block: $0.block, isDouble: $0.double) })
+      quantization: quantization?.meaning)
     let all = try merge.write(to: merged.url, on: context.device)
     try FolderTemperature(in: adapter.url)?.write(to: merged.url)
     let encoder = JSONEncoder()

@@ -1,4 +1,4 @@
-/// `quantize`: a model whose linear maps take 4 bits a number.
+/// `quantize`: a model whose linear maps take 4 or 8 bits a number.
 import Foundation
 import Models
 import Pipelines
@@ -7,28 +7,36 @@ import Pipelines
 enum QuantizedType: String, ParameterChoice {
   /// Sixteen quantiles of a normal distribution.
   case nf4
+  /// Whole numbers of 8 bits.
+  case int8
 }
 
 /// What `quantization` says of a stage that loads models: planning puts a stage `quantize` before it.
 struct QuantizationParameters: ParameterGroup {
-  @Parameter("How matrices are quantized: nf4, sixteen quantiles of a normal distribution.")
+  @Parameter(
+    "How matrices are quantized: nf4, sixteen quantiles of a normal distribution, or int8, whole numbers of 8 bits row "
+      + "by row, as LLM.int8 has them.")
   var type = QuantizedType.nf4
-  @Parameter("Numbers that share their largest magnitude: 32, 64, … 4096.", in: 32...4096) var block = 64
-  @Parameter("Quantize these magnitudes themselves, to 8 bits.") var double = true
+  @Parameter("With nf4, numbers that share their largest magnitude: 32, 64, … 4096.", in: 32...4096) var block = 64
+  @Parameter("With nf4, quantize these magnitudes themselves, to 8 bits.") var double = true
 
   init() {}
 
   var problems: [String] {
-    block.nonzeroBitCount == 1 ? [] : ["`block` is 32, 64, 128, 256, 512, 1024, 2048 or 4096, not \(block)"]
+    if type == .int8, block != 64 || !double { return ["`block` and `double` are of nf4: leave them out with int8"] }
+    return block.nonzeroBitCount == 1 ? [] : ["`block` is 32, 64, 128, 256, 512, 1024, 2048 or 4096, not \(block)"]
   }
+
+  /// As models have it.
+  var meaning: Quantization { type == .int8 ? .int8 : .nf4(block: block, isDouble: double) }
 }
 
 struct Quantize: Stage {
   static let kind = StageKind("quantize", revision: 1)
   static let abstract =
-    "Quantizes a model's linear maps to 4 bits, as bitsandbytes does: to train adapters on, or to run."
+    "Quantizes a model's linear maps to 4 or 8 bits, as bitsandbytes does: to train adapters on, or to run."
   static let metrics = [
-    MetricDescription("quantized", "Numbers that take 4 bits.", nil),
+    MetricDescription("quantized", "Numbers that are in codes.", nil),
     MetricDescription("bytes", "Bytes of the weights' file.", .lower),
   ]
 
@@ -43,11 +51,11 @@ struct Quantize: Stage {
     let folder = try CheckpointFolder(model.url, base: model.base)
     let file = quantized.url.appending(path: "model.safetensors")
     let numbers = try folder.writeQuantized(
-      Quantization(block: quantization.block, isDouble: quantization.double), to: quantized.url, on: context.device
+      quantization.meaning, to: quantized.url, on: context.device
     ) { context.progress($0, of: $1, detail: "matrices") }
     try FolderTemperature(in: model.url)?.write(to: quantized.url)
     let bytes = try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int ?? 0
-    context.log("[quantize] Numbers in 4 bits: \(numbers) | Bytes of the weights: \(bytes)")
+    context.log("[quantize] Numbers in codes: \(numbers) | Bytes of the weights: \(bytes)")
     context.metric("quantized", Double(numbers))
     context.metric("bytes", Double(bytes))
   }

@@ -1,12 +1,17 @@
-/// A matrix in codes of 4 bits, block by block (Dettmers et al. 2023): number i, row-major, is levels[code]·absmax[i/block].
+/// A matrix in codes, block by block. Of 4 bits (Dettmers et al. 2023) number i, row-major, is
+/// levels[code]·absmax[i/block]; of 8 bits (Dettmers et al. 2022), whose blocks are rows, it is code·absmax[row]/127.
 import Foundation
 
-/// What the sixteen codes stand for, as bitsandbytes has them; a number's levels lie between -1 and 1.
+/// What codes stand for, as bitsandbytes has them; the sixteen levels of 4 bits lie between -1 and 1.
 package enum CodeFormat: String, Sendable, CaseIterable {
   /// Quantiles of a normal distribution.
   case nf4
   /// A sign, two bits of exponent, one of fraction.
   case fp4
+  /// Whole numbers from -127 to 127, in bytes.
+  case int8
+
+  package var bits: Int { self == .int8 ? 8 : 4 }
 
   package var levels: [Float] {
     switch self {
@@ -21,37 +26,40 @@ package enum CodeFormat: String, Sendable, CaseIterable {
         [0, 0.0052083334885537624, 0.6666666865348816, 1, 0.3333333432674408, 0.5, 0.1666666716337204, 0.25]
           .map { sign * $0 }
       }
+    case .int8: []
     }
   }
 }
 
-/// Numbers per block, which share their largest magnitude: what bitsandbytes takes.
+/// Numbers per block of 4 bits, which share their largest magnitude: what bitsandbytes takes.
 package let codeBlocks = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 
 /// A frozen matrix in codes, on a device: its only copy, which products decode strip by strip in both directions.
 package struct CodedMatrix: Sendable {
   package let shape: [Int]
   package let format: CodeFormat
-  /// One of `codeBlocks`.
+  /// Of 4 bits one of `codeBlocks`, of 8 the columns.
   package let block: Int
-  /// What decoded numbers are rounded to: the type of the matrix that was encoded.
-  package let dtype: DType
-  /// Two to a byte, the first in the upper half. [(n + 1)/2], u8
+  /// Of 4 bits two to a byte, the first in the upper half. [bytes], u8
   package let codes: Tensor
   /// The largest magnitude of each block. [⌈n/block⌉], f32
   package let absmax: Tensor
-  /// The format's, where the device has them. [16], f32
+  /// The format's, where the device has them. [16], f32, or [0]
   package let levels: Tensor
 
-  package init(
-    _ shape: [Int], _ format: CodeFormat, block: Int, dtype: DType, codes: Tensor, absmax: Tensor
-  ) {
-    let count = shape.reduce(1, *)
-    precondition(codeBlocks.contains(block), "blocks of \(block)")
-    precondition(codes.count == (count + 1) / 2 && absmax.count == (count + block - 1) / block, "codes of \(shape)")
-    (self.shape, self.format, self.block, self.dtype) = (shape, format, block, dtype)
+  package init(_ shape: [Int], _ format: CodeFormat, block: Int, codes: Tensor, absmax: Tensor) {
+    precondition(format == .int8 ? block == shape.last : codeBlocks.contains(block), "blocks of \(block)")
+    let (bytes, blocks) = Self.sizes(shape, format, block: block)
+    precondition(codes.count == bytes && absmax.count == blocks, "codes of \(shape)")
+    (self.shape, self.format, self.block) = (shape, format, block)
     (self.codes, self.absmax) = (codes, absmax)
-    levels = codes.device.tensor(format.levels, [16])
+    levels = codes.device.tensor(format.levels, [format.levels.count])
+  }
+
+  /// Bytes of codes, and how many blocks.
+  package static func sizes(_ shape: [Int], _ format: CodeFormat, block: Int) -> (bytes: Int, blocks: Int) {
+    let count = shape.reduce(1, *)
+    return ((count * format.bits + 7) / 8, (count + block - 1) / block)
   }
 
   package var device: any Device { codes.device }

@@ -28,9 +28,11 @@ package protocol Device: AnyObject, Sendable {
   func read(_ x: Tensor) -> Data
   func copy(_ x: Tensor, to: Tensor)
   func fill(_ x: Tensor, _ value: Float)
-  /// The numbers in fp32, rounded to the type that they had.
+  /// The numbers in fp32.
   func decoded(_ x: CodedMatrix) -> Tensor
-  /// Numbers in codes, the nearest level each. Where a number is not finite, its block's magnitude is not.
+  /// Numbers in codes, the nearest level each; of 8 bits they are rounded to fp16 first, as bitsandbytes has it. Where a
+  /// number is not finite, its block's magnitude is not.
+  /// - Parameter block: of 8 bits the columns.
   func encoded(_ x: StoredTensor, as format: CodeFormat, block: Int) -> CodedMatrix
 
   // MARK: Elements and rows

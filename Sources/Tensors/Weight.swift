@@ -8,7 +8,7 @@ package enum Matrix {
   /// Where the checkpoint has them, in its type; products read a layout that is made of them row by row, and what looks
   /// rows up reads these alone.
   case stored(StoredTensor, any Device)
-  /// On the device in codes of 4 bits: of a linear map's matrix that never trains.
+  /// On the device in codes: of a linear map's matrix that never trains.
   case coded(CodedMatrix)
   /// Nowhere: the weight is known by name and shape alone.
   case listed
@@ -81,12 +81,12 @@ package final class Weight {
   package var columns: Int { shape.last ?? 1 }
   package var count: Int { shape.reduce(1, *) }
 
-  /// The type of the numbers where they are, or that codes are decoded to.
+  /// The type of the numbers where they are; codes are decoded to fp32.
   package var dtype: DType {
     switch matrix {
     case .dense(let value): value.dtype
     case .stored(let stored, _): stored.dtype
-    case .coded(let coded): coded.dtype
+    case .coded: .f32
     case .listed: preconditionFailure("\(name) is listed alone")
     }
   }

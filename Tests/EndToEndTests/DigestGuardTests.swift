@@ -100,6 +100,14 @@ import Testing
         in: {base: base.model, scores: scored-bf16.scores}
         with: {<<: *student, lora: *lora, quantization: *quantization}
         precision: bf16
+      dual-int8:
+        uses: dual-encoder
+        in: {base: base.model, train: candidates.candidates}
+        with: {<<: *dual, lora: *lora, quantization: {type: int8}}
+      hits:
+        uses: retrieve
+        in: {queries: groups.groups, corpus: groups.corpus, model: dual.model}
+        with: {vectors: int8, top_k: 3}
       merged:
         uses: merge
         in: {adapter: dual-quantized.model, base: base.model}
@@ -112,6 +120,10 @@ import Testing
       vectors:
         uses: embed
         in: {model: student.student, texts: groups.corpus}
+      vectors-bits:
+        uses: embed
+        in: {model: student.student, texts: groups.corpus}
+        with: {vectors: binary}
       vectors-bf16:
         uses: embed
         in: {model: student-lora.student, texts: groups.corpus}

@@ -62,7 +62,7 @@ import Testing
     ("models/classifier", "config.json"), ("architectures/xlm-roberta", "config.json"),
     ("architectures/mpnet", "config.json"), ("architectures/qwen3-biases", "config.json"),
     ("quantized/qwen3", "config.json"), ("quantized/qwen3", "model.safetensors"),
-    ("quantized/qwen3-fp4", "model.safetensors"),
+    ("quantized/qwen3-fp4", "model.safetensors"), ("quantized/qwen3-int8", "model.safetensors"),
     ("architectures/gemma3-two-ways", "config.json"), ("architectures/modernbert-biases", "config.json"),
     ("token-score/yes-no", "modules.json"), ("token-score/yes-no", "1_LogitScore/config.json"),
   ])
@@ -122,7 +122,8 @@ import Testing
   ]
   private static let headers = [
     #""dtype":"F16","#, #""shape":[0]"#, #""shape":[]"#, #""shape":[4611686018427387904,4]"#, #""data_offsets":[0,0]"#,
-    ".quant_state.bitsandbytes__nf4", ".nested_absmax", "\"blocksize\": 32", "\"shape\": [64, 64]",
+    ".quant_state.bitsandbytes__nf4", ".SCB", ".weight_format", "\"I8\"",
+    ".nested_absmax", "\"blocksize\": 32", "\"shape\": [64, 64]",
     "\"nested_offset\": 1e39",
     "F64", "I64", "F4", "F6_E2M3", "BOOL", "\u{0}\u{0}\u{0}\u{0}",
   ]

@@ -1,4 +1,4 @@
-/// Matrices in 4 bits beside bitsandbytes, in numbers and in files. Golden files by Tests/Fixtures/generate/quantized.py.
+/// Matrices in codes beside bitsandbytes, in numbers and in files. Golden files by Tests/Fixtures/generate/quantized.py.
 import CPU
 import Foundation
 import JSONText
@@ -36,7 +36,7 @@ struct QuantizedTests {
 
   @Test(arguments: Case.all)
   private func `codes and magnitudes are bitsandbytes', bit for bit`(one: Case) throws {
-    guard one.format == .nf4 else { return }
+    guard one.format != .fp4 else { return }
     let coded = cpu.encoded(try file.stored("\(one.key)/original"), as: one.format, block: one.block)
     #expect(coded.codes.bytes == Data(try file.raw("\(one.key)/codes").bytes))
     guard !file.names.contains("\(one.key)/nested") else {
@@ -56,13 +56,13 @@ struct QuantizedTests {
   private func `codes decode to bitsandbytes' numbers, bit for bit`(one: Case) throws {
     let (original, codes) = try (file.stored("\(one.key)/original"), file.raw("\(one.key)/codes"))
     let coded = CodedMatrix(
-      original.shape, one.format, block: one.block, dtype: original.dtype,
+      original.shape, one.format, block: one.block,
       codes: cpu.tensor(StoredTensor(codes.shape, .u8, bytes: codes.bytes)),
       absmax: cpu.tensor(try file.stored("\(one.key)/absmax")))
     #expect(try cpu.decoded(coded).array == cpu.tensor(file.stored("\(one.key)/decoded"), as: .f32).array)
   }
 
-  @Test(arguments: ["qwen3", "qwen3-fp4", "bert"])
+  @Test(arguments: ["qwen3", "qwen3-fp4", "qwen3-int8", "bert"])
   func `a folder that transformers quantized gives transformers' states`(name: String) throws {
     let url = folder.appending(path: name)
     let golden = try SafeTensors(contentsOf: url.appending(path: "golden.safetensors"))
@@ -75,16 +75,14 @@ struct QuantizedTests {
     #expect(try relativeError(states, golden.floats("states")) < 1e-5)
   }
 
-  @Test(arguments: [true, false])
-  func `a folder that is quantized here decodes as its matrices do, and says how for transformers`(isDouble: Bool)
+  @Test(arguments: [.nf4(block: 32, isDouble: true), .nf4(block: 32, isDouble: false), Quantization.int8])
+  func `a folder that is quantized here decodes as its matrices do, and says how for transformers`(how: Quantization)
     throws
   {
     let scratch = try ScratchFolder()
     let source = try CheckpointFolder(fixtures.appending(path: "architectures/qwen3"))
     var done = 0
-    let count = try source.writeQuantized(
-      Quantization(block: 32, isDouble: isDouble), to: scratch.url, on: cpu
-    ) { now, _ in done = now }
+    let count = try source.writeQuantized(how, to: scratch.url, on: cpu) { now, _ in done = now }
     let quantized = try CheckpointFolder(scratch.url)
     #expect(quantized.hasCodes && !source.hasCodes && done == 14)
     var numbers = 0
@@ -96,21 +94,25 @@ struct QuantizedTests {
         continue
       }
       numbers += found.count
-      let coded = cpu.encoded(try source.checkpoint.storedTensor(name), as: .nf4, block: 32)
-      let decoded = cpu.decoded(coded).array
-      #expect(isDouble ? zip(found, decoded).allSatisfy { abs($0 - $1) < 0.02 } : found == decoded, "\(name)")
+      let decoded = cpu.decoded(how.encoded(try source.checkpoint.storedTensor(name), on: cpu)).array
+      #expect(how.isDouble ? zip(found, decoded).allSatisfy { abs($0 - $1) < 0.02 } : found == decoded, "\(name)")
     }
     #expect(count == numbers)
     let config = try Configuration(contentsOf: scratch.url.appending(path: "config.json"), in: scratch.url)
-    #expect(config.values["quantization_config"]?["bnb_4bit_use_double_quant"]?.bool == isDouble)
-    #expect(config.values["quantization_config"]?["llm_int8_skip_modules"]?.elements?.contains("score") == true)
+    let said = try #require(config.values["quantization_config"])
+    let isInt8 = said["load_in_8bit"]?.bool == true
+    #expect(isInt8 ? quantized.checkpoint.hasRowCodes : said["bnb_4bit_use_double_quant"]?.bool == how.isDouble)
+    #expect(quantized.notices.contains { $0.contains("llm_int8_threshold") } == isInt8)
+    #expect(said["llm_int8_skip_modules"]?.elements?.contains("score") == true)
     #expect(throws: CheckpointError.self) {
-      try quantized.writeQuantized(Quantization(block: 32, isDouble: false), to: scratch.url, on: cpu)
+      try quantized.writeQuantized(how, to: scratch.url, on: cpu)
     }
   }
 
-  @Test func `adapters train on a base in 4 bits as on the same base decoded, and the base stays as it is`() throws {
-    let url = folder.appending(path: "qwen3")
+  @Test(arguments: ["qwen3", "qwen3-int8"])
+  func `adapters train on a base in codes as on the same base decoded, and the base stays as it is`(name: String) throws
+  {
+    let url = folder.appending(path: name)
     func trained(decoded: Bool) throws -> [[Float]] {
       let checkpoint = try CheckpointFolder(url)
       let encoder =
@@ -129,7 +131,7 @@ struct QuantizedTests {
     #expect(try trained(decoded: false) == trained(decoded: true))
   }
 
-  @Test func `a layer in 4 bits that should train whole is named`() throws {
+  @Test func `a layer in codes that should train whole is named`() throws {
     let encoder = try CheckpointFolder(folder.appending(path: "bert")).encoder(on: cpu)
     var settings = LoRASettings(r: 2, alpha: 2, targetModules: ["query"])
     settings.modulesToSave = ["key"]
@@ -139,6 +141,8 @@ struct QuantizedTests {
   }
 
   @Test(arguments: [
+    ("down_proj.SCB\":{\"dtype\":\"F32\"", "down_proj.SCB\":{\"dtype\":\"I32\""),
+    ("down_proj.weight_format\":{\"dtype\":\"U8\"", "down_proj.weight_format\":{\"dtype\":\"I8\""),
     ("\"blocksize\": 64", "\"blocksize\": 65"), ("\"quant_type\": \"nf4\"", "\"quant_type\": \"fp4\""),
     ("\"dtype\": \"float32\"", "\"dtype\": \"float64\""), ("\"shape\": [64", "\"shape\": [65"),
     ("\"nested_blocksize\": 256", "\"nested_blocksize\": 255"), ("{\"quant_type", "[\"quant_type"),
@@ -146,7 +150,8 @@ struct QuantizedTests {
   func `what a state says wrongly is named with its tensor`(right: String, wrong: String) throws {
     let scratch = try ScratchFolder()
     try FileManager.default.removeItem(at: scratch.url)
-    try FileManager.default.copyItem(at: folder.appending(path: "qwen3"), to: scratch.url)
+    let name = right.hasPrefix("down_proj") ? "qwen3-int8" : "qwen3"
+    try FileManager.default.copyItem(at: folder.appending(path: name), to: scratch.url)
     let weights = scratch.url.appending(path: "model.safetensors")
     var data = try Data(contentsOf: weights)
     let place = try #require(data.range(of: Data(right.utf8), options: .backwards))

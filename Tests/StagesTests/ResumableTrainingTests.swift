@@ -193,6 +193,19 @@ private let common: [String: ParameterValue] = [
     try await expectSameBytes(DualEncoder.self, inputs, parameters, in: workshop)
   }
 
+  @Test(arguments: ["nf4", "int8"])
+  func `adapters on a base in codes have the same bytes, wherever they were stopped`(type: String) async throws {
+    let workshop = try InterruptedWorkshop()
+    try await workshop.prepare()
+    try await workshop.run(Quantize.self, ["model": "base"], ["type": .string(type)], to: "quantized")
+    let parameters = common.merging([
+      "loss": .string("ce"), "num_negatives": .int(1),
+      "lora": .map(["r": .int(2), "alpha": .double(4), "dropout": .double(0.3)]),
+    ]) { $1 }
+    let inputs = ["base": "quantized", "train": "groups.jsonl", "validation": "groups.jsonl"]
+    try await expectSameBytes(DualEncoder.self, inputs, parameters, in: workshop)
+  }
+
   @Test func `a dual encoder continued to four epochs has the bytes of four from the start`() async throws {
     let workshop = try InterruptedWorkshop()
     try await workshop.prepare()

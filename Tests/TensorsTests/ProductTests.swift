@@ -52,7 +52,7 @@ struct ProductTests {
   }
 
   @Test(arguments: KernelPair.all, [PRODUCTS_FP32, PRODUCTS_BF16, PRODUCTS_INT8])
-  func `products with weights in 4 bits have the bits of those with the weights decoded, in both directions`(
+  func `products with weights in codes have the bits of those with the weights decoded, in both directions`(
     pair: KernelPair, precision: product_precision
   ) {
     var reference = pair.reference
@@ -61,19 +61,22 @@ struct ProductTests {
         (what.rank, what.derivative, what.rows) = (0, 0, 1 + what.rows / 4)
         // Depths that vectors divide are decoded without a look at single codes.
         what.depth = what.seed % 2 == 0 ? what.depth : (what.depth + 15) / 16 * 16
-        for type in [RETORT_F32, RETORT_BF16, RETORT_F16] {
-          #expect(check_coded(&kernels, &reference, what, type) == 0, "\(what)")
+        for eight in [0, 1] as [Int32] {
+          #expect(check_coded(&kernels, &reference, what, eight) == 0, "\(what), \(eight == 0 ? 4 : 8) bits")
         }
       }
     }
   }
 
   @Test(arguments: KernelPair.all)
-  func `codes of 4 bits and their largest magnitudes equal the reference`(pair: KernelPair) {
+  func `codes and their largest magnitudes equal the reference`(pair: KernelPair) {
     var (fast, reference) = (pair.fast, pair.reference)
     for n in [1, 2, 15, 16, 17, 63, 64, 65, 1000, 4096, 5001] {
       for bits in [5, 6, 9, 12] as [UInt32] {
         #expect(check_codes(&fast, &reference, n, bits, CodeFormat.nf4.levels, UInt64(n)) == 0)
+      }
+      for scale in [1, 0, 3e-6, 1e5] as [Float] {
+        #expect(check_row_codes(&fast, &reference, n, scale, UInt64(n)) == 0, "\(n), \(scale)")
       }
     }
   }

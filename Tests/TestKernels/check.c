@@ -141,11 +141,11 @@ size_t check_stored(const retort_kernels *kernels, product_case p, retort_type t
   return unequal;
 }
 
-size_t check_coded(const retort_kernels *kernels, const retort_kernels *reference, product_case p, retort_type type) {
-  const size_t count = p.depth * p.columns, bytes = (count + 1) / 2;
+size_t check_coded(const retort_kernels *kernels, const retort_kernels *reference, product_case p, int eight) {
+  const size_t count = p.depth * p.columns, bytes = eight ? count : (count + 1) / 2;
   uint64_t state = p.seed;
   const unsigned bits = 4 + (unsigned)draw(&state, 6);
-  const size_t blocks = (count >> bits) + 1;
+  const size_t blocks = eight ? p.columns : (count >> bits) + 1;
   float levels[16], *absmax = malloc(blocks * sizeof *absmax);
   float *floats = malloc(count * sizeof *floats), *again = malloc(count * sizeof *again);
   uint8_t *codes = malloc(bytes);  // it ends where the codes do
@@ -153,7 +153,7 @@ size_t check_coded(const retort_kernels *kernels, const retort_kernels *referenc
   for (size_t i = 0; i < bytes; i++) codes[i] = (uint8_t)draw(&state, 256);
   const float sizes[] = {1, 3e-39f, 0, 7e4f, 2e-7f};  // subnormal, and beyond binary16, too
   for (size_t i = 0; i < blocks; i++) absmax[i] = (float)draw(&state, 1 << 24) / (1 << 23) * sizes[draw(&state, 40) % 9 % 5];
-  const retort_coded coded = {codes, absmax, levels, bits, type};
+  const retort_coded coded = {codes, absmax, eight ? NULL : levels, bits, p.depth};
   reference->decode(&coded, 0, count, floats);
   const size_t start = draw(&state, count) / 16 * 16;
   kernels->decode(&coded, start, count, again);
@@ -176,6 +176,18 @@ size_t check_codes(const retort_kernels *kernels, const retort_kernels *referenc
   const size_t unequal = (memcmp(codes[0], codes[1], bytes) != 0) + (memcmp(absmax[0], absmax[1], blocks * 4) != 0);
   for (int i = 0; i < 2; i++) free(codes[i]), free(absmax[i]);
   free(x.memory);
+  return unequal;
+}
+
+size_t check_row_codes(const retort_kernels *kernels, const retort_kernels *reference, size_t n, float scale,
+                       uint64_t seed) {
+  canvas x = make(1, n, 0, seed, 1);
+  uint64_t state = seed;
+  for (size_t i = 0; i < n; i++) x.values[i] *= draw(&state, 20) ? scale : 0;
+  int8_t *codes[2] = {malloc(n), malloc(n)};
+  const float most = reference->encode_row(x.values, n, codes[0]), found = kernels->encode_row(x.values, n, codes[1]);
+  const size_t unequal = isfinite(most) ? (memcmp(codes[0], codes[1], n) != 0) + (most != found) : isfinite(found) != 0;
+  free(codes[0]), free(codes[1]), free(x.memory);
   return unequal;
 }
 

@@ -71,7 +71,7 @@ import Testing
     #expect(throws: CheckpointError.self) { try folder.encoder(on: device) }
     let scratch = try ScratchFolder()
     #expect(throws: CheckpointError.self) {
-      _ = try folder.writeQuantized(Quantization(block: 64, isDouble: true), to: scratch.url, on: device)
+      _ = try folder.writeQuantized(.nf4(block: 64, isDouble: true), to: scratch.url, on: device)
     }
     #expect(throws: CheckpointError.self) {
       try ModelMean([folder, folder], weights: [1, 1]).write(to: scratch.url, on: device)

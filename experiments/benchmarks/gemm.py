@@ -7,8 +7,8 @@ and the gradient of W; alternating, medians of the rounds, in GFLOP/s.
 A shape is rows x depth x columns. `registers` is what the machine does when it multiplies and adds in registers alone,
 and the share is of that. The engine's weights are packed beforehand as frozen ones are; PyTorch's are in their
 precision, its activations converted at each call as the engine's are; its int8 is the dynamically quantized linear
-layer, one scale for all activations and one for each column of the weights. `nf4-fp32` and `nf4-bf16` are the engine's with
-weights in 4 bits, beside PyTorch's with whole ones. `--kernels` names classes of the engine whose
+layer, one scale for all activations and one for each column of the weights. `nf4-fp32`, `nf4-bf16` and, with `--weights
+nf4 int8`, `int8-fp32` and `int8-bf16` are the engine's with weights in codes, beside PyTorch's with whole ones. `--kernels` names classes of the engine whose
 fp32 products have rows of their own, as RETORT_KERNELS does. Needs torch.
 """
 import argparse
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16", "int8"],
                         choices=["fp32", "bf16", "int8"])
     parser.add_argument("--kernels", nargs="*", default=["openblas"])
-    parser.add_argument("--weights", nargs="*", default=["nf4"], choices=["nf4", "fp4"])
+    parser.add_argument("--weights", nargs="*", default=["nf4"], choices=["nf4", "fp4", "int8"])
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
     options = parser.parse_args()
     print("products  threads shape              retort  torch  ratio  share of registers   gradient: retort  torch  ratio")

@@ -1,14 +1,14 @@
 """QLoRA steps of a Qwen3 shape, Retort beside bitsandbytes with PEFT: the same codes, adapters and texts, alternating runs.
 
-  python qlora.py TOKENIZER [--retort retort] [--shape 0.6B] [--rounds 3] [--steps 20] [--threads 2] [--programs retort …]
+  python qlora.py TOKENIZER [--retort retort] [--shape 0.6B] [--type nf4] [--rounds 3] [--steps 20] [--threads 2] [--programs retort …]
 
 A model of the shape is drawn at random (random_model.py), with TOKENIZER's files, and quantized once by Retort: NF4, blocks
-of 64, double quantization. Both sides train adapters of rank 16 on every linear layer of that folder, without dropout,
+of 64, double quantization, or with `--type int8` row by row, as LLM.int8. Both sides train adapters of rank 16 on every linear layer of that folder, without dropout,
 from the same numbers; a batch is two pairs of a short query and a passage of 253 words, 512 tokens in all, the loss InfoNCE
 in the batch with τ 0.05; every step has the same two, so that no order differs. AdamW, clipped to 1. `retort` computes in fp32, `retort-bf16` with `precision: bf16`; bitsandbytes
 with its compute dtype fp32 or bf16. Seconds per step are the mean (of bitsandbytes the median) from the third step on; peaks are those of the
 process that trains; losses are step by step. Prints a JSON line per run, then medians, ratios, and the largest difference of
-losses in fp32. Needs torch, transformers, peft, bitsandbytes, accelerate.
+losses in fp32, where bitsandbytes decodes to fp32 forwards, and backwards to the folder's bf16. Needs torch, transformers, peft, bitsandbytes, accelerate.
 """
 import argparse
 import json
@@ -55,7 +55,8 @@ def prepare(options: argparse.Namespace) -> None:
     subprocess.run([sys.executable, here / "random_model.py", options.work / "model", "--shape", options.shape,
                     "--tokenizer", options.tokenizer], check=True)
     run_pipeline(options.retort, {"quantized": {
-        "uses": "quantize", "in": {"model": str(options.work / "model")}, "publish": str(options.work / "quantized")}},
+        "uses": "quantize", "with": {"type": options.type}, "in": {"model": str(options.work / "model")},
+        "publish": str(options.work / "quantized")}},
         options.work, options.threads)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         train(options, Path(folder), 0)
@@ -82,9 +83,13 @@ def run_bitsandbytes(options: argparse.Namespace) -> dict:
     compute = torch.bfloat16 if options.run.endswith("bf16") else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(options.work / "model")
     model = AutoModel.from_pretrained(options.work / "quantized", device_map="cpu", dtype=compute)
-    for module in model.modules():  # the folder's own type counts otherwise
+    # The folder's own type counts otherwise, in tables and norms in spite of `dtype`.
+    for module in model.modules():
         if isinstance(module, Linear4bit):
             module.compute_dtype, module.compute_type_is_set = compute, True
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(compute)
     model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules="all-linear"))
     first = load_file(options.work / "start" / "adapter" / "adapter_model.safetensors")
     own = dict(model.named_parameters())
@@ -121,6 +126,7 @@ def main() -> None:
     parser.add_argument("tokenizer", type=Path)
     parser.add_argument("--retort", default="retort")
     parser.add_argument("--shape", default="0.6B")
+    parser.add_argument("--type", choices=["nf4", "int8"], default="nf4", help="how the base is quantized")
     parser.add_argument("--length", type=int, default=251, help="words of a passage; the tokenizer adds two")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)

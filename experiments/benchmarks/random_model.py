@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 SHAPES = {  # layers, hidden, feed-forward, heads, heads of keys, width of a head, vocabulary
     "4B": (36, 2560, 9728, 32, 8, 128, 151665),
     "0.6B": (28, 1024, 3072, 16, 8, 128, 151669),
-    "tiny": (2, 256, 512, 4, 2, 64, 4000),
+    "tiny": (2, 256, 512, 4, 2, 64, 30522),
 }
 
 

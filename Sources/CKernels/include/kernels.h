@@ -50,15 +50,15 @@ typedef struct {
 /// How a weight's numbers are stored: floats, bf16, IEEE fp16, or as a `retort_coded` says.
 typedef enum { RETORT_F32, RETORT_BF16, RETORT_F16, RETORT_CODED } retort_type;
 
-/// Numbers in codes of 4 bits (Dettmers et al. 2023, in bitsandbytes' layout): number i is
-/// levels[code i]·absmax[i >> block_bits], rounded to `type`. Its code is the upper half of byte i / 2 if i is even, else
-/// the lower one.
+/// Numbers in codes, in bitsandbytes' layout. Of 4 bits (Dettmers et al. 2023) number i is
+/// levels[code i]·absmax[i >> block_bits]; its code is the upper half of byte i / 2 if i is even, else the lower one. Of
+/// 8 bits (Dettmers et al. 2022) it is code i·(absmax[i / row]·(1/127)), the code a byte with a sign.
 typedef struct {
   const uint8_t *codes;
   const float *absmax;
-  const float *levels;  // [16]
-  unsigned block_bits;  // 4 or more
-  retort_type type;
+  const float *levels;  // [16]; NULL of 8 bits
+  unsigned block_bits;  // of 4 bits, 4 or more
+  size_t row;           // of 8 bits
 } retort_coded;
 
 /// Floats, or the bf16 that they were rounded to: what a backward pass needs is kept as either.
@@ -186,6 +186,9 @@ typedef struct {
   /// shorter; an odd number of codes is filled up with that of 0. As bitsandbytes has it, whole blocks are multiplied by
   /// 1/absmax and a shorter one is divided, by 1e-38 at least.
   void (*encode)(const float *x, size_t n, const float *levels, unsigned block_bits, uint8_t *codes, float *absmax);
+  /// The codes of 8 bits of a row: x, rounded to binary16, times 127/absmax, to the nearest, of two the even one; 0 of a
+  /// row of zeros. Returns absmax, which is not finite where a number is not, or binary16 has no place for it.
+  float (*encode_row)(const float *x, size_t n, int8_t *codes);
   /// out += scale · x
   void (*add_scaled)(const float *x, float scale, float *to, size_t n);
 

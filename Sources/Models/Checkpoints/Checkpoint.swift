@@ -14,7 +14,7 @@ package struct Checkpoint: Sendable {
   private let shardByName: [String: Int]
   /// What is added to some of the tensors when they are read.
   private let adapters: StoredAdapters?
-  /// Matrices in codes of 4 bits, by name; what decodes them is no tensor of its own.
+  /// Matrices in codes, by name; what decodes them is no tensor of its own.
   private let coded: [String: StoredCodes]
 
   /// A way to keep tensors; where a folder has more than one, the first counts.
@@ -70,10 +70,7 @@ package struct Checkpoint: Sendable {
         try Self.raw(part, shards, shardByName, file)
       }
     }
-    for weight in coded.keys {
-      for part in StoredCodes.Part.allCases { shardByName[part.name(weight)] = nil }
-      for format in CodeFormat.allCases { shardByName[weight + StoredCodes.stateEnd(format)] = nil }
-    }
+    for name in coded.keys.flatMap(StoredCodes.names) { shardByName[name] = nil }
     (self.shardByName, self.coded) = (shardByName, coded)
   }
 
@@ -91,10 +88,13 @@ package struct Checkpoint: Sendable {
     try coded[name]?.shape ?? shard(of: name).shape(of: name)
   }
 
-  /// Whether the tensor is a matrix in codes of 4 bits.
+  /// Whether the tensor is a matrix in codes.
   func isCoded(_ name: String) -> Bool { coded[name] != nil }
 
   var hasCodes: Bool { !coded.isEmpty }
+
+  /// Whether there are codes of 8 bits.
+  var hasRowCodes: Bool { coded.values.contains { $0.format == .int8 } }
 
   /// Whether tensors are what their files say, without an adapter's change.
   var isUnchanged: Bool { adapters == nil }
@@ -112,13 +112,14 @@ package struct Checkpoint: Sendable {
   /// Floats as they lie in their file.
   func storedTensor(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }
 
-  /// The type of the largest tensor, as arrays of it are read.
+  /// The type of the largest tensor, as arrays of it are read; matrices in codes have the type that they were made of,
+  /// if their files say it.
   var mainType: DType {
     get throws {
-      let sizes = try names.map { (name: $0, size: try shape(of: $0).reduce(1, *)) }
+      let sizes = try names.filter { coded[$0] == nil || coded[$0]?.dtype != nil }
+        .map { (name: $0, size: try shape(of: $0).reduce(1, *)) }
       guard let largest = sizes.max(by: { $0.size < $1.size })?.name else { return .f32 }
-      if let codes = coded[largest] { return codes.dtype }
-      return try shard(of: largest).type(of: largest).dtype ?? .f32
+      return try coded[largest]?.dtype ?? shard(of: largest).type(of: largest).dtype ?? .f32
     }
   }
 

@@ -108,32 +108,40 @@ extension Float {
   fileprivate var roundedToHalf: UInt32 { bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1) }
 }
 
-/// Writes a file of one f32 matrix row by row, in any order, without holding it.
+/// Writes a file of one matrix row by row, in any order, without holding it.
 package final class SafeTensorsMatrixWriter {
   private let file: URL
   private let handle: FileHandle
   private let dataStart: Int
   private let rowBytes: Int
 
-  /// - Parameter shape: [rows, columns]
-  package init(_ name: String, _ shape: [Int], to file: URL) throws {
+  /// - Parameters:
+  ///   - shape: [rows, columns]
+  ///   - others: floats that lie behind the matrix.
+  package init(
+    _ name: String, _ shape: [Int], as element: ElementType = .f32,
+    beside others: [(name: String, shape: [Int], floats: [Float])] = [], to file: URL
+  ) throws {
     self.file = file
-    let header = SafeTensors.header(of: [(name, shape, .f32)])
+    let header = SafeTensors.header(of: [(name, shape, element)] + others.map { ($0.name, $0.shape, .f32) })
     dataStart = header.count
-    rowBytes = shape[1] * MemoryLayout<Float>.size
+    rowBytes = shape[1] * element.bits / 8
+    let end = UInt64(header.count + shape[0] * rowBytes)
     handle = try CheckpointError.writing(file) {
       try header.write(to: file)
       let handle = try FileHandle(forWritingTo: file)
-      try handle.truncate(atOffset: UInt64(header.count + shape[0] * shape[1] * MemoryLayout<Float>.size))
+      try handle.truncate(atOffset: end)
+      try handle.seek(toOffset: end)
+      for other in others { try handle.write(contentsOf: Data(floats: other.floats)) }
       return handle
     }
   }
 
-  /// - Parameter floats: elements of the row as they lie: [columns]
-  package func write(_ floats: Data, row: Int) throws {
+  /// - Parameter elements: those of the row as they lie: [columns]
+  package func write(_ elements: Data, row: Int) throws {
     try CheckpointError.writing(file) {
       try handle.seek(toOffset: UInt64(dataStart + row * rowBytes))
-      try handle.write(contentsOf: floats)
+      try handle.write(contentsOf: elements)
     }
   }
 

@@ -1,4 +1,4 @@
-/// Matrices in 4 bits as bitsandbytes keeps them: codes under a weight's own name, and beside it what decodes them.
+/// Matrices in 4 or 8 bits as bitsandbytes keeps them: codes under a weight's own name, and beside it what decodes them.
 import Foundation
 import JSONText
 import Tensors
@@ -8,8 +8,8 @@ struct StoredCodes: Sendable {
   let shape: [Int]
   let format: CodeFormat
   let block: Int
-  /// The type of the numbers that were encoded.
-  let dtype: DType
+  /// The type of the numbers that were encoded; of 8 bits no file says it.
+  let dtype: DType?
   /// Where the blocks' magnitudes are in 8 bits themselves.
   let nested: Nested?
 
@@ -28,22 +28,68 @@ struct StoredCodes: Sendable {
     func name(_ weight: String) -> String { "\(weight).\(rawValue)" }
   }
 
-  static func stateEnd(_ format: CodeFormat) -> String { ".quant_state.bitsandbytes__\(format.rawValue)" }
+  /// What the name of a matrix ends in, and that of the tensor which says how it is encoded.
+  private static func ends(_ format: CodeFormat) -> (weight: String, state: String) {
+    format == .int8 ? ("weight", "SCB") : ("", ".quant_state.bitsandbytes__\(format.rawValue)")
+  }
 
-  var count: Int { shape.reduce(1, *) }
-  var blocks: Int { (count + block - 1) / block }
+  static func stateName(_ weight: String, _ format: CodeFormat) -> String {
+    String(weight.dropLast(ends(format).weight.count)) + ends(format).state
+  }
+
+  /// In 8 bits the order of the codes: 0, rows one after another.
+  static func orderName(_ weight: String) -> String { "\(weight)_format" }
+
+  /// What stands beside a matrix.
+  static func names(beside weight: String) -> [String] {
+    Part.allCases.map { $0.name(weight) } + CodeFormat.allCases.map { stateName(weight, $0) } + [orderName(weight)]
+  }
+
+  private var sizes: (bytes: Int, blocks: Int) { CodedMatrix.sizes(shape, format, block: block) }
 
   /// The weight whose state a tensor of this name is.
   static func weight(ofState name: String) -> (name: String, format: CodeFormat)? {
-    for format in CodeFormat.allCases where name.hasSuffix(stateEnd(format)) {
-      return (String(name.dropLast(stateEnd(format).count)), format)
+    for format in CodeFormat.allCases {
+      let (weight, state) = ends(format)
+      guard name.hasSuffix(format == .int8 ? ".\(state)" : state) else { continue }
+      return (String(name.dropLast(state.count)) + weight, format)
     }
     return nil
   }
 
   /// - Parameter tensor: type, shape and bytes of a tensor; throws if there is none.
   init(_ weight: String, _ format: CodeFormat, in file: URL, _ tensor: (String) throws -> RawTensor) throws {
-    let name = weight + Self.stateEnd(format)
+    self = try format == .int8 ? Self(rows: weight, in: file, tensor) : Self(blocks: weight, format, in: file, tensor)
+  }
+
+  /// Of 8 bits, row by row.
+  private init(rows weight: String, in file: URL, _ tensor: (String) throws -> RawTensor) throws {
+    func check(_ name: String, _ type: ElementType, _ shape: [Int], _ found: RawTensor, _ isRight: Bool) throws {
+      guard found.type != type || !isRight else { return }
+      throw CheckpointError(
+        file, "tensor \"\(name)\"", found: "\(found.shape) of \(found.type.rawValue)",
+        expected: "\(shape) of \(type.rawValue), as LLM.int8's are")
+    }
+    let codes = try tensor(weight)
+    let isMatrix = codes.shape.count == 2 && codes.shape.allSatisfy { (1...1 << 20).contains($0) }
+    try check(weight, .i8, isMatrix ? codes.shape : [1, 1], codes, isMatrix)
+    let state = Self.stateName(weight, .int8)
+    let most = try tensor(state)
+    try check(state, .f32, [codes.shape[0]], most, most.shape == [codes.shape[0]])
+    let order = try tensor(Self.orderName(weight))
+    guard order.type == .u8, order.bytes.elementsEqual([0]) else {
+      throw CheckpointError(
+        file, "tensor \"\(Self.orderName(weight))\"", found: "\(order.bytes.prefix(8).map { $0 })",
+        expected: "0: codes row by row", remedy: "Load it with bitsandbytes 0.43 or newer and save it again.")
+    }
+    (shape, format, block, dtype, nested) = (codes.shape, .int8, codes.shape[1], nil, nil)
+  }
+
+  /// Of 4 bits, block by block.
+  private init(
+    blocks weight: String, _ format: CodeFormat, in file: URL, _ tensor: (String) throws -> RawTensor
+  ) throws {
+    let name = Self.stateName(weight, format)
     func error(_ found: String, _ expected: String) -> CheckpointError {
       CheckpointError(file, "tensor \"\(name)\"", found: found, expected: expected)
     }
@@ -83,7 +129,8 @@ struct StoredCodes: Sendable {
   }
 
   private func check(_ weight: String, in file: URL, _ tensor: (String) throws -> RawTensor) throws {
-    var parts: [(name: String, bytes: Int, type: ElementType?)] = [(weight, (count + 1) / 2, nil)]
+    let (bytes, blocks) = sizes
+    var parts: [(name: String, bytes: Int, type: ElementType?)] = [(weight, bytes, nil)]
     parts.append((Part.absmax.name(weight), nested == nil ? 4 * blocks : blocks, nested == nil ? .f32 : .u8))
     if let nested {
       parts.append((Part.nestedAbsmax.name(weight), 4 * ((blocks + nested.block - 1) / nested.block), .f32))
@@ -103,13 +150,14 @@ struct StoredCodes: Sendable {
   func matrix(_ weight: String, on device: any Device, _ tensor: (String) throws -> RawTensor) throws -> CodedMatrix {
     let codes = try tensor(weight)
     return CodedMatrix(
-      shape, format, block: block, dtype: dtype,
-      codes: device.tensor(StoredTensor([(count + 1) / 2], .u8, bytes: codes.bytes, isMapped: codes.isMapped)),
+      shape, format, block: block,
+      codes: device.tensor(StoredTensor([sizes.bytes], .u8, bytes: codes.bytes, isMapped: codes.isMapped)),
       absmax: device.tensor(try absmax(weight, tensor)))
   }
 
   private func absmax(_ weight: String, _ tensor: (String) throws -> RawTensor) throws -> StoredTensor {
-    let stored = try tensor(Part.absmax.name(weight)).bytes
+    let (name, blocks) = (format == .int8 ? Self.stateName(weight, format) : Part.absmax.name(weight), sizes.blocks)
+    let stored = try tensor(name).bytes
     guard let nested else { return StoredTensor([blocks], .f32, bytes: stored) }
     let (inner, levels) = try (
       tensor(Part.nestedAbsmax.name(weight)).bytes.floats, tensor(Part.nestedLevels.name(weight)).bytes.floats
@@ -131,8 +179,10 @@ struct RawTensor: Sendable {
 }
 
 extension Data {
+  init(floats: [Float]) { self = floats.withUnsafeBytes { Data($0) } }
+
   /// Little-endian floats at any address.
-  var floats: [Float] {
+  package var floats: [Float] {
     withUnsafeBytes { bytes in
       (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
     }

@@ -1,28 +1,38 @@
-/// Writes a model whose linear maps are in codes of 4 bits, as transformers with bitsandbytes opens it.
+/// Writes a model whose linear maps are in codes of 4 or 8 bits, as transformers with bitsandbytes opens it.
 import Foundation
 import JSONText
 import Tensors
 
-package struct Quantization: Sendable {
-  package var block: Int
-  /// Whether blocks' magnitudes are quantized themselves, to 8 bits.
-  package var isDouble: Bool
+package enum Quantization: Sendable {
+  /// 4 bits; `isDouble`: blocks' magnitudes are quantized themselves, to 8 bits.
+  case nf4(block: Int, isDouble: Bool)
+  /// 8 bits, row by row.
+  case int8
 
-  package init(block: Int, isDouble: Bool) { (self.block, self.isDouble) = (block, isDouble) }
+  var isDouble: Bool {
+    if case .nf4(_, isDouble: true) = self { true } else { false }
+  }
+
+  func encoded(_ x: StoredTensor, on device: any Device) -> CodedMatrix {
+    switch self {
+    case .nf4(let block, _): device.encoded(x, as: .nf4, block: block)
+    case .int8: device.encoded(x, as: .int8, block: x.shape[1])
+    }
+  }
 }
 
 extension CheckpointFolder {
-  /// Writes the folder with the matrices of its body's linear layers in NF4; all else stays as it is. Heads, poolers,
+  /// Writes the folder with the matrices of its body's linear layers in codes; all else stays as it is. Heads, poolers,
   /// tables and what follows the transformer are not quantized. One matrix is held at a time.
   /// - Parameter progress: hears of the matrices done, of how many.
   /// - Returns: the numbers that are in codes now.
-  /// - Throws: a `CheckpointError` if the model is in 4 bits already, or has numbers that are not finite.
+  /// - Throws: a `CheckpointError` if the model is in codes already, or has numbers that are not finite.
   package func writeQuantized(
     _ quantization: Quantization, to folder: URL, on device: any Device,
     progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> Int {
     guard !hasCodes else {
-      throw CheckpointError(url, found: "a model in 4 bits", expected: "one that is not quantized yet")
+      throw CheckpointError(url, found: "a model in codes", expected: "one that is not quantized yet")
     }
     guard checkpoint.isUnchanged else {
       throw CheckpointError(
@@ -44,7 +54,7 @@ extension CheckpointFolder {
             done += 1
             progress(done, matrices.count)
           }
-          return device.encoded(try checkpoint.storedTensor(name), as: .nf4, block: quantization.block)
+          return quantization.encoded(try checkpoint.storedTensor(name), on: device)
         }.tensors(quantization, checkpoint.storedTensor(name).dtype, in: checkpoint.file)
       }
       let others = try checkpoint.names.filter { !layers.contains($0) }.map { name in
@@ -92,7 +102,14 @@ extension CheckpointFolder {
 extension Quantization {
   /// As transformers' `BitsAndBytesConfig` has it.
   fileprivate func json(skipping modules: [String], compute config: JSONValue) -> JSONValue {
-    [
+    let skipped = JSONValue.array(modules.map { .string($0) })
+    guard case .nf4 = self else {
+      return [
+        "quant_method": "bitsandbytes", "load_in_4bit": false, "load_in_8bit": true, "llm_int8_threshold": 6.0,
+        "llm_int8_has_fp16_weight": false, "llm_int8_skip_modules": skipped,
+      ]
+    }
+    return [
       "quant_method": "bitsandbytes",
       "load_in_4bit": true,
       "load_in_8bit": false,
@@ -100,7 +117,7 @@ extension Quantization {
       "bnb_4bit_use_double_quant": .bool(isDouble),
       "bnb_4bit_compute_dtype": config["dtype"] ?? config["torch_dtype"] ?? "float32",
       "bnb_4bit_quant_storage": "uint8",
-      "llm_int8_skip_modules": .array(modules.map { .string($0) }),
+      "llm_int8_skip_modules": skipped,
     ]
   }
 }
@@ -118,23 +135,34 @@ private final class MatrixInCodes {
 
   /// In the order in which they are written.
   func tensors(_ quantization: Quantization, _ dtype: DType, in file: URL) -> [NamedTensor] {
-    let count = shape.reduce(1, *)
-    let blocks = (count + quantization.block - 1) / quantization.block
-    func part(
-      _ part: StoredCodes.Part, _ shape: [Int], _ type: ElementType,
+    func tensor(
+      _ name: String, _ shape: [Int], _ type: ElementType,
       _ bytes: @escaping (CodedMatrix, DoubleQuantization?) -> Data
     ) -> NamedTensor {
-      NamedTensor(part.name(name), shape, as: type) { [self] in
+      NamedTensor(name, shape, as: type) { [self] in
         let (matrix, double) = try made(quantization, in: file)
         return bytes(matrix, double)
       }
     }
-    let codes = NamedTensor(name, [(count + 1) / 2, 1], as: .u8) { [self] in
-      try made(quantization, in: file).matrix.codes.bytes
+    func part(
+      _ part: StoredCodes.Part, _ shape: [Int], _ type: ElementType,
+      _ bytes: @escaping (CodedMatrix, DoubleQuantization?) -> Data
+    ) -> NamedTensor { tensor(part.name(name), shape, type, bytes) }
+    guard case .nf4(let block, let isDouble) = quantization else {
+      return [
+        tensor(StoredCodes.stateName(name, .int8), [shape[0]], .f32) { matrix, _ in matrix.absmax.bytes },
+        tensor(name, shape, .i8) { matrix, _ in matrix.codes.bytes },
+        NamedTensor(StoredCodes.orderName(name), [], as: .u8) { [self] in
+          encoded = nil
+          return Data([0])
+        },
+      ]
     }
+    let (bytes, blocks) = CodedMatrix.sizes(shape, .nf4, block: block)
+    let codes = tensor(name, [bytes, 1], .u8) { matrix, _ in matrix.codes.bytes }
     let levels = part(.levels, [16], .f32) { matrix, _ in Data(floats: matrix.format.levels) }
-    let state = state(quantization, dtype, in: file)
-    guard quantization.isDouble else {
+    let state = state(quantization, block, dtype, in: file)
+    guard isDouble else {
       return [codes, part(.absmax, [blocks], .f32) { matrix, _ in matrix.absmax.bytes }, levels, state]
     }
     let inner = (blocks + DoubleQuantization.block - 1) / DoubleQuantization.block
@@ -146,9 +174,9 @@ private final class MatrixInCodes {
   }
 
   /// The text that names sizes and types. Its length is known before the offset is: spaces fill it up.
-  private func state(_ quantization: Quantization, _ dtype: DType, in file: URL) -> NamedTensor {
+  private func state(_ quantization: Quantization, _ block: Int, _ dtype: DType, in file: URL) -> NamedTensor {
     var json: JSONValue = [
-      "quant_type": "nf4", "blocksize": .int(quantization.block), "dtype": .string(SavedType(dtype).rawValue),
+      "quant_type": "nf4", "blocksize": .int(block), "dtype": .string(SavedType(dtype).rawValue),
       "shape": .array(shape.map { .int($0) }),
     ]
     if quantization.isDouble {
@@ -157,7 +185,7 @@ private final class MatrixInCodes {
     }
     let mostDigits = 24
     let length = json.text().utf8.count + (quantization.isDouble ? "\"nested_offset\": , ".utf8.count + mostDigits : 0)
-    return NamedTensor(name + StoredCodes.stateEnd(.nf4), [length], as: .u8) { [self] in
+    return NamedTensor(StoredCodes.stateName(name, .nf4), [length], as: .u8) { [self] in
       let (_, double) = try made(quantization, in: file)
       encoded = nil
       var json = json
@@ -180,8 +208,4 @@ private final class MatrixInCodes {
     encoded = made
     return made
   }
-}
-
-extension Data {
-  fileprivate init(floats: [Float]) { self = floats.withUnsafeBytes { Data($0) } }
 }

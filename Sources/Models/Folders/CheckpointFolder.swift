@@ -94,6 +94,12 @@ package struct CheckpointFolder: Sendable {
         "CrossEncoder gives what \(activation) makes of the logit; here scores are the logit's sigmoid, and passages are "
           + "in the order of their logits")
     }
+    let threshold = configuration.values[Self.quantizationKey]?["llm_int8_threshold"]?.double ?? 0
+    if checkpoint.hasRowCodes, threshold > 0 {
+      notices.append(
+        "llm_int8_threshold \(threshold) is not used: activations are in no codes but with `precision: int8`, and then "
+          + "block by block, outliers among them")
+    }
     if kind == .whole, ForeignFile.exists(url.appending(path: AdapterFolder.fileName)) {
       notices.append("\(AdapterFolder.fileName) is not used: the weights beside it are taken as they are")
     }
@@ -190,10 +196,10 @@ package struct CheckpointFolder: Sendable {
     try checkMemory(for: shapes.filter { !isCoded(withoutPrefix($0.name)) })
   }
 
-  /// Whether a matrix is in codes of 4 bits, by its name without prefix.
+  /// Whether a matrix is in codes, by its name without prefix.
   func isCoded(_ name: String) -> Bool { checkpoint.isCoded(storedName(name)) }
 
-  /// Whether matrices of the folder are in codes of 4 bits: they do not train.
+  /// Whether matrices of the folder are in codes: they do not train.
   package var hasCodes: Bool { checkpoint.hasCodes }
 
   /// The cross-encoder, or a new one on an encoder: its classifier, and its pooler if the folder has none, are drawn by

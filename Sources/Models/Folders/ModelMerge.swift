@@ -45,7 +45,7 @@ package struct ModelMerge {
     (self.target, self.quantization) = (target, quantization)
     guard folder.hasCodes, target == .original || quantization != nil else { return }
     throw CheckpointError(
-      base, found: "a model in 4 bits", expected: "the model before it was quantized",
+      base, found: "a model in codes", expected: "the model before it was quantized",
       remedy: "Codes do not say what they were made of: merge into them without `quantization` and with "
         + "`into: dequantized`, or name the original at the port `base`.")
   }
@@ -63,7 +63,7 @@ package struct ModelMerge {
         NamedTensor(name, try checkpoint.shape(of: name)) { [target] in
           let base = try checkpoint.unchanged(name, on: device)
           var rounded = base
-          if let quantization, layers.contains(name) { rounded = try base.rounded(quantization, type) }
+          if let quantization, layers.contains(name) { rounded = base.rounded(quantization) }
           let merged = rounded.copy()
           if try checkpoint.change(merged, name) {
             let own = zip(merged.array, rounded.array).map { $0 - $1 }
@@ -83,13 +83,13 @@ package struct ModelMerge {
 
 extension Tensor {
   /// The numbers that codes of these stand for.
-  fileprivate func rounded(_ quantization: Quantization, _ type: DType) throws -> Tensor {
-    let coded = device.encoded(
-      StoredTensor(shape, .f32, bytes: bytes), as: .nf4, block: quantization.block)
-    let double = quantization.isDouble ? DoubleQuantization(coded.absmax.array) : nil
+  fileprivate func rounded(_ quantization: Quantization) -> Tensor {
+    let coded = quantization.encoded(StoredTensor(shape, .f32, bytes: bytes), on: device)
+    guard quantization.isDouble else { return device.decoded(coded) }
+    let absmax = DoubleQuantization(coded.absmax.array).decoded
     return device.decoded(
       CodedMatrix(
-        shape, .nf4, block: quantization.block, dtype: type, codes: coded.codes,
-        absmax: double.map { device.tensor($0.decoded, [coded.absmax.count]) } ?? coded.absmax))
+        shape, coded.format, block: coded.block, codes: coded.codes,
+        absmax: device.tensor(absmax, [absmax.count])))
   }
 }

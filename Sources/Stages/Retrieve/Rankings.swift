@@ -58,6 +58,17 @@ struct Rankings {
     self.order = order
   }
 
+  /// The share of the others' first `depth` hits that are among the first `depth` here.
+  func recall(of others: Rankings, at depth: Int) -> Double {
+    var (found, all) = (0, 0)
+    for (own, other) in zip(queries, others.queries) {
+      let passages = Set(own.prefix(depth).map(\.passage))
+      found += other.prefix(depth).count { passages.contains($0.passage) }
+      all += min(depth, other.count)
+    }
+    return Double(found) / Double(max(1, all))
+  }
+
   /// The first `depth` hits in the order of a cross-encoder's logits; the others follow as they were.
   mutating func rerank(
     _ texts: [Passage], _ passages: [RawPassage], by scorer: any PairScoring, depth: Int,

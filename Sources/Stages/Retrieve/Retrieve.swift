@@ -1,4 +1,5 @@
 /// `retrieve`: the best passages for every query, whether anybody knows what answers it or not.
+import Basics
 import Foundation
 import Pipelines
 import Tensors
@@ -15,6 +16,8 @@ struct Retrieve: Stage {
     MetricDescription("passages", "Passages that were searched.", nil),
     MetricDescription(
       "above_threshold", "Share of first hits whose probability reaches the calibration's threshold.", nil),
+    MetricDescription("recall", "Share of the first `top_k` by floats that `vectors` of another type find.", .higher),
+    MetricDescription("recall_unscored", "The same share, without rescoring.", .higher),
   ]
 
   enum Method: String, ParameterChoice {
@@ -33,6 +36,13 @@ struct Retrieve: Stage {
   @Parameter("What finds passages; absent: the model if there is one, else BM25.") var method: Method?
   @Parameter("Passages of each query in the ranking.", in: 1...100_000) var topK = 10
   @Parameter("Passages of each query that a reranker judges.", in: 1...100_000) var rerank = 50
+  @Parameter(
+    "What vectors are compared as: float32, int8, whose ranges are those of the passages, or binary, by the bits that differ.",
+    neutral: VectorType.float32)
+  var vectors = VectorType.float32
+  @Parameter("With int8 or binary, orders candidates anew by the query in floats.") var rescore = true
+  @Parameter("Candidates that are rescored, as a multiple of the hits that are asked for.", in: 1...1000)
+  var rescoreMultiplier = 2
   @Parameter("Your names for `query` and `id`: headers or dotted JSON paths.") var columns: [String: String] = [:]
   @Shared var reading: ReadingParameters
   @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
@@ -53,6 +63,10 @@ struct Retrieve: Stage {
   /// What is wrong with what is bound.
   private var misbound: String? {
     if usesModel && model == nil { return "`method: model` needs a model at the port `model`" }
+    if vectors != .float32, !usesModel || calibration != nil {
+      return "`vectors: \(vectors.rawValue)` compares a model's vectors, by scores that are no cosines: "
+        + (usesModel ? "unbind `calibration`" : "bind a model")
+    }
     return usesModel || calibration == nil
       ? nil : "`calibration` is of a model's scores, and BM25 finds the passages: unbind one of them"
   }
@@ -112,13 +126,32 @@ struct Retrieve: Stage {
     if computed > 0 { context.report(encoder.health, "retrieve") }
     context.log("[retrieve] Texts: \(count) | Width: \(encoder.width) | Reused: \(count - computed)")
     let width = encoder.width
-    let vectors = try EmbeddingMatrix(embeddings.url, width: width)
+    let matrix = try EmbeddingMatrix(embeddings.url, width: width)
     func embedded(_ rows: Range<Int>) throws -> Embeddings {
-      Embeddings(device.tensor(try vectors.rows(rows)), normalizing: isCosine)
+      Embeddings(device.tensor(try matrix.rows(rows)), normalizing: isCosine)
     }
-    return best(
-      DenseRetriever(
-        queries: try embedded(passages.count..<count), passages: try embedded(0..<passages.count)))
+    let sides = try (queries: embedded(passages.count..<count), passages: embedded(0..<passages.count))
+    let exact = context.timing("float32") {
+      best(DenseRetriever(queries: sides.queries, passages: sides.passages))
+    }
+    guard vectors != .float32 else { return exact }
+    let codes = try VectorCodes(vectors, width: width) { body in body(sides.passages.array) }
+    let (candidates, rankings) = context.timing(vectors.rawValue) {
+      let coded = DenseRetriever(
+        queries: sides.queries.compared(by: codes), passages: sides.passages.compared(by: codes))
+      let candidates = coded.best(rescore ? most * rescoreMultiplier : most, in: order, on: device)
+      let rescored =
+        rescore
+        ? codes.rescored(candidates, sides.queries, sides.passages, in: order).map { Array($0.prefix(most)) }
+        : candidates
+      return (candidates, Rankings(rescored, in: order))
+    }
+    for (name, found) in [("recall", rankings), ("recall_unscored", Rankings(candidates, in: order))] {
+      let recall = found.recall(of: exact, at: topK)
+      context.log("[retrieve] \(vectors.rawValue), \(name): \(decimal(recall))")
+      context.metric(name, recall)
+    }
+    return rankings
   }
 
   private func report(
@@ -145,5 +178,15 @@ struct Retrieve: Stage {
         "[retrieve] queries without a word in common with any passage: \(strangers); their hits are in the order of ids"
       )
     }
+  }
+}
+
+extension StageContext {
+  /// Searches, and says how long that took.
+  fileprivate func timing<Result>(_ name: String, _ search: () -> Result) -> Result {
+    let start = ContinuousClock.now
+    let result = search()
+    log("[retrieve] \(name): searched in \(decimal((ContinuousClock.now - start).seconds, 3)) s")
+    return result
   }
 }

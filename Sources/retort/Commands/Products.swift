@@ -11,13 +11,13 @@ struct Products: ParsableCommand {
   @Argument(help: "Columns of the left matrix.") var depth: Int
   @Argument(help: "Columns of the product.") var columns: Int
   @Option(help: "Of both sides.") var precision = PrecisionOption.auto
-  @Option(help: "What the right side is kept in: fp32, laid out, or 4 bits: nf4, fp4.") var weights = "fp32"
+  @Option(help: "What the right side is kept in: fp32, laid out, or codes: nf4, fp4, int8.") var weights = "fp32"
   @Option(help: "Threads.") var threads = 1
   @Option(help: "Seconds for each kind of product.") var seconds = 0.5
 
   func validate() throws {
     guard [rows, depth, columns].allSatisfy({ 1...65_536 ~= $0 }) else { throw ValidationError("sizes are 1 to 65536") }
-    guard weights == "fp32" || format != nil else { throw ValidationError("--weights takes fp32, nf4 or fp4") }
+    guard weights == "fp32" || format != nil else { throw ValidationError("--weights takes fp32, nf4, fp4 or int8") }
     guard 1...4096 ~= threads, seconds > 0, seconds <= 3600 else {
       throw ValidationError("threads are 1 to 4096, seconds more than 0 and at most 3600")
     }

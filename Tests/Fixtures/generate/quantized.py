@@ -1,11 +1,11 @@
-"""Makes Tests/Fixtures/quantized: matrices in 4 bits, and tiny models, as bitsandbytes has them on a CPU.
+"""Makes Tests/Fixtures/quantized: matrices in 4 and 8 bits, and tiny models, as bitsandbytes has them on a CPU.
 
   python quantized.py
 
 Needs torch, transformers, bitsandbytes, accelerate, safetensors. matrices.safetensors has of each matrix NAME (its type, numbers per block and
 format are in its name) NAME/original and NAME/decoded, codes and absmax, and of `double` ones nested, nested_absmax, offset. The decoded
-numbers are levels[code] * absmax, rounded to the type: bitsandbytes' own kernel for AVX-512 decodes rows that blocks do not divide
-otherwise than its kernels elsewhere; where they do divide them the two are compared here. Each folder is a model as
+numbers are levels[code] * absmax in fp32, as products in fp32 have them: bitsandbytes' own kernel for AVX-512 decodes rows that blocks do not divide
+otherwise than its kernels elsewhere; where they do divide them the two are compared here. Of `int8` ones the numbers per block are the columns. Each folder is a model as
 `save_pretrained` writes it with golden.safetensors beside: ids, lengths, and the states that transformers makes of them.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import bitsandbytes.functional as bnb
 import torch
-from bitsandbytes.nn import Linear4bit
+from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from safetensors.torch import save_file
 from transformers import AutoModel, BertConfig, BertModel, BitsAndBytesConfig, Qwen3Config, Qwen3Model
 
@@ -51,10 +51,20 @@ def matrices():
         tensors[f"{key}/absmax"] = absmax
         numbers = torch.stack([codes.flatten() >> 4, codes.flatten() & 15], 1).flatten().long()[: matrix.numel()]
         spread = absmax.repeat_interleave(block)[: matrix.numel()]
-        decoded = (state.code[numbers] * spread).to(dtype).reshape(matrix.shape)
+        decoded = (state.code[numbers] * spread).reshape(matrix.shape)
         if matrix.shape[1] % block == 0:
-            assert torch.equal(decoded, bnb.dequantize_4bit(codes, state)), name
+            assert torch.equal(decoded.to(dtype), bnb.dequantize_4bit(codes, state)), name
         tensors[f"{key}/decoded"] = decoded
+    generator = torch.Generator().manual_seed(1)
+    rows = lambda *shape: torch.randn(*shape, generator=generator) * 0.05
+    spread = rows(6, 40)
+    spread[1], spread[2, 7], spread[4] = 0, 900.0, spread[4] * 1e-5
+    for name, matrix in {"rows": rows(8, 64), "spread": spread, "odd-rows": rows(5, 37), "rows-bf16": rows(4, 96).bfloat16(),
+                         "rows-fp16": rows(4, 33).half()}.items():
+        codes, most, _ = bnb.int8_vectorwise_quant(matrix.half())
+        key = f"{name}/int8/{matrix.shape[1]}"
+        decoded = codes.float().mul_(most.unsqueeze(1).mul(1.0 / 127.0))  # as bitsandbytes' training has it
+        tensors |= {f"{key}/original": matrix, f"{key}/codes": codes.view(torch.uint8).flatten(), f"{key}/absmax": most, f"{key}/decoded": decoded}
     save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, out / "matrices.safetensors")
 
 
@@ -68,15 +78,18 @@ def folder(name, config, **quantization):
             parameter.copy_(torch.randn_like(parameter) * 0.2)
     model.save_pretrained(source)
     model = AutoModel.from_pretrained(
-        source, device_map="cpu", dtype=torch.float32, quantization_config=BitsAndBytesConfig(load_in_4bit=True, **quantization))
+        source, device_map="cpu", dtype=torch.float32, quantization_config=BitsAndBytesConfig(**quantization))
     model.save_pretrained(path)
     shutil.rmtree(source)
     model = AutoModel.from_pretrained(path, device_map="cpu").eval()
     for module in list(model.modules()):  # in fp32: products of its own with processors that have bf16 round all they meet
         for name, layer in list(module.named_children()):
-            if isinstance(layer, Linear4bit):
+            if isinstance(layer, (Linear4bit, Linear8bitLt)):
                 linear = torch.nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None)
-                linear.weight.data = bnb.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
+                if isinstance(layer, Linear4bit):
+                    linear.weight.data = bnb.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
+                else:
+                    linear.weight.data = layer.weight.data.float() * layer.weight.SCB.unsqueeze(1).mul(1.0 / 127.0)
                 linear.bias = layer.bias
                 setattr(module, name, linear)
     lengths = [3, 7, 5]
@@ -91,7 +104,9 @@ def folder(name, config, **quantization):
 matrices()
 small = dict(vocab_size=24, hidden_size=64, num_hidden_layers=1, intermediate_size=128)
 qwen3 = Qwen3Config(**small, num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=64)
-folder("qwen3", qwen3, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32)
-folder("qwen3-fp4", qwen3, bnb_4bit_quant_type="fp4", bnb_4bit_compute_dtype=torch.float32, bnb_4bit_quant_storage=torch.bfloat16)
+folder("qwen3", qwen3, load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32)
+folder("qwen3-fp4", qwen3, load_in_4bit=True, bnb_4bit_quant_type="fp4", bnb_4bit_compute_dtype=torch.float32, bnb_4bit_quant_storage=torch.bfloat16)
 bert = BertConfig(**small, num_attention_heads=4, max_position_embeddings=16, type_vocab_size=2)
-folder("bert", bert, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32, llm_int8_skip_modules=["pooler"])
+folder("bert", bert, load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32, llm_int8_skip_modules=["pooler"])
+torch.manual_seed(2)
+folder("qwen3-int8", qwen3, load_in_8bit=True)

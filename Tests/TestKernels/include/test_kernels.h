@@ -39,12 +39,15 @@ product_check check_linear(const retort_kernels *kernels, const retort_kernels *
 /// Elements of products with halves where they lie, unaligned, whose bits are not those of the matrix widened to floats;
 /// numbers that are not finite and subnormal ones are among them. Rank and derivative are not looked at.
 size_t check_stored(const retort_kernels *kernels, product_case what, retort_type type);
-/// The same of products with a matrix in codes of 4 bits, decoded while they multiply, forwards and backwards; numbers
-/// that do not decode as the reference has it count, too.
-size_t check_coded(const retort_kernels *kernels, const retort_kernels *reference, product_case what, retort_type type);
+/// The same of products with a matrix in codes of 4 bits, or of `eight`, decoded while they multiply, forwards and
+/// backwards; numbers that do not decode as the reference has it count, too.
+size_t check_coded(const retort_kernels *kernels, const retort_kernels *reference, product_case what, int eight);
 /// Whether codes or largest magnitudes of `n` numbers differ from the reference's.
 size_t check_codes(const retort_kernels *kernels, const retort_kernels *reference, size_t n, unsigned block_bits,
                    const float *levels, uint64_t seed);
+/// Whether the codes of 8 bits of a row of `n` numbers of that scale, or its largest magnitude, differ from the reference's.
+size_t check_row_codes(const retort_kernels *kernels, const retort_kernels *reference, size_t n, float scale,
+                       uint64_t seed);
 /// Elements that are finite where an int8 product takes a NaN or an infinity of row or column in, or differ from what
 /// they are without, where it does not; `bad` is put into one row at a time, then into one column at a time.
 size_t check_int8_poison(const retort_kernels *kernels, size_t rows, size_t depth, size_t columns, float bad);
