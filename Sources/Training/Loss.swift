@@ -6,7 +6,8 @@ import Foundation
 package struct Loss: Sendable {
   /// Mean over the batch's records.
   package var value: Double
-  /// The unweighted terms of the value, in the order of its formula; empty where it has one only.
+  /// The unweighted terms of the value, in the order of its formula, and what else a step is to report; empty where it
+  /// has one only.
   package var parts: [Part]
   /// dvalue/doutput, in the outputs' layout.
   package var gradient: [Double]
