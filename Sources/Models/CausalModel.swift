@@ -40,13 +40,16 @@ package final class CausalModel {
   /// - Parameters:
   ///   - targets: places ascend.
   ///   - past: what each sequence goes on from, whose tokens the batch counts as its past; absent: none goes on.
+  ///   - temperature: what logits are divided by.
   package func scores(
-    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [Beginning?]? = nil, on tape: Tape
+    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [Beginning?]? = nil,
+    temperature: Float = 1, on tape: Tape
   ) throws -> Variable {
     let states = try body.forward(batch, asked: .all, past.map { KeyValues(behind: $0) }, on: tape, dropout)
+    let read = tape.gather(states, targets.map { Int32($0.place) })
     return tape.tokenScores(
-      tape.gather(states, targets.map { Int32($0.place) }), rows: batch.tokenRows.chosen(targets.map(\.place)),
-      weight: output, targets: targets.map(\.token))
+      temperature == 1 ? read : tape.scale(read, by: 1 / temperature),
+      rows: batch.tokenRows.chosen(targets.map(\.place)), weight: output, targets: targets.map(\.token))
   }
 
   /// The keys and values of tokens that sequences begin with.

@@ -10,6 +10,7 @@ package final class BERTScore {
   private let tokenizer: Tokenizer
   /// What the user should hear of the folder.
   package let notices: [String]
+  private let maxTokens: Int
   private static let tokensPerBatch = 4096
 
   /// - Parameter layer: whose states are compared, from 1.
@@ -18,6 +19,7 @@ package final class BERTScore {
     let folder = try CheckpointFolder(url, base: base)
     tokenizer = try Tokenizer(folder: folder.transformer)
     states = try folder.tokenStates(after: layer, on: device)
+    maxTokens = min(tokenizer.modelMaxLength ?? .max, states.maxTokens)
     notices = folder.notices + tokenizer.notices
   }
 
@@ -77,7 +79,7 @@ package final class BERTScore {
 
   private func states(of texts: [String]) throws -> [TokenRows] {
     let inputs = texts.map { text -> Encoding in
-      var input = tokenizer.encode(text.trimmingCharacters(in: .whitespacesAndNewlines), maxLength: states.maxTokens)
+      var input = tokenizer.encode(text.trimmingCharacters(in: .whitespacesAndNewlines), maxLength: maxTokens)
       input.typeIDs = input.typeIDs.map { _ in 0 }
       return input
     }

@@ -5,7 +5,7 @@ import Pipelines
 import Training
 
 struct Prompter {
-  private let parameters: PromptParameters
+  private let parameters: PromptingParameters
   private let model: LanguageModel
   private let chat: ChatPrompt?
   private let examples: [AnswerRecord]
@@ -15,7 +15,7 @@ struct Prompter {
   ///   - examples: records with answers, for `few_shot`.
   ///   - stage: the stage's name, for messages.
   init(
-    _ parameters: PromptParameters, _ model: LanguageModel, examples: URL?, _ context: StageContext, for stage: String
+    _ parameters: PromptingParameters, _ model: LanguageModel, examples: URL?, _ context: StageContext, for stage: String
   ) throws {
     (self.parameters, self.model) = (parameters, model)
     self.examples = try examples.map { try parameters.records($0) } ?? []

@@ -16,13 +16,17 @@ struct RewardList: ParameterConvertible {
     .either(Preset.parameterType, GroupList<RewardParameters>.parameterType)
   }
 
-  init(_ preset: Preset) { (elements, parameterValue) = (RewardParameters.of(preset), .string(preset.rawValue)) }
+  private init(_ elements: [RewardParameters], _ value: ParameterValue) {
+    (self.elements, parameterValue) = (elements, value)
+  }
+
+  init(_ preset: Preset) { self.init(RewardParameters.of(preset), .string(preset.rawValue)) }
 
   init?(parameter: ParameterValue) {
     if let preset = Preset(parameter: parameter) {
       self.init(preset)
     } else if let list = GroupList<RewardParameters>(parameter: parameter) {
-      (elements, parameterValue) = (list.elements, list.parameterValue)
+      self.init(list.elements, list.parameterValue)
     } else {
       return nil
     }

@@ -4,7 +4,7 @@ import JSONText
 import Pipelines
 import Training
 
-struct PromptParameters: ParameterGroup {
+struct PromptingParameters: ParameterGroup {
   @Parameter(
     "The form of a prompt, with `{query}`, `{type}`, `{passage}` and any field of the record, `{path}` or `{path:prefix|separator}`; a record's own `prompt` or `messages` come before it."
   )
