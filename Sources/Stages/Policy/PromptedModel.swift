@@ -117,11 +117,11 @@ struct PolicyValidation {
   private let rewards: Rewards
   private let sampling: Sampling
   private let outcome: Int?
-  private let judgedBy: GRPO.BestMetric
+  private let judgedBy: PolicyParameters.BestMetric
 
   init(
     _ model: LanguageModel, _ asked: [AskedRecord], _ rewards: Rewards, _ sampling: Sampling, outcome: Int?,
-    judgedBy metric: GRPO.BestMetric
+    judgedBy metric: PolicyParameters.BestMetric
   ) {
     (self.model, self.asked, self.rewards, self.sampling) = (model, asked, rewards, sampling)
     (self.outcome, self.judgedBy) = (outcome, metric)

@@ -16,6 +16,9 @@ struct RewardList: ParameterConvertible {
     .either(Preset.parameterType, GroupList<RewardParameters>.parameterType)
   }
 
+  /// As far as no model is needed.
+  var withoutBERTScore: RewardList { RewardList(elements.filter { $0.bertscore == nil }, parameterValue) }
+
   private init(_ elements: [RewardParameters], _ value: ParameterValue) {
     (self.elements, parameterValue) = (elements, value)
   }
@@ -53,12 +56,22 @@ struct RewardParameters: ParameterGroup {
 
   init() {}
 
+  /// What the kinds are called where their means are metrics.
+  static let metrics =
+    Self.declared.map { reward in
+      MetricDescription(
+        reward.name, "Mean over answers. \(reward.documentation)", .higher, heading: headings[reward.name])
+    } + [
+      MetricDescription("sum", "Mean of the rewards' weighted sum.", .higher),
+      MetricDescription(
+        "competition", "((ROUGE-1 + BERTScore)/2 + exact)/2, as the grammar program's competition scores.", .higher,
+        heading: "competition"),
+    ]
+  private static let headings = ["form": "form", "exact": "exact", "rouge1": "ROUGE-1", "bertscore": "BERTScore"]
+
   static func of(_ preset: RewardList.Preset) -> [RewardParameters] {
     func group(_ name: String, _ values: [String: ParameterValue]) -> RewardParameters {
-      guard let reward = RewardParameters(parameters: [name: .map(values)]) else {
-        preconditionFailure("the preset \(preset.rawValue)")
-      }
-      return reward
+      RewardParameters(giving: [name: .map(values)])
     }
     switch preset {
     case .grammarAnswers:
