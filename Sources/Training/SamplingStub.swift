@@ -36,11 +36,13 @@ extension LanguageModel {
           let count = tokenizer.vocabularySize
           let temperature = sampling.temperature == 0 ? 1 : Float(sampling.temperature)
           var best: (token: Int32, score: Double, log: Float) = (0, -.infinity, 0)
-          for token in 0..<Int32(count) {
-            let log = try model.scores(of: [(token, last)], in: batch, temperature: temperature, on: Tape(on: model.parameters.device)).value.array[0]
+          let all = try model.scores(
+            of: (0..<Int32(count)).map { ($0, last) }, in: batch, temperature: temperature, on: Tape(on: model.parameters.device)
+          ).value.array
+          for (token, log) in all.enumerated() {
             let words = Philox.words(counter: (UInt32(tokens.count), UInt32(sample), UInt32(token), 77), key: seed)
             let noise = sampling.temperature == 0 ? 0 : -Foundation.log(-Foundation.log((Double(words[0]) + 0.5) / 4294967296))
-            if Double(log) + noise > best.score { best = (token, Double(log) + noise, log) }
+            if Double(log) + noise > best.score { best = (Int32(token), Double(log) + noise, log) }
           }
           tokens.append(best.token)
           logs.append(best.log)

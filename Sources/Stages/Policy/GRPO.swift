@@ -79,10 +79,12 @@ struct GRPO: RewardedStage {
     return place
   }
 
+  private func passages() throws -> [String: String] { try contexts.map { try Self.passages($0.url) } ?? [:] }
+
   /// By the groups' ids, their first positives.
-  private func passages() throws -> [String: String] {
+  static func passages(_ file: URL) throws -> [String: String] {
     var passages: [String: String] = [:]
-    if let contexts { try QueryGroup.forEach(in: contexts.url) { passages[$0.id] = $0.positives.first?.text } }
+    try QueryGroup.forEach(in: file) { passages[$0.id] = $0.positives.first?.text }
     return passages
   }
 }
