@@ -9,7 +9,7 @@ package struct SeededDraws: Sendable {
   package init(seed: UInt64) { self.seed = seed }
 
   /// What a draw is for; draws for different purposes have nothing to do with each other.
-  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives, mixing, completions }
+  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives, mixing, completions, tokens }
 
   /// Every number below `count` once, in an order of the epoch's own.
   package func order(of count: Int, epoch: Int, set: Int = 0) -> [Int] {
@@ -40,6 +40,13 @@ package struct SeededDraws: Sendable {
     let counter = (UInt32(round), UInt32(prompt), UInt32(epoch), Purpose.completions.rawValue)
     let words = Philox.words(counter: counter, key: seed)
     return UInt64(words[1]) << 32 | UInt64(words[0])
+  }
+
+  /// A number in [0, 1) for a token of one of a prompt's completions, whose seed this is.
+  func token(sample: Int, position: Int) -> Double {
+    let counter = (UInt32(position), UInt32(sample), 0 as UInt32, Purpose.tokens.rawValue)
+    let words = Philox.words(counter: counter, key: seed)
+    return Double((UInt64(words[1]) << 32 | UInt64(words[0])) >> 11) * 0x1p-53
   }
 
   private func draw(_ size: Int, of count: Int, _ stream: Stream) -> [Int] {

@@ -55,7 +55,8 @@ struct GRPO: RewardedStage {
     for line in trial.lines { context.log("[grpo] \(line)") }
     try trial.check()
     try policy.run(
-      on: trained, held: validation.map { try asked($0.url) }, rewards, outcome: outcome, completions: completions.url)
+      on: trained, held: validation.map { try asked($0.url) }, rewards, outcome: outcome, ends: prompter.endTokens(),
+      completions: completions.url)
     try policy.write(to: model.url)
   }
 

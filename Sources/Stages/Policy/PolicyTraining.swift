@@ -139,11 +139,13 @@ struct PolicyTraining {
   }
 
   /// Trains and writes the completions that were learnt from.
+  /// - Parameter ends: tokens that end a completion, besides the model's own.
   func run(
-    on asked: [AskedRecord], held: [AskedRecord]?, _ rewards: Rewards, outcome: Int?, completions: URL
+    on asked: [AskedRecord], held: [AskedRecord]?, _ rewards: Rewards, outcome: Int?, ends: Set<Int32>, completions: URL
   ) throws {
     let log = context.scratch.appending(path: "completions.jsonl")
-    let environment = try PromptedModel(model, asked, rewards, sampling.sampling, seed: seed, log: log)
+    let environment = try PromptedModel(
+      model, asked, rewards, sampling.sampling(ends: ends), seed: seed, log: log)
     let task = PolicyTask(
       asked.map { PolicyTask.Prompt(id: $0.record.id, ids: $0.ids) }, policy, in: environment,
       parameters.settings(
@@ -153,7 +155,7 @@ struct PolicyTraining {
       policy, task, training.settings(context, seed: seed, bestMetric: metric.rawValue),
       held.map { held in
         let validator = PolicyValidation(
-          model, held, rewards, sampling.greedy, outcome: outcome, judgedBy: metric)
+          model, held, rewards, sampling.greedy(ends: ends), outcome: outcome, judgedBy: metric)
         return TrainingValidation(against: .start, metric: metric.rawValue) {
           try validator.run().queries
         } validate: {

@@ -18,19 +18,20 @@ struct SamplingParameters: ParameterGroup {
 }
 
 extension SamplingParameters {
-  var sampling: Sampling {
+  /// - Parameter ends: tokens that end a completion, besides the model's own.
+  func sampling(ends: Set<Int32>) -> Sampling {
     var sampling = Sampling()
     sampling.maxNewTokens = maxNewTokens
     sampling.temperature = temperature
     (sampling.topP, sampling.topK, sampling.minP) = (topP, topK, minP)
     sampling.repetitionPenalty = repetitionPenalty
-    sampling.stop = stop
+    (sampling.stop, sampling.stopTokens) = (stop, ends)
     return sampling
   }
 
   /// The same without lots.
-  var greedy: Sampling {
-    var sampling = sampling
+  func greedy(ends: Set<Int32>) -> Sampling {
+    var sampling = sampling(ends: ends)
     sampling.temperature = 0
     return sampling
   }

@@ -68,7 +68,8 @@ struct Select: Stage {
     }
     let trained = training.sample(try asked(all, train.url) ?? [], "select", seed: seed, context)
     let validated = try held.flatMap { held in try validation.flatMap { try asked(held, $0.url) } }
-    try policy.run(on: trained, held: validated, rewards, outcome: 0, completions: completions.url)
+    try policy.run(on: trained, held: validated, rewards, outcome: 0, ends: prompter.endTokens(),
+      completions: completions.url)
     try policy.write(to: model.url)
     try choose(candidates.map { try lists($0) } ?? all, policy.model, prompter, context)
   }
