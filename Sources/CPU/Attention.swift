@@ -13,7 +13,9 @@ extension CPU {
     let pieces = pass.batch.count * pass.keyValueHeads < 4 * threads ? pass.heads : pass.keyValueHeads
     parallel(heads, pieces) { sequence, piece, scratch in
       for member in 0..<pass.heads / pieces {
-        heads.with(sequence, piece * (pass.heads / pieces) + member, again: member > 0) { place, parameters in
+        heads.with(
+          sequence, piece * (pass.heads / pieces) + member, again: member > 0, beside: scratch + heads.kernelScratch
+        ) { place, parameters in
           table.attention(
             parameters, out.floats + place.query, sums.map { $0.floats + place.sum }, pass.heads, scratch)
         }
@@ -75,7 +77,7 @@ extension CPU {
     _ body: (_ sequence: Int, _ head: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
   ) {
     let batch = heads.pass.batch
-    let scratch = scratch(retort_attention_scratch(batch.longest, heads.width))
+    let scratch = scratch(heads.kernelScratch + (heads.pass.past == nil ? 0 : 2 * batch.longest * heads.width))
     parallel(batch.count * count) { piece, worker in body(piece / count, piece % count, scratch.of(worker)) }
   }
 }
@@ -87,28 +89,41 @@ private struct Heads {
   var biasGradients: Tensor?  // [B·heads, 2L - 1]
 
   var width: Int { q.columns / pass.heads }
+  /// Floats that a head's attention needs.
+  var kernelScratch: Int { retort_attention_scratch(pass.batch.longest, width) }
   /// Heads of queries that share one of keys and values.
   var group: Int { pass.heads / pass.keyValueHeads }
 
   /// Where a head's first token lies: in a matrix like q, in one like k, and among the logarithmic sums.
   typealias Place = (query: Int, key: Int, sum: Int)
 
-  func with(_ sequence: Int, _ index: Int, again: Bool, _ body: (Place, UnsafePointer<retort_head>) -> Void) {
+  /// - Parameter spare: room for the keys and values of a sequence with a past.
+  func with(
+    _ sequence: Int, _ index: Int, again: Bool, beside spare: UnsafeMutablePointer<Float>? = nil,
+    _ body: (Place, UnsafePointer<retort_head>) -> Void
+  ) {
     let batch = pass.batch
     let token = batch.offsets[sequence]
-    let key = batch.keyOffsets[sequence]
-    let (row, length) = (pass.asked == .all ? token : sequence, batch.keyOffsets[sequence + 1] - key)
+    let key = pass.past == nil ? batch.keyOffsets[sequence] : token
+    let (row, length) = (
+      pass.asked == .all ? token : sequence, batch.keyOffsets[sequence + 1] - batch.keyOffsets[sequence]
+    )
     let queries = pass.asked.places(of: batch.offsets[sequence + 1] - token)
     let place = (
       query: row * q.columns + index * width, key: key * k.columns + index / group * width,
       sum: row * pass.heads + index
     )
+    var (keys, values, stride) = (k.floats + place.key, v.floats + place.key, k.columns)
+    if let past = pass.past, let spare, batch.past[sequence] > 0 {
+      if !again { join(past, sequence, column: index / group * width, own: key, length, into: spare) }
+      (keys, values, stride) = (spare, spare + length * width, width)
+    }
     let dropout = pass.dropout?.head(index).parameters ?? retort_dropout()
     withUnsafePointer(to: dropout) { dropout in
       var head = retort_head(
-        q: q.floats + place.query, k: k.floats + place.key, v: v.floats + place.key,
+        q: q.floats + place.query, k: keys, v: values,
         queries: queries.count, past: batch.past[sequence] + queries.lowerBound, length: length, width: width,
-        stride: q.columns, kv_stride: k.columns,
+        stride: q.columns, kv_stride: stride,
         brains: pass.rounds ? 1 : 0, before: min(pass.sight.before ?? length, length),
         after: min(pass.sight.after ?? length, length), scale: pass.scale,
         sequence: batch.sequenceKeys[sequence],
@@ -117,6 +132,25 @@ private struct Heads {
         again: again ? 1 : 0)
       body(place, &head)
     }
+  }
+
+  /// Puts a head's keys [length, width], those of the sequence's past in front of its own, and its values behind them.
+  private func join(
+    _ past: PastKeys, _ sequence: Int, column: Int, own: Int, _ length: Int, into spare: UnsafeMutablePointer<Float>
+  ) {
+    var place = 0
+    func put(_ keys: Tensor, _ values: Tensor, _ row: Int, _ count: Int) {
+      for row in row..<row + count {
+        let (from, to) = (row * keys.columns + column, spare + place * width)
+        to.update(from: keys.floats + from, count: width)
+        (to + length * width).update(from: values.floats + from, count: width)
+        place += 1
+      }
+    }
+    for part in past.sequences[sequence].parts(ofLayer: past.layer) {
+      put(part.page.keys, part.page.values, part.row, part.count)
+    }
+    put(k, v, own, length - place)
   }
 
   /// Where distance 0 lies in a row.

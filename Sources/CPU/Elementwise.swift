@@ -63,6 +63,14 @@ extension CPU {
     }
   }
 
+  package func copyRows(_ rows: Range<Int>, of x: Tensor, to: Tensor, at place: Int) {
+    precondition(rows.upperBound <= x.rows && place + rows.count <= to.rows && x.columns == to.columns, "rows")
+    alone {
+      (to.floats + place * x.columns).update(
+        from: x.floats + rows.lowerBound * x.columns, count: rows.count * x.columns)
+    }
+  }
+
   package func normalizeRows(_ x: Tensor, floor: Double) {
     parallel(x.rows) { row, _ in
       let values = UnsafeMutableBufferPointer(start: x.floats + row * x.columns, count: x.columns)

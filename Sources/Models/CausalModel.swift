@@ -40,21 +40,40 @@ package final class CausalModel {
   /// - Parameters:
   ///   - targets: places ascend.
   ///   - past: what each sequence goes on from, whose tokens the batch counts as its past; absent: none goes on.
+  ///   - temperature: what logits are divided by.
   package func scores(
-    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [Beginning?]? = nil, on tape: Tape
+    of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [KeyPages]? = nil,
+    temperature: Float = 1, on tape: Tape
   ) throws -> Variable {
-    let states = try body.forward(batch, asked: .all, past.map { KeyValues(behind: $0) }, on: tape, dropout)
+    let states = try body.forward(batch, asked: .all, past.map { KeyValues(behind: $0, keeps: false) }, on: tape, dropout)
+    let read = tape.gather(states, targets.map { Int32($0.place) })
     return tape.tokenScores(
-      tape.gather(states, targets.map { Int32($0.place) }), rows: batch.tokenRows.chosen(targets.map(\.place)),
-      weight: output, targets: targets.map(\.token))
+      temperature == 1 ? read : tape.scale(read, by: 1 / temperature),
+      rows: batch.tokenRows.chosen(targets.map(\.place)), weight: output, targets: targets.map(\.token))
   }
 
   /// The keys and values of tokens that sequences begin with.
-  package func beginning(_ ids: [Int32]) throws -> Beginning {
+  package func beginning(_ ids: [Int32]) throws -> KeyPages {
     let batch = PackedBatch([ids])
-    let memory = KeyValues(of: batch)
-    _ = try body.forward(batch, asked: .all, memory, on: Tape(on: parameters.device), Dropouts())
-    return memory.made
+    let memory = KeyValues(behind: [KeyPages()], keeps: true)
+    _ = try body.forward(batch, asked: .last, memory, on: Tape(on: parameters.device), Dropouts())
+    return memory.sequences[0]
+  }
+
+  /// Logits of the token that follows each sequence's last.
+  /// - Parameters:
+  ///   - sequences: what each goes on from and, afterwards, has come to: the batch's tokens are put there.
+  ///   - temperature: what logits are divided by.
+  package func next(
+    _ batch: PackedBatch, behind sequences: inout [KeyPages], temperature: Float = 1
+  ) throws -> VocabularyLogits {
+    let memory = KeyValues(behind: sequences, keeps: true)
+    // The memory alone has the pages now, so that none is copied which is not shared.
+    sequences = []
+    let tape = Tape(on: parameters.device)
+    let states = try body.forward(batch, asked: .last, memory, on: tape, Dropouts())
+    sequences = memory.sequences
+    return tape.logits(temperature == 1 ? states : tape.scale(states, by: 1 / temperature), weight: output)
   }
 
   /// The first weight that has a number which is none, by name.
@@ -90,5 +109,24 @@ extension CheckpointFolder {
   package func checkCausalModel() throws {
     _ = try architecture.causalModel(configuration)
     try checkEncoder()
+  }
+}
+
+extension CheckpointFolder {
+  /// Tokens with which the model ends what it says: `eos_token_id` of generation_config.json or else of config.json, a
+  /// number or a list of them. Throws a `CheckpointError` where it is something else.
+  package func endTokens() throws -> Set<Int32> {
+    let file = configuration.file.deletingLastPathComponent().appending(path: "generation_config.json")
+    let own = try Configuration(ifPresent: file, in: file.deletingLastPathComponent())
+    let key = "eos_token_id"
+    guard let source = own?.has(key) == true ? own : configuration, source.has(key), let value = source.values[key]
+    else { return [] }
+    return Set(
+      try (value.elements ?? [value]).map { token in
+        guard let id = token.int, let id = Int32(exactly: id), id >= 0 else {
+          throw CheckpointError(source.file, "key \"\(key)\"", found: value.text(), expected: "a token's id, or a list")
+        }
+        return id
+      })
   }
 }

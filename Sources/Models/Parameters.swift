@@ -48,6 +48,14 @@ package final class Parameters {
     lora = settings
   }
 
+  /// What `body` gives while no layer has its adapter.
+  package func withoutAdapters<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let adapters = linears.map(\.adapter)
+    for layer in linears { layer.adapter = nil }
+    defer { for (layer, adapter) in zip(linears, adapters) { layer.adapter = adapter } }
+    return try body()
+  }
+
   private func adapter(on layer: LinearLayer, _ settings: LoRASettings, seed: UInt64, stream: UInt64) -> Adapter {
     let (out, width) = (layer.weight.rows, layer.weight.columns)
     let bound = 1 / Float(width).squareRoot()

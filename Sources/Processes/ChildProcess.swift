@@ -86,6 +86,21 @@ package struct ChildProcess: Sendable {
     return signal == 0 ? .exit((status >> 8) & 0xff) : .signal(signal)
   }
 
+  /// Whether the process ends before the time is over; it is not reaped.
+  package func ends(within limit: Duration) -> Bool {
+    let end = ContinuousClock.now + limit
+    var pause: useconds_t = 500
+    while true {
+      var information = siginfo_t()
+      let code = waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT | WNOHANG)
+      if code == 0, information.si_signo != 0 { return true }
+      if code != 0, errno != EINTR { return true }
+      guard ContinuousClock.now < end else { return false }
+      usleep(pause)
+      pause = min(pause * 2, 20_000)
+    }
+  }
+
   /// Waits on a thread of its own.
   package func end(killGroup: Bool, beforeReaping: @escaping @Sendable () -> Void = {}) async -> ProcessEnd {
     await withCheckedContinuation { continuation in

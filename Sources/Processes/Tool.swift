@@ -9,6 +9,8 @@ package enum Tool {
     package var errors: String
     /// Bytes of its input.
     var unread: Int
+    /// Whether it was killed because it took too long.
+    package var isOverdue = false
 
     package var lines: [String] {
       String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
@@ -30,18 +32,25 @@ package enum Tool {
   }
 
   /// Runs a program that is looked up on PATH; in English.
-  package static func answer(_ words: [String], input: Data = Data()) throws -> Result {
+  /// - Parameters:
+  ///   - environment: what is to be different from this process's.
+  ///   - limit: after which it and its children are killed.
+  package static func answer(
+    _ words: [String], input: Data = Data(), environment: [String: String] = ["LC_ALL": "C"], limit: Duration? = nil
+  ) throws -> Result {
     // Files, since whoever writes to one pipe and reads from two may wait for ever.
     let given = try UnnamedFile(input)
     let output = try UnnamedFile()
     let errors = try UnnamedFile()
     let child = try ChildProcess(
-      "/usr/bin/env", words, environment: ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { $1 },
+      "/usr/bin/env", words, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
       descriptors: [given.raw, output.raw, errors.raw], newSession: true)
-    let end = child.wait()
+    let isOverdue = limit.map { !child.ends(within: $0) } ?? false
+    if isOverdue { kill(-child.pid, SIGKILL) }
+    let end = child.wait(killGroup: limit != nil)
     return Result(
       end: end, output: try output.content(), errors: String(decoding: try errors.content(), as: UTF8.self),
-      unread: input.count - given.position)
+      unread: input.count - given.position, isOverdue: isOverdue)
   }
 }
 

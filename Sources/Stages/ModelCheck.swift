@@ -26,7 +26,7 @@ package struct ModelCheck: ModelChecker {
       return notices + (model.settings.comparison == .cosine ? [] : [Distill.dotNotice])
     case .crossEncoder: return try CrossEncoder.open(folder, base: base).notices
     case .teacher: return try CrossEncoder.open(folder, base: base, mayLackHead: true).notices
-    case .languageModel:
+    case .languageModel, .policy:
       let (model, tokenizer) = try LanguageModel.open(folder, base: base)
       return model.notices + tokenizer.notices
     case .either:

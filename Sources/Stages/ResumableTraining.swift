@@ -34,7 +34,9 @@ extension StageContext {
       guard let judged, let start = state.start else { return kept }
       // States that were saved before trainings were judged may lack those of the best epoch.
       if kept.queries.isEmpty { kept.queries = try judged.validate().queries }
-      if let verdict = Verdict(start: start, end: kept.queries, against: judged.against) { judge(verdict) }
+      if let verdict = Verdict(judged.metric, start: start, end: kept.queries, against: judged.against) {
+        judge(verdict)
+      }
       return kept
     } catch let error as TrainingError {
       guard case .notFinite = error, let latest = keeper?.latest else { throw error }
@@ -55,7 +57,9 @@ extension StageContext {
 /// How a training is validated, and what it is held against at its end.
 struct TrainingValidation {
   let against: Verdict.Start
-  /// nDCG@10 of each validation query by what the training is held against; asked for before the first step.
+  /// What queries are judged by.
+  var metric = "ndcg@10"
+  /// That metric of each validation query by what the training is held against; asked for before the first step.
   let start: () throws -> [Double]
   let validate: () throws -> Validation
 }
@@ -63,13 +67,14 @@ struct TrainingValidation {
 extension Verdict {
   /// `nil` without queries.
   /// - Parameters:
-  ///   - start: nDCG@10 of each validation query before training; `end` after it.
-  init?(start: [Double], end: [Double], against: Start) {
+  ///   - metric: a higher one is better.
+  ///   - start: that of each validation query before training; `end` after it.
+  init?(_ metric: String, start: [Double], end: [Double], against: Start) {
     guard !start.isEmpty, start.count == end.count else { return nil }
     let test = RandomisationTest(differences: zip(start, end).map { $1 - $0 })
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
     self.init(
-      metric: "ndcg@10", start: mean(start), end: mean(end), queries: start.count, differing: test.differing, p: test.p,
+      metric: metric, start: mean(start), end: mean(end), queries: start.count, differing: test.differing, p: test.p,
       against: against)
   }
 }

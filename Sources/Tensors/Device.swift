@@ -51,6 +51,8 @@ package protocol Device: AnyObject, Sendable {
   func addColumns(_ x: Tensor, to: Tensor, at column: Int)
   /// to[places[i]] = x[i]
   func copyRows(of x: Tensor, to: Tensor, at places: [Int])
+  /// to[place + i] = x[rows][i]
+  func copyRows(_ rows: Range<Int>, of x: Tensor, to: Tensor, at place: Int)
   /// Scales each row to length 1: x / max(‖x‖, floor).
   func normalizeRows(_ x: Tensor, floor: Double)
   /// x[rows]·yᵀ in fp32, on the calling thread: [rows, y.rows]. A product's bits depend on its two rows alone.

@@ -28,9 +28,10 @@ package struct ChatPrompt: Sendable {
   package var isPlain: Bool { template == nil }
 
   /// Reads chat_template.jinja, or else what tokenizer_config.json has. Throws a `ChatTemplateProblem`.
-  package init(folder: URL) throws {
+  /// - Parameter template: a file that has another template.
+  package init(folder: URL, template other: URL? = nil) throws {
     let (own, settings) = (
-      folder.appending(path: "chat_template.jinja"), folder.appending(path: "tokenizer_config.json")
+      other ?? folder.appending(path: "chat_template.jinja"), folder.appending(path: "tokenizer_config.json")
     )
     var fields: JSONValue = [:]
     if ForeignFile.exists(settings) {
@@ -70,16 +71,30 @@ package struct ChatPrompt: Sendable {
     }
   }
 
-  /// The turns and the beginning of the assistant's. Throws a `ChatTemplateProblem`.
-  package func text(_ turns: [ChatTurn]) throws -> String {
-    guard let template else { return turns.map { "\($0.role): \($0.content)\n" }.joined() + "assistant: " }
+  /// The turns and, if the assistant's `begins`, its beginning. Throws a `ChatTemplateProblem`.
+  package func text(_ turns: [ChatTurn], begins: Bool = true) throws -> String {
+    guard let template else {
+      return turns.map { "\($0.role): \($0.content)\n" }.joined() + (begins ? "assistant: " : "")
+    }
     let messages: [JSONValue] = turns.map { ["role": .string($0.role), "content": .string($0.content)] }
     let variables = [
-      JSONMember("messages", .array(messages)), JSONMember("add_generation_prompt", true), JSONMember("tools", .null),
-      JSONMember("documents", .null),
+      JSONMember("messages", .array(messages)), JSONMember("add_generation_prompt", .bool(begins)),
+      JSONMember("tools", .null), JSONMember("documents", .null),
     ]
     do throws(TemplateError) { return try template.fill(variables + tokens) } catch {
       throw ChatTemplateProblem(file: file, reason: "the chat template, \(error)")
     }
+  }
+  /// The special token that the template puts behind an assistant's turn, if it does. Throws a `ChatTemplateProblem`.
+  package func endTokens(_ model: LanguageModel) throws -> Set<Int32> {
+    guard !isPlain else { return [] }
+    let said = "0123456789"
+    let turns = [ChatTurn(role: "user", content: "?"), ChatTurn(role: "assistant", content: said)]
+    let text = try text(turns, begins: false)
+    guard let place = text.range(of: said, options: [.literal, .backwards]),
+      let token = model.continuation(String(text[place.upperBound...])).first,
+      try model.tokenizer.decoder().decode([token]).isEmpty
+    else { return [] }
+    return [token]
   }
 }

@@ -23,6 +23,8 @@ package final class LanguageModel {
   package let maxTokens: Int
   /// Where its tokenizer's files are.
   package let folder: URL
+  /// Tokens with which it ends what it says, as generation_config.json says, or else config.json.
+  package let endTokens: Set<Int32>
   /// What the user should hear of the folder: what is done otherwise than it says.
   package let notices: [String]
   /// Tokens that were computed, and that would have been if no beginning were shared.
@@ -39,6 +41,7 @@ package final class LanguageModel {
     let (folder, tokenizer) = try Profile.measure(.loading) { try Self.open(url, base: base) }
     (self.tokenizer, notices) = (tokenizer, folder.notices + tokenizer.notices)
     self.folder = folder.transformer
+    endTokens = try folder.endTokens()
     model = try Profile.measure(.loading) { try folder.causalModel(on: device) }
     self.maxTokens = min(maxTokens ?? .max, model.maxTokens)
   }
@@ -104,10 +107,10 @@ package final class LanguageModel {
   }
 
   private func score(_ parts: [Part]) throws -> [(place: (group: Int, text: Int), sum: Double)] {
-    var last: (group: Int, beginning: Beginning)?
-    let past = try parts.map { part -> Beginning? in
+    var last: (group: Int, beginning: KeyPages)?
+    let past = try parts.map { part -> KeyPages in
       tokens.whole += part.text.ids.count
-      guard part.shared > 0 else { return nil }
+      guard part.shared > 0 else { return KeyPages() }
       if let last, last.group == part.place.group { return last.beginning }
       let beginning = try beginning(of: part)
       last = (part.place.group, beginning)
@@ -129,9 +132,9 @@ package final class LanguageModel {
   }
 
   /// The last that was made, for batches that split a group.
-  private var made: (ids: [Int32], beginning: Beginning)?
+  private var made: (ids: [Int32], beginning: KeyPages)?
 
-  private func beginning(of part: Part) throws -> Beginning {
+  private func beginning(of part: Part) throws -> KeyPages {
     let ids = Array(part.text.ids.prefix(part.shared))
     if let made, made.ids == ids { return made.beginning }
     made = nil

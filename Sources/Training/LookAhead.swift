@@ -3,12 +3,12 @@ import Foundation
 import Tensors
 
 /// Calls `use` with what `make` gives for 0, 1, … below `count`, in this order. `make` runs on a thread of its own, at
-/// most `ahead` elements further than `use`, so that no more are held at once. Of a single element there is nothing to
-/// make ahead, and no thread. Throws what either throws, `make`'s error when its element's turn has come.
+/// most `ahead` elements further than `use`, so that no more are held at once. With 0, or of a single element, there is
+/// nothing to make ahead, and no thread. Throws what either throws, `make`'s error when its element's turn has come.
 func lookingAhead<Element>(
   _ count: Int, by ahead: Int = 2, make: (Int) throws -> Element, use: (Element) throws -> Void
 ) throws {
-  guard count > 1 else {
+  guard count > 1, ahead > 0 else {
     for index in 0..<count { try use(try make(index)) }
     return
   }

@@ -6,7 +6,8 @@ import Foundation
 package struct Loss: Sendable {
   /// Mean over the batch's records.
   package var value: Double
-  /// The unweighted terms of the value, in the order of its formula; empty where it has one only.
+  /// The unweighted terms of the value, in the order of its formula, and what else a step is to report; empty where it
+  /// has one only.
   package var parts: [Part]
   /// dvalue/doutput, in the outputs' layout.
   package var gradient: [Double]
@@ -23,7 +24,7 @@ package struct Loss: Sendable {
 func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
 
 /// Natural logarithm of Σ eˣ, without overflow.
-func logSumExp(_ values: some Sequence<Double>) -> Double {
+package func logSumExp(_ values: some Sequence<Double>) -> Double {
   let peak = values.reduce(-Double.infinity, max)
   guard peak.isFinite else { return peak }
   return peak + log(values.reduce(0) { $0 + exp($1 - peak) })

@@ -9,7 +9,7 @@ package struct SeededDraws: Sendable {
   package init(seed: UInt64) { self.seed = seed }
 
   /// What a draw is for; draws for different purposes have nothing to do with each other.
-  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives, mixing }
+  private enum Purpose: UInt32 { case sample = 1, order, candidates, negatives, mixing, completions, tokens }
 
   /// Every number below `count` once, in an order of the epoch's own.
   package func order(of count: Int, epoch: Int, set: Int = 0) -> [Int] {
@@ -33,6 +33,20 @@ package struct SeededDraws: Sendable {
   func candidates(positives: Int, negatives: Int, available: Int, epoch: Int, query: Int) -> (Int, [Int]) {
     var stream = Stream(seed, .candidates, epoch, query)
     return (stream.next(below: positives), draw(negatives, of: available, stream))
+  }
+
+  /// The seed of a prompt's completions in an epoch, where it may be asked several times.
+  package func completion(epoch: Int, prompt: Int, round: Int) -> UInt64 {
+    let counter = (UInt32(round), UInt32(prompt), UInt32(epoch), Purpose.completions.rawValue)
+    let words = Philox.words(counter: counter, key: seed)
+    return UInt64(words[1]) << 32 | UInt64(words[0])
+  }
+
+  /// A number in [0, 1) for a token of one of a prompt's completions, whose seed this is.
+  func token(sample: Int, position: Int) -> Double {
+    let counter = (UInt32(position), UInt32(sample), 0 as UInt32, Purpose.tokens.rawValue)
+    let words = Philox.words(counter: counter, key: seed)
+    return Double((UInt64(words[1]) << 32 | UInt64(words[0])) >> 11) * 0x1p-53
   }
 
   private func draw(_ size: Int, of count: Int, _ stream: Stream) -> [Int] {

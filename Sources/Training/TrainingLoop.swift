@@ -54,12 +54,15 @@ package struct TrainingLoop<Task: TrainingTask> {
     }
     memory.toCome = bestBytes()
     try checkHeaviestChunk(memory)
+    try task.restore(state.task)
     if state.start == nil, let start { state.start = try Profile.measure(.validation) { try start() } }
+    state.task = try task.saved()
     try keeper?.reached(state)
     while state.epoch < settings.epochs, !isOver(state) {
       let (epoch, first) = (state.epoch, state.batch)
       let items = task.batches(of: settings.batchSize, epoch: epoch, draws)
-      try lookingAhead((items.count - first + settings.accumulation - 1) / settings.accumulation) { index in
+      let steps = (items.count - first + settings.accumulation - 1) / settings.accumulation
+      try lookingAhead(steps, by: task.followsModel ? 0 : 2) { index in
         try Profile.measure(.batchMaking) {
           try items.dropFirst(first + index * settings.accumulation).prefix(settings.accumulation)
             .map { try task.batch(of: $0, epoch: epoch) }
@@ -67,6 +70,7 @@ package struct TrainingLoop<Task: TrainingTask> {
       } use: { batches in
         memory.toCome = bestBytes()
         try step(&state, batches, memory)
+        state.task = try task.saved()
         try observer.stepped(state.step, of: allSteps)
         try keeper?.reached(state)
       }

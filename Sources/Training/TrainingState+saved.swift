@@ -46,6 +46,8 @@ extension TrainingState {
     var start: [Double]?
     var curve: [ValidationMetric]?
     var best: Best?
+    // Of tasks that have something to save.
+    var task: Data?
   }
 
   private var shapes: [Outline.Weight] { weights.map { Outline.Weight(name: $0.name, shape: $0.value.shape) } }
@@ -66,7 +68,7 @@ extension TrainingState {
           validation: validation, queries: queries, start: start, curve: curve,
           best: best.map {
             Outline.Best(metric: $0.metric, validation: $0.validation, queries: $0.queries, epoch: $0.epoch)
-          }))
+          }, task: task))
     }
   }
 
@@ -112,6 +114,7 @@ extension TrainingState {
     queries = saved.queries ?? []
     start = saved.start ?? start
     curve = saved.curve ?? []
+    task = saved.task
     best = saved.best.map {
       Best(
         metric: $0.metric, validation: $0.validation, queries: $0.queries ?? [], epoch: $0.epoch, weights: bestWeights)

@@ -1,4 +1,5 @@
 /// All that a training is besides its settings and data: what a checkpoint has to hold, and nothing more.
+import Foundation
 import Models
 import Tensors
 
@@ -24,6 +25,8 @@ package struct TrainingState {
   /// The metric that chooses among epochs, after each of them.
   package var curve: [ValidationMetric] = []
   package var best: Best?
+  /// See `TrainingTask.saved`.
+  package var task: Data?
 
   /// The weights after the epoch whose validation was best.
   package struct Best {

@@ -1,4 +1,5 @@
 /// What the loop trains on: items in batches, each with its loss.
+import Foundation
 import Models
 import Tensors
 
@@ -28,10 +29,19 @@ package protocol TrainingTask {
   var heaviestChunk: [Int] { get }
   /// What a person may lower when that chunk does not fit, and its token counts then.
   var remedies: [(change: String, chunk: [Int])] { get }
+  /// Whether a batch is made of what the model says at that moment: then none is made ahead, and each is asked for once.
+  var followsModel: Bool { get }
+  /// What batches to come follow from besides items, epoch and model; `nil` for nothing.
+  func saved() throws -> Data?
+  /// Becomes what was saved; `nil`: what it was at the beginning.
+  func restore(_ saved: Data?) throws
 }
 
 extension TrainingTask {
   package var temperature: Temperature? { nil }
+  package var followsModel: Bool { false }
+  package func saved() throws -> Data? { nil }
+  package func restore(_ saved: Data?) throws {}
 
   /// All items in an order of the epoch's own.
   package func batches(of size: Int, epoch: Int, _ draws: SeededDraws) -> [[Int]] {

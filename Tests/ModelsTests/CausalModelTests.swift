@@ -136,7 +136,7 @@ private let (scoreTolerance, gradientTolerance): (Float, Float) = (1e-5, 1e-4)
       let parts = PackedBatch(
         [Array(whole.ids[shared..<9]), Array(whole.ids[9 + shared..<17]), [6, 20, 21]], past: [shared, shared, 0])
       let found = try model.scores(
-        of: successors(parts), in: parts, behind: [beginning, beginning, nil], on: Tape(on: device))
+        of: successors(parts), in: parts, behind: [beginning, beginning, KeyPages()], on: Tape(on: device))
       let kept = Array(expected[shared..<8]) + Array(expected[8 + shared..<15]) + expected[15...]
       #expect(found.value.array == kept, "\(shared)")
     }

@@ -100,7 +100,7 @@ private let labelled = ["train": "groups.jsonl", "validation": "groups.jsonl"]
   func `the outcome follows from p and the means`(
     start: [Double], end: [Double], outcome: Verdict.Outcome, p: Double
   ) throws {
-    let verdict = try #require(Verdict(start: start, end: end, against: .start))
+    let verdict = try #require(Verdict("ndcg@10", start: start, end: end, against: .start))
     #expect(verdict.outcome == outcome)
     #expect(verdict.p == p)
     #expect(verdict.queries == start.count)
@@ -131,7 +131,7 @@ private let labelled = ["train": "groups.jsonl", "validation": "groups.jsonl"]
     #expect(
       Verdict(metric: "ndcg@10", start: 1, end: 0, queries: 200, differing: 9, p: 0.01, against: .start).claim
         .hasPrefix("It is worse than where it began: "))
-    #expect(Verdict(start: [], end: [], against: .start) == nil)
+    #expect(Verdict("ndcg@10", start: [], end: [], against: .start) == nil)
   }
 
   @Test func `a student is held against its start, in events alone, and the same wherever it was stopped`() async throws

@@ -53,6 +53,7 @@ extension PlainDevice {
   func attention(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: AttentionPass, keeps: Bool
   ) -> (out: Tensor, sums: Tensor?) {
+    let (k, v) = pass.past?.joined(k, v, pass.batch) ?? (k, v)
     let (qs, ks, vs, bias) = (rows(q), rows(k), rows(v), pass.bias.map(get))
     var out = [Double](repeating: 0, count: q.count)
     forEachHead(pass, width: q.columns / pass.heads) { queries, keys, own, shared, kept in

@@ -107,6 +107,10 @@ final class PlainDevice: Device {
   func converted(_ x: Tensor, to dtype: DType) -> Tensor { made(x.shape, get(x)) }
   func add(_ x: Tensor, to: Tensor) { set(to, zip(get(x), get(to)).map { $0 + $1 }) }
 
+  func copyRows(_ rows: Range<Int>, of x: Tensor, to: Tensor, at place: Int) {
+    let values = get(x)[rows.lowerBound * x.columns..<rows.upperBound * x.columns]
+    change(to) { $0.replaceSubrange(place * x.columns..<(place + rows.count) * x.columns, with: values) }
+  }
   func copyRows(of x: Tensor, to: Tensor, at places: [Int]) {
     let (source, width) = (get(x), x.columns)
     change(to) { target in

@@ -30,7 +30,9 @@ final class DecoderBody: Body {
   ) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
-    let rotations = sizes.pattern.rotations(width: sizes.headWidth, batch, on: tape.device)
+    let rotations = rotations(batch, on: tape.device)
+    memory?.begin(
+      batch, layers: sizes.layerCount, width: sizes.keyValueHeadCount * sizes.headWidth, on: tape.device)
     var hidden = tape.embedding([(embedding, batch.ids)])
     if sizes.embeddingScale != 1 { hidden = tape.scale(hidden, by: sizes.embeddingScale) }
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
@@ -38,16 +40,35 @@ final class DecoderBody: Body {
       let asked = index == layers.count - 1 ? asked : .all
       hidden = layer.forward(hidden, batch, rows, asked, rotations[index], memory, on: tape, dropout)
     }
+    memory?.end(batch)
     return norm(hidden, rows: asked == .all ? rows : batch.rows(of: asked), on: tape)
   }
+
+  /// Those made last for sequences with a past: the next of their tokens needs the same.
+  private var kept: (positions: Int, made: [Rotation])?
+
+  private func rotations(_ batch: PackedBatch, on device: any Device) -> [Rotation] {
+    let (pattern, width, longest) = (sizes.pattern, sizes.headWidth, batch.longest)
+    guard batch.keys > batch.tokens else { return pattern.rotations(width: width, positions: longest, on: device) }
+    if let kept, kept.positions >= longest, kept.made.first?.cosines.device === device { return kept.made }
+    let positions = min(sizes.maxTokens, longest.nextPowerOfTwo)
+    let made = pattern.rotations(width: width, positions: positions, on: device)
+    kept = (positions, made)
+    return made
+  }
+}
+
+extension Int {
+  /// The least power of two that is not below it.
+  fileprivate var nextPowerOfTwo: Int { self < 2 ? 1 : 1 << (Int.bitWidth - (self - 1).leadingZeroBitCount) }
 }
 
 extension LayerPattern {
   /// Each layer's rotation; layers of one type share one.
-  func rotations(width: Int, _ batch: PackedBatch, on device: any Device) -> [Rotation] {
+  func rotations(width: Int, positions: Int, on device: any Device) -> [Rotation] {
     let made = Set(isLocal).map { isLocal in
       let frequencies = (isLocal ? local : global).frequencies(width: width)
-      return (isLocal, Rotation(frequencies, positions: batch.longest, on: device))
+      return (isLocal, Rotation(frequencies, positions: positions, on: device))
     }
     let byType = Dictionary(uniqueKeysWithValues: made)
     return isLocal.compactMap { byType[$0] }
@@ -111,12 +132,11 @@ private final class DecoderLayer {
     let read = attentionNorm(x, rows: tokens, on: tape)
     // Queries come before keys: adapters' dropout sites are numbered in this order.
     let queries = turned(query, queryNorm, tape.rows(asked, of: read, tokens, batch).x, rows)
-    var keys = turned(key, keyNorm, read, tokens)
-    var values = value(read, forAttention: true, rows: tokens, on: tape)
-    if let memory { (keys, values) = memory.read(keys, values, batch, on: tape) }
+    let keys = turned(key, keyNorm, read, tokens)
+    let values = value(read, forAttention: true, rows: tokens, on: tape)
     let context = tape.attention(
       queries, keys, values, heads: sizes.headCount, keyValueHeads: sizes.keyValueHeadCount, sight: sight, asked: asked,
-      batch: batch, dropout: dropout.attention, scale: sizes.scoreScale)
+      batch: batch, behind: memory?.next(keys, values, batch), dropout: dropout.attention, scale: sizes.scoreScale)
     let attended = added(output(context, rows: rows, on: tape), attentionOutputNorm, to: own)
     let middle = innerNorm(attended, rows: rows, on: tape)
     let inner = tape.gate(sizes.activation, gate(middle, rows: rows, on: tape), up(middle, rows: rows, on: tape))

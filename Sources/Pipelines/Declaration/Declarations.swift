@@ -155,7 +155,7 @@ extension Stage {
   package static var description: StageDescription {
     var description = StageDescription(
       kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false,
-      trains: trains, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
+      trains: trains, resumes: resumes, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
     for (name, declaration) in declarations(of: Self()) { declaration.describe(as: name, into: &description) }
     return description
   }
@@ -174,13 +174,13 @@ extension Stage {
   }
 }
 
-private protocol Declaration {
+protocol Declaration {
   func describe(as name: String, into description: inout StageDescription)
   /// Whether the binding had a fitting value.
   func bind(_ name: String, from binding: StageBinding) -> Bool
 }
 
-private func declarations(of subject: Any) -> [(name: String, declaration: any Declaration)] {
+func declarations(of subject: Any) -> [(name: String, declaration: any Declaration)] {
   Mirror(reflecting: subject).children.compactMap { child in
     guard let label = child.label, let declaration = child.value as? any Declaration else { return nil }
     return (yamlName(of: label), declaration)
@@ -201,14 +201,14 @@ private func yamlName(of label: String) -> String {
 }
 
 extension Input: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     var input = declared
     input.name = name
     input.modelBase = basePort(of: name)
     description.inputs.append(input)
     guard let use = input.modelUse, let port = input.modelBase else { return }
     let teacher =
-      [.biEncoder, .student, .languageModel].contains(use) ? "" : ", or the encoder of one that is best_model.pt"
+      [.biEncoder, .student, .languageModel, .policy].contains(use) ? "" : ", or the encoder of one that is best_model.pt"
     description.inputs.append(
       InputDescription(
         name: port, documentation: "What a `\(name)` changes that is an adapter of PEFT\(teacher).",
@@ -218,7 +218,7 @@ extension Input: Declaration {
     declared.modelUse == nil ? nil : declared.modelBase ?? "\(name)_base"
   }
 
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     var bound = binding.inputs[name]
     bound?.base = basePort(of: name).flatMap { binding.inputs[$0]?.url }
     slot.value = Value.isList ? Value(bound: binding.list(name)) : Value(bound: bound)
@@ -227,24 +227,24 @@ extension Input: Declaration {
 }
 
 extension Output: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     var output = declared
     output.name = name
     description.outputs.append(output)
   }
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = binding.outputs[name].map { Value(BoundArtifact(url: $0, type: Value.type)) }
     return slot.value != nil
   }
 }
 
 extension Parameter: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     var parameter = declared
     parameter.name = name
     description.parameters.append(parameter)
   }
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard let value = binding.parameters[name] ?? declared.defaultValue else { return false }
     slot.value = Value(parameter: value)
     return slot.value != nil
@@ -252,7 +252,7 @@ extension Parameter: Declaration {
 }
 
 extension Group: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     var inner = description
     inner.parameters = []
     _ = Value.make { group in
@@ -262,7 +262,7 @@ extension Group: Declaration {
     (group.name, group.type) = (name, .group(inner.parameters))
     description.parameters.append(group)
   }
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     guard case .map(let values)? = binding.parameters[name] else {
       slot.value = Value.absent
       return true
@@ -278,10 +278,10 @@ extension Group: Declaration {
 }
 
 extension Shared: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     for (name, declaration) in declarations(of: Value()) { declaration.describe(as: name, into: &description) }
   }
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     let group = Value()
     slot.value = group
     return declarations(of: group).reduce(true) { $1.declaration.bind($1.name, from: binding) && $0 }
@@ -289,10 +289,10 @@ extension Shared: Declaration {
 }
 
 extension Seed: Declaration {
-  fileprivate func describe(as name: String, into description: inout StageDescription) {
+  func describe(as name: String, into description: inout StageDescription) {
     description.usesSeed = true
   }
-  fileprivate func bind(_ name: String, from binding: StageBinding) -> Bool {
+  func bind(_ name: String, from binding: StageBinding) -> Bool {
     slot.value = binding.seed
     return slot.value != nil
   }

@@ -14,6 +14,8 @@ package enum ModelUse: Sendable, Hashable {
   case either
   /// A decoder that predicts tokens.
   case languageModel
+  /// A decoder that is trained.
+  case policy
 }
 
 /// What looking at a model's folder found.

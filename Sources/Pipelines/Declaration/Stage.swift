@@ -10,6 +10,8 @@ package protocol Stage: Sendable {
   /// Whether the stage trains: then it keeps its state with `StageContext.keeper` and goes on from it, has `checkpoint`
   /// settings, is retried once unless told otherwise, and knows no int8.
   static var trains: Bool { get }
+  /// Whether an attempt that was cut off leaves results in the scratch folder that the next one takes up.
+  static var resumes: Bool { get }
   /// Every metric that the stage may report at its end, as people should read it.
   static var metrics: [MetricDescription] { get }
   /// Inputs that alone decide, with the numerics, the rows that another result of this stage may take; `nil`: all that
@@ -32,6 +34,7 @@ extension Stage {
   package static var numeric: Bool { false }
   package static var outsideTools: [String] { [] }
   package static var trains: Bool { false }
+  package static var resumes: Bool { false }
   package static var metrics: [MetricDescription] { [] }
   package static var rowsDependOn: [String]? { nil }
   package func obstacleToExtending() -> String? { nil }
@@ -91,6 +94,7 @@ package struct StageDescription: Sendable {
   package var outsideTools: [String]
   package var usesSeed: Bool
   package var trains = false
+  package var resumes = false
   package var metrics: [MetricDescription] = []
   package var rowsDependOn: [String]?
   package var inputs: [InputDescription]

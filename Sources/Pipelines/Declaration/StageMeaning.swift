@@ -97,7 +97,7 @@ extension StageDescription {
 
   /// The names of the inputs with the model that a training starts from.
   package var startingPorts: [String] {
-    inputs.filter { $0.modelUse == .student || $0.modelUse == .teacher }.map(\.name)
+    inputs.filter { [.student, .teacher, .policy].contains($0.modelUse) }.map(\.name)
   }
 
   /// Whether its figures say how good something is.

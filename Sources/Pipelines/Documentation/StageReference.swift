@@ -49,12 +49,31 @@ extension StageDescription {
     parameters.flatMap { parameter -> [[String]] in
       let standard = parameter.defaultValue.map { $0 == .null ? "absent" : $0.yaml } ?? "required"
       let name = prefix + parameter.name
-      guard case .group(let inner) = parameter.type else {
-        return [[name, parameter.type.inWords, standard, parameter.documentation]]
+      if case .group(let inner) = parameter.type {
+        let own = [name, "a group", parameter.defaultValue == .null ? "absent" : "", parameter.documentation]
+        return [own] + rows(inner, prefix: name + ".")
       }
-      let own = [name, "a group", parameter.defaultValue == .null ? "absent" : "", parameter.documentation]
-      return [own] + rows(inner, prefix: name + ".")
+      let elements = parameter.type.listedGroups
+      let type = elements == nil ? parameter.type.inWords : parameter.type.withoutListedGroups + "a list of groups"
+      return [[name, type, standard, parameter.documentation]] + rows(elements ?? [], prefix: name + "[].")
     }
+  }
+}
+
+extension ParameterType {
+  /// What the groups have that it is, or may be, a list of.
+  fileprivate var listedGroups: [ParameterDescription]? {
+    switch self {
+    case .list(.group(let inner)): inner
+    case .either(let first, let second): first.listedGroups ?? second.listedGroups
+    default: nil
+    }
+  }
+
+  /// What else it may be: `a text, or `.
+  fileprivate var withoutListedGroups: String {
+    guard case .either(let first, let second) = self else { return "" }
+    return "\((first.listedGroups == nil ? first : second).inWords), or "
   }
 }
 

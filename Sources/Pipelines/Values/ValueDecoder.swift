@@ -60,8 +60,9 @@ struct ValueDecoder {
       for choice in [first, second] {
         var own: [Mismatch] = []
         if let value = value(node, choice, name, &own), own.isEmpty { return value }
-        if let reported = own.first(where: \.isReported) {
-          mismatches.append(reported)
+        // Of the right kind, but for something in it: that is what to tell of.
+        if own.contains(where: \.isReported) || node.hasParts(of: choice) {
+          mismatches += own
           return nil
         }
       }
@@ -153,6 +154,16 @@ extension ParameterType {
     case (false, true): " of at least \(short(lower))"
     case (true, false): " of at most \(short(upper))"
     case (false, false): " from \(short(lower)) to \(short(upper))"
+    }
+  }
+}
+
+extension Node {
+  /// Whether its parts are what the type's are: elements, or entries.
+  fileprivate func hasParts(of type: ParameterType) -> Bool {
+    switch (value, type) {
+    case (.sequence, .list), (.mapping, .map), (.mapping, .group): true
+    default: false
     }
   }
 }

@@ -55,8 +55,9 @@ package struct Worker: Sendable {
     if let asked = order.numerics, asked != numerics { throw OtherNumerics(asked: asked, here: numerics) }
     for folder in folders { try files.remove(folder) }
     for parent in Set(job.outputs.values.map { $0.url.deletingLastPathComponent() }) { try files.makeFolder(parent) }
-    // Only a command and a training have a use for what an earlier attempt left there.
-    if order.anew || job.command == nil && job.checkpoint == nil { try files.remove(work.scratch) }
+    // Only a command, a training and a stage that says so have a use for what an earlier attempt left there.
+    let resumes = job.command != nil || job.checkpoint != nil || catalog.describe(job.kind)?.resumes == true
+    if order.anew || !resumes { try files.remove(work.scratch) }
     try files.makeFolder(work.scratch)
     var start = try job.checkpoint.map { _ in try startingPoint() }
     if start == nil { try files.remove(work.events) }

@@ -30,7 +30,7 @@ struct Evaluate: Stage {
     MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
     MetricDescription("score_variance", "Variance of all normalised scores.", nil),
     MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
-  ]
+  ] + RewardParameters.metrics
 
   enum Method: String, ParameterChoice {
     /// The model at the port `model`: a bi-encoder, or a cross-encoder that reranks.
@@ -48,6 +48,10 @@ struct Evaluate: Stage {
   @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.", as: .biEncoder)
   var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
+  @Input(
+    "Answers to hold against those of `data`, which are records then: records with the `id` that they answer and `completion` (or `answer`); nothing is ranked.")
+  var answers: AnswersFile?
+  @Shared var tools: RewardTools
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
   @Parameter("Divide the metrics by this too: `type`, or nothing.", role: .divides) var groupBy = GroupBy.type
@@ -56,6 +60,10 @@ struct Evaluate: Stage {
     neutral: [])
   var dimensions: [Int] = []
   @Parameter("The picture's title.") var title = ""
+  @Parameter(
+    "What answers are scored by; absent: `grammar-answers`, without BERTScore unless a model is bound to `bert`.",
+    neutral: .some(nil))
+  var rewards: RewardList? = nil
   @Shared var reading: EvaluationReading
   @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
   var quantization: QuantizationParameters?
@@ -68,7 +76,9 @@ struct Evaluate: Stage {
   enum GroupBy: String, ParameterChoice { case type, none }
 
   func problems() -> [String] {
-    reading.problems
+    if answers != nil { return answerProblems }
+    return reading.problems()
+      + (rewards == nil ? [] : ["`rewards` are of answers: bind some to the port `answers`"])
       + (model == nil && method == .model ? [Self.lacksModel] : [])
       + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
       + (dimensions.contains { $0 < 1 } ? ["`dimensions` are numbers of elements, from 1"] : [])
@@ -79,6 +89,7 @@ struct Evaluate: Stage {
   private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
+    if let answers { return try evaluate(answers, context) }
     let sets = try reading.sets(data, context, for: Self.kind.name)
     let judges = try sets.map { set in
       let judge = try set.judge(corpus: corpus)

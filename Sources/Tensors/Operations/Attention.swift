@@ -41,6 +41,8 @@ package struct AttentionPass {
   package let trainsBias: Bool
   /// Whether q, k and v are bf16 numbers, and products may round probabilities and gradients, too.
   package let rounds: Bool
+  /// What sequences go on from, where k and v are of the batch's tokens alone.
+  package let past: PastKeys?
 
   /// How many distances a key may have from a query: -(L - 1), …, L - 1.
   package var distances: Int { 2 * batch.longest - 1 }
@@ -67,23 +69,24 @@ extension Variable {
 
 extension Tape {
   /// `keyValueHeads`, all `heads` unless given, divide `heads`. A sequence with a past has no gradients.
+  /// - Parameter past: absent: k and v have rows of the sequences' pasts, too.
   package func attention(
     _ q: Variable, _ k: Variable, _ v: Variable, heads: Int, keyValueHeads: Int? = nil,
-    sight: Sight = .all, asked: AskedTokens = .all, bias: Variable? = nil, batch: PackedBatch, dropout p: Double = 0,
-    scale: Float? = nil
+    sight: Sight = .all, asked: AskedTokens = .all, bias: Variable? = nil, batch: PackedBatch,
+    behind past: PastKeys? = nil, dropout p: Double = 0, scale: Float? = nil
   ) -> Variable {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(
       q.value.columns % heads == 0 && heads % keyValueHeads == 0 && k.value.shape == v.value.shape
         && k.value.columns * heads == q.value.columns * keyValueHeads
-        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == batch.keys,
+        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == (past == nil ? batch.keys : batch.tokens),
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(
       heads: heads, keyValueHeads: keyValueHeads, sight: sight,
       scale: scale ?? 1 / Float(q.value.columns / heads).squareRoot(), asked: asked, batch: batch,
       dropout: dropoutSite(p, sites: heads), bias: bias?.value,
-      trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention)
+      trainsBias: bias?.gradient != nil, rounds: device.precision.roundsAttention, past: past)
     let needed = records && below.contains { $0 != nil }
     precondition(!needed || batch.keys == batch.tokens, "gradients of tokens with a past")
     // q·kᵀ and p·v; backward q·kᵀ again, dout·vᵀ and three products for dq, dk and dv.

@@ -9,6 +9,24 @@ package struct VocabularySums {
   package let targets: Tensor  // [n], i32
   /// Largest logit, Σ exp(logit - largest), and the target's logit.
   package let peaks, totals, chosen: Tensor  // [n]
+
+  fileprivate init(_ targets: [Int32], on device: any Device) {
+    self.targets = device.tensor(targets)
+    peaks = device.uninitialized([targets.count])
+    (totals, chosen) = (device.zeros([targets.count]), device.zeros([targets.count]))
+    peaks.fill(-.infinity)
+  }
+
+  /// ln Σ exp of each row's logits.
+  package var logSums: [Float] { zip(peaks.array, totals.array).map { $0 + log($1) } }
+}
+
+/// Rows' logits of a whole vocabulary, block by block, as `tokenScores` makes them.
+package struct VocabularyLogits {
+  /// Which tokens a block has, and their logits [block, n].
+  package let blocks: [(tokens: Range<Int>, values: Tensor)]
+  /// Of all of each row's logits: a logit less it is the token's ln p.
+  package let logSums: [Float]
 }
 
 extension Tape {
@@ -16,26 +34,23 @@ extension Tape {
   ///   - weight: the map to the vocabulary, as a table.
   ///   - block: how many tokens' logits there are at once.
   package func tokenScores(
-    _ h: Variable, rows: Rows, weight: Weight, targets: [Int32], block: Int = 4096
+    _ h: Variable, rows: Rows, weight: Weight, targets: [Int32], block: Int? = nil
   ) -> Variable {
     let (device, below, input) = (device, h.gradient, h.kept)
     precondition(
       targets.count == h.value.rows && targets.allSatisfy { (0..<Int32(weight.rows)).contains($0) }, "targets")
-    let blocks = stride(from: 0, to: weight.rows, by: block).map { $0..<min($0 + block, weight.rows) }
+    let blocks = weight.blocks(of: block ?? logitsAtOnce)
     let flops = 2 * h.value.count * weight.rows
     let needed = records && (below != nil || weight.isTrainable)
     if needed { input.hold(h.value) }
-    let sums = VocabularySums(
-      targets: device.tensor(targets), peaks: device.uninitialized([targets.count]),
-      totals: device.zeros([targets.count]), chosen: device.zeros([targets.count]))
-    sums.peaks.fill(-.infinity)
+    let sums = VocabularySums(targets, on: device)
     Profile.measure(.tokenScores, flops: flops) {
       let columns = Weight("hidden", h.value, decays: false)
       for block in blocks {
         device.add(Logits(block, weight, columns, on: device).values, from: block.lowerBound, to: sums)
       }
     }
-    let logSums = zip(sums.peaks.array, sums.totals.array).map { $0 + log($1) }
+    let logSums = sums.logSums
     let scores = zip(sums.chosen.array, logSums).map { $0 - $1 }
     return record(
       device.tensor(scores, [targets.count, 1]), needed: needed, as: .tokenScores, flops: 2 * flops
@@ -52,6 +67,30 @@ extension Tape {
       }
       if let gradient = columns.gradient { below?.add(gradient) }
     }
+  }
+
+  /// All logits z = h·Wᵀ, with the bits that `tokenScores` has: a row's do not depend on the others.
+  package func logits(_ h: Variable, weight: Weight) -> VocabularyLogits {
+    let device = device
+    let sums = VocabularySums(Array(repeating: 0, count: h.value.rows), on: device)
+    let columns = Weight("hidden", h.value, decays: false)
+    let blocks = Profile.measure(.tokenScores, flops: 2 * h.value.count * weight.rows) {
+      weight.blocks(of: logitsAtOnce).map { block in
+        let values = Logits(block, weight, columns, on: device).values
+        device.add(values, from: block.lowerBound, to: sums)
+        return (block, values)
+      }
+    }
+    return VocabularyLogits(blocks: blocks, logSums: sums.logSums)
+  }
+}
+
+/// How many tokens' logits are made at once; decides how their sums are rounded.
+private let logitsAtOnce = 4096
+
+extension Weight {
+  fileprivate func blocks(of size: Int) -> [Range<Int>] {
+    stride(from: 0, to: rows, by: size).map { $0..<min($0 + size, rows) }
   }
 }
 

@@ -27,6 +27,8 @@ enum Terminal {
   /// Prints what goes to programs, or what was asked for as it is.
   /// - Throws: `OutputLost` if nobody takes it, which may be long before its end.
   static func pass(_ text: String) throws { try pass(text.utf8) }
+  /// Shows a part of a text of others, such as a model's, as it comes.
+  static func stream(_ text: String) throws { try pass(Escape.printable(text, keepsLines: true)) }
   static func pass(_ bytes: some Sequence<UInt8>) throws {
     put(bytes)
     try checkOutput()
