@@ -131,6 +131,24 @@ struct QuantizedTests {
     #expect(try trained(decoded: false) == trained(decoded: true))
   }
 
+  @Test func `a buffer of whole numbers stays as it is when an adapter is merged`() throws {
+    let (base, merged) = (try ScratchFolder(), try ScratchFolder())
+    let source = fixtures.appending(path: "models/sentence-transformer")
+    try FileManager.default.removeItem(at: base.url)
+    try FileManager.default.copyItem(at: source, to: base.url)
+    let checkpoint = try CheckpointFolder(source).checkpoint
+    let floats = try checkpoint.names.map { NamedTensor($0, try checkpoint.tensor($0, on: cpu)) }
+    let positions = Data((0..<16).map { UInt8($0) })
+    let buffer = NamedTensor("embeddings.position_ids", [1, 2], as: .i64) { positions }
+    try SafeTensors.write(floats + [buffer], to: base.url.appending(path: "model.safetensors"))
+    let adapter = fixtures.appending(path: "adapters/patterns")
+    let changes = try ModelMerge(adapter, over: base.url, into: .dequantized, quantization: nil)
+      .write(to: merged.url, on: cpu)
+    let written = try SafeTensors(contentsOf: merged.url.appending(path: "model.safetensors"))
+    #expect(!changes.isEmpty && written.names.count == floats.count + 1)
+    #expect(try written.type(of: buffer.name) == .i64 && Data(written.raw(buffer.name).bytes) == positions)
+  }
+
   @Test func `a layer in codes that should train whole is named`() throws {
     let encoder = try CheckpointFolder(folder.appending(path: "bert")).encoder(on: cpu)
     var settings = LoRASettings(r: 2, alpha: 2, targetModules: ["query"])

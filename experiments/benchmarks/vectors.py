@@ -37,7 +37,7 @@ def retrieve(options: argparse.Namespace, folder: Path) -> tuple[dict, Path]:
         stage = found.setdefault(event.get("stage"), {})
         if event["event"] == "metric":
             stage[event["name"]] = event["value"]
-        if event["event"] == "log" and (line := re.search(r"searched in ([0-9.]+) s", event.get("line", event.get("text", "")))):
+        if event["event"] == "log" and (line := re.search(r"searched in ([0-9.]+) s", event["message"])):
             stage["seconds"] = float(line[1])
     return found, folder
 

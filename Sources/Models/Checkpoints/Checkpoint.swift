@@ -109,6 +109,11 @@ package struct Checkpoint: Sendable {
   /// A tensor as it lies in its file, whatever its type.
   func raw(_ name: String) throws -> RawTensor { try Self.raw(name, shards, allNames, file) }
 
+  /// Whether the tensor is numbers that a model computes with, and no buffer of whole ones, as positions are.
+  func hasFloats(_ name: String) throws -> Bool {
+    try coded[name] != nil || [.f16, .bf16, .f32, .f64].contains(shard(of: name).type(of: name))
+  }
+
   /// Floats as they lie in their file.
   func storedTensor(_ name: String) throws -> StoredTensor { try shard(of: name).stored(name) }
 

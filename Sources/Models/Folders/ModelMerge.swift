@@ -60,7 +60,11 @@ package struct ModelMerge {
     let quantization = quantization
     try SafeTensors.write(
       checkpoint.names.map { name in
-        NamedTensor(name, try checkpoint.shape(of: name)) { [target] in
+        guard try checkpoint.hasFloats(name) else {
+          let raw = try checkpoint.raw(name)
+          return NamedTensor(name, raw.shape, as: raw.type) { raw.bytes }
+        }
+        return NamedTensor(name, try checkpoint.shape(of: name)) { [target] in
           let base = try checkpoint.unchanged(name, on: device)
           var rounded = base
           if let quantization, layers.contains(name) { rounded = base.rounded(quantization) }
