@@ -203,6 +203,35 @@ private struct Golden: Decodable {
     #expect(abs(sum - expected) < 1e-12)
   }
 
+  @Test func `a mistake within a list of rewards is told on its line`() throws {
+    let file = folder.url.appending(path: "p.yaml")
+    try Data(#"{"question": "?", "answer": "!"}"#.utf8).write(to: folder.url.appending(path: "prompts.jsonl"))
+    try Data(
+      """
+      version: 1
+      stages:
+        answers:
+          uses: grpo
+          in: {base: ".", prompts: prompts.jsonl}
+          with:
+            rewards:
+              - exact: {alternative: "#"}
+              - length: {between: 3}
+              - grammar
+
+      """.utf8
+    ).write(to: file)
+    let problems = #expect(throws: Problems.self) {
+      try Plan(file: file, catalog: StageCatalog(BuiltInStages.all), workingFolder: folder.url)
+    }
+    let text = try #require(problems).description
+    for expected in [
+      "p.yaml:8:19: error: `with.rewards[0].exact` has no parameter `alternative`",
+      "p.yaml:9:28: error: `with.rewards[1].length.between` must be a list",
+      "p.yaml:10:11: error: `with.rewards[2]` must be a mapping with form",
+    ] { #expect(text.contains(expected), "\(expected)\n\(text)") }
+  }
+
   @Test func `what is wrong with a list is told by its place`() throws {
     let list = try list(
       ["exact": .map(["of": .string("reason")]), "form": .map(["pattern": .string("{a}!")])],
