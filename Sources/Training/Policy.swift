@@ -47,7 +47,8 @@ package final class Policy: SequenceModel {
 
   /// ln p of every token of the completions by the model without adapters, or by `base`.
   package func reference(_ texts: [PromptedText]) throws -> [[Float]] {
-    try base == nil ? parameters.withoutAdapters { try logProbabilities(texts, model) }
+    try base == nil
+      ? parameters.withoutAdapters { try logProbabilities(texts, model) }
       : logProbabilities(texts, base ?? model)
   }
 

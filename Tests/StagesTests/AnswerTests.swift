@@ -79,7 +79,8 @@ import Testing
       inputs: ["base": fixtures.appending(path: "perplexity/qwen3").path, "train": "candidates.jsonl"],
       with: [
         "chat": .bool(false), "epochs": .int(1), "num_generations": .int(2), "batch_size": .int(4),
-        "lora": .map(["r": .int(2), "dropout": .double(0)]), "keep": .string("last"), "prompt": .string("{query}\n{passages}\n"),
+        "lora": .map(["r": .int(2), "dropout": .double(0)]), "keep": .string("last"),
+        "prompt": .string("{query}\n{passages}\n"),
       ])
     let chosen = try QueryGroup.read(run.folder.url.appending(path: "chosen"))
     let scored = try ScoredList.read(run.folder.url.appending(path: "scores"))

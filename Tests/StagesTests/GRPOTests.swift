@@ -99,14 +99,12 @@ import Testing
     try await train("whole", others, validation, keeper: whole)
     #expect(whole.moments > 4)
     for moment in 1...whole.moments {
-      let stopped = MemoryKeeper(limit: moment)
-      await #expect(throws: StageInterrupted.self) {
-        try await train("stopped", others, validation, keeper: stopped)
-      }
+      let (name, stopped) = ("stopped-\(moment)", MemoryKeeper(limit: moment))
+      await #expect(throws: StageInterrupted.self) { try await train(name, others, validation, keeper: stopped) }
       // Another attempt finds what the stopped one left, and more than its state knows of.
-      try Data("{\"half\": ".utf8).append(to: url("stopped-scratch/completions.jsonl"))
-      try await train("stopped", others, validation, keeper: MemoryKeeper(start: stopped.saved))
-      #expect(try bytes("stopped") == bytes("whole"), "moment \(moment)")
+      try Data("{\"half\": ".utf8).append(to: url("\(name)-scratch/completions.jsonl"))
+      try await train(name, others, validation, keeper: MemoryKeeper(start: stopped.saved))
+      #expect(try bytes(name) == bytes("whole"), "moment \(moment)")
     }
   }
 

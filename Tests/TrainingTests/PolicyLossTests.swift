@@ -84,7 +84,9 @@ extension Golden.Case {
   }
 
   @Test func `where nothing has changed since sampling every ratio is 1 and the loss is minus the mean advantage`() {
-    let samples = [PolicyLoss.Sample(advantage: 2, old: [-1, -0.3]), PolicyLoss.Sample(advantage: -1, old: [-0.7, -2])]
+    let samples = [
+      PolicyLoss.Sample(advantage: 2, old: [-1, -0.3]), PolicyLoss.Sample(advantage: -1, old: [-0.7, -2]),
+    ]
     let loss = PolicyLoss(longest: 2)(
       outputs: samples.flatMap { $0.old.map(Double.init) }, samples: samples, stepTokens: 4)
     #expect(loss.parts == [.init(name: "ratio", value: 1), .init(name: "clip_ratio", value: 0)])

@@ -155,7 +155,8 @@ extension Stage {
   package static var description: StageDescription {
     var description = StageDescription(
       kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false,
-      trains: trains, resumes: resumes, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
+      trains: trains, resumes: resumes, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [],
+      outputs: [])
     for (name, declaration) in declarations(of: Self()) { declaration.describe(as: name, into: &description) }
     return description
   }
@@ -208,7 +209,8 @@ extension Input: Declaration {
     description.inputs.append(input)
     guard let use = input.modelUse, let port = input.modelBase else { return }
     let teacher =
-      [.biEncoder, .student, .languageModel, .policy].contains(use) ? "" : ", or the encoder of one that is best_model.pt"
+      [.biEncoder, .student, .languageModel, .policy].contains(use)
+      ? "" : ", or the encoder of one that is best_model.pt"
     description.inputs.append(
       InputDescription(
         name: port, documentation: "What a `\(name)` changes that is an adapter of PEFT\(teacher).",

@@ -90,7 +90,8 @@ struct AnswerEvaluation {
   func report(byType: Bool) -> [String] {
     let rows = [("answers", lines)] + (byType && types.count > 1 ? types.map { ($0.name, $0.lines) } : [])
     return rows.map { name, lines in
-      "\(name): \(lines.count) | " + metrics(of: lines).map { "\($0.name) \(decimal($0.value))" }.joined(separator: " | ")
+      "\(name): \(lines.count) | "
+        + metrics(of: lines).map { "\($0.name) \(decimal($0.value))" }.joined(separator: " | ")
     }
   }
 
@@ -160,7 +161,8 @@ extension Evaluate: RewardedStage {
   /// What cannot go together with answers.
   var answerProblems: [String] {
     let others: [(String, Bool)] = [
-      ("model", model != nil), ("corpus", corpus != nil), ("first_stage", firstStage != nil), ("samples", samples != nil),
+      ("model", model != nil), ("corpus", corpus != nil), ("first_stage", firstStage != nil),
+      ("samples", samples != nil),
     ]
     return reading.problems(knowing: Self.answerColumns) + scoring.problems(tools.rewardTools)
       + others.filter(\.1).map { "`answers` are evaluated without ranking: leave the port `\($0.0)` out" }

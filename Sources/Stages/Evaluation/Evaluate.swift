@@ -8,29 +8,30 @@ struct Evaluate: Stage {
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
-  static let metrics = [
-    MetricDescription(
-      "accuracy@1", "Share of queries whose best passage is a positive.", .higher, heading: "top-1"),
-    MetricDescription("accuracy@5", "Share of queries with a positive among five.", .higher, heading: "top-5"),
-    MetricDescription("mrr@10", "Mean of 1/rank of the best positive, 0 beyond 10.", .higher, heading: "MRR@10"),
-    MetricDescription(
-      "ndcg@10", "Normalised discounted cumulative gain of the first ten.", .higher, heading: "nDCG@10",
-      isHeadline: true),
-    MetricDescription("mean_rank", "Mean rank of the best positive, from 1.", .lower, heading: "mean rank"),
-    MetricDescription(
-      "margin", "Mean normalised score of positives less that of negatives.", .higher, heading: "margin"),
-    MetricDescription("accuracy@k", "Share of queries with a positive among k.", .higher),
-    MetricDescription("precision@k", "Share of positives among the first k.", .higher),
-    MetricDescription("recall@k", "Share of a query's positives that are among the first k.", .higher),
-    MetricDescription("mrr", "Mean of 1/rank of the best positive.", .higher),
-    MetricDescription("map@k", "Mean average precision, divided by min(k, positives).", .higher),
-    MetricDescription("map_cut_100", "As trec_eval's: divided by the number of positives.", .higher),
-    MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
-    MetricDescription("positive_mean", "Mean normalised score of positives.", nil),
-    MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
-    MetricDescription("score_variance", "Variance of all normalised scores.", nil),
-    MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
-  ] + RewardParameters.metrics
+  static let metrics =
+    [
+      MetricDescription(
+        "accuracy@1", "Share of queries whose best passage is a positive.", .higher, heading: "top-1"),
+      MetricDescription("accuracy@5", "Share of queries with a positive among five.", .higher, heading: "top-5"),
+      MetricDescription("mrr@10", "Mean of 1/rank of the best positive, 0 beyond 10.", .higher, heading: "MRR@10"),
+      MetricDescription(
+        "ndcg@10", "Normalised discounted cumulative gain of the first ten.", .higher, heading: "nDCG@10",
+        isHeadline: true),
+      MetricDescription("mean_rank", "Mean rank of the best positive, from 1.", .lower, heading: "mean rank"),
+      MetricDescription(
+        "margin", "Mean normalised score of positives less that of negatives.", .higher, heading: "margin"),
+      MetricDescription("accuracy@k", "Share of queries with a positive among k.", .higher),
+      MetricDescription("precision@k", "Share of positives among the first k.", .higher),
+      MetricDescription("recall@k", "Share of a query's positives that are among the first k.", .higher),
+      MetricDescription("mrr", "Mean of 1/rank of the best positive.", .higher),
+      MetricDescription("map@k", "Mean average precision, divided by min(k, positives).", .higher),
+      MetricDescription("map_cut_100", "As trec_eval's: divided by the number of positives.", .higher),
+      MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
+      MetricDescription("positive_mean", "Mean normalised score of positives.", nil),
+      MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
+      MetricDescription("score_variance", "Variance of all normalised scores.", nil),
+      MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
+    ] + RewardParameters.metrics
 
   enum Method: String, ParameterChoice {
     /// The model at the port `model`: a bi-encoder, or a cross-encoder that reranks.
@@ -49,7 +50,8 @@ struct Evaluate: Stage {
   var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
   @Input(
-    "Answers to hold against those of `data`, which are records then: records with the `id` that they answer and `completion` (or `answer`); nothing is ranked.")
+    "Answers to hold against those of `data`, which are records then: records with the `id` that they answer and `completion` (or `answer`); nothing is ranked."
+  )
   var answers: AnswersFile?
   @Shared var tools: RewardTools
   @Parameter("What ranks.") var method = Method.model

@@ -5,7 +5,8 @@ import Training
 
 struct GRPO: RewardedStage {
   static let kind = StageKind("grpo", revision: 1)
-  static let abstract = "Trains a language model by rewards of its own answers, in groups of answers to one prompt (GRPO)."
+  static let abstract =
+    "Trains a language model by rewards of its own answers, in groups of answers to one prompt (GRPO)."
   static let numeric = true
   static let trains = true
   static let metrics = PolicyParameters.metrics
@@ -26,7 +27,8 @@ struct GRPO: RewardedStage {
   @Shared var policy: PolicyParameters
   @Parameter("What is rewarded: a preset, or a list of rewards, each `{KIND: {…}}`.") var rewards: RewardList
   @Parameter(
-    "The reward that says whether an answer is right, 0 or 1; absent: the first `exact`, else `matches`, `json`, `form`.")
+    "The reward that says whether an answer is right, 0 or 1; absent: the first `exact`, else `matches`, `json`, `form`."
+  )
   var outcome: String?
   @Seed var seed
   @Output("The language model's folder, merged; the adapter is in `adapter/`.") var model: ModelFolder

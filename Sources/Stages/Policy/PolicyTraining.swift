@@ -24,10 +24,12 @@ struct PolicyParameters: ParameterGroup {
   @Parameter("How tokens' losses are averaged, or `cispo`.") var lossType = PolicyLoss.Kind.dapo
   @Parameter("What a ratio is of: `token`, or `sequence` (GSPO).") var importanceSamplingLevel = PolicyLoss.Level.token
   @Parameter("How far a ratio may fall below 1.", in: 0...1) var epsilon = 0.2
-  @Parameter("How far it may rise above 1; with `loss_type: cispo` the most that it may be. Absent: `epsilon`.", in: 0...1e6)
+  @Parameter(
+    "How far it may rise above 1; with `loss_type: cispo` the most that it may be. Absent: `epsilon`.", in: 0...1e6)
   var epsilonHigh: Double?
   @Parameter("Weight of the divergence from the base; 0: the base is not asked.", in: 0...1e6) var beta = 0.0
-  @Parameter("What rewards less their group's mean are divided by: the deviation of the group, of the step, or nothing.")
+  @Parameter(
+    "What rewards less their group's mean are divided by: the deviation of the group, of the step, or nothing.")
   var scaleRewards = Advantages.Scale.group
   @Parameter("Whether rewards are summed and then normalised, or each is normalised first (GDPO).")
   var multiObjectiveAggregation = Aggregation.sumThenNormalize
@@ -41,7 +43,8 @@ struct PolicyParameters: ParameterGroup {
   static let metrics =
     TrainingParameters.metrics(validation: BestMetric.allCases.map(\.rawValue)) + [
       MetricDescription(
-        "reward", "Mean of the rewards' weighted sum; `exact.reward` is that of one reward without its weight.", .higher),
+        "reward", "Mean of the rewards' weighted sum; `exact.reward` is that of one reward without its weight.", .higher
+      ),
       MetricDescription("kl", "Mean divergence of the reference policy from the policy, a token (k3).", nil),
       MetricDescription("ratio", "Mean ratio of a token's probability to what it was when it was sampled.", nil),
       MetricDescription("clip_ratio", "Share of tokens that clipping keeps from learning.", nil),
@@ -51,7 +54,8 @@ struct PolicyParameters: ParameterGroup {
       MetricDescription("length", "Mean tokens of a completion.", nil),
       MetricDescription("truncated", "Share of completions that were cut at `max_new_tokens`.", .lower),
       MetricDescription("dead_groups", "Share of groups whose outcomes are all alike.", .lower),
-      MetricDescription("flat_groups", "Share of groups whose rewards are all alike: nothing is learnt from them.", .lower),
+      MetricDescription(
+        "flat_groups", "Share of groups whose rewards are all alike: nothing is learnt from them.", .lower),
     ]
 
   private static let reason =

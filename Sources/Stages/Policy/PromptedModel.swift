@@ -84,7 +84,8 @@ final class PromptedModel: PolicyEnvironment {
   func forget(after recorded: Int) throws {
     guard try file.seekToEnd() >= UInt64(recorded) else {
       throw StageInputError(
-        "\(log.path): the completions of the steps that are done are no longer there; `retort run FILE --force STAGE` starts anew")
+        "\(log.path): the completions of the steps that are done are no longer there; `retort run FILE --force STAGE` starts anew"
+      )
     }
     try file.truncate(atOffset: UInt64(recorded))
   }

@@ -6,20 +6,23 @@ import Training
 
 struct Select: Stage {
   static let kind = StageKind("select", revision: 1)
-  static let abstract = "Trains a language model by rewards to name, of a query's candidates, the one that answers it, and lets it choose."
+  static let abstract =
+    "Trains a language model by rewards to name, of a query's candidates, the one that answers it, and lets it choose."
   static let numeric = true
   static let trains = true
   static let metrics =
     PolicyParameters.metrics + [
       MetricDescription(
-        "accuracy@1", "Share of queries whose chosen passage is a positive.", .higher, heading: "top-1", isHeadline: true),
+        "accuracy@1", "Share of queries whose chosen passage is a positive.", .higher, heading: "top-1",
+        isHeadline: true),
       MetricDescription("first_accuracy", "The same of the first candidates, as they came.", .higher),
       MetricDescription("reachable", "Share of queries with a positive among the candidates.", .higher),
     ]
 
   @Input("Language model to start from: a decoder's folder, or an adapter of PEFT.", as: .policy, base: "encoder")
   var base: ModelFolder
-  @Input("Candidates with their labels: of `mine`, or scores as those of `perplexity`.", .learnsFrom) var train: ScoredFile
+  @Input("Candidates with their labels: of `mine`, or scores as those of `perplexity`.", .learnsFrom) var train:
+    ScoredFile
   @Input("The same, for choosing the best epoch; absent: the last is kept.", .choosesBy) var validation: ScoredFile?
   @Input("What the trained model chooses from; absent: `train`.", .evaluatedOn) var candidates: ScoredFile?
   @Shared var training: TrainingParameters
@@ -28,7 +31,8 @@ struct Select: Stage {
   var prompt = "{query}\n\n{passages}\n\nThe letter of the passage that decides this:"
   @Parameter("Whether prompts are chats, in the form of the model's own template.") var chat = true
   @Parameter("What the system's turn says; absent: there is none.") var system: String?
-  @Parameter("Candidates of a query that are listed, the best-scored first; the others are out.", in: 2...26) var topK = 5
+  @Parameter("Candidates of a query that are listed, the best-scored first; the others are out.", in: 2...26) var topK =
+    5
   @Parameter("What logits are divided by.", in: 0.01...100) var temperature = 1.0
   @Parameter("What it counts that the answer is a letter and no more; to be right counts 1.", in: 0...1)
   var formWeight = 0.1
@@ -68,7 +72,8 @@ struct Select: Stage {
     }
     let trained = training.sample(try asked(all, train.url) ?? [], "select", seed: seed, context)
     let validated = try held.flatMap { held in try validation.flatMap { try asked(held, $0.url) } }
-    try policy.run(on: trained, held: validated, rewards, outcome: 0, ends: prompter.endTokens(),
+    try policy.run(
+      on: trained, held: validated, rewards, outcome: 0, ends: prompter.endTokens(),
       completions: completions.url)
     try policy.write(to: model.url)
     try choose(candidates.map { try lists($0) } ?? all, policy.model, prompter, context)
@@ -94,15 +99,19 @@ struct Select: Stage {
       return list.letters.map { PromptedText(prompt: ids, continuation: model.continuation($0)) }
     }
     for (list, texts) in zip(lists, texts) where texts.contains(where: { $0.ids.count > model.maxTokens }) {
-      throw list.record.place.error("the prompt of query `\(list.record.id)` has more than \(model.maxTokens) tokens: raise `max_len`")
+      throw list.record.place.error(
+        "the prompt of query `\(list.record.id)` has more than \(model.maxTokens) tokens: raise `max_len`")
     }
-    let logs = try model.score(texts) { context.progress($0, of: texts.reduce(0) { $0 + $1.count }, detail: "letters scored") }
+    let logs = try model.score(texts) {
+      context.progress($0, of: texts.reduce(0) { $0 + $1.count }, detail: "letters scored")
+    }
     let scored = zip(lists, logs).map { $0.scored($1) }
     try ScoredList.write(scored, to: scores.url)
     let groups = scored.map { list -> QueryGroup in
       let passages = list.candidates.map(\.candidate.passage)
       return QueryGroup(
-        id: list.id, query: list.query, positives: [passages[0]], negatives: Array(passages.dropFirst()), type: list.type)
+        id: list.id, query: list.query, positives: [passages[0]], negatives: Array(passages.dropFirst()),
+        type: list.type)
     }
     try QueryGroup.write(groups, to: chosen.url)
     func share(_ isRight: (Int) -> Bool) -> Double { Double(lists.indices.count(where: isRight)) / Double(lists.count) }
@@ -112,7 +121,8 @@ struct Select: Stage {
     context.metric("first_accuracy", first)
     context.metric("reachable", reachable)
     context.log(
-      "[select] Queries: \(lists.count) | Right: \(decimal(right)) | The first candidate: \(decimal(first)) | Reachable: \(decimal(reachable))")
+      "[select] Queries: \(lists.count) | Right: \(decimal(right)) | The first candidate: \(decimal(first)) | Reachable: \(decimal(reachable))"
+    )
   }
 }
 

@@ -88,12 +88,14 @@ struct RewardParameters: ParameterGroup {
 
 struct FormParameters: ParameterGroup {
   @Parameter(
-    "A text with parts `{name}`, `{name?}` (may be empty) and choices `{이|가}`; a space stands for any white space, `\"` and `'` for any quote.")
+    "A text with parts `{name}`, `{name?}` (may be empty) and choices `{이|가}`; a space stands for any white space, `\"` and `'` for any quote."
+  )
   var pattern: String
   @Parameter("Whether a quote of the pattern may be any quote of its kind, or only the straight one.")
   var quotes = AnswerForm.Quotes.any
   @Parameter(
-    "Whether a choice of two has to agree with the syllable before it: the first follows a final consonant, as in `{이|가}`.")
+    "Whether a choice of two has to agree with the syllable before it: the first follows a final consonant, as in `{이|가}`."
+  )
   var agreement = false
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 
@@ -113,7 +115,8 @@ struct ExactParameters: ParameterGroup {
 struct OverlapParameters: ParameterGroup {
   @Parameter("The form's part that is compared; absent: the whole answer.") var of: String?
   @Parameter(
-    "How texts become words: at white space (`spaces`), each character without white space (`syllables`), runs of a to z and digits in lower case (`google`, as rouge_score itself), or `{cmd: …}`, which reads texts as JSON lines and writes lists of words.")
+    "How texts become words: at white space (`spaces`), each character without white space (`syllables`), runs of a to z and digits in lower case (`google`, as rouge_score itself), or `{cmd: …}`, which reads texts as JSON lines and writes lists of words."
+  )
   var words = WordSplitting.spaces
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 
@@ -122,7 +125,8 @@ struct OverlapParameters: ParameterGroup {
 
 struct BERTScoreParameters: ParameterGroup {
   @Parameter("The form's part that is compared; absent: the whole answer.") var of: String?
-  @Parameter("The layer whose states are compared, from 1: bert_score's for bert-base-multilingual-cased.", in: 1...1000)
+  @Parameter(
+    "The layer whose states are compared, from 1: bert_score's for bert-base-multilingual-cased.", in: 1...1000)
   var layer = 9
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 

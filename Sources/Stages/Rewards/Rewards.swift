@@ -204,7 +204,8 @@ extension RewardList {
       let place = "`rewards[\(index)]`"
       let kinds = element.given.map(\.kind)
       if kinds.count != 1 {
-        problems.append("\(place) has to be one reward" + (kinds.isEmpty ? "" : ", not \(kinds.joined(separator: " and "))"))
+        problems.append(
+          "\(place) has to be one reward" + (kinds.isEmpty ? "" : ", not \(kinds.joined(separator: " and "))"))
       }
       if let form = element.form {
         do throws(AnswerForm.Malformed) {
