@@ -227,7 +227,7 @@ private struct Golden: Decodable {
     let text = try #require(problems).description
     for expected in [
       "p.yaml:8:19: error: `with.rewards[0].exact` has no parameter `alternative`",
-      "p.yaml:9:28: error: `with.rewards[1].length.between` must be a list",
+      "p.yaml:9:29: error: `with.rewards[1].length.between` must be a list",
       "p.yaml:10:11: error: `with.rewards[2]` must be a mapping with form",
     ] { #expect(text.contains(expected), "\(expected)\n\(text)") }
   }

@@ -188,11 +188,12 @@ func declarations(of subject: Any) -> [(name: String, declaration: any Declarati
   }
 }
 
-/// `_batchSize` is written `batch_size`; a leading capital stays (`_K` is `K`).
+/// `_batchSize` is written `batch_size`; a capital at either end stays (`_K` is `K`, `_rougeL` is `rougeL`).
 private func yamlName(of label: String) -> String {
   var name = ""
-  for (index, character) in label.drop(while: { $0 == "_" }).enumerated() {
-    if character.isUppercase && index > 0 {
+  let plain = label.drop { $0 == "_" }
+  for (index, character) in plain.enumerated() {
+    if character.isUppercase && index > 0 && index < plain.count - 1 {
       name += "_" + character.lowercased()
     } else {
       name.append(character)
