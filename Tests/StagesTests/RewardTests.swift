@@ -108,7 +108,7 @@ private struct Golden: Decodable {
   func `ROUGE equals rouge_score's`(way: String) throws {
     let golden = try Golden.read()
     let words: [String: ParameterValue] = ["words": .string(way)]
-    let list = try list(["rouge1": .map(words)], ["rougeL": .map(words)])
+    let list = try list(["rouge1": .map(words)], ["rougel": .map(words)])
     for (index, pair) in golden.pairs.enumerated() {
       let found = try values(list, [pair[0]], reference: pair[1])[0]
       for (value, kind) in zip(found, ["rouge1", "rougeL"]) {

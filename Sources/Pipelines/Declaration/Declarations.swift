@@ -188,12 +188,11 @@ func declarations(of subject: Any) -> [(name: String, declaration: any Declarati
   }
 }
 
-/// `_batchSize` is written `batch_size`; a capital at either end stays (`_K` is `K`, `_rougeL` is `rougeL`).
+/// `_batchSize` is written `batch_size`; a leading capital stays (`_K` is `K`).
 private func yamlName(of label: String) -> String {
   var name = ""
-  let plain = label.drop { $0 == "_" }
-  for (index, character) in plain.enumerated() {
-    if character.isUppercase && index > 0 && index < plain.count - 1 {
+  for (index, character) in label.drop(while: { $0 == "_" }).enumerated() {
+    if character.isUppercase && index > 0 {
       name += "_" + character.lowercased()
     } else {
       name.append(character)
