@@ -214,7 +214,7 @@ package final class PolicyTask: TrainingTask {
 
   /// Names of what each step reports of its completions, besides the loss's own.
   package static func statistics(rewards: [String]) -> [String] {
-    ["reward"] + rewards.map { "reward_\($0)" } + ["entropy", "length", "truncated", "dead_groups", "flat_groups"]
+    ["reward"] + rewards.map { "\($0).reward" } + ["entropy", "length", "truncated", "dead_groups", "flat_groups"]
   }
 
   private static func statistics(

@@ -15,8 +15,8 @@ import Testing
     try write(
       "questions.json",
       """
-      [{"id": "q1", "input": {"question_type": "A", "question": "?"}, "output": {"answer": "\"가 나\"가 옳다. 둘 셋"}},
-       {"id": "q2", "input": {"question_type": "B", "question": "!"}, "output": {"answer": "\"물\"이 옳다. 넷"}}]
+      [{"id": "q1", "input": {"question_type": "A", "question": "?"}, "output": {"answer": "“가 나”가 옳다. 둘 셋"}},
+       {"id": "q2", "input": {"question_type": "B", "question": "!"}, "output": {"answer": "“물”이 옳다. 넷"}}]
       """)
   }
 

@@ -108,7 +108,7 @@ private struct Golden: Decodable {
   func `ROUGE equals rouge_score's`(way: String) throws {
     let golden = try Golden.read()
     let words: [String: ParameterValue] = ["words": .string(way)]
-    let list = try list(["rouge1": .map(words)], ["rougeL": .map(words)])
+    let list = try list(["rouge1": .map(words)], ["rougel": .map(words)])
     for (index, pair) in golden.pairs.enumerated() {
       let found = try values(list, [pair[0]], reference: pair[1])[0]
       for (value, kind) in zip(found, ["rouge1", "rougeL"]) {
@@ -227,7 +227,7 @@ private struct Golden: Decodable {
     let text = try #require(problems).description
     for expected in [
       "p.yaml:8:19: error: `with.rewards[0].exact` has no parameter `alternative`",
-      "p.yaml:9:28: error: `with.rewards[1].length.between` must be a list",
+      "p.yaml:9:29: error: `with.rewards[1].length.between` must be a list",
       "p.yaml:10:11: error: `with.rewards[2]` must be a mapping with form",
     ] { #expect(text.contains(expected), "\(expected)\n\(text)") }
   }

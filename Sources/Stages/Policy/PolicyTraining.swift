@@ -113,12 +113,13 @@ struct PolicyTraining {
   ) throws {
     (self.base, self.parameters, self.training, self.sampling) = (base, parameters, training, sampling)
     (self.seed, self.context, self.stage) = (seed, context, stage)
-    model = try LanguageModel(folder: base.url, base: base.base, on: context.device, maxTokens: training.maxLen)
+    let device = try context.device
+    model = try LanguageModel(folder: base.url, base: base.base, on: device, maxTokens: training.maxLen)
     context.tell(model.notices, stage)
     policy = try Policy(
       model.model, temperature: sampling.temperature,
       base: parameters.beta > 0 && training.lora == nil
-        ? LanguageModel(folder: base.url, base: base.base, on: context.device).model : nil)
+        ? LanguageModel(folder: base.url, base: base.base, on: device).model : nil)
     try training.prepare(policy, whole: [], seed: seed)
   }
 

@@ -42,7 +42,7 @@ struct RewardParameters: ParameterGroup {
   @Group("1 if the answer, or a part of it, is the reference's, after NFKC, without quotes, spaces folded.")
   var exact: ExactParameters?
   @Group("ROUGE-1: F1 of the words in common with the reference.") var rouge1: OverlapParameters?
-  @Group("ROUGE-L: F1 of the longest common subsequence of words.") var rougeL: OverlapParameters?
+  @Group("ROUGE-L: F1 of the longest common subsequence of words.") var rougel: OverlapParameters?
   @Group("BERTScore's F1 by the model at the port `bert`: no idf, no rescaling.") var bertscore: BERTScoreParameters?
   @Group("Share of a list of terms that the answer contains.") var contains: ContainsParameters?
   @Group("1 if a regular expression matches somewhere in the answer.") var matches: MatchesParameters?

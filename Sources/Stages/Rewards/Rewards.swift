@@ -106,7 +106,7 @@ extension RewardParameters {
     if let exact {
       all.append(("exact", exact.weight, { _, _, _ in ExactReward(part: exact.of, alternatives: exact.alternatives) }))
     }
-    for (kind, name, overlap) in [(OverlapReward.Kind.unigrams, "rouge1", rouge1), (.subsequence, "rougeL", rougeL)] {
+    for (kind, name, overlap) in [(OverlapReward.Kind.unigrams, "rouge1", rouge1), (.subsequence, "rougel", rougel)] {
       guard let overlap else { continue }
       all.append(
         (
@@ -188,7 +188,7 @@ extension RewardParameters {
 
   /// The part of the answer that it looks at; `nil`: the whole answer.
   fileprivate var part: String? {
-    exact?.of ?? rouge1?.of ?? rougeL?.of ?? bertscore?.of ?? contains?.of ?? matches?.of ?? json?.of ?? length?.of
+    exact?.of ?? rouge1?.of ?? rougel?.of ?? bertscore?.of ?? contains?.of ?? matches?.of ?? json?.of ?? length?.of
       ?? judge?.text
   }
 }
