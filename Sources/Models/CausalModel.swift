@@ -45,7 +45,8 @@ package final class CausalModel {
     of targets: [(token: Int32, place: Int)], in batch: PackedBatch, behind past: [KeyPages]? = nil,
     temperature: Float = 1, on tape: Tape
   ) throws -> Variable {
-    let states = try body.forward(batch, asked: .all, past.map { KeyValues(behind: $0, keeps: false) }, on: tape, dropout)
+    let states = try body.forward(
+      batch, asked: .all, past.map { KeyValues(behind: $0, keeps: false) }, on: tape, dropout)
     let read = tape.gather(states, targets.map { Int32($0.place) })
     return tape.tokenScores(
       temperature == 1 ? read : tape.scale(read, by: 1 / temperature),

@@ -22,7 +22,8 @@ struct Retort: AsyncParsableCommand {
       Run.self, PlanCommand.self, Why.self, Status.self, Runs.self, Show.self, Watch.self, Compare.self, Diff.self,
       LineageCommand.self, Tag.self, Note.self, Validate.self, SchemaCommand.self, New.self,
       StagesCommand.self, Help.self, Export.self, Collect.self, Pin.self, Verify.self, Push.self, Pull.self,
-      SearchCommand.self, Chat.self, RewardsCommand.self, ModelCommand.self, Tokenize.self, Vectors.self, Doctor.self, Products.self,
+      SearchCommand.self, Chat.self, RewardsCommand.self, ModelCommand.self, Tokenize.self, Vectors.self, Doctor.self,
+      Products.self,
       WorkerCommand.self, Keep.self,
     ])
 

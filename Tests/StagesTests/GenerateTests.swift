@@ -39,7 +39,8 @@ import Testing
         parameters: parameters.merging(others) { $1 }, outputs: ["completions": url("completions")], seed: 3))
     #expect(stage.problems() == [])
     let told = Mutex<[String]>([])
-    let context = StageContext(Compute(threads: threads, memory: 1 << 30), scratch: url(scratch), earlier: earlier) { event in
+    let context = StageContext(Compute(threads: threads, memory: 1 << 30), scratch: url(scratch), earlier: earlier) {
+      event in
       switch event {
       case .log(let line), .warning(let line): told.withLock { $0.append(line) }
       default: break
@@ -59,7 +60,8 @@ import Testing
     #expect(lines[0]["prompt"] as? String == "<begin>user\nq1 가?<end><begin>assistant\n")
     for line in lines {
       let tokens = try #require(line["tokens"] as? Int)
-      #expect((1...12).contains(tokens) && try #require(line["logprob"] as? Double) < 0)
+      let logProbability = try #require(line["logprob"] as? Double)
+      #expect((1...12).contains(tokens) && logProbability < 0)
       #expect(tokens == 12 || line["finish_reason"] as? String == "stop")
     }
     #expect(told.contains("Prompts: 5 | Completions: 15"))
@@ -94,13 +96,13 @@ import Testing
   }
 
   @Test func `prompts that are too long are told of, and are an error where no other is there`() async throws {
-    try Data(
-      #"{"id": "short", "query": "a"}"#.utf8 + "\n".utf8
-        + #"{"id": "long", "query": "\#(String(repeating: "가나다 ", count: 20))"}"#.utf8
-    ).write(to: url("prompts.jsonl"))
+    let long = String(repeating: "가나다 ", count: 20)
+    let lines = ##"{"id": "short", "query": "a"}"## + "\n" + ##"{"id": "long", "query": "\##(long)"}"##
+    try Data(lines.utf8).write(to: url("prompts.jsonl"))
     let told = try await generate().told
     #expect(told.contains("1 of 2 prompts are not answered") && told.contains("`long` for one"))
-    #expect(await failure { try await generate(["max_len": .int(20)]) }.contains("no prompt leaves room"))
+    let refused = await failure { try await generate(["max_len": .int(20)]).told }
+    #expect(refused.contains("no prompt leaves room"))
   }
 
   @Test func `a chat that goes on with the last turn, and prompts without a chat`() async throws {

@@ -155,7 +155,8 @@ extension Stage {
   package static var description: StageDescription {
     var description = StageDescription(
       kind: kind, abstract: abstract, numeric: numeric, outsideTools: outsideTools, usesSeed: false,
-      trains: trains, resumes: resumes, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [], outputs: [])
+      trains: trains, resumes: resumes, metrics: metrics, rowsDependOn: rowsDependOn, inputs: [], parameters: [],
+      outputs: [])
     for (name, declaration) in declarations(of: Self()) { declaration.describe(as: name, into: &description) }
     return description
   }
