@@ -6,6 +6,30 @@ extension CPU {
   /// Columns of a piece.
   private static let columns = 64
 
+  /// A table that is no array of floats is widened panel by panel, in a cache.
+  package func products(of table: Weight, _ rows: Range<Int>, with h: Weight) -> Tensor {
+    let (y, depth) = (matrix(rows.count, h.rows), table.columns)
+    let layout = layout(h, for: .forward, in: precision)
+    let widened = Self.panelRows * depth
+    let product = Product(rows.count, y.floats, layout, into: y.floats)
+    let scratch = scratch(widened + product.scratch)
+    panels(rows.count, of: product.panel, height: product.height) { panel, worker in
+      let (own, start) = (scratch.of(worker), (rows.lowerBound + panel.lowerBound) * depth)
+      var from = UnsafePointer(own)
+      switch table.matrix {
+      case .dense(let value): from = UnsafePointer(value.floats + start)
+      case .stored(let stored, _):
+        stored.bytes.withUnsafeBytes {
+          self.table.widen(
+            $0.baseAddress! + start * stored.dtype.bytes, stored.dtype.stored, own, panel.count * depth)
+        }
+      case .coded, .listed: preconditionFailure("\(table.name) is no table of numbers")
+      }
+      product.compute(panel, from: from, scratch: own + widened)
+    }
+    return y
+  }
+
   package func add(_ z: Tensor, from first: Int, to sums: VocabularySums) {
     blocks(of: z.columns, size: Self.columns) { start, count in
       table.add_exponentials(

@@ -99,6 +99,8 @@ package protocol Device: AnyObject, Sendable {
   func pool(_ x: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch) -> (y: Tensor, maxima: Tensor?)
   func poolBackward(_ dy: Tensor, _ modes: [PoolingMode], _ batch: PackedBatch, _ maxima: Tensor?) -> Tensor
 
+  /// Some of a table's rows times hᵀ: [rows, n]. A product's bits are those of `linear` with such a row.
+  func products(of table: Weight, _ rows: Range<Int>, with h: Weight) -> Tensor
   /// Takes a block's logits [block, n], those of the tokens from `first` on, into the running sums.
   func add(_ z: Tensor, from first: Int, to sums: VocabularySums)
   /// Puts the logits' gradients in their place: ds·([target] - exp(z - ln Σ)).

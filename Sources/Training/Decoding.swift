@@ -22,7 +22,8 @@ extension LanguageModel {
     heard: (_ prompt: Int, _ sample: Int, _ token: Int32) throws -> Void = { _, _, _ in },
     done: (_ prompt: Int, _ completions: [Completion]) throws -> Void = { _, _ in }
   ) throws -> [[Completion]] {
-    precondition(seeds.count == prompts.count && prompts.allSatisfy { !$0.isEmpty }, "a seed and a token of each prompt")
+    precondition(
+      seeds.count == prompts.count && prompts.allSatisfy { !$0.isEmpty }, "a seed and a token of each prompt")
     let decoder = try Decoder(self, sampling)
     var result: [[Completion?]] = prompts.map { _ in Array(repeating: nil, count: samples) }
     var missing = prompts.map { _ in samples }
@@ -42,7 +43,8 @@ extension LanguageModel {
     var (waiting, running, next): ([RunningSequence], [RunningSequence], Int) = ([], [], 0)
     while next < prompts.count || !waiting.isEmpty || !running.isEmpty {
       while next < prompts.count, samples > 0, running.count + waiting.count < Self.rowsAtOnce {
-        let end = Self.batch(prompts, from: next, most: (Self.rowsAtOnce - running.count - waiting.count + samples - 1) / samples)
+        let end = Self.batch(
+          prompts, from: next, most: (Self.rowsAtOnce - running.count - waiting.count + samples - 1) / samples)
         waiting += try take(
           decoder.begin(
             (next..<end).map { RunningSequence(prompt: $0, ids: prompts[$0], seed: seeds[$0]) }, samples: samples))
@@ -180,7 +182,7 @@ private struct Decoder {
     if stopTokens.contains(token) || hasStopText(sequence.completion.tokens) {
       sequence.completion.finishReason = .stop
       sequence.hasEnded = true
-    } else if count == sampling.maxNewTokens || sequence.promptTokens + count == model.maxTokens {
+    } else if count == sampling.maxNewTokens || sequence.promptTokens + count >= model.maxTokens {
       sequence.hasEnded = true
     }
   }

@@ -91,7 +91,8 @@ extension Sampling {
   private func kept(
     _ logits: UnsafeMutableBufferPointer<Float>, peak: Float
   ) -> [(token: Int, weight: Double)] {
-    let least = minP > 0 ? peak + Float(log(minP)) : -.infinity
+    // Top-k's probabilities are shared before min-p leaves some of them.
+    let least = minP > 0 && topK == 0 ? peak + Float(log(minP)) : -.infinity
     let all = topP < 1 && topK == 0 ? logits.reduce(0.0) { $0 + Double(exp($1 - peak)) } : 0
     // Few tokens are likely: those far below the likeliest are looked at only where the others do not do.
     var depth: Float = 8
@@ -99,7 +100,9 @@ extension Sampling {
       let floor = max(peak - depth, least)
       var found = logits.indices.filter { logits[$0] >= floor }.map { ($0, Double(exp(logits[$0] - peak))) }
       let mass = found.reduce(0) { $0 + $1.1 }
-      if floor > least, depth.isFinite, topK > 0 ? found.count < min(topK, logits.count) : topP < 1 && mass < topP * all || topP == 1 {
+      if floor > least, depth.isFinite,
+        topK > 0 ? found.count < min(topK, logits.count) : topP < 1 && mass < topP * all || topP == 1
+      {
         depth = depth > 1000 ? .infinity : 4 * depth
         continue
       }
@@ -114,7 +117,7 @@ extension Sampling {
             return sum < goal
           })
       }
-      return found.map { (token: $0.0, weight: $0.1) }
+      return found.lazy.filter { $0.1 >= minP }.map { (token: $0.0, weight: $0.1) }
     }
   }
 }

@@ -39,7 +39,8 @@ import Testing
         parameters: parameters.merging(others) { $1 }, outputs: ["completions": url("completions")], seed: 3))
     #expect(stage.problems() == [])
     let told = Mutex<[String]>([])
-    let context = StageContext(Compute(threads: threads, memory: 1 << 30), scratch: url(scratch), earlier: earlier) { event in
+    let context = StageContext(Compute(threads: threads, memory: 1 << 30), scratch: url(scratch), earlier: earlier) {
+      event in
       switch event {
       case .log(let line), .warning(let line): told.withLock { $0.append(line) }
       default: break

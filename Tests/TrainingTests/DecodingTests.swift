@@ -132,6 +132,8 @@ import Testing
     expect([0, 4.0 / 8.5, 3.0 / 8.5, 1.5 / 8.5, 0]) { $0.minP = 0.3 }
     // 0.7 of what top-k leaves, 0.85, is 0.595.
     expect([0, 4.0 / 7, 3.0 / 7, 0, 0]) { ($0.topK, $0.topP) = (3, 0.7) }
+    // Of the two that top-p leaves, min-p leaves one.
+    expect([0, 1, 0, 0, 0]) { ($0.topK, $0.topP, $0.minP) = (3, 0.7, 0.8) }
     expect([0.1, 0.4, 0.3, 0.15, 0.05]) { $0.topK = 5 }
   }
 

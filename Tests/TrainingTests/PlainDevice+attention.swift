@@ -110,6 +110,11 @@ extension PlainDevice {
 
   // MARK: - Scores of tokens
 
+  func products(of table: Weight, _ rows: Range<Int>, with h: Weight) -> Tensor {
+    let (all, states) = (self.rows(table.fp32), self.rows(h.value))
+    return made([rows.count, h.rows], rows.flatMap { row in states.map { dot(all[row], $0) } })
+  }
+
   func add(_ z: Tensor, from first: Int, to sums: VocabularySums) {
     let (values, targets, before) = (get(z), get(sums.targets), get(sums.peaks))
     let columns = transposed(values, columns: z.columns)

@@ -22,7 +22,8 @@ final class ModernBertBody: Body {
   func forward(_ batch: PackedBatch, asked: AskedTokens, on tape: Tape, _ dropout: Dropouts) throws -> Variable {
     try batch.check(most: sizes.maxTokens, rows: sizes.vocabularySize)
     let rows = batch.tokenRows
-    let rotations = sizes.pattern.rotations(width: sizes.hiddenSize / sizes.headCount, positions: batch.longest, on: tape.device)
+    let rotations = sizes.pattern.rotations(
+      width: sizes.hiddenSize / sizes.headCount, positions: batch.longest, on: tape.device)
     var hidden = embeddingNorm(tape.embedding([(embedding, batch.ids)]), rows: rows, on: tape)
     hidden = tape.dropout(hidden, dropout.hidden, rows: rows)
     for (index, layer) in layers.enumerated() {

@@ -186,7 +186,8 @@ private struct CompletionLog {
       else { throw record.place.error("expected a completion with `id`, `sample` and `prompt`") }
       lines[recordDigest(id, prompt), default: [:]][sample] = record.value
     }
-    return lines.filter { $0.value.count == samples }.mapValues { bySample in (1...samples).compactMap { bySample[$0] } }
+    return lines.filter { $0.value.count == samples }.mapValues { bySample in (1...samples).compactMap { bySample[$0] }
+    }
   }
 
   func write(_ lines: [JSONValue]) throws {

@@ -79,7 +79,8 @@ extension Tape {
     precondition(
       q.value.columns % heads == 0 && heads % keyValueHeads == 0 && k.value.shape == v.value.shape
         && k.value.columns * heads == q.value.columns * keyValueHeads
-        && q.value.rows == (asked == .all ? batch.tokens : batch.count) && k.value.rows == (past == nil ? batch.keys : batch.tokens),
+        && q.value.rows == (asked == .all ? batch.tokens : batch.count)
+        && k.value.rows == (past == nil ? batch.keys : batch.tokens),
       "attention of \(heads) heads in \(q.value.shape) to \(keyValueHeads) in \(k.value.shape) and \(v.value.shape)")
     let (device, kept, below) = (device, [q, k, v].map(\.kept), [q, k, v, bias].map { $0?.gradient })
     let pass = AttentionPass(

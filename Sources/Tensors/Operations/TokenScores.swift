@@ -62,7 +62,7 @@ extension Tape {
         let logits = Logits(block, weight, columns, on: device)
         device.spread(logits.values, from: block.lowerBound, sums, logSums: logSums, ds)
         device.addLinearGradients(
-          logits.values, logits.pass, x: device.kept(logits.weights), low: nil, du: nil)
+          logits.values, logits.pass, x: device.kept(logits.weights(on: device)), low: nil, du: nil)
         if weight.isTrainable { logits.addWeightGradient(to: weight, rows.chunks, on: device) }
       }
       if let gradient = columns.gradient { below?.add(gradient) }
@@ -96,19 +96,24 @@ extension Weight {
 
 /// A block's logits: those of the tokens `block` [block, n].
 private struct Logits {
-  private let tokens: Tensor  // [block], i32
-  private let hidden: Weight  // h
-  let weights: Tensor  // [block, width]
+  private let tokens: Range<Int>
+  private let weight, hidden: Weight  // W, h
   let pass: LinearPass
   let values: Tensor
 
   init(_ block: Range<Int>, _ weight: Weight, _ hidden: Weight, on device: any Device) {
-    self.hidden = hidden
-    tokens = device.tensor(block.map(Int32.init))
-    weights = device.embed([EmbeddedTable(table: weight, rows: tokens)])
+    (tokens, self.weight, self.hidden) = (block, weight, hidden)
     pass = Self.pass(block.count, hidden)
-    values = device.linear(weights, pass, keeps: false).y
+    values = device.products(of: weight, block, with: hidden)
   }
+
+  /// The block's rows of W as a table reads them.
+  private func table(on device: any Device) -> EmbeddedTable {
+    EmbeddedTable(table: weight, rows: device.tensor(tokens.map(Int32.init)))
+  }
+
+  /// [block, width]
+  func weights(on device: any Device) -> Tensor { device.embed([table(on: device)]) }
 
   private static func pass(_ count: Int, _ hidden: Weight) -> LinearPass {
     let keys = Array(repeating: Rows.Key(sequence: 0, position: 0), count: count)
@@ -122,10 +127,10 @@ private struct Logits {
     for chunk in chunks {
       let rows = EmbeddedTable(table: hidden, rows: device.tensor(chunk.map(Int32.init)))
       let part = Weight("hidden", device.embed([rows]), decays: false)
-      let sum = device.uninitialized([weights.rows, part.columns])
+      let sum = device.uninitialized([tokens.count, part.columns])
       _ = device.linearBackward(
-        device.columns(of: values, chunk), Self.pass(weights.rows, part), derivative: nil, to: (sum, false))
-      device.addEmbeddingGradients(sum, [EmbeddedTable(table: weight, rows: tokens)])
+        device.columns(of: values, chunk), Self.pass(tokens.count, part), derivative: nil, to: (sum, false))
+      device.addEmbeddingGradients(sum, [table(on: device)])
     }
   }
 }

@@ -29,8 +29,8 @@ struct Chat: ParsableCommand {
 
   func validate() throws {
     let isFine =
-      threads > 0 && maxNewTokens > 0 && temperature >= 0 && topP > 0 && topP <= 1 && topK >= 0 && minP >= 0 && minP <= 1
-      && repetitionPenalty > 0
+      threads > 0 && maxNewTokens > 0 && temperature >= 0 && topP > 0 && topP <= 1 && topK >= 0
+      && (0...1).contains(minP) && repetitionPenalty > 0
     guard isFine else {
       throw ValidationError(
         "--threads, --max-new-tokens and --repetition-penalty take positive numbers, --temperature and --top-k one from 0 on, "
