@@ -124,12 +124,17 @@ import Testing
   }
 
   @Test func `rewards rise, and completions tell what was rewarded`() async throws {
-    let reports = try await train("run", ["epochs": .int(12), "lr": .double(3e-2), "num_generations": .int(8)])
+    let reports = try await train(
+      "run",
+      [
+        "epochs": .int(20), "lr": .double(1e-2), "schedule": .string("constant"), "num_generations": .int(16),
+        "redraws": .int(0), "lora": .null,
+      ])
     let rewards = try #require(reports.metrics.withLock { $0["cmd.reward"] })
     let (early, late): (Double, Double) = (rewards.prefix(3).reduce(0, +), rewards.suffix(3).reduce(0, +))
     #expect(late > early + 0.3)
     let lines = try String(contentsOf: url("run.jsonl"), encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 12 * 3 * 8)
+    #expect(lines.count == 20 * 3 * 16)
     let first = try Array(lines[0].utf8).withUnsafeBytes { bytes in
       var reader = JSONReader(bytes)
       return try reader.onlyValue()
