@@ -53,7 +53,8 @@ let package = Package(
     .target(
       name: "Stages",
       dependencies: [
-        "Basics", "CPU", "JSONText", "Escaping", "Pipelines", "Processes", "Training", "Models", "Tokenizers", "Artifacts",
+        "Basics", "CPU", "JSONText", "Escaping", "Pipelines", "Processes", "Training", "Models", "Tokenizers",
+        "Artifacts",
       ]),
     .executableTarget(
       name: "retort",

@@ -25,7 +25,7 @@ struct Guard: Stage {
   )
   var guarded: ModelFolder
 
-  func problems() -> [String] { reading.problems }
+  func problems() -> [String] { reading.problems() }
 
   func run(_ context: StageContext) async throws {
     let judges = try reading.sets(data, context, for: Self.kind.name).map { try $0.judge(corpus: corpus) }

@@ -24,7 +24,7 @@ package struct Loss: Sendable {
 func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
 
 /// Natural logarithm of Σ eˣ, without overflow.
-func logSumExp(_ values: some Sequence<Double>) -> Double {
+package func logSumExp(_ values: some Sequence<Double>) -> Double {
   let peak = values.reduce(-Double.infinity, max)
   guard peak.isFinite else { return peak }
   return peak + log(values.reduce(0) { $0 + exp($1 - peak) })

@@ -47,7 +47,8 @@ package final class Policy: SequenceModel {
 
   /// ln p of every token of the completions by the model without adapters, or by `base`.
   package func reference(_ texts: [PromptedText]) throws -> [[Float]] {
-    try base == nil ? parameters.withoutAdapters { try logProbabilities(texts, model) }
+    try base == nil
+      ? parameters.withoutAdapters { try logProbabilities(texts, model) }
       : logProbabilities(texts, base ?? model)
   }
 
@@ -61,7 +62,7 @@ package final class Policy: SequenceModel {
         end += 1
       } while end < texts.count && tokens + texts[end].ids.count <= Self.tokensPerBatch
       let part = Array(texts[first..<end])
-      let scores = try Self.scores(Self.batch(part), model, temperature, on: Tape(on: device)).value
+      let scores = try Self.scores(Self.batch(part), model, temperature, on: Tape(on: model.parameters.device)).value
       guard scores.isFinite else { throw NotFiniteOutput(culprit: model.firstNotFinite) }
       var rest = scores.array[...]
       for text in part {

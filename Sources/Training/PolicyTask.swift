@@ -90,7 +90,8 @@ package final class PolicyTask: TrainingTask {
     func advantages(_ settings: Settings) -> [[Double]] {
       if let advantages { return advantages }
       var all = settings.advantages(
-        rollouts.flatMap { $0.rewards.flatMap { $0 } }, weights: settings.rewards.map(\.weight), group: settings.group)[...]
+        rollouts.flatMap { $0.rewards.flatMap { $0 } }, weights: settings.rewards.map(\.weight), group: settings.group)[
+          ...]
       let parts = rollouts.map { rollout in
         let count = rollout.samples.reduce(0) { $0 + $1.count }
         defer { all = all.dropFirst(count) }
@@ -213,7 +214,7 @@ package final class PolicyTask: TrainingTask {
 
   /// Names of what each step reports of its completions, besides the loss's own.
   package static func statistics(rewards: [String]) -> [String] {
-    ["reward"] + rewards.map { "reward_\($0)" } + ["entropy", "length", "truncated", "dead_groups", "flat_groups"]
+    ["reward"] + rewards.map { "\($0).reward" } + ["entropy", "length", "truncated", "dead_groups", "flat_groups"]
   }
 
   private static func statistics(

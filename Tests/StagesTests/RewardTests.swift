@@ -52,12 +52,13 @@ private struct Golden: Decodable {
 
   // MARK: - Forms
 
-  @Test(arguments: [
-    (#""물이 얼다"가 옳다. 까닭"#, ["sentence": "물이 얼다", "reason": "까닭"]),
-    ("“물이 얼다”가 옳다.", ["sentence": "물이 얼다", "reason": ""]),
-    ("  \"a b\"이 옳다 그래서\n또  ", ["sentence": "a b", "reason": "그래서\n또"]),
-    (#""물""이 옳다. 까닭"#, nil), ("물이 옳다. 까닭", nil), ("", nil), (#"그래서 "물"이 옳다."#, nil),
-  ] as [(String, [String: String]?)])
+  @Test(
+    arguments: [
+      (#""물이 얼다"가 옳다. 까닭"#, ["sentence": "물이 얼다", "reason": "까닭"]),
+      ("“물이 얼다”가 옳다.", ["sentence": "물이 얼다", "reason": ""]),
+      ("  \"a b\"이 옳다 그래서\n또  ", ["sentence": "a b", "reason": "그래서\n또"]),
+      (#""물""이 옳다. 까닭"#, nil), ("물이 옳다. 까닭", nil), ("", nil), (#"그래서 "물"이 옳다."#, nil),
+    ] as [(String, [String: String]?)])
   func `a form is found in a whole text and takes it apart`(text: String, parts: [String: String]?) throws {
     #expect(try AnswerForm(#""{sentence}"{이|가} 옳다{.|} {reason?}"#).parts(of: text) == parts)
   }
@@ -107,7 +108,7 @@ private struct Golden: Decodable {
   func `ROUGE equals rouge_score's`(way: String) throws {
     let golden = try Golden.read()
     let words: [String: ParameterValue] = ["words": .string(way)]
-    let list = try list(["rouge1": .map(words)], ["rougeL": .map(words)])
+    let list = try list(["rouge1": .map(words)], ["rougel": .map(words)])
     for (index, pair) in golden.pairs.enumerated() {
       let found = try values(list, [pair[0]], reference: pair[1])[0]
       for (value, kind) in zip(found, ["rouge1", "rougeL"]) {
@@ -196,12 +197,39 @@ private struct Golden: Decodable {
     let model = ModelFolder(BoundArtifact(url: fixtures.appending(path: "models/sentence-transformer")))
     #expect(preset.problems(Rewards.Tools(bert: model)) == [])
     // (exact + form + (BERTScore + 3·ROUGE-1)/2)/3 of form 1, exact 1, ROUGE-1 0.5 and BERTScore 0.25.
-    let weights = try preset.elements.map { element in
-      try #require([element.form?.weight, element.exact?.weight, element.rouge1?.weight, element.bertscore?.weight]
-        .compactMap { $0 }.first)
+    let parts = zip(preset.elements.map(\.weight), [1, 1, 0.5, 0.25])
+    let sum: Double = parts.reduce(0) { $0 + $1.0 * $1.1 }
+    let expected: Double = (1 + 1 + (0.25 + 3 * 0.5) / 2) / 3
+    #expect(abs(sum - expected) < 1e-12)
+  }
+
+  @Test func `a mistake within a list of rewards is told on its line`() throws {
+    let file = folder.url.appending(path: "p.yaml")
+    try Data(#"{"question": "?", "answer": "!"}"#.utf8).write(to: folder.url.appending(path: "prompts.jsonl"))
+    try Data(
+      """
+      version: 1
+      stages:
+        answers:
+          uses: grpo
+          in: {base: ".", prompts: prompts.jsonl}
+          with:
+            rewards:
+              - exact: {alternative: "#"}
+              - length: {between: 3}
+              - grammar
+
+      """.utf8
+    ).write(to: file)
+    let problems = #expect(throws: Problems.self) {
+      try Plan(file: file, catalog: StageCatalog(BuiltInStages.all), workingFolder: folder.url)
     }
-    let sum = zip(weights, [1, 1, 0.5, 0.25]).reduce(0) { $0 + $1.0 * $1.1 }
-    #expect(abs(sum - (1 + 1 + (0.25 + 3 * 0.5) / 2) / 3) < 1e-12)
+    let text = try #require(problems).description
+    for expected in [
+      "p.yaml:8:19: error: `with.rewards[0].exact` has no parameter `alternative`",
+      "p.yaml:9:29: error: `with.rewards[1].length.between` must be a list",
+      "p.yaml:10:11: error: `with.rewards[2]` must be a mapping with form",
+    ] { #expect(text.contains(expected), "\(expected)\n\(text)") }
   }
 
   @Test func `what is wrong with a list is told by its place`() throws {
@@ -232,9 +260,11 @@ private struct Golden: Decodable {
 
   @Test func `a trial shows own, empty and swapped answers and what is no reward`() throws {
     let rewards = try rewards(
-      list(["exact": .map([:])], ["length": .map(["between": .list([.int(0), .int(9)])])], [
-        "matches": .map(["pattern": .string("x")])
-      ]))
+      list(
+        ["exact": .map([:])], ["length": .map(["between": .list([.int(0), .int(9)])])],
+        [
+          "matches": .map(["pattern": .string("x")])
+        ]))
     let trial = try RewardTrial(rewards, [record("a"), record("b"), record("a")])
     #expect(trial.rows.map(\.own) == [1, 1, 0, 2] && trial.rows.map(\.empty) == [0, 1, 0, 1])
     #expect(trial.rows.map(\.swapped) == [0, 1, 0, 1])

@@ -209,7 +209,8 @@ extension Input: Declaration {
     description.inputs.append(input)
     guard let use = input.modelUse, let port = input.modelBase else { return }
     let teacher =
-      [.biEncoder, .student, .languageModel, .policy].contains(use) ? "" : ", or the encoder of one that is best_model.pt"
+      [.biEncoder, .student, .languageModel, .policy].contains(use)
+      ? "" : ", or the encoder of one that is best_model.pt"
     description.inputs.append(
       InputDescription(
         name: port, documentation: "What a `\(name)` changes that is an adapter of PEFT\(teacher).",

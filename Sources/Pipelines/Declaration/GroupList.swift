@@ -18,6 +18,14 @@ extension ParameterGroup {
   }
 }
 
+extension ParameterGroup {
+  /// A group with some values that the program itself gives; one that does not fit is the program's mistake.
+  package init(giving values: [String: ParameterValue]) {
+    guard let group = Self(parameters: values) else { preconditionFailure("\(Self.self) takes no \(values)") }
+    self = group
+  }
+}
+
 /// A list of groups.
 package struct GroupList<Element: ParameterGroup>: ParameterConvertible {
   package let elements: [Element]

@@ -8,29 +8,30 @@ struct Evaluate: Stage {
   static let abstract = "Ranks passages for each query; metrics, score distributions, the worst queries, a picture."
   static let numeric = true
   static let outsideTools = ["gnuplot"]
-  static let metrics = [
-    MetricDescription(
-      "accuracy@1", "Share of queries whose best passage is a positive.", .higher, heading: "top-1"),
-    MetricDescription("accuracy@5", "Share of queries with a positive among five.", .higher, heading: "top-5"),
-    MetricDescription("mrr@10", "Mean of 1/rank of the best positive, 0 beyond 10.", .higher, heading: "MRR@10"),
-    MetricDescription(
-      "ndcg@10", "Normalised discounted cumulative gain of the first ten.", .higher, heading: "nDCG@10",
-      isHeadline: true),
-    MetricDescription("mean_rank", "Mean rank of the best positive, from 1.", .lower, heading: "mean rank"),
-    MetricDescription(
-      "margin", "Mean normalised score of positives less that of negatives.", .higher, heading: "margin"),
-    MetricDescription("accuracy@k", "Share of queries with a positive among k.", .higher),
-    MetricDescription("precision@k", "Share of positives among the first k.", .higher),
-    MetricDescription("recall@k", "Share of a query's positives that are among the first k.", .higher),
-    MetricDescription("mrr", "Mean of 1/rank of the best positive.", .higher),
-    MetricDescription("map@k", "Mean average precision, divided by min(k, positives).", .higher),
-    MetricDescription("map_cut_100", "As trec_eval's: divided by the number of positives.", .higher),
-    MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
-    MetricDescription("positive_mean", "Mean normalised score of positives.", nil),
-    MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
-    MetricDescription("score_variance", "Variance of all normalised scores.", nil),
-    MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
-  ]
+  static let metrics =
+    [
+      MetricDescription(
+        "accuracy@1", "Share of queries whose best passage is a positive.", .higher, heading: "top-1"),
+      MetricDescription("accuracy@5", "Share of queries with a positive among five.", .higher, heading: "top-5"),
+      MetricDescription("mrr@10", "Mean of 1/rank of the best positive, 0 beyond 10.", .higher, heading: "MRR@10"),
+      MetricDescription(
+        "ndcg@10", "Normalised discounted cumulative gain of the first ten.", .higher, heading: "nDCG@10",
+        isHeadline: true),
+      MetricDescription("mean_rank", "Mean rank of the best positive, from 1.", .lower, heading: "mean rank"),
+      MetricDescription(
+        "margin", "Mean normalised score of positives less that of negatives.", .higher, heading: "margin"),
+      MetricDescription("accuracy@k", "Share of queries with a positive among k.", .higher),
+      MetricDescription("precision@k", "Share of positives among the first k.", .higher),
+      MetricDescription("recall@k", "Share of a query's positives that are among the first k.", .higher),
+      MetricDescription("mrr", "Mean of 1/rank of the best positive.", .higher),
+      MetricDescription("map@k", "Mean average precision, divided by min(k, positives).", .higher),
+      MetricDescription("map_cut_100", "As trec_eval's: divided by the number of positives.", .higher),
+      MetricDescription("auc", "Probability that a positive scores higher than a negative.", .higher),
+      MetricDescription("positive_mean", "Mean normalised score of positives.", nil),
+      MetricDescription("negative_mean", "Mean normalised score of negatives.", .lower),
+      MetricDescription("score_variance", "Variance of all normalised scores.", nil),
+      MetricDescription("uniformity", "ln mean exp(−2‖x − y‖²) over passages' vectors; lower is more even.", nil),
+    ] + RewardParameters.metrics
 
   enum Method: String, ParameterChoice {
     /// The model at the port `model`: a bi-encoder, or a cross-encoder that reranks.
@@ -48,6 +49,11 @@ struct Evaluate: Stage {
   @Input("Bi-encoder that finds what a cross-encoder reranks; default: BM25.", as: .biEncoder)
   var firstStage: ModelFolder?
   @Input("Your own pairs to score: records with `query` and `passage`.") var samples: RecordFile?
+  @Input(
+    "Answers to hold against those of `data`, which are records then: records with the `id` that they answer and `completion` (or `answer`); nothing is ranked."
+  )
+  var answers: AnswersFile?
+  @Shared var tools: RewardTools
   @Parameter("What ranks.") var method = Method.model
   @Parameter("Passages of the first stage that a cross-encoder judges.", in: 1...100_000) var rerank = 50
   @Parameter("Divide the metrics by this too: `type`, or nothing.", role: .divides) var groupBy = GroupBy.type
@@ -56,6 +62,10 @@ struct Evaluate: Stage {
     neutral: [])
   var dimensions: [Int] = []
   @Parameter("The picture's title.") var title = ""
+  @Parameter(
+    "What answers are scored by; absent: `grammar-answers`, without BERTScore unless a model is bound to `bert`.",
+    neutral: .some(nil))
+  var rewards: RewardList? = nil
   @Shared var reading: EvaluationReading
   @Group("Quantizes the model first, in a stage of its own, `NAME.quantized`.", isNeutral: true)
   var quantization: QuantizationParameters?
@@ -68,7 +78,9 @@ struct Evaluate: Stage {
   enum GroupBy: String, ParameterChoice { case type, none }
 
   func problems() -> [String] {
-    reading.problems
+    if answers != nil { return answerProblems }
+    return reading.problems()
+      + (rewards == nil ? [] : ["`rewards` are of answers: bind some to the port `answers`"])
       + (model == nil && method == .model ? [Self.lacksModel] : [])
       + (model == nil && samples != nil ? [Self.lacksModelForSamples] : [])
       + (dimensions.contains { $0 < 1 } ? ["`dimensions` are numbers of elements, from 1"] : [])
@@ -79,6 +91,7 @@ struct Evaluate: Stage {
   private static let lacksModelForSamples = "`samples` needs a model at the port `model`"
 
   func run(_ context: StageContext) async throws {
+    if let answers { return try evaluate(answers, context) }
     let sets = try reading.sets(data, context, for: Self.kind.name)
     let judges = try sets.map { set in
       let judge = try set.judge(corpus: corpus)

@@ -29,10 +29,11 @@ struct EvaluationReading: ParameterGroup {
 
   init() {}
 
-  var problems: [String] {
+  /// - Parameter names: what `columns` may map besides.
+  func problems(knowing names: [String] = []) -> [String] {
     Template.problems(queryTemplate, named: "query_template")
       + Template.problems(passageTemplate, named: "passage_template")
-      + Columns.problems(columns, known: GroupReader.columnNames)
+      + Columns.problems(columns, known: GroupReader.columnNames + names)
   }
 
   /// All sets that there are, each with a name of its own.

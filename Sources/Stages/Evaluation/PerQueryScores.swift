@@ -12,6 +12,8 @@ package struct PerQueryScores: Sendable {
     let ranking: QueryRanking
     let margin: Double?
     let type: String?
+    /// Of an answer, each reward; `nil` of what was ranked.
+    var rewards: [(name: String, value: Double)]?
   }
   private let queries: [Query]
 
@@ -20,6 +22,13 @@ package struct PerQueryScores: Sendable {
     var queries: [Query] = []
     try forEachRecord(of: TextFile(file, encoding: .utf8), format: .jsonl) { record in
       let value = record.value
+      if let rewards = value["values"]?.members, let id = value["id"]?.string {
+        queries.append(
+          Query(
+            set: nil, id: id, ranking: QueryRanking(graded: []), margin: nil, type: value["type"]?.string,
+            rewards: rewards.compactMap { reward in reward.value.double.map { (reward.key, $0) } }))
+        return
+      }
       let gold = value["gold"]?.elements?.map { ($0["rank"]?.int, $0["grade"]?.double ?? 1) }
       guard let id = value["id"]?.string, let gold, gold.allSatisfy({ $0.0 ?? 0 > 0 && $0.1 > 0 }) else {
         throw record.place.error("expected a query's `id` and its `gold` passages, each with a `rank` from 1")
@@ -46,6 +55,9 @@ package struct PerQueryScores: Sendable {
     let (set, metric) = MetricDescription.parts(of: name)
     let pairs = queries.compactMap { query -> (String, Double)? in
       guard set == nil || query.set == set else { return nil }
+      if let rewards = query.rewards {
+        return rewards.first { $0.name == name }.map { (query.id, $0.value) }
+      }
       let value =
         metric == "margin" ? query.margin : rankingMetrics([query.ranking]).first { $0.name == metric }?.value
       return value.map { (query.id, $0) }

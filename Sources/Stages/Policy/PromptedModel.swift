@@ -84,7 +84,8 @@ final class PromptedModel: PolicyEnvironment {
   func forget(after recorded: Int) throws {
     guard try file.seekToEnd() >= UInt64(recorded) else {
       throw StageInputError(
-        "\(log.path): the completions of the steps that are done are no longer there; `retort run FILE --force STAGE` starts anew")
+        "\(log.path): the completions of the steps that are done are no longer there; `retort run FILE --force STAGE` starts anew"
+      )
     }
     try file.truncate(atOffset: UInt64(recorded))
   }
@@ -117,11 +118,11 @@ struct PolicyValidation {
   private let rewards: Rewards
   private let sampling: Sampling
   private let outcome: Int?
-  private let judgedBy: GRPO.BestMetric
+  private let judgedBy: PolicyParameters.BestMetric
 
   init(
     _ model: LanguageModel, _ asked: [AskedRecord], _ rewards: Rewards, _ sampling: Sampling, outcome: Int?,
-    judgedBy metric: GRPO.BestMetric
+    judgedBy metric: PolicyParameters.BestMetric
   ) {
     (self.model, self.asked, self.rewards, self.sampling) = (model, asked, rewards, sampling)
     (self.outcome, self.judgedBy) = (outcome, metric)

@@ -75,8 +75,7 @@ struct Generate: Stage {
 
     var seen = Set(known.keys)
     let missing = asked.filter { seen.insert($0.record).inserted }
-    var sampling = sampling.sampling
-    sampling.stopTokens = try prompter.endTokens()
+    let sampling = try sampling.sampling(ends: prompter.endTokens())
     let decoder = try model.tokenizer.decoder()
     let clock = ContinuousClock()
     let start = clock.now

@@ -39,9 +39,27 @@ struct PromptingParameters: ParameterGroup {
   }
 
   /// All records of a file, in its order. Throws a `DataError` with the place.
-  /// - Parameter contexts: by the records' ids, what `{passage}` stands for.
   func records(_ file: URL, contexts: [String: String] = [:]) throws -> [AnswerRecord] {
-    let columns = Columns(columns)
+    try AnswerRecord.read(file, Columns(columns), contexts: contexts)
+  }
+
+  /// A record's question as one says it: its own prompt, or the form's.
+  func text(_ record: AnswerRecord) throws -> String {
+    if let text = record.fields["prompt"]?.string { return text }
+    return try Template(prompt).fill { field in
+      switch field.path {
+      case "query": [record.query]
+      case "type": record.type.map { [$0] } ?? []
+      default: record.texts(field.path) ?? []
+      }
+    }
+  }
+}
+
+extension AnswerRecord {
+  /// All records of a file, in its order. Throws a `DataError` with the place.
+  /// - Parameter contexts: by the records' ids, what `{passage}` stands for.
+  static func read(_ file: URL, _ columns: Columns, contexts: [String: String] = [:]) throws -> [AnswerRecord] {
     var records: [AnswerRecord] = []
     var keys: [String] = []
     try forEachRecord(of: TextFile(file), list: columns.names["records"]) { record in
@@ -64,17 +82,5 @@ struct PromptingParameters: ParameterGroup {
     guard !records.isEmpty else { throw DataError(file, "there are no records") }
     if let problem = columns.unused(of: "columns", form: "prompts", keys: keys) { throw DataError(file, problem) }
     return records
-  }
-
-  /// A record's question as one says it: its own prompt, or the form's.
-  func text(_ record: AnswerRecord) throws -> String {
-    if let text = record.fields["prompt"]?.string { return text }
-    return try Template(prompt).fill { field in
-      switch field.path {
-      case "query": [record.query]
-      case "type": record.type.map { [$0] } ?? []
-      default: record.texts(field.path) ?? []
-      }
-    }
   }
 }

@@ -49,7 +49,8 @@ struct AnswerForm: Sendable {
         }
         let part = try Self.part(scalars[index + 1..<end], at: index + 1)
         if case .field(let name, _) = part, case .field? = parts.last {
-          throw Malformed(character: index + 1, message: "`{\(name)}` right behind another part: nothing tells them apart")
+          throw Malformed(
+            character: index + 1, message: "`{\(name)}` right behind another part: nothing tells them apart")
         }
         parts.append(part)
         index = end + 1
@@ -74,9 +75,11 @@ struct AnswerForm: Sendable {
     }
     let mayBeEmpty = inner.last == "?"
     let name = mayBeEmpty ? inner.dropLast() : inner
-    guard !name.isEmpty, name.allSatisfy({ $0.properties.isAlphabetic || $0 == "_" || $0.properties.numericType != nil })
+    guard !name.isEmpty,
+      name.allSatisfy({ $0.properties.isAlphabetic || $0 == "_" || $0.properties.numericType != nil })
     else {
-      throw Malformed(character: place, message: "a part without a name of letters, as `{reason}`, or a choice, as `{이|가}`")
+      throw Malformed(
+        character: place, message: "a part without a name of letters, as `{reason}`, or a choice, as `{이|가}`")
     }
     return .field(String(String.UnicodeScalarView(name)), mayBeEmpty: mayBeEmpty)
   }
@@ -153,7 +156,8 @@ struct AnswerForm: Sendable {
 
   /// The quote that closes a part; `nil` if none follows it.
   private func quote(behind index: Int) -> Unicode.Scalar? {
-    guard index + 1 < parts.count, case .scalar(let next) = parts[index + 1], Self.alike.contains(where: { $0.contains(next) })
+    guard index + 1 < parts.count, case .scalar(let next) = parts[index + 1],
+      Self.alike.contains(where: { $0.contains(next) })
     else { return nil }
     return next
   }

@@ -49,7 +49,8 @@ struct RewardError: PermanentFailure, CustomStringConvertible {
   var record: AnswerRecord?
   let problem: String
   var description: String {
-    "the reward `\(reward)`" + (record.map { " of an answer to `\($0.id)` (\($0.place.file.lastPathComponent):\($0.place.line))" } ?? "")
+    "the reward `\(reward)`"
+      + (record.map { " of an answer to `\($0.id)` (\($0.place.file.lastPathComponent):\($0.place.line))" } ?? "")
       + " \(problem)"
   }
 }

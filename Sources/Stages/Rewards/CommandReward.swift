@@ -78,7 +78,9 @@ struct WordSplitter {
     case .syllables: texts.map { $0.filter { !$0.isWhitespace }.map(String.init) }
     case .google:
       texts.map { text in
-        text.lowercased().unicodeScalars.split { !("a"..."z").contains($0) && !("0"..."9").contains($0) }.map { String($0) }
+        text.lowercased().unicodeScalars.split { !("a"..."z").contains($0) && !("0"..."9").contains($0) }.map {
+          String($0)
+        }
       }
     case .command(let text):
       try byCommand(LineCommand(text: text, script: script, name: "words"), texts)

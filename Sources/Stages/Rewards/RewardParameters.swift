@@ -16,6 +16,9 @@ struct RewardList: ParameterConvertible {
     .either(Preset.parameterType, GroupList<RewardParameters>.parameterType)
   }
 
+  /// As far as no model is needed.
+  var withoutBERTScore: RewardList { RewardList(elements.filter { $0.bertscore == nil }, parameterValue) }
+
   private init(_ elements: [RewardParameters], _ value: ParameterValue) {
     (self.elements, parameterValue) = (elements, value)
   }
@@ -39,7 +42,7 @@ struct RewardParameters: ParameterGroup {
   @Group("1 if the answer, or a part of it, is the reference's, after NFKC, without quotes, spaces folded.")
   var exact: ExactParameters?
   @Group("ROUGE-1: F1 of the words in common with the reference.") var rouge1: OverlapParameters?
-  @Group("ROUGE-L: F1 of the longest common subsequence of words.") var rougeL: OverlapParameters?
+  @Group("ROUGE-L: F1 of the longest common subsequence of words.") var rougel: OverlapParameters?
   @Group("BERTScore's F1 by the model at the port `bert`: no idf, no rescaling.") var bertscore: BERTScoreParameters?
   @Group("Share of a list of terms that the answer contains.") var contains: ContainsParameters?
   @Group("1 if a regular expression matches somewhere in the answer.") var matches: MatchesParameters?
@@ -53,12 +56,22 @@ struct RewardParameters: ParameterGroup {
 
   init() {}
 
+  /// What the kinds are called where their means are metrics.
+  static let metrics =
+    Self.declared.map { reward in
+      MetricDescription(
+        reward.name, "Mean over answers. \(reward.documentation)", .higher, heading: headings[reward.name])
+    } + [
+      MetricDescription("sum", "Mean of the rewards' weighted sum.", .higher),
+      MetricDescription(
+        "competition", "((ROUGE-1 + BERTScore)/2 + exact)/2, as the grammar program's competition scores.", .higher,
+        heading: "competition"),
+    ]
+  private static let headings = ["form": "form", "exact": "exact", "rouge1": "ROUGE-1", "bertscore": "BERTScore"]
+
   static func of(_ preset: RewardList.Preset) -> [RewardParameters] {
     func group(_ name: String, _ values: [String: ParameterValue]) -> RewardParameters {
-      guard let reward = RewardParameters(parameters: [name: .map(values)]) else {
-        preconditionFailure("the preset \(preset.rawValue)")
-      }
-      return reward
+      RewardParameters(giving: [name: .map(values)])
     }
     switch preset {
     case .grammarAnswers:
@@ -75,12 +88,14 @@ struct RewardParameters: ParameterGroup {
 
 struct FormParameters: ParameterGroup {
   @Parameter(
-    "A text with parts `{name}`, `{name?}` (may be empty) and choices `{이|가}`; a space stands for any white space, `\"` and `'` for any quote.")
+    "A text with parts `{name}`, `{name?}` (may be empty) and choices `{이|가}`; a space stands for any white space, `\"` and `'` for any quote."
+  )
   var pattern: String
   @Parameter("Whether a quote of the pattern may be any quote of its kind, or only the straight one.")
   var quotes = AnswerForm.Quotes.any
   @Parameter(
-    "Whether a choice of two has to agree with the syllable before it: the first follows a final consonant, as in `{이|가}`.")
+    "Whether a choice of two has to agree with the syllable before it: the first follows a final consonant, as in `{이|가}`."
+  )
   var agreement = false
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 
@@ -100,7 +115,8 @@ struct ExactParameters: ParameterGroup {
 struct OverlapParameters: ParameterGroup {
   @Parameter("The form's part that is compared; absent: the whole answer.") var of: String?
   @Parameter(
-    "How texts become words: at white space (`spaces`), each character without white space (`syllables`), runs of a to z and digits in lower case (`google`, as rouge_score itself), or `{cmd: …}`, which reads texts as JSON lines and writes lists of words.")
+    "How texts become words: at white space (`spaces`), each character without white space (`syllables`), runs of a to z and digits in lower case (`google`, as rouge_score itself), or `{cmd: …}`, which reads texts as JSON lines and writes lists of words."
+  )
   var words = WordSplitting.spaces
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 
@@ -109,7 +125,8 @@ struct OverlapParameters: ParameterGroup {
 
 struct BERTScoreParameters: ParameterGroup {
   @Parameter("The form's part that is compared; absent: the whole answer.") var of: String?
-  @Parameter("The layer whose states are compared, from 1: bert_score's for bert-base-multilingual-cased.", in: 1...1000)
+  @Parameter(
+    "The layer whose states are compared, from 1: bert_score's for bert-base-multilingual-cased.", in: 1...1000)
   var layer = 9
   @Parameter("What it counts in the sum.", in: -1e6...1e6) var weight = 1.0
 

@@ -5,7 +5,7 @@ import Training
 
 struct Rewards {
   struct Member {
-    /// Its kind, and a number from the second of a kind on: `exact`, `exact_2`.
+    /// Its kind, from the second of a kind on with its number: `exact`, `2.exact`.
     let name: String
     let weight: Double
     let reward: any Reward
@@ -33,13 +33,23 @@ struct Rewards {
     var members: [Member] = []
     for element in list.elements {
       for (kind, weight, make) in element.given {
-        let count = members.count { $0.name == kind || $0.name.hasPrefix("\(kind)_") }
+        let count = members.count { MetricDescription.parts(of: $0.name).metric == kind }
         members.append(
           Member(
-            name: count == 0 ? kind : "\(kind)_\(count + 1)", weight: weight, reward: try make(tools, context, stage)))
+            name: count == 0 ? kind : "\(count + 1).\(kind)", weight: weight, reward: try make(tools, context, stage)))
       }
     }
     self.members = members
+  }
+
+  /// 1 for a letter that is right, and something for one that is a letter.
+  init(choosingWithForm weight: Double) throws {
+    let letter = try NSRegularExpression(pattern: #"^\s*[A-Z]\s*$"#)
+    (form, referenceForm) = (nil, nil)
+    members = [
+      Member(name: "exact", weight: 1, reward: ExactReward(part: nil, alternatives: "#")),
+      Member(name: "matches", weight: weight, reward: MatchesReward(expression: letter, part: nil)),
+    ]
   }
 
   /// Every reward of every answer: [answers][rewards]. Throws a `RewardError` where one is no finite number.
@@ -96,7 +106,7 @@ extension RewardParameters {
     if let exact {
       all.append(("exact", exact.weight, { _, _, _ in ExactReward(part: exact.of, alternatives: exact.alternatives) }))
     }
-    for (kind, name, overlap) in [(OverlapReward.Kind.unigrams, "rouge1", rouge1), (.subsequence, "rougeL", rougeL)] {
+    for (kind, name, overlap) in [(OverlapReward.Kind.unigrams, "rouge1", rouge1), (.subsequence, "rougel", rougel)] {
       guard let overlap else { continue }
       all.append(
         (
@@ -170,12 +180,15 @@ extension RewardParameters {
     return all
   }
 
+  /// What it counts in the sum.
+  var weight: Double { given.first?.weight ?? 0 }
+
   static let lacksBERT = "the reward `bertscore` needs a model at the port `bert`"
   static let lacksJudge = "the reward `judge` needs a cross-encoder at the port `judge`"
 
   /// The part of the answer that it looks at; `nil`: the whole answer.
   fileprivate var part: String? {
-    exact?.of ?? rouge1?.of ?? rougeL?.of ?? bertscore?.of ?? contains?.of ?? matches?.of ?? json?.of ?? length?.of
+    exact?.of ?? rouge1?.of ?? rougel?.of ?? bertscore?.of ?? contains?.of ?? matches?.of ?? json?.of ?? length?.of
       ?? judge?.text
   }
 }
@@ -191,7 +204,8 @@ extension RewardList {
       let place = "`rewards[\(index)]`"
       let kinds = element.given.map(\.kind)
       if kinds.count != 1 {
-        problems.append("\(place) has to be one reward" + (kinds.isEmpty ? "" : ", not \(kinds.joined(separator: " and "))"))
+        problems.append(
+          "\(place) has to be one reward" + (kinds.isEmpty ? "" : ", not \(kinds.joined(separator: " and "))"))
       }
       if let form = element.form {
         do throws(AnswerForm.Malformed) {

@@ -10,7 +10,8 @@ import Stages
 struct RewardsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rewards",
-    abstract: "Shows what a stage's rewards give the records' own answers, empty ones and swapped ones, before it trains.",
+    abstract:
+      "Shows what a stage's rewards give the records' own answers, empty ones and swapped ones, before it trains.",
     discussion: """
       Swapped: every record gets the next one's answer. A reward that gives an empty answer as much as the best of the \
       own ones, or all answers the same, teaches nothing and is an error. What stages before it make has to be there: \
@@ -74,7 +75,8 @@ struct RewardsCommand: AsyncParsableCommand {
         let made = preview.stages.first { $0.id == id }?.outputs?[port]
         guard made != nil || isTrained else {
           throw Failure(
-            "`\(plan[id].name)`, which makes `\(input.port)` of `\(stage.name)`, has no result yet: `retort run \(source.file) \(plan[id].name)`")
+            "`\(plan[id].name)`, which makes `\(input.port)` of `\(stage.name)`, has no result yet: `retort run \(source.file) \(plan[id].name)`"
+          )
         }
         bound[input.port] = BoundArtifact(url: made.map(preview.store.url) ?? nowhere, type: input.type)
       case .hub(let model):
