@@ -4,8 +4,8 @@
                        [--prompts 16] [--programs retort-fp32 torch-fp32 retort-bf16 torch-bf16]
 
 The prompts are exam questions of the repository, as text or, with `--chat`, as a user's turn of the model's template. `speed`:
-tokens/s of one batch of `--prompts` prompts, greedy, `--tokens` new tokens each or up to the end token, without loading; and the
-process's peak memory beside the weights' bytes in that type. `greedy`: how many of 50 prompts both answer with the same text, in
+tokens/s of one batch of prompts, 16 unless said, greedy, `--tokens` new tokens each or up to the end token, without loading; and the
+process's peak memory beside the weights' bytes in that type. `greedy`: how many prompts, 50 unless said, both answer with the same text, in
 fp32; of those that they do not, where they part and by how much transformers prefers its token there. Prints JSON lines. Needs
 torch, transformers.
 """
@@ -66,12 +66,12 @@ def inputs_of(options: argparse.Namespace, tokenizer, texts: list[str]):
 
 def speed(options: argparse.Namespace, program: str, precision: str) -> dict:
     if program == "retort":
-        lines, rate, peak = generate_with_retort(options, precision, options.prompts)
+        lines, rate, peak = generate_with_retort(options, precision, options.prompts or 16)
         return {"tokens_per_second": rate, "tokens": sum(line["tokens"] for line in lines), "peak_rss_mb": peak}
     import torch
 
     tokenizer, model = load_torch(options, precision)
-    inputs = inputs_of(options, tokenizer, questions(options.prompts))
+    inputs = inputs_of(options, tokenizer, questions(options.prompts or 16))
     settings = dict(do_sample=False, pad_token_id=tokenizer.pad_token_id)
     with torch.inference_mode():
         model.generate(**inputs, max_new_tokens=2, **settings)
@@ -88,7 +88,7 @@ def speed(options: argparse.Namespace, program: str, precision: str) -> dict:
 def greedy(options: argparse.Namespace) -> dict:
     import torch
 
-    count = 50
+    count = options.prompts or 50
     lines, _, _ = generate_with_retort(options, "fp32", count)
     tokenizer, model = load_torch(options, "fp32")
     equal, parted = 0, []
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--prompts", type=int)
     parser.add_argument("--chat", action="store_true")
     parser.add_argument("--programs", nargs="+", default=["retort-fp32", "torch-fp32"])
     parser.add_argument("--run")
