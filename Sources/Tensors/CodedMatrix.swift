@@ -38,9 +38,9 @@ package let codeBlocks = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 package struct CodedMatrix: Sendable {
   package let shape: [Int]
   package let format: CodeFormat
-  /// Of 4 bits one of `codeBlocks`, of 8 the columns.
+  /// How many numbers share a magnitude: with 4 bits one of `codeBlocks`, with 8 the columns.
   package let block: Int
-  /// Of 4 bits two to a byte, the first in the upper half. [bytes], u8
+  /// The codes, row-major: with 8 bits a byte each, with 4 two to a byte, the first in the upper half. [bytes], u8
   package let codes: Tensor
   /// The largest magnitude of each block. [⌈n/block⌉], f32
   package let absmax: Tensor

@@ -23,7 +23,8 @@ extension LanguageModel {
     done: (_ prompt: Int, _ completions: [Completion]) throws -> Void = { _, _ in }
   ) throws -> [[Completion]] {
     precondition(
-      seeds.count == prompts.count && prompts.allSatisfy { !$0.isEmpty }, "a seed and a token of each prompt")
+      samples > 0 && seeds.count == prompts.count && prompts.allSatisfy { !$0.isEmpty },
+      "a sample, and a seed and a token of each prompt")
     let decoder = try Decoder(self, sampling)
     var result: [[Completion?]] = prompts.map { _ in Array(repeating: nil, count: samples) }
     var missing = prompts.map { _ in samples }
@@ -42,7 +43,7 @@ extension LanguageModel {
     }
     var (waiting, running, next): ([RunningSequence], [RunningSequence], Int) = ([], [], 0)
     while next < prompts.count || !waiting.isEmpty || !running.isEmpty {
-      while next < prompts.count, samples > 0, running.count + waiting.count < Self.rowsAtOnce {
+      while next < prompts.count, running.count + waiting.count < Self.rowsAtOnce {
         let end = Self.batch(
           prompts, from: next, most: (Self.rowsAtOnce - running.count - waiting.count + samples - 1) / samples)
         waiting += try take(
@@ -58,7 +59,6 @@ extension LanguageModel {
         running.append(waiting.removeFirst())
       }
       if !running.isEmpty { running = try take(decoder.step(&running)) }
-      if samples == 0 { next = prompts.count }
     }
     return result.map { $0.compactMap(\.self) }
   }

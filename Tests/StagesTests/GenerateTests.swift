@@ -100,7 +100,7 @@ import Testing
     let lines = ##"{"id": "short", "query": "a"}"## + "\n" + ##"{"id": "long", "query": "\##(long)"}"##
     try Data(lines.utf8).write(to: url("prompts.jsonl"))
     let told = try await generate().told
-    #expect(told.contains("1 of 2 prompts are not answered") && told.contains("`long` for one"))
+    #expect(told.contains("1 of 2 prompts of ") && told.contains("the longest, of `long`"))
     let refused = await failure { try await generate(["max_len": .int(20)]).told }
     #expect(refused.contains("no prompt leaves room"))
   }

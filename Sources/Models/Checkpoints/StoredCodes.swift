@@ -62,7 +62,7 @@ struct StoredCodes: Sendable {
     self = try format == .int8 ? Self(rows: weight, in: file, tensor) : Self(blocks: weight, format, in: file, tensor)
   }
 
-  /// Of 8 bits, row by row.
+  /// Reads a matrix of LLM.int8's codes of 8 bits, whose rows have a magnitude each.
   private init(rows weight: String, in file: URL, _ tensor: (String) throws -> RawTensor) throws {
     func check(_ name: String, _ type: ElementType, _ shape: [Int], _ found: RawTensor, _ isRight: Bool) throws {
       guard found.type != type || !isRight else { return }
@@ -85,7 +85,7 @@ struct StoredCodes: Sendable {
     (shape, format, block, dtype, nested) = (codes.shape, .int8, codes.shape[1], nil, nil)
   }
 
-  /// Of 4 bits, block by block.
+  /// Reads a matrix of codes of 4 bits, whose blocks have a magnitude each.
   private init(
     blocks weight: String, _ format: CodeFormat, in file: URL, _ tensor: (String) throws -> RawTensor
   ) throws {

@@ -60,7 +60,7 @@ struct ValueDecoder {
       for choice in [first, second] {
         var own: [Mismatch] = []
         if let value = value(node, choice, name, &own), own.isEmpty { return value }
-        // Of the right kind, but for something in it: that is what to tell of.
+        // The value is of the right kind, but for something in it: that is what to tell.
         if own.contains(where: \.isReported) || node.hasParts(of: choice) {
           mismatches += own
           return nil

@@ -12,7 +12,7 @@ package struct PerQueryScores: Sendable {
     let ranking: QueryRanking
     let margin: Double?
     let type: String?
-    /// Of an answer, each reward; `nil` of what was ranked.
+    /// Each reward of an answer; `nil` where passages were ranked.
     var rewards: [(name: String, value: Double)]?
   }
   private let queries: [Query]

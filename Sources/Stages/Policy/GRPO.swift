@@ -50,7 +50,7 @@ struct GRPO: RewardedStage {
     let prompter = try Prompter(prompting, policy.model, examples: examples?.url, context, for: "grpo")
     let contexts = try self.passages()
     func asked(_ file: URL) throws -> [AskedRecord] {
-      try policy.asked(prompting.records(file, contexts: contexts), of: file, rewards, prompter.tokens)
+      try policy.asked(prompting.records(file, contexts: contexts), of: file, rewards, prompter)
     }
     let trained = training.sample(try asked(prompts.url), "grpo", seed: seed, context)
     let trial = try RewardTrial(rewards, trained.map(\.record))

@@ -104,7 +104,6 @@ struct PolicyTraining {
   private let training: TrainingParameters
   private let sampling: SamplingParameters
   private let seed: UInt64
-  private let stage: String
   private let context: StageContext
 
   init(
@@ -112,7 +111,7 @@ struct PolicyTraining {
     seed: UInt64, _ context: StageContext, for stage: String
   ) throws {
     (self.base, self.parameters, self.training, self.sampling) = (base, parameters, training, sampling)
-    (self.seed, self.context, self.stage) = (seed, context, stage)
+    (self.seed, self.context) = (seed, context)
     let device = try context.device
     model = try LanguageModel(folder: base.url, base: base.base, on: device, maxTokens: training.maxLen)
     context.tell(model.notices, stage)
@@ -123,24 +122,12 @@ struct PolicyTraining {
     try training.prepare(policy, whole: [], seed: seed)
   }
 
-  /// The records as prompts, those that fit; how many do not is told. Throws a `DataError` if none does.
+  /// The records as prompts, those that fit. Throws a `DataError` if none does, or one lacks what a reward needs.
   func asked(
-    _ records: [AnswerRecord], of file: URL, _ rewards: Rewards, _ tokens: (AnswerRecord) throws -> [Int32]
+    _ records: [AnswerRecord], of file: URL, _ rewards: Rewards, _ prompter: Prompter
   ) throws -> [AskedRecord] {
     try rewards.check(records)
-    let all = try records.map { AskedRecord(record: $0, ids: try tokens($0)) }
-    let fitting = all.filter { $0.ids.count + sampling.maxNewTokens <= model.maxTokens }
-    if fitting.count < all.count {
-      let longest = all.map(\.ids.count).max() ?? 0
-      context.warn(
-        "[\(stage)] \(all.count - fitting.count) of \(all.count) prompts of \(file.lastPathComponent) are left out: with "
-          + "\(sampling.maxNewTokens) new tokens they are longer than \(model.maxTokens), the longest by itself \(longest); "
-          + "raise `max_len`, or lower `max_new_tokens` or what prompts show")
-    }
-    guard !fitting.isEmpty else {
-      throw DataError(file, "no prompt leaves room for \(sampling.maxNewTokens) new tokens within \(model.maxTokens)")
-    }
-    return fitting
+    return try prompter.asked(records, of: file, newTokens: sampling.maxNewTokens)
   }
 
   /// Trains and writes the completions that were learnt from.

@@ -7,12 +7,6 @@ import Tensors
 import Tokenizers
 import Training
 
-/// A record and its prompt's tokens.
-struct AskedRecord {
-  let record: AnswerRecord
-  let ids: [Int32]
-}
-
 final class PromptedModel: PolicyEnvironment {
   private let model: LanguageModel
   private let decoder: TokenDecoder

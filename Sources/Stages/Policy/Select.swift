@@ -68,7 +68,7 @@ struct Select: Stage {
     func asked(_ lists: [LetteredList], _ file: URL) throws -> [AskedRecord]? {
       let reachable = lists.filter { !$0.right.isEmpty }
       guard !reachable.isEmpty else { throw DataError(file, "no query has a positive among its candidates") }
-      return try policy.asked(reachable.map(\.record), of: file, rewards, prompter.tokens)
+      return try policy.asked(reachable.map(\.record), of: file, rewards, prompter)
     }
     let trained = training.sample(try asked(all, train.url) ?? [], "select", seed: seed, context)
     let validated = try held.flatMap { held in try validation.flatMap { try asked(held, $0.url) } }
@@ -95,7 +95,7 @@ struct Select: Stage {
     _ lists: [LetteredList], _ model: LanguageModel, _ prompter: Prompter, _ context: StageContext
   ) throws {
     let texts = try lists.map { list in
-      let ids = try prompter.tokens(list.record)
+      let ids = try prompter.asked(list.record).ids
       return list.letters.map { PromptedText(prompt: ids, continuation: model.continuation($0)) }
     }
     for (list, texts) in zip(lists, texts) where texts.contains(where: { $0.ids.count > model.maxTokens }) {
@@ -129,9 +129,9 @@ struct Select: Stage {
 /// A query whose candidates have letters.
 private struct LetteredList {
   let record: AnswerRecord
-  /// Of each candidate, in the order in which they are listed.
+  /// Each candidate's letter, in the order in which they are listed.
   let letters: [String]
-  /// In that order, too.
+  /// The candidates, in that order, too.
   private let candidates: [Candidate]
   let right: [String]
   let isFirstRight: Bool

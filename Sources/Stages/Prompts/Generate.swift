@@ -48,21 +48,16 @@ struct Generate: Stage {
         ? ["`temperature: 0` says the same every time: `samples: 1`, or a higher temperature"] : [])
   }
 
-  /// A prompt, what names it, and its tokens.
-  private struct Asked {
-    let id, text: String
-    let ids: [Int32]
-    var record: Digest { recordDigest(id, text) }
-  }
-
   func run(_ context: StageContext) async throws {
     let model = try LanguageModel(folder: model.url, base: model.base, on: context.device, maxTokens: maxLen)
     context.tell(model.notices, "generate")
     let prompter = try Prompter(
       prompting, model, examples: examples?.url, template: chatTemplate?.url, begins: addGenerationPrompt, context,
       for: "generate")
-    let asked = try self.asked(prompter, model, context)
-    let wanted = Set(asked.map(\.record))
+    let contexts = try contexts.map { try GRPO.passages($0.url) } ?? [:]
+    let asked = try prompter.asked(
+      prompting.records(prompts.url, contexts: contexts), of: prompts.url, newTokens: sampling.maxNewTokens)
+    let wanted = Set(asked.map(\.digest))
     let log = try CompletionLog(context.scratch.appending(path: "completions.jsonl"), samples: samples)
     var known = log.known.filter { wanted.contains($0.key) }
     let resumed = known.count
@@ -74,7 +69,7 @@ struct Generate: Stage {
     let reused = known.count
 
     var seen = Set(known.keys)
-    let missing = asked.filter { seen.insert($0.record).inserted }
+    let missing = asked.filter { seen.insert($0.digest).inserted }
     let sampling = try sampling.sampling(ends: prompter.endTokens())
     let decoder = try model.tokenizer.decoder()
     let clock = ContinuousClock()
@@ -82,7 +77,7 @@ struct Generate: Stage {
     var (tokens, finished) = (0, 0)
     func speed() -> String { "\(Int(Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1)))) tokens/s" }
     _ = try model.complete(
-      prompts: missing.map(\.ids), samples: samples, sampling: sampling, seeds: missing.map { $0.record.seed(seed) },
+      prompts: missing.map(\.ids), samples: samples, sampling: sampling, seeds: missing.map { $0.digest.seed(seed) },
       heard: { _, _, _ in
         tokens += 1
         if tokens % 256 == 0 { context.progress(finished, of: missing.count, detail: speed()) }
@@ -90,40 +85,19 @@ struct Generate: Stage {
       done: { index, completions in
         let lines = completions.enumerated().map { sample, completion in
           JSONValue.completion(
-            completion, of: missing[index].id, missing[index].text, sample: sample + 1,
+            completion, of: missing[index].record.id, missing[index].text, sample: sample + 1,
             text: decoder.decode(completion.tokens))
         }
-        known[missing[index].record] = lines
+        known[missing[index].digest] = lines
         try log.write(lines)
         finished += 1
         context.progress(finished, of: missing.count, detail: speed())
       })
-    let lines = asked.flatMap { known[$0.record] ?? [] }
+    let lines = asked.flatMap { known[$0.digest] ?? [] }
     let writer = try LineWriter(completions.url)
     for line in lines { try writer.write(line) }
     try writer.close()
     report(lines, prompts: asked.count, reused: reused - resumed, resumed: resumed, speed: speed(), context)
-  }
-
-  /// The prompts that fit; how many do not is told.
-  private func asked(_ prompter: Prompter, _ model: LanguageModel, _ context: StageContext) throws -> [Asked] {
-    let contexts = try contexts.map { try GRPO.passages($0.url) } ?? [:]
-    let all = try prompting.records(prompts.url, contexts: contexts).map { record in
-      let (text, ids) = try prompter.asked(record)
-      return Asked(id: record.id, text: text, ids: ids)
-    }
-    let fitting = all.filter { $0.ids.count + sampling.maxNewTokens <= model.maxTokens }
-    if fitting.count < all.count {
-      let tooLong = all.filter { $0.ids.count + sampling.maxNewTokens > model.maxTokens }
-      context.warn(
-        "[generate] \(tooLong.count) of \(all.count) prompts are not answered: with \(sampling.maxNewTokens) new tokens they "
-          + "are longer than \(model.maxTokens), `\(tooLong[0].id)` for one, of \(tooLong[0].ids.count)")
-    }
-    guard !fitting.isEmpty else {
-      throw DataError(
-        prompts.url, "no prompt leaves room for \(sampling.maxNewTokens) new tokens within \(model.maxTokens)")
-    }
-    return fitting
   }
 
   private func report(
@@ -140,6 +114,11 @@ struct Generate: Stage {
     context.metric("truncated", Double(truncated) / Double(lines.count))
     context.metric("entropy", -logProbability / Double(max(1, tokens)))
   }
+}
+
+extension AskedRecord {
+  /// What the completions are kept under: the record's id and its prompt.
+  fileprivate var digest: Digest { recordDigest(record.id, text) }
 }
 
 extension Digest {

@@ -4,12 +4,21 @@ import JSONText
 import Pipelines
 import Training
 
+/// A record and its prompt, as the model reads it.
+struct AskedRecord {
+  let record: AnswerRecord
+  let text: String
+  let ids: [Int32]
+}
+
 struct Prompter {
   private let parameters: PromptingParameters
   private let model: LanguageModel
   private let chat: ChatPrompt?
   private let begins: Bool
   private let examples: [AnswerRecord]
+  private let context: StageContext
+  private let stage: String
 
   /// Warns, once, of a folder without a template.
   /// - Parameters:
@@ -22,6 +31,7 @@ struct Prompter {
     begins: Bool = true, _ context: StageContext, for stage: String
   ) throws {
     (self.parameters, self.model, self.begins) = (parameters, model, begins)
+    (self.context, self.stage) = (context, stage)
     self.examples = try examples.map { try parameters.records($0) } ?? []
     for example in self.examples where example.answer == nil {
       throw example.place.error("an example has an `answer`")
@@ -33,14 +43,28 @@ struct Prompter {
   }
 
   /// Throws a `DataError` if the record's messages are none, or the prompt has no token.
-  func tokens(_ record: AnswerRecord) throws -> [Int32] { try asked(record).ids }
-
-  /// The same with the text that the tokens are of.
-  func asked(_ record: AnswerRecord) throws -> (text: String, ids: [Int32]) {
+  func asked(_ record: AnswerRecord) throws -> AskedRecord {
     let text = try prompt(record)
     let ids = chat == nil ? model.prompt(text) : model.continuation(text)
     guard !ids.isEmpty else { throw record.place.error("the prompt has no token") }
-    return (text, ids)
+    return AskedRecord(record: record, text: text, ids: ids)
+  }
+
+  /// The records whose prompts leave room for so many new tokens; how many do not is told. Throws a `DataError` if none
+  /// does.
+  func asked(_ records: [AnswerRecord], of file: URL, newTokens: Int) throws -> [AskedRecord] {
+    let all = try records.map(asked)
+    let tooLong = all.filter { $0.ids.count + newTokens > model.maxTokens }
+    guard tooLong.count < all.count else {
+      throw DataError(file, "no prompt leaves room for \(newTokens) new tokens within \(model.maxTokens)")
+    }
+    if let longest = tooLong.max(by: { $0.ids.count < $1.ids.count }) {
+      context.warn(
+        "[\(stage)] \(tooLong.count) of \(all.count) prompts of \(file.lastPathComponent) are left out: with \(newTokens) new "
+          + "tokens they are longer than \(model.maxTokens), the longest, of `\(longest.record.id)`, by itself "
+          + "\(longest.ids.count); raise `max_len`, or lower `max_new_tokens` or what prompts show")
+    }
+    return all.filter { $0.ids.count + newTokens <= model.maxTokens }
   }
 
   /// Tokens that end a turn.

@@ -25,7 +25,7 @@ package struct VocabularySums {
 package struct VocabularyLogits {
   /// Which tokens a block has, and their logits [block, n].
   package let blocks: [(tokens: Range<Int>, values: Tensor)]
-  /// Of all of each row's logits: a logit less it is the token's ln p.
+  /// Each row's ln Σ exp over the whole vocabulary: a logit less it is that token's ln p. [n]
   package let logSums: [Float]
 }
 
