@@ -1,6 +1,5 @@
 /// Runs that go on by themselves: killed at every place, told to end, and started again as after a reboot.
 import Foundation
-import Synchronization
 import Testing
 
 @Suite struct RestartTests {
@@ -143,25 +142,6 @@ import Testing
     }
   }
 
-  /// As soon as the training has left its third checkpoint.
-  private func atCheckpoint(
-    _ project: Project, _ disturb: @escaping @Sendable (_ worker: Int32, _ coordinator: Int32) -> Void
-  ) async throws {
-    let (outcome, tell) = AsyncStream<Result<Void, any Error>>.makeStream()
-    // Other tests compute for seconds on the threads that tasks share.
-    Thread.detachNewThread {
-      tell.yield(
-        Result {
-          while true {
-            if let (worker, coordinator) = try project.training() { return disturb(worker, coordinator) }
-            usleep(1000)
-          }
-        })
-      tell.finish()
-    }
-    for await result in outcome { try result.get() }
-  }
-
   private func model(_ project: Project) async throws -> [String: String] {
     let run = try await retort(project, "show", "latest", "--json").decoded(Run.self)
     return try #require(run["teacher"]).outputs.mapValues(\.digest)
@@ -175,10 +155,10 @@ import Testing
     let bytes = try await model(undisturbed)
 
     let killed = try project(trainingPipeline(), data: smallData)
-    let one = try await start(killed)
-    try await atCheckpoint(killed) { worker, coordinator in
-      kill(coordinator, SIGKILL)
-      kill(worker, SIGKILL)
+    let one = try await killed.disturbTraining { worker, coordinator in
+      for process in [coordinator, worker] { kill(process, SIGKILL) }
+    } startedBy: {
+      try await start(killed)
     }
     try await waitForEnd(of: one.pid, killed)
     var recovery = try #require(try await runs(killed).first?.recovery)
@@ -190,9 +170,10 @@ import Testing
 
     let rebooted = try project(trainingPipeline(), data: smallData)
     // Though forced, it does not begin at its beginning again.
-    let two = try await start(rebooted, "--force", "teacher")
-    try await atCheckpoint(rebooted) { worker, coordinator in
-      for process in [two.pid, coordinator, worker] { kill(process, SIGKILL) }
+    let two = try await rebooted.disturbTraining { worker, coordinator in
+      for process in [try parent(of: coordinator), coordinator, worker] { kill(process, SIGKILL) }
+    } startedBy: {
+      try await start(rebooted, "--force", "teacher")
     }
     try await waitForEnd(of: two.pid, rebooted)
     #expect(try await retort(rebooted, "watch").output.contains("It goes on by itself when the machine starts again"))

@@ -1,6 +1,5 @@
 /// Trainings that are killed, asked to end, and made longer: the program's results are those of an undisturbed run.
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -24,23 +23,7 @@ import Testing
   private func run(
     _ project: Project, atCheckpoint disturb: @escaping @Sendable (_ worker: Int32, _ coordinator: Int32) -> Void
   ) async throws -> Ended {
-    let hasEnded = Mutex(false)
-    let (outcome, tell) = AsyncStream<Result<Void, any Error>>.makeStream()
-    // Other tests compute for seconds on the threads that tasks share; this one is there before the run.
-    Thread.detachNewThread {
-      tell.yield(
-        Result {
-          while !hasEnded.withLock({ $0 }) {
-            if let (worker, coordinator) = try project.training() { return disturb(worker, coordinator) }
-            usleep(1000)
-          }
-        })
-      tell.finish()
-    }
-    let ended = try await project.retort("run", "pipeline.yaml")
-    hasEnded.withLock { $0 = true }
-    for await result in outcome { try result.get() }
-    return ended
+    try await project.disturbTraining(disturb) { try await project.retort("run", "pipeline.yaml") }
   }
 
   @Test func `a worker that is killed is retried from its checkpoint, with the bytes of an undisturbed run`()

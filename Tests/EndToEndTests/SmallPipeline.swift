@@ -1,5 +1,6 @@
 /// A pipeline of cheap stages over a few questions about a small book, and its data; and a training.
 import Foundation
+import Testing
 
 /// Question k is about passage k mod 6; `pair` keeps questions in twos.
 let smallData: [String: String] = [
@@ -80,14 +81,45 @@ func trainingPipeline(epochs: Int = 2, schedule: String = "schedule: constant, w
 }
 
 extension Project {
+  /// Does something that starts a training and, as soon as that has left its third checkpoint, something to its processes.
+  /// - Throws: `NoTraining` if no checkpoint lies there after five minutes.
+  func disturbTraining<Result>(
+    _ disturb: @escaping @Sendable (_ worker: Int32, _ coordinator: Int32) throws -> Void,
+    startedBy start: () async throws -> Result
+  ) async throws -> Result {
+    let (outcome, tell) = AsyncStream<Swift.Result<Void, any Error>>.makeStream()
+    // Other tests compute for seconds on the threads that tasks share; this one is there before the training.
+    Thread.detachNewThread {
+      tell.yield(
+        Swift.Result {
+          let end = ContinuousClock.now + .seconds(300)
+          while ContinuousClock.now < end {
+            if let (worker, coordinator) = try training() { return try disturb(worker, coordinator) }
+            usleep(1000)
+          }
+          throw NoTraining()
+        })
+      tell.finish()
+    }
+    let result = try await start()
+    for await result in outcome { try result.get() }
+    return result
+  }
+
   /// The worker that has left its third checkpoint, and its coordinator.
-  func training() throws -> (worker: Int32, coordinator: Int32)? {
+  private func training() throws -> (worker: Int32, coordinator: Int32)? {
     struct Holder: Decodable { var pid: Int32 }
     let found = FileManager.default.enumerator(atPath: store.appending(path: "work").path)?
       .compactMap { $0 as? String }.first { $0.hasSuffix("00003.state") }
     guard let key = found?.split(separator: "/")[0] else { return nil }
     let holder = try JSONDecoder().decode(Holder.self, from: Data(read(".retort/work/\(key)/lock").utf8))
-    let status = try String(contentsOfFile: "/proc/\(holder.pid)/stat", encoding: .utf8)
-    return Int32(status.split(separator: " ")[3]).map { (holder.pid, $0) }
+    return (holder.pid, try parent(of: holder.pid))
   }
+}
+
+struct NoTraining: Error {}
+
+func parent(of process: Int32) throws -> Int32 {
+  let status = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+  return try #require(Int32(status.split(separator: " ")[3]))
 }
